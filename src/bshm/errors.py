@@ -1,0 +1,118 @@
+"""Every error that bshm raises on purpose.
+
+    BshmError
+    ├── CallerError                 the call is wrong: correct it
+    │   ├── OptionError             an option's value, or two that contradict each other
+    │   ├── ShapeError              an array of the wrong shape, dtype or range
+    │   ├── UnknownModelError       no model of that name
+    │   └── OutputExistsError       the output is there already, and overwriting was not asked for
+    ├── InputError                  the input is bad: use another
+    │   ├── SourceNotFoundError     no such file or folder
+    │   ├── NoPicturesError         a folder or a pattern without pictures
+    │   ├── UnreadablePictureError  not a picture, truncated, empty
+    │   ├── PictureTooLargeError    more pixels or bytes than allowed
+    │   ├── UrlRefusedError         a URL that the guard does not allow
+    │   ├── FetchError              a URL that was allowed but did not give the bytes
+    │   └── DataFolderError         training or evaluation data that is incomplete
+    └── EnvironmentFault            the machine is at fault: mend it
+        ├── DeviceUnavailableError  the device that was asked for cannot run here
+        ├── ModelFileError          a model file that is missing, damaged or not what its card says
+        ├── OutputError             the output cannot be written
+        │   └── DiskFullError
+        ├── MemoryExhaustedError    the picture does not fit into memory
+        ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
+        └── MissingExtraError       an optional part of bshm is not installed
+
+A message says what was needed, what came, and what to do.  Exit codes (``bshm.cli``) and HTTP statuses map from
+this tree in one table each.
+"""
+
+from __future__ import annotations
+
+
+class BshmError(Exception):
+    """The root of the tree."""
+
+
+class CallerError(BshmError):
+    """The call is wrong."""
+
+
+class OptionError(CallerError, ValueError):
+    """An option's value is not allowed, or two options contradict each other."""
+
+
+class ShapeError(CallerError, ValueError):
+    """An array has the wrong shape, dtype or range."""
+
+
+class UnknownModelError(CallerError, LookupError):
+    """No model has that name."""
+
+
+class OutputExistsError(CallerError, FileExistsError):
+    """The output is there already, and overwriting was not asked for."""
+
+
+class InputError(BshmError):
+    """The input is bad."""
+
+
+class SourceNotFoundError(InputError, FileNotFoundError):
+    """There is no such file or folder."""
+
+
+class NoPicturesError(InputError):
+    """A folder or a pattern matched no picture."""
+
+
+class UnreadablePictureError(InputError):
+    """The bytes are not a picture that can be decoded."""
+
+
+class PictureTooLargeError(InputError):
+    """The picture has more pixels or bytes than allowed."""
+
+
+class UrlRefusedError(InputError):
+    """The URL is not one that may be fetched."""
+
+
+class FetchError(InputError):
+    """The URL was allowed, but its server did not give the bytes."""
+
+
+class DataFolderError(InputError):
+    """Training or evaluation data is incomplete or does not fit together."""
+
+
+class EnvironmentFault(BshmError):
+    """The machine is at fault."""
+
+
+class DeviceUnavailableError(EnvironmentFault):
+    """The device that was asked for cannot run here."""
+
+
+class ModelFileError(EnvironmentFault):
+    """A model file is missing, damaged or not what its card says."""
+
+
+class OutputError(EnvironmentFault, OSError):
+    """The output cannot be written."""
+
+
+class DiskFullError(OutputError):
+    """There is no room for the output."""
+
+
+class MemoryExhaustedError(EnvironmentFault, MemoryError):
+    """The picture does not fit into memory."""
+
+
+class CheckpointError(EnvironmentFault):
+    """A training checkpoint cannot be read or belongs to another run."""
+
+
+class MissingExtraError(EnvironmentFault, ImportError):
+    """An optional part of bshm is not installed."""

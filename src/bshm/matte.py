@@ -1,0 +1,99 @@
+"""``Matte``: the people of a picture, and what can be made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bshm import composite
+from bshm.backdrop import Background, backdrop
+from bshm.errors import ShapeError
+from bshm.io import encode, sink
+from bshm.options import OutputOptions
+from bshm.types import FloatArray, Picture, PixelArray, Run
+
+# Below this share of the picture nobody is there: a face of 16x16 px in a 12-megapixel photograph is 0.002 %.
+EMPTY_SHARE = 2e-5
+
+
+@dataclass(frozen=True)
+class Matte:
+    """The people of a picture.
+
+    Attributes:
+        picture: the picture it was made of.
+        alpha: (H, W) float32, 0..1, straight; 1 is fully a person.
+        foreground: (H, W, 3), dtype and colour space of ``picture.pixels``: straight colour of the people with the
+            old background taken out of soft edges.  Where alpha is 0 its value has no meaning.
+        ran: model, device and timings.
+    """
+
+    picture: Picture
+    alpha: FloatArray
+    foreground: PixelArray
+    ran: Run
+
+    def __post_init__(self) -> None:
+        if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
+            raise ShapeError(f"a matte needs alpha {self.picture.size_hw} float32; got {self.alpha.shape} {self.alpha.dtype}.")
+        if self.foreground.shape != self.picture.pixels.shape or self.foreground.dtype != self.picture.pixels.dtype:
+            raise ShapeError(
+                f"a matte needs foreground {self.picture.pixels.shape} {self.picture.pixels.dtype}; "
+                f"got {self.foreground.shape} {self.foreground.dtype}."
+            )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody was found."""
+        return float(np.count_nonzero(self.alpha > 0.5)) < max(1.0, EMPTY_SHARE * self.alpha.size)
+
+    def cutout(self) -> PixelArray:
+        """The people as (H, W, 4) RGBA, dtype of the picture, straight alpha, colour 0 where alpha is 0."""
+        return composite.cutout(self.foreground, self.alpha)
+
+    def over(self, background: Background) -> PixelArray:
+        """The people over something else.
+
+        Args:
+            background: a colour (``"white"``, ``"#1e90ff"``, an RGB triple 0..255), a picture (path, URL, bytes, PIL
+                image, array; scaled to cover and cropped), or ``"blur"`` / ``"blur:RADIUS"`` of the original.
+
+        Returns:
+            (H, W, 3), dtype of the picture.
+        """
+        return composite.over(self.foreground, self.alpha, backdrop(background, self.picture, self.alpha))
+
+    def encode(self, options: OutputOptions) -> bytes:
+        """The bytes of a picture file: the cut-out, the alpha, or the people over ``options.background``.
+
+        The profile and the resolution of the original are kept; 16-bit pictures stay 16-bit where the format can.
+        """
+        pixels: PixelArray
+        if options.alpha_only:
+            pixels = composite.levels(self.alpha, self.picture.pixels.dtype)
+        elif options.background is not None:
+            pixels = self.over(options.background)
+        else:
+            pixels = self.cutout()
+        return encode.encode(
+            pixels,
+            options.format or "png",
+            quality=options.quality,
+            icc_profile=None if options.alpha_only else self.picture.icc_profile,
+            dpi=self.picture.dpi,
+        )
+
+    def save(self, path: str | Path, options: OutputOptions | None = None) -> Path:
+        """Write the cut-out, whole or not at all; without ``options.format`` the suffix of ``path`` picks the format.
+
+        Raises:
+            OptionError: the suffix names no format, or the format cannot hold what is asked for.
+            OutputExistsError: ``path`` is there and ``options.overwrite`` is off.
+            OutputError: it cannot be written; nothing half-written is left.
+        """
+        options = options or OutputOptions()
+        if options.format is None:
+            options = replace(options, format=encode.format_of(path))
+        return sink.write(self.encode(options), Path(path), overwrite=options.overwrite)

@@ -1,0 +1,117 @@
+"""Which picture comes next: the mixture of real pictures, composites and empty scenes, by step number."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from bshm.training.data import Bytes, DataFolder, Labelled
+from bshm.training.scenes import Cutout, Scene, composite_scene, cutout_of, empty_scene, photograph, real_scene
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The share of each kind of sample; the rest is empty scenes."""
+
+    coarse: float = 0.30
+    label: float = 0.30
+    composite: float = 0.34
+
+
+@dataclass
+class Pools:
+    """The training side of the data, decoded."""
+
+    coarse: list[Labelled]
+    label: list[Labelled]
+    people: dict[str, list[Cutout]]
+    backgrounds: list[Bytes]
+    empty: list[Bytes] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, data: DataFolder, longest_px: int) -> Pools:
+        """Decode everything once; at 640 px this takes about 3 GB."""
+        coarse = list(data.ccp("train", longest_px))
+        label = list(data.labelled("train", longest_px))
+        people = {
+            "london": [cutout_of(item, flush=True, white_shirt=True) for item in data.keyed("london", "train", longest_px)],
+            "congress": [cutout_of(item, flush=True) for item in data.keyed("congress", "train", longest_px)],
+            "street": [cutout_of(item, flush=bool(item.mask[-2:].max() > 127)) for item in coarse],
+        }
+        # Labels whose mask is sure of itself give further faces; an unsure one would paste its background along.
+        portraits = [item for item in label if item.name.startswith("portraits") and _certainty(item.mask) > 0.97]
+        people["portraits"] = [cutout_of(item, flush=True) for item in portraits]
+        backgrounds = [image for _, image in data.backgrounds("train", longest_px)]
+        return cls(coarse, label, people, backgrounds, backgrounds + [image for _, image in data.animals(longest_px)])
+
+
+# How often a composited person is taken from each set.
+_PEOPLE_SHARES = {"london": 0.36, "congress": 0.14, "street": 0.28, "portraits": 0.22}
+
+# Heights and widths seen in training, multiples of 32; training at one size makes a network that works at one size.
+_SIZES = ((192, 192), (224, 160), (160, 224), (256, 160), (224, 224), (256, 192), (192, 256), (256, 256), (320, 224), (288, 288))
+_SIZE_SHARES = (0.16, 0.12, 0.12, 0.1, 0.12, 0.1, 0.1, 0.08, 0.05, 0.05)
+
+
+def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.random.Generator) -> Scene:
+    """One training picture with its mask."""
+    kind = rng.random()
+    if kind < mixture.coarse:
+        scene = real_scene(pools.coarse[int(rng.integers(len(pools.coarse)))], size_hw, rng)
+    elif kind < mixture.coarse + mixture.label and pools.label:
+        scene = real_scene(pools.label[int(rng.integers(len(pools.label)))], size_hw, rng)
+    elif kind < mixture.coarse + mixture.label + mixture.composite:
+        names = [name for name in _PEOPLE_SHARES if pools.people[name]]
+        shares = np.array([_PEOPLE_SHARES[name] for name in names])
+        count = int(rng.choice([1, 2, 3], p=[0.68, 0.22, 0.1]))
+        people = []
+        for name in rng.choice(names, size=count, p=shares / shares.sum()):
+            people.append(pools.people[name][int(rng.integers(len(pools.people[name])))])
+        background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
+        scene = composite_scene(people, background, pools.backgrounds, size_hw, rng)
+    else:
+        scene = empty_scene(pools.empty[int(rng.integers(len(pools.empty)))], size_hw, rng)
+    return photograph(scene, rng)
+
+
+class MaskBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Batch ``n`` of a run: image (N, 3, H, W) 0..1, mask (N, 1, H, W) 0..1, weight (N, 1, H, W)."""
+
+    def __init__(self, pools: Pools, mixture: Mixture, batch: int, first: int, count: int, seed: int) -> None:
+        self.pools, self.mixture, self.batch = pools, mixture, batch
+        self.first, self.count, self.seed = first, count, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, self.first + index))
+        size_hw = _SIZES[int(rng.choice(len(_SIZES), p=_SIZE_SHARES))]
+        scenes = [sample(self.pools, self.mixture, size_hw, rng) for _ in range(self.batch)]
+        images = np.stack([scene.image for scene in scenes])
+        masks = np.stack([scene.alpha for scene in scenes])[:, None]
+        mask = torch.from_numpy(masks).float() / 255
+        image = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        # What a teacher is unsure of teaches little: count a half mask at a third.
+        sure = torch.tensor([scene.fine for scene in scenes]).view(-1, 1, 1, 1)
+        weight = torch.where(sure, torch.ones_like(mask), 0.33 + 0.67 * (2 * mask - 1).abs())
+        return image, mask, weight
+
+
+def _certainty(mask: Bytes) -> float:
+    half = np.abs(mask.astype(np.float32) / 127.5 - 1)
+    return float((half > 0.6).mean())
+
+
+def fix_threads(_worker: int = 0) -> None:
+    """One thread a process: two threads on a busy machine wait at every barrier for each other."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    random.seed(0)

@@ -1,0 +1,319 @@
+"""Training pictures, made by the seed: crops of real pictures, and people composited over new backgrounds.
+
+One function of a random generator makes one sample, so that sample ``n`` of a run is the same after a restart.
+What each augmentation is for stands beside it: a network fails on what it never saw (docs/training.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bshm.training.data import Labelled
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Random = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A person to composite.
+
+    Attributes:
+        foreground: (H, W, 3) uint8, straight RGB.
+        alpha: (H, W) uint8.
+        flush: the subject is cut by its bottom edge, so that edge must lie on or below the frame's.
+        fine: the alpha is true; otherwise it is a smoothed mask.
+    """
+
+    foreground: Bytes
+    alpha: Bytes
+    flush: bool
+    fine: bool
+    white_shirt: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One training sample.
+
+    Attributes:
+        image: (H, W, 3) uint8, RGB.
+        alpha: (H, W) uint8: true alpha of a fine scene, the mask of a coarse one.
+        foreground: (H, W, 3) uint8, straight colour; None where it is not known.
+        fine: whether ``alpha`` is true.
+        background: (H, W, 3) uint8; None where it is not known.
+    """
+
+    image: Bytes
+    alpha: Bytes
+    fine: bool
+    foreground: Bytes | None = None
+    background: Bytes | None = None
+
+
+def cutout_of(item: Labelled, *, flush: bool, white_shirt: bool = False) -> Cutout:
+    """The person of a labelled picture as something to composite."""
+    alpha = item.mask
+    if item.kind != "fine":
+        # A mask drawn over superpixels includes a rim of the old background: shrink it, then soften its steps.
+        alpha = cv2.GaussianBlur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (0, 0), 0.9).astype(np.uint8)
+    foreground = item.image
+    if item.kind != "fine":
+        ys, xs = np.nonzero(alpha > 8)
+        if len(ys):
+            box = np.s_[max(0, ys.min() - 2) : ys.max() + 3, max(0, xs.min() - 2) : xs.max() + 3]
+            foreground, alpha = foreground[box], alpha[box]
+    return Cutout(np.ascontiguousarray(foreground), np.ascontiguousarray(alpha), flush, item.kind == "fine", white_shirt)
+
+
+def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:
+    """``cv2.warpAffine`` that first shrinks by area where the matrix shrinks: no aliased hair."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale < 0.6:
+        height, width = image.shape[:2]
+        small = (max(2, round(width * scale)), max(2, round(height * scale)))
+        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        # Half-pixel centres: x_old + 0.5 = (x_new + 0.5) * ratio.
+        ratio = np.array([width / small[0], height / small[1]])
+        matrix = matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ (0.5 * ratio - 0.5)
+        matrix[:, :2] = matrix[:, :2] * ratio
+    return cv2.warpAffine(image, matrix, size_hw[::-1], flags=cv2.INTER_LINEAR, borderMode=border).astype(
+        np.uint8, copy=False
+    )
+
+
+def placement(
+    source_hw: tuple[int, int], anchor_xy: tuple[float, float], target_xy: tuple[float, float], scale: float,
+    degrees: float, mirrored: bool,
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """The 2x3 matrix that scales and turns about ``anchor_xy`` of the source and puts it on ``target_xy``."""
+    angle = np.deg2rad(degrees)
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if mirrored:
+        turn = turn @ np.array([[-1.0, 0.0], [0.0, 1.0]])
+    shift = np.asarray(target_xy) - turn @ np.asarray(anchor_xy)
+    return np.hstack([turn, shift[:, None]])
+
+
+def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
+    """A crop of a real picture with its mask, at any scale, sometimes turned."""
+    height, width = item.image.shape[:2]
+    out_h, out_w = size_hw
+    cover = max(out_h / height, out_w / width)
+    ys, xs = np.nonzero(item.mask > 127)
+    zoom = float(np.exp(rng.uniform(-0.25, 0.9))) if rng.random() < 0.7 else 1.0
+    if rng.random() < 0.12:
+        zoom *= 0.7  # a small person: the frame is mirrored outwards
+    scale = cover * zoom
+    if len(ys) and rng.random() < 0.85:
+        # Aim at the person, its upper half more often than its feet: busts and half-bodies out of full bodies.
+        pick = int(rng.integers(len(ys)) * rng.choice([0.35, 1.0]))
+        centre = (float(xs[pick]), float(ys[pick]))
+    else:
+        centre = (rng.uniform(0, width), rng.uniform(0, height))
+    if zoom < 1.15:
+        centre = (width / 2 + rng.normal(0, width * 0.05), height / 2 + rng.normal(0, height * 0.05))
+    degrees = _any_angle(rng)
+    # Keep the view inside the picture where it fits: mirrored borders show doubled people.
+    half_w, half_h = out_w / scale / 2, out_h / scale / 2
+    centre = (_inside(centre[0], half_w, width), _inside(centre[1], half_h, height))
+    matrix = placement((height, width), centre, (out_w / 2, out_h / 2), scale, degrees, rng.random() < 0.5)
+    border = cv2.BORDER_REFLECT_101
+    return Scene(warp(item.image, matrix, size_hw, border), warp(item.mask, matrix, size_hw, border), item.kind == "fine")
+
+
+def empty_scene(image: Bytes, size_hw: tuple[int, int], rng: Random) -> Scene:
+    """Nobody is here: the mask is empty."""
+    background = background_view(image, size_hw, rng)
+    return Scene(background, np.zeros(size_hw, np.uint8), True, background, background)
+
+
+def background_view(image: Bytes, size_hw: tuple[int, int], rng: Random) -> Bytes:
+    """A random view of a scene, often out of focus as behind a portrait."""
+    height, width = image.shape[:2]
+    out_h, out_w = size_hw
+    scale = max(out_h / height, out_w / width) * float(np.exp(rng.uniform(0.0, 0.9)))
+    half_w, half_h = out_w / scale / 2, out_h / scale / 2
+    centre = (rng.uniform(half_w, max(half_w, width - half_w)), rng.uniform(half_h, max(half_h, height - half_h)))
+    matrix = placement((height, width), centre, (out_w / 2, out_h / 2), scale, 0.0, rng.random() < 0.5)
+    view = warp(image, matrix, size_hw, cv2.BORDER_REFLECT_101)
+    kind = rng.random()
+    if kind < 0.45:
+        view = _blur(view, rng.uniform(0.002, 0.02) * max(size_hw))
+    elif kind < 0.53:  # a wall, a studio backdrop: one colour with a slow gradient
+        colour = rng.uniform(0, 255, 3)
+        corners = np.clip(colour + rng.normal(0, 25, (2, 2, 1)) + rng.normal(0, 6, (2, 2, 3)), 0, 255)
+        smooth = cv2.resize(corners.astype(np.float32), (out_w, out_h), interpolation=cv2.INTER_LINEAR)
+        view = np.clip(smooth, 0, 255).astype(np.uint8)
+    return _jitter(view, rng, 0.25)
+
+
+def composite_scene(
+    people: Sequence[Cutout], background: Bytes, textures: Sequence[Bytes], size_hw: tuple[int, int], rng: Random
+) -> Scene:
+    """One to three people laid over a background, the last in front; exact alpha by construction."""
+    out_h, out_w = size_hw
+    behind = background_view(background, size_hw, rng)
+    image = behind.astype(np.float32)
+    foreground = image.copy()
+    union = np.zeros(size_hw, np.float32)
+    light = rng.normal(0, 0.06, 3)
+    for index, person in enumerate(people):
+        colour = _jitter(person.foreground, rng, 0.2, shift=light)
+        if person.white_shirt and rng.random() < 0.75:
+            colour = _dress(colour, person.alpha, textures, rng)
+        matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1)
+        alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)[..., None] / 255.0
+        placed = warp(colour, matrix, size_hw, cv2.BORDER_REPLICATE).astype(np.float32)
+        image = alpha * placed + (1 - alpha) * image
+        before = union[..., None]
+        total = alpha + (1 - alpha) * before
+        # Straight colour of the union: each person's share of what is seen.
+        foreground = np.where(total > 1e-4, (alpha * placed + (1 - alpha) * before * foreground) / np.maximum(total, 1e-4), placed)
+        union = total[..., 0]
+    scene = Scene(
+        np.clip(image + 0.5, 0, 255).astype(np.uint8),
+        (union * 255 + 0.5).astype(np.uint8),
+        all(person.fine for person in people),
+        np.clip(foreground + 0.5, 0, 255).astype(np.uint8),
+        behind,
+    )
+    return _occluded(scene, textures, rng) if rng.random() < 0.12 else scene
+
+
+def photograph(scene: Scene, rng: Random, *, shared: bool = True) -> Scene:
+    """The camera's share: exposure, white balance, grey, dark rooms, blur, noise, resampling, JPEG.
+
+    Args:
+        shared: apply the same colour curve to foreground and background, which keeps ``alpha * F + (1 - alpha) * B``
+            true up to rounding only where the curve is linear; the losses on colour use the image's own pixels.
+    """
+    out = scene.image
+    if rng.random() < 0.8:
+        out = _jitter(out, rng, 0.3)
+    if rng.random() < 0.07:  # a dark room
+        out = _curve(out, gamma=rng.uniform(1.5, 2.6), gain=rng.uniform(0.45, 0.9))
+    if rng.random() < 0.09:  # a black-and-white picture
+        out = np.repeat(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    if rng.random() < 0.12:
+        out = _blur(out, rng.uniform(0.4, 1.3))
+    if rng.random() < 0.1:  # enlarged from a small original
+        height, width = out.shape[:2]
+        factor = rng.uniform(0.4, 0.8)
+        small = cv2.resize(out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA)
+        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.25:
+        noise = rng.normal(0, rng.uniform(1, 9), out.shape[:2] + (int(rng.choice([1, 3])),))
+        out = np.clip(out + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 92))])[1]
+        out = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return Scene(np.ascontiguousarray(out, np.uint8), scene.alpha, scene.fine, scene.foreground, scene.background)
+
+
+def _inside(centre: float, half: float, length: int) -> float:
+    return length / 2 if 2 * half >= length else min(max(centre, half), length - half)
+
+
+def _any_angle(rng: Random) -> float:
+    """Mostly upright; heads lean, bodies bend, and some people lie down."""
+    kind = rng.random()
+    if kind < 0.45:
+        return 0.0
+    if kind < 0.88:
+        return float(rng.normal(0, 10))
+    return float(rng.uniform(-75, 75)) if kind < 0.97 else float(rng.choice([90.0, -90.0]))
+
+
+def _place_person(person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool) -> npt.NDArray[np.float64]:
+    height, width = person.alpha.shape
+    out_h, out_w = size_hw
+    mirrored = bool(rng.random() < 0.5)
+    reach = min(out_h, out_w * 1.3)
+    if person.flush:
+        scale = reach / height * float(rng.uniform(0.4, 0.85) if small else np.exp(rng.uniform(-0.7, 0.45)))
+        x = out_w * (rng.uniform(0.05, 0.95) if small else rng.normal(0.5, 0.14))
+        # The cut edge stays on the frame or below it; a lean would lift a corner, so sink it by as much.
+        degrees = float(rng.normal(0, 6)) if rng.random() < 0.4 else 0.0
+        sink = abs(np.sin(np.deg2rad(degrees))) * width * scale / 2
+        y = out_h + sink + (rng.uniform(0, 0.35) * height * scale if rng.random() < 0.4 else 0.0)
+        return placement((height, width), (width / 2, height), (x, y), scale, degrees, mirrored)
+    scale = reach / height * float(rng.uniform(0.35, 0.9) if small else np.exp(rng.uniform(-0.8, 0.8)))
+    degrees = _any_angle(rng) if front else float(rng.normal(0, 4))
+    centre = (out_w * rng.uniform(0.1, 0.9), out_h * rng.uniform(0.3, 0.8))
+    if scale * height > out_h:  # a close view: aim at the upper body
+        anchor = (width / 2, height * rng.uniform(0.1, 0.55))
+        centre = (out_w * rng.uniform(0.3, 0.7), out_h * rng.uniform(0.3, 0.6))
+    else:
+        anchor = (width / 2, height / 2)
+    return placement((height, width), anchor, centre, scale, degrees, mirrored)
+
+
+def _dress(colour: Bytes, alpha: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
+    """New clothes for the white T-shirts of the London set: a tint or the texture of a scene, folds kept."""
+    height, width = alpha.shape
+    lab = colour.astype(np.float32)
+    value, low = lab.max(axis=2), lab.min(axis=2)
+    # Cloth: bright, hardly any colour, in the lower part.
+    rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    cloth = np.clip((low - 0.66 * value) / 30, 0, 1) * np.clip((rows - 0.62) / 0.06, 0, 1) * np.clip((value - 70) / 40, 0, 1)
+    cloth = cv2.GaussianBlur(cloth, (0, 0), max(0.6, width / 500))[..., None]
+    shade = (value / max(1.0, float(np.percentile(value[int(height * 0.8) :], 80))))[..., None]
+    if rng.random() < 0.5 and textures:
+        texture = textures[int(rng.integers(len(textures)))]
+        tile = float(rng.uniform(0.3, 1.0))
+        cut_h, cut_w = max(8, int(texture.shape[0] * tile)), max(8, int(texture.shape[1] * tile))
+        y, x = rng.integers(texture.shape[0] - cut_h + 1), rng.integers(texture.shape[1] - cut_w + 1)
+        cloth_colour = cv2.resize(texture[y : y + cut_h, x : x + cut_w], (width, height)).astype(np.float32)
+    else:
+        cloth_colour = np.broadcast_to(rng.uniform(5, 245, 3).astype(np.float32), colour.shape)
+    dressed = cloth * np.clip(cloth_colour * np.clip(shade, 0, 1.2), 0, 255) + (1 - cloth) * lab
+    return dressed.astype(np.uint8)
+
+
+def _occluded(scene: Scene, textures: Sequence[Bytes], rng: Random) -> Scene:
+    """Something in front: a table along the bottom, a post, a frame's edge. It is not a person."""
+    height, width = scene.alpha.shape
+    cover = np.zeros((height, width), np.uint8)
+    if rng.random() < 0.6:
+        top = int(height * rng.uniform(0.65, 0.95))
+        slant = int(rng.normal(0, 0.06) * height)
+        cv2.fillPoly(cover, [np.array([[0, top], [width, top + slant], [width, height], [0, height]], np.int32)], 255)
+    else:
+        x, thick = int(rng.uniform(0, width)), max(2, int(width * rng.uniform(0.01, 0.1)))
+        cv2.line(cover, (x, 0), (int(x + rng.normal(0, 0.1) * width), height), 255, thick)
+    texture = textures[int(rng.integers(len(textures)))]
+    front = _jitter(cv2.resize(texture, (width, height)).astype(np.uint8), rng, 0.3)
+    soft = (cv2.GaussianBlur(cover, (0, 0), 0.7).astype(np.float32) / 255.0)[..., None]
+    image = soft * front + (1 - soft) * scene.image
+    alpha = (1 - soft[..., 0]) * scene.alpha
+    return Scene((image + 0.5).astype(np.uint8), (alpha + 0.5).astype(np.uint8), scene.fine)
+
+
+def _jitter(image: Bytes, rng: Random, amount: float, shift: npt.NDArray[np.float64] | None = None) -> Bytes:
+    """Exposure, contrast, gamma, white balance and saturation, as one table a channel and one mix."""
+    gamma = float(np.exp(rng.normal(0, amount)))
+    gain = float(np.exp(rng.normal(0, amount * 0.5)))
+    balance = np.exp(rng.normal(0, amount * 0.25, 3) + (0 if shift is None else shift))
+    ramp = np.linspace(0, 1, 256)
+    table = np.clip((ramp[:, None] ** gamma * gain * balance), 0, 1) * 255
+    out = cv2.LUT(np.ascontiguousarray(image), table[None].astype(np.uint8))
+    saturation = float(np.exp(rng.normal(0, amount)))
+    grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(out, saturation, grey, 1 - saturation, 0).astype(np.uint8, copy=False)
+
+
+def _curve(image: Bytes, gamma: float, gain: float) -> Bytes:
+    table = np.clip(np.linspace(0, 1, 256) ** gamma * gain, 0, 1) * 255
+    return cv2.LUT(image, table.astype(np.uint8)).astype(np.uint8, copy=False)
+
+
+def _blur(image: Bytes, sigma: float) -> Bytes:
+    return cv2.GaussianBlur(image, (0, 0), max(0.3, sigma)).astype(np.uint8, copy=False)

@@ -1,0 +1,51 @@
+"""Human matting: a picture of people in, the people with a true alpha channel out.
+
+>>> import bshm
+>>> matte = bshm.matte("image-matting/1.png")
+>>> matte.alpha.shape, matte.cutout().shape
+((512, 512), (512, 512, 4))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bshm._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from bshm.errors import BshmError as BshmError
+    from bshm.result import Matte as Matte
+    from bshm.options import Limits as Limits
+    from bshm.options import MatteOptions as MatteOptions
+    from bshm.options import OutputOptions as OutputOptions
+    from bshm.pipeline import Matting as Matting
+    from bshm.pipeline import matte as matte
+    from bshm.types import Picture as Picture
+    from bshm.types import Run as Run
+
+# Importing bshm loads nothing heavy: each name is fetched from its module when it is first used.
+_HOMES = {
+    "BshmError": "bshm.errors",
+    "Limits": "bshm.options",
+    "Matte": "bshm.result",
+    "MatteOptions": "bshm.options",
+    "Matting": "bshm.pipeline",
+    "OutputOptions": "bshm.options",
+    "Picture": "bshm.types",
+    "Run": "bshm.types",
+    "matte": "bshm.pipeline",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bshm' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

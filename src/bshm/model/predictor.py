@@ -1,0 +1,46 @@
+"""The networks of one set of weights, opened and chained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bshm.model import mask
+from bshm.runtime.providers import Device, choose
+from bshm.runtime.session import OnnxSession, Session
+from bshm.types import FloatArray, PixelArray
+from bshm.weights import store
+from bshm.weights.card import Card
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Opened networks.  Safe to share between threads.
+
+    Attributes:
+        card: what they are.
+        device: where they run.
+        sessions: by role, as on the card.
+    """
+
+    card: Card
+    device: Device
+    sessions: Mapping[str, Session]
+
+    @classmethod
+    def open(cls, card: Card, device: str, threads: int | None = None) -> Predictor:
+        """Read, verify and open every network of ``card``.
+
+        Raises:
+            ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
+        """
+        chosen = choose(device)
+        sessions = {
+            role: OnnxSession(store.read(card, network), network, chosen, threads)
+            for role, network in card.networks.items()
+        }
+        return cls(card, chosen, sessions)
+
+    def mask(self, pixels: PixelArray) -> FloatArray:
+        """Mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
+        return mask.predict(self.sessions["mask"], self.card.networks["mask"].preprocessing, pixels)

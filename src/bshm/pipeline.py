@@ -1,0 +1,146 @@
+"""The tour: one picture through the whole flow, in plain calls.
+
+source -> decode -> mask prediction -> refine -> foreground colour -> matte
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from bshm import foreground
+from bshm.errors import BshmError, MemoryExhaustedError
+from bshm.io import decode
+from bshm.io.source import Source
+from bshm.result import Matte
+from bshm.model.predictor import Predictor
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
+from bshm.refine import guided_filter
+from bshm.types import FloatArray, Picture, PixelArray, Run
+from bshm.weights import catalogue
+
+T = TypeVar("T")
+
+
+class _Clock:
+    """Milliseconds by stage, in the order in which they ran."""
+
+    def __init__(self) -> None:
+        self.timings: dict[str, float] = {}
+
+    def time(self, stage: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        result = work()
+        self.timings[stage] = (time.perf_counter() - started) * 1000
+        return result
+
+
+class Matting:
+    """The networks held open.  Safe to share between threads.
+
+    >>> import bshm, skimage
+    >>> with_weights = bshm.Matting()
+    >>> with_weights.matte(skimage.data.astronaut()).alpha.shape
+    (512, 512)
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        device: str = DEFAULT_DEVICE,
+        threads: int | None = None,
+        predictor: Predictor | None = None,
+    ) -> None:
+        """Open the weights called ``model`` on ``device``.
+
+        Args:
+            model: a name that `bshm models` lists.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …: used or refused, never replaced.
+            threads: of one run; None takes all cores, at most 8.
+            predictor: opened networks to use in place of all the above.
+
+        Raises:
+            UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
+        """
+        self.predictor = predictor or Predictor.open(catalogue.find(model), device, threads)
+
+    def matte(self, source: Source, options: MatteOptions | None = None) -> Matte:
+        """The people of one picture.
+
+        Args:
+            source: a path, URL, bytes, binary file object, PIL image, or (H, W), (H, W, 3) or (H, W, 4) array.
+            options: how; see ``MatteOptions``.
+
+        Returns:
+            the matte; ``is_empty`` when nobody is in the picture.
+
+        Raises:
+            InputError, MemoryExhaustedError: see ``bshm.errors``.
+        """
+        options = options or MatteOptions()
+        clock = _Clock()
+        picture = clock.time("decode", lambda: decode.open_picture(source, options.limits))
+        return self._matte(picture, options, clock)
+
+    def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> Matte:
+        """As ``matte``, of a picture that is decoded already."""
+        return self._matte(picture, options or MatteOptions(), _Clock())
+
+    def _matte(self, picture: Picture, options: MatteOptions, clock: _Clock) -> Matte:
+        try:
+            pixels = _opaque(picture)
+            mask = clock.time("mask", lambda: self.predictor.mask(pixels))
+            alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
+            alpha = _within_existing(alpha, picture)
+            colour = pixels
+            if options.decontaminate:
+                colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
+        except MemoryError as error:
+            if isinstance(error, MemoryExhaustedError):
+                raise
+            height, width = picture.size_hw
+            raise MemoryExhaustedError(
+                f"{picture.name} ({width}x{height}) does not fit into memory: it needs about "
+                f"{width * height * 20 / 1e9:.1f} GB. Shrink it or use a machine with more."
+            ) from error
+        card = self.predictor.card
+        run = Run(card.name, card.sha256, self.predictor.device.name, MappingProxyType(clock.timings))
+        return Matte(picture, alpha, colour, run)
+
+
+def _opaque(picture: Picture) -> PixelArray:
+    """The picture without the transparency it came with: what lies under it is arbitrary, so it becomes mid-grey."""
+    if picture.alpha is None:
+        return picture.pixels
+    top = np.iinfo(picture.pixels.dtype).max
+    weight = picture.alpha[..., None].astype(np.float32) / top
+    return (picture.pixels * weight + (1 - weight) * (top // 2) + 0.5).astype(picture.pixels.dtype)
+
+
+def _within_existing(alpha: FloatArray, picture: Picture) -> FloatArray:
+    """Where the file was transparent it stays so: the product of both alphas."""
+    if picture.alpha is None:
+        return alpha
+    return alpha * (picture.alpha.astype(np.float32) / np.iinfo(picture.alpha.dtype).max)
+
+
+def matte(
+    source: Source,
+    *,
+    model: str = DEFAULT_MODEL,
+    device: str = DEFAULT_DEVICE,
+    options: MatteOptions | None = None,
+) -> Matte:
+    """The people of one picture; for many, hold a ``Matting`` open.
+
+    >>> import bshm, skimage
+    >>> found = bshm.matte(skimage.data.astronaut())
+    >>> found.alpha.dtype, found.is_empty
+    (dtype('float32'), False)
+    """
+    return Matting(model=model, device=device).matte(source, options)

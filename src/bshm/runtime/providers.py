@@ -1,0 +1,77 @@
+"""Which execution provider runs the networks: the one that was asked for, or an error that says why not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import onnxruntime
+
+from bshm.errors import DeviceUnavailableError, OptionError
+
+# name on the command line -> (provider, what brings it)
+_PROVIDERS = {
+    "cpu": ("CPUExecutionProvider", "pip install onnxruntime"),
+    "cuda": ("CUDAExecutionProvider", "pip install onnxruntime-gpu (in place of onnxruntime), with CUDA 12 and cuDNN 9"),
+    "tensorrt": ("TensorrtExecutionProvider", "pip install onnxruntime-gpu, with TensorRT 10"),
+    "rocm": ("ROCMExecutionProvider", "an onnxruntime built for ROCm"),
+    "directml": ("DmlExecutionProvider", "pip install onnxruntime-directml (in place of onnxruntime)"),
+    "openvino": ("OpenVINOExecutionProvider", "pip install onnxruntime-openvino (in place of onnxruntime)"),
+    "coreml": ("CoreMLExecutionProvider", "onnxruntime on macOS"),
+}
+# What `auto` tries, best first; the rest are chosen by name only.
+_AUTO = ("cuda", "rocm", "directml", "cpu")
+
+
+@dataclass(frozen=True)
+class Device:
+    """An execution provider with its options.
+
+    Attributes:
+        name: as `--device` takes it, with its number: ``cpu``, ``cuda:1``.
+        provider: onnxruntime's name of it.
+        options: passed to the provider.
+    """
+
+    name: str
+    provider: str
+    options: dict[str, Any]
+
+
+def available() -> list[str]:
+    """The devices that this onnxruntime was built for; whether they work shows when a session is opened."""
+    built = onnxruntime.get_available_providers()
+    return [name for name, (provider, _) in _PROVIDERS.items() if provider in built]
+
+
+def choose(device: str) -> Device:
+    """The device called ``device``: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, …
+
+    Raises:
+        OptionError: no device has that name.
+        DeviceUnavailableError: this onnxruntime was not built for it; the message says what to install.
+    """
+    match = re.fullmatch(r"([a-z]+)(?::(\d+))?", device)
+    if match is None or (match[1] != "auto" and match[1] not in _PROVIDERS):
+        raise OptionError(f"--device takes auto, {', '.join(_PROVIDERS)} (and a number: cuda:1); got {device!r}.")
+    built = available()
+    kind = match[1]
+    if kind == "auto":
+        kind = next(name for name in _AUTO if name in built)
+    provider, remedy = _PROVIDERS[kind]
+    if kind not in built:
+        raise DeviceUnavailableError(
+            f"--device {device} needs {provider}, which this onnxruntime {onnxruntime.__version__} does not have "
+            f"(it has {', '.join(built)}). It comes with: {remedy}."
+        )
+    if kind == "cpu":
+        return Device("cpu", provider, {})
+    number = int(match[2] or 0)
+    return Device(f"{kind}:{number}", provider, {"device_id": number} if kind in ("cuda", "tensorrt", "rocm", "directml") else {})
+
+
+def unavailable(device: Device, reason: str) -> DeviceUnavailableError:
+    """The error of a device that was built in but does not start."""
+    remedy = _PROVIDERS[device.name.split(":")[0]][1]
+    return DeviceUnavailableError(f"--device {device.name} does not start: {reason}. It needs: {remedy}.")

@@ -73,3 +73,23 @@ class OutputOptions:
             raise OptionError("--alpha writes the alpha alone, so --background has no place in it. Drop one of the two.")
         if self.format == "jpg" and self.background is None and not self.alpha_only:
             raise OptionError("JPEG has no transparency. Add --background COLOUR, or choose png, webp or tiff.")
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How many pictures are worked through.
+
+    Attributes:
+        jobs: pictures in the works at once, each held in memory whole.  Three keep
+            the network busy: one is decoded and one encoded meanwhile.
+        ordered: results in the order of the inputs; otherwise as they finish.
+        skip_existing: leave a picture alone whose output is there, so that a batch can be taken up again.
+    """
+
+    jobs: int = 3
+    ordered: bool = True
+    skip_existing: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.jobs <= 64:
+            raise OptionError(f"--jobs takes 1 to 64; got {self.jobs}.")

@@ -1,0 +1,122 @@
+"""The verbs, and what surrounds each: finding it, its errors and its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from bshm._version import __version__
+from bshm.cli import exit_codes
+from bshm.cli.parsing import example_lines
+from bshm.errors import BshmError, OptionError
+
+# Verb -> (module, what it does).  The module is imported when the verb is used: it has `parser()` and `run(arguments)`.
+VERBS: dict[str, tuple[str, str]] = {
+    "matte": ("bshm.cli.matte", "cut the people out of pictures"),
+    "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),
+    "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
+    "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),
+}
+
+EXAMPLES = [
+    ("bshm matte photo.jpg", "writes photo.cutout.png"),
+    ("bshm matte photos/ -o cut/", "every picture of a folder"),
+    ("bshm matte photo.jpg -o white.jpg --background white", "over a colour"),
+    ("bshm doctor", "does it work here, and on which device"),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after ``bshm``; None takes those of the process.
+
+    Returns:
+        The exit code, see ``bshm.cli.exit_codes``.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; without this it would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.BROKEN_PIPE
+    except KeyboardInterrupt:
+        _interrupted()
+    except BshmError as error:
+        say(f"bshm: {error}")
+        return exit_codes.code_of(error)
+    except MemoryError:
+        say("bshm: this does not fit into memory. Use a smaller picture, fewer --jobs, or a machine with more.")
+        return exit_codes.code_of(MemoryError())
+    except Exception as error:  # noqa: BLE001 - the last door: a traceback with a code of its own, not Python's 1
+        sys.excepthook(type(error), error, error.__traceback__)
+        say("bshm: this is a fault in bshm itself, not in what you did. Please report it with the lines above.")
+        return exit_codes.BUG
+    return code
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; stdout is for results alone."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        sys.stderr.write(help_page())
+        return exit_codes.USAGE
+    verb, *rest = words
+    if verb in ("-h", "--help", "help") and not rest:
+        sys.stdout.write(help_page())
+        return exit_codes.OK
+    if verb == "help":
+        verb, rest = rest[0], ["--help"]
+    if verb in ("-V", "--version"):
+        sys.stdout.write(f"bshm {__version__}\n")
+        return exit_codes.OK
+    if verb not in VERBS:
+        raise OptionError(_unknown(verb))
+    module = import_module(VERBS[verb][0])
+    parser = module.parser()
+    try:
+        arguments = parser.parse_intermixed_args(rest)
+    except SystemExit:  # argparse leaves this way after --help
+        return exit_codes.OK
+    return int(module.run(arguments))
+
+
+def help_page() -> str:
+    """What ``bshm --help`` shows."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {summary}" for verb, (_, summary) in VERBS.items())
+    return (
+        "Usage: bshm VERB …\n\n"
+        "Cuts people out of pictures, hair included, on this machine.\n\n"
+        f"{example_lines(EXAMPLES)}\n\n"
+        f"Verbs:\n{verbs}\n\n"
+        "Others:\n  bshm VERB --help  all about a verb\n  bshm --version    the version\n\n"
+        f"Exit codes:\n{exit_codes.table()}\n"
+    )
+
+
+def _unknown(word: str) -> str:
+    from difflib import get_close_matches
+
+    if word.startswith("-"):
+        return f"there is no option {word} before a verb. `bshm --help` shows the verbs."
+    if os.path.exists(word) or "." in word:  # noqa: PTH110 - a word, not yet a path
+        return f"what shall be done with {word}? To cut the people out: bshm matte {word}"
+    close = get_close_matches(word, VERBS, n=1)
+    return f"there is no verb {word}. " + (f"Did you mean {close[0]}?" if close else f"There are {', '.join(VERBS)}.")
+
+
+def _interrupted() -> None:
+    say("bshm: interrupted")
+    # Not sys.exit(): that waits for threads, and one may sit in a download.  No file is being written here any more.
+    sys.stdout.flush()
+    os._exit(exit_codes.INTERRUPTED)

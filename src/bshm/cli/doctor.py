@@ -1,0 +1,188 @@
+"""``bshm doctor``: what is installed, what would run, and a real run that shows it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm import options as defaults
+from bshm._version import __version__
+from bshm.cli import exit_codes
+from bshm.cli.parsing import Parser, add_help
+from bshm.errors import BshmError, EnvironmentFault
+
+if TYPE_CHECKING:
+    from bshm.weights.card import Card, Network
+
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", "isal", "pillow-heif", "torch")
+# Every build of onnxruntime is the module `onnxruntime`, but a distribution of its own.
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
+
+# Eileen Collins, NASA, public domain; see image-matting/README.md.
+SAMPLE = Path(__file__).with_name("astronaut.jpg")
+# The share of the sample that is her, 0.44 by hand; the margin is what a weaker model may be off before it is broken.
+SAMPLE_SHARE = (0.3, 0.6)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it is as it should be.
+        detail: what was found, or what is wrong and how to mend it.
+        exit_code: 0, or the code of what is wrong.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    exit_code: int = exit_codes.OK
+
+
+def parser() -> Parser:
+    """The flags of ``bshm doctor``."""
+    result = Parser(
+        "doctor",
+        "Checks the installation: versions, devices, model files against their hashes, and a real run on a sample.",
+        usage="[--device NAME] [--model NAME] [--json]",
+        examples=[
+            ("bshm doctor", "everything well? which device would run?"),
+            ("bshm doctor --device cuda", "would the GPU run, and if not, what is missing"),
+            ("bshm doctor --json", "for a bug report or a health check"),
+        ],
+        notes="Ends with 0 when all is well, else with the code of the first thing that is not.",
+    )
+    options = result.add_argument_group("Options")
+    options.add_argument(
+        "-d",
+        "--device",
+        metavar="NAME",
+        default=defaults.DEFAULT_DEVICE,
+        help="the device to try (default: %(default)s)",
+    )
+    options.add_argument(
+        "-m", "--model", metavar="NAME", default=defaults.DEFAULT_MODEL, help="the model to try (default: %(default)s)"
+    )
+    options.add_argument("--json", action="store_true", help="write JSON")
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the checks; returns the exit code."""
+    checks: list[Check] = []
+    for check in examine(arguments.model, arguments.device):
+        checks.append(check)
+        if not arguments.json:
+            sys.stdout.write(f"{'ok  ' if check.ok else 'BAD '} {check.name:<22}  {check.detail}\n")
+            sys.stdout.flush()
+    code = next((check.exit_code for check in checks if not check.ok), exit_codes.OK)
+    if arguments.json:
+        report = {"ok": code == exit_codes.OK, "checks": [asdict(check) for check in checks]}
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    else:
+        sys.stdout.write("all is well\n" if code == exit_codes.OK else "something needs mending, see BAD above\n")
+    return code
+
+
+def examine(model: str, device: str) -> Iterator[Check]:
+    """Look at one thing after the other, cheap ones first."""
+    yield Check("bshm", True, __version__)
+    yield Check("python", True, f"{platform.python_version()} on {platform.platform()}")
+    yield from _versions()
+    yield _checked("device", lambda: _device(device))
+    yield from _model_files()
+    yield _checked("run", lambda: _real_run(model, device))
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except BshmError as error:
+        return Check(name, False, str(error), exit_codes.code_of(error))
+
+
+def _versions() -> Iterator[Check]:
+    runtimes = [(name, version) for name in RUNTIMES if (version := _version(name))]
+    if len(runtimes) > 1:
+        # They overwrite each other's files; which one is imported depends on the order of installation.
+        names = " and ".join(name for name, _ in runtimes)
+        yield Check(
+            "onnxruntime",
+            False,
+            f"{names} are both installed and overwrite each other. Uninstall all of them, then install one.",
+            exit_codes.OF_ERROR[EnvironmentFault],
+        )
+    else:
+        yield from (Check(name, True, version) for name, version in runtimes)
+    for package in PACKAGES:
+        version = _version(package)
+        if version:
+            yield Check(package, True, version)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _device(device: str) -> str:
+    from bshm.runtime import providers
+
+    chosen = providers.choose(device)
+    built = ", ".join(providers.available())
+    if device == defaults.DEFAULT_DEVICE:
+        return f"auto takes {chosen.name}: the best of what this onnxruntime was built for ({built})"
+    return f"{chosen.name} (this onnxruntime was built for {built})"
+
+
+def _model_files() -> Iterator[Check]:
+    from bshm.weights import catalogue
+
+    try:
+        cards = catalogue.cards()
+    except BshmError as error:
+        yield Check("models", False, str(error), exit_codes.code_of(error))
+        return
+    for card in cards:
+        for network in card.networks.values():
+            yield _checked(network.file, partial(_model_file, card, network))
+
+
+def _model_file(card: Card, network: Network) -> str:
+    from bshm.weights import store
+
+    store.read(card, network)
+    return f"{network.bytes / 1e6:.1f} MB, sha256 {network.sha256[:12]}… as on the card of {card.name}"
+
+
+def _real_run(model: str, device: str) -> str:
+    from bshm.errors import ModelFileError
+    from bshm.pipeline import Matting
+
+    matting = Matting(model=model, device=device)
+    matting.matte(SAMPLE)  # the first run pays for memory and code that later ones have
+    matte = matting.matte(SAMPLE)
+    share = float((matte.alpha > 0.5).mean())
+    low, high = SAMPLE_SHARE
+    if not low <= share <= high:
+        raise ModelFileError(
+            f"{model} ran on {matte.ran.device}, but takes {share:.0%} of the sample picture for a person where "
+            f"{low:.0%} to {high:.0%} is right. Try --device cpu; if that is right, the device's driver is at fault."
+        )
+    height, width = matte.picture.size_hw
+    total = sum(matte.ran.timings_ms.values())
+    stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in matte.ran.timings_ms.items())
+    return f"{model} on {matte.ran.device}: the sample ({width}x{height}) in {total:.0f} ms ({stages}), a person found"

@@ -1,0 +1,67 @@
+"""``bshm eval``: measure models on pictures whose alpha is known."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bshm import options as defaults
+from bshm.cli.parsing import Parser, add_help
+
+
+def parser() -> Parser:
+    """The flags of ``bshm eval``."""
+    result = Parser(
+        "eval",
+        "Measures models on a folder of pictures with known alpha: SAD, MSE, MAD, gradient and connectivity errors.",
+        usage="FOLDER [--model NAME]… [options]",
+        examples=[
+            ("bshm eval portraits/", "a table of errors"),
+            ("bshm eval portraits/ --html report.html", "with the worst pictures to look at"),
+            ("bshm eval portraits/ --limit 20 --longest 1024", "a quick look"),
+        ],
+        notes=(
+            "The folder:\n"
+            "  portraits/image/NAME.jpg (or png, webp) and portraits/alpha/NAME.png, grey, 255 is a person."
+        ),
+    )
+    result.inputs.add_argument("folder", metavar="FOLDER", type=Path, help="pictures with their alpha")
+    options = result.add_argument_group("Options")
+    options.add_argument(
+        "-m",
+        "--model",
+        metavar="NAME",
+        action="append",
+        help=f"may be given several times (default: {defaults.DEFAULT_MODEL})",
+    )
+    options.add_argument(
+        "-d",
+        "--device",
+        metavar="NAME",
+        default=defaults.DEFAULT_DEVICE,
+        help="as in `bshm matte` (default: %(default)s)",
+    )
+    options.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    options.add_argument("--longest", type=int, metavar="PX", help="shrink pictures whose longer side is above this")
+    options.add_argument("--json", type=Path, metavar="FILE", help="write every figure as JSON")
+    options.add_argument("--html", type=Path, metavar="FILE", help="write a page with the worst pictures")
+    options.add_argument("--quiet", action="store_true", help="no progress")
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure; returns the exit code."""
+    from bshm.evaluation import command
+
+    return command.run(
+        arguments.folder,
+        models=arguments.model or [defaults.DEFAULT_MODEL],
+        device=arguments.device,
+        json_path=arguments.json,
+        html_path=arguments.html,
+        limit=arguments.limit,
+        longest_px=arguments.longest,
+        progress=not arguments.quiet and sys.stderr.isatty(),
+    )

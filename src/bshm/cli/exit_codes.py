@@ -1,0 +1,74 @@
+"""The exit codes, once.  Scripts rely on them: a number is never given a second meaning."""
+
+from __future__ import annotations
+
+from bshm import errors
+
+OK = 0
+SOME_FAILED = 1
+USAGE = 2
+BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+# The most specific class of an error decides.
+OF_ERROR: dict[type[BaseException], int] = {
+    errors.CallerError: USAGE,
+    errors.SourceNotFoundError: 3,
+    errors.UnreadablePictureError: 4,
+    errors.NoPicturesError: 5,
+    errors.PictureTooLargeError: 6,
+    errors.UrlRefusedError: 7,
+    errors.FetchError: 8,
+    errors.DataFolderError: 9,
+    errors.OutputExistsError: 10,
+    errors.OutputError: 11,
+    errors.DiskFullError: 12,
+    errors.UnknownModelError: 13,
+    errors.DeviceUnavailableError: 14,
+    errors.ModelFileError: 15,
+    MemoryError: 16,  # that of errors.MemoryExhaustedError, too
+    errors.CheckpointError: 17,
+    errors.MissingExtraError: 18,
+    errors.EnvironmentFault: 19,
+}
+
+MEANINGS: dict[int, str] = {
+    OK: "everything was done",
+    SOME_FAILED: "of several pictures some failed, each named on stderr; of a single one, its own code",
+    USAGE: "a flag or its value is wrong",
+    3: "no such file",
+    4: "not a picture, or a damaged one",
+    5: "a folder or a pattern without pictures",
+    6: "the picture is larger than allowed",
+    7: "the URL is not one that may be fetched",
+    8: "the URL did not give the picture",
+    9: "evaluation or training data is incomplete",
+    10: "the output is there already",
+    11: "the output cannot be written",
+    12: "the disk is full",
+    13: "no model of that name",
+    14: "the device cannot run here",
+    15: "a model file is missing or damaged",
+    16: "the picture does not fit into memory",
+    17: "a training checkpoint cannot be used",
+    18: "an optional part of bshm is not installed",
+    19: "something else on this machine is at fault",
+    BUG: "a fault in bshm itself; please report it",
+    INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
+    BROKEN_PIPE: "whoever read stdout went away",
+}
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of an error: that of its class, or of the nearest class above it that has one.
+
+    >>> code_of(errors.DiskFullError()), code_of(errors.ShapeError()), code_of(ZeroDivisionError())
+    (12, 2, 70)
+    """
+    return next((OF_ERROR[each] for each in type(error).__mro__ if each in OF_ERROR), BUG)
+
+
+def table() -> str:
+    """The codes and their meanings, a line each."""
+    return "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())

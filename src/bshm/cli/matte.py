@@ -1,0 +1,199 @@
+"""``bshm matte``: pictures in, cut-outs out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bshm import options as defaults
+from bshm.batch import Job, plan, with_format
+from bshm.batch import run as run_batch
+from bshm.cli import exit_codes
+from bshm.cli.app import say
+from bshm.cli.parsing import Parser, add_help
+from bshm.errors import OptionError
+from bshm.options import BatchOptions, MatteOptions, OutputOptions
+
+if TYPE_CHECKING:
+    from bshm.pipeline import Matting
+
+EXAMPLES = [
+    ("bshm matte photo.jpg", "writes photo.cutout.png beside it"),
+    ("bshm matte photo.jpg -o cut.webp", "the suffix picks the format"),
+    ("bshm matte photos/ -o cut/ --recursive", "a folder and those below it"),
+    ("bshm matte 'photos/*.jpg' -o cut/ --skip-existing", "goes on where it stopped"),
+    ("bshm matte photo.jpg -o shop.jpg --background white", "over a colour"),
+    ("bshm matte photo.jpg -o call.jpg --background blur", "over the blurred original"),
+    ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
+    ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
+    ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
+    ("bshm matte photos/ -o cut/ --json > report.jsonl", "one line of JSON a picture"),
+]
+
+NOTES = """\
+Where results go:
+  Without -o beside the picture, as NAME.cutout.png or NAME.alpha.png; of a URL into the current
+  folder; of stdin to stdout.  A folder gets NAME.png, with the sub-folders of --recursive kept.
+  Where two pictures would get one name the second fails.  Results of earlier runs
+  (*.cutout.*, *.alpha.*) are passed over, unless one is named alone.
+
+A picture without people gives an empty cut-out, a note, and "empty": true in --json."""
+
+
+def parser() -> Parser:
+    """The flags of ``bshm matte``; their defaults are those of ``bshm.options``."""
+    result = Parser(
+        "matte",
+        "Cuts the people out of pictures and writes them with transparency, hair included.",
+        usage="INPUT… [-o FILE|FOLDER|-] [options]",
+        examples=EXAMPLES,
+        notes=f"{NOTES}\n\nExit codes:\n{exit_codes.table()}",
+    )
+    result.inputs.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="picture, folder, pattern in quotes, URL, or - for stdin"
+    )
+
+    where = result.add_argument_group("Where")
+    where.add_argument(
+        "-o", "--output", metavar="PATH", help="file, folder (there already, or ending with /), or - for stdout"
+    )
+    where.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders, too")
+    existing = where.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--overwrite", action="store_true", default=OutputOptions.overwrite, help="replace outputs that are there"
+    )
+    existing.add_argument(
+        "--skip-existing",
+        action="store_true",
+        default=BatchOptions.skip_existing,
+        help="leave pictures alone whose output is there; without either such a picture fails",
+    )
+
+    what = result.add_argument_group("What")
+    what.add_argument("--alpha", action="store_true", default=OutputOptions.alpha_only, help="write the alpha alone")
+    what.add_argument(
+        "-b",
+        "--background",
+        metavar="SPEC",
+        default=OutputOptions.background,
+        help="lay the people over a colour (white, '#1e90ff', 30,144,255), a picture, or blur[:RADIUS] of the original",
+    )
+    what.add_argument(
+        "-f",
+        "--format",
+        choices=defaults.FORMATS,
+        default=OutputOptions.format,
+        help="default: what the output's suffix says, else png",
+    )
+    what.add_argument(
+        "-q",
+        "--quality",
+        type=int,
+        metavar="N",
+        default=OutputOptions.quality,
+        help="of jpg and webp, 1 to 100; 100 makes webp lossless (default: %(default)s)",
+    )
+
+    how = result.add_argument_group("How")
+    how.add_argument(
+        "-m", "--model", metavar="NAME", default=defaults.DEFAULT_MODEL, help="see `bshm models` (default: %(default)s)"
+    )
+    how.add_argument(
+        "-d",
+        "--device",
+        metavar="NAME",
+        default=defaults.DEFAULT_DEVICE,
+        help="auto, cpu, cuda, …: that device or an error, never another one (default: %(default)s)",
+    )
+    how.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        metavar="N",
+        default=BatchOptions.jobs,
+        help="pictures in the works at once (default: %(default)s)",
+    )
+
+    telling = result.add_argument_group("Telling")
+    telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
+    telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
+    add_help(telling)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the flags say; returns the exit code."""
+    options = MatteOptions()
+    output = OutputOptions(
+        format=arguments.format,
+        alpha_only=arguments.alpha,
+        background=arguments.background,
+        quality=arguments.quality,
+        overwrite=arguments.overwrite,
+    )
+    batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)
+    if "-" in arguments.inputs or arguments.output == "-":
+        if len(arguments.inputs) > 1:
+            raise OptionError(f"- stands for one picture in a pipe; got {len(arguments.inputs)} inputs. Name one.")
+        source = arguments.inputs[0]
+        if arguments.output in (None, "-"):
+            return _to_stdout(arguments, source, options, output)
+        jobs = [_stdin_job(arguments.output, output)] if source == "-" else []
+    else:
+        jobs = plan(arguments.inputs, output=arguments.output, options=output, recursive=arguments.recursive)
+    if len(jobs) == 1 and jobs[0].output is not None:
+        with_format(output, jobs[0].output)  # told before a model is loaded
+    return _run_jobs(arguments, jobs, options, output, batch)
+
+
+def _run_jobs(
+    arguments: argparse.Namespace, jobs: list[Job], options: MatteOptions, output: OutputOptions, batch: BatchOptions
+) -> int:
+    from contextlib import closing
+    from dataclasses import replace
+
+    from bshm.cli.reporting import Reporter
+
+    batch = replace(batch, jobs=min(batch.jobs, len(jobs)))
+    with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
+        with closing(run_batch(_matting(arguments), jobs, options=options, output=output, batch=batch)) as records:
+            for record in records:
+                reporter.add(record)
+        return reporter.exit_code
+
+
+def _matting(arguments: argparse.Namespace) -> Matting:
+    from bshm.pipeline import Matting
+
+    return Matting(model=arguments.model, device=arguments.device)
+
+
+def _stdin_job(output: str, options: OutputOptions) -> Job:
+    path = Path(output)
+    if path.is_dir() or output.endswith("/"):
+        path = path / f"stdin.{options.format or 'png'}"
+    return Job(sys.stdin.buffer, "-", path)
+
+
+def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, output: OutputOptions) -> int:
+    from dataclasses import replace
+
+    from bshm.cli.reporting import EMPTY_NOTE
+
+    if arguments.json:
+        raise OptionError(
+            "--json writes to stdout, and so would the picture. Write the picture to a file with -o FILE."
+        )
+    if Path(source).is_dir():
+        raise OptionError(f"stdout takes one picture, but {source} is a folder. Give -o a folder.")
+    if sys.stdout.isatty():
+        raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
+    given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
+    matte = _matting(arguments).matte(given, options)
+    if matte.is_empty and not arguments.quiet:
+        say(f"{source}: {EMPTY_NOTE}")
+    sys.stdout.buffer.write(matte.encode(replace(output, format=output.format or "png")))
+    sys.stdout.buffer.flush()
+    return exit_codes.OK

@@ -1,0 +1,71 @@
+"""``bshm models``: the weights there are, from their cards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bshm.cli import exit_codes
+from bshm.cli.parsing import Parser, add_help
+
+if TYPE_CHECKING:
+    from bshm.weights.card import Card
+
+
+def parser() -> Parser:
+    """The flags of ``bshm models``."""
+    result = Parser(
+        "models",
+        "Lists the models: what each is for, its size, hash and licence, and the data it was trained on.",
+        usage="[--json]",
+        examples=[
+            ("bshm models", "for reading"),
+            ("bshm models --json", "the cards as one JSON array"),
+            ("bshm matte photo.jpg --model NAME", "uses one of them"),
+        ],
+    )
+    options = result.add_argument_group("Options")
+    options.add_argument("--json", action="store_true", help="write JSON")
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the cards; returns the exit code."""
+    from bshm.weights import catalogue
+
+    cards = catalogue.cards()
+    if arguments.json:
+        sys.stdout.write(json.dumps([as_json(card) for card in cards], indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(map(as_text, cards)) or "there are no models in this installation\n")
+    return exit_codes.OK
+
+
+def as_json(card: Card) -> dict[str, Any]:
+    """The card with the hash and the size of the whole set."""
+    entry = json.loads(card.to_json())
+    return {"name": entry.pop("name"), "sha256": card.sha256, "bytes": card.bytes, **entry}
+
+
+def as_text(card: Card) -> str:
+    """The card as a short page."""
+    lines = [
+        f"{card.name}: {card.purpose}",
+        f"  size      {card.bytes / 1e6:.1f} MB in {len(card.networks)} file{'s' if len(card.networks) > 1 else ''}",
+        f"  sha256    {card.sha256}",
+        f"  licence   {card.licence}",
+        f"  paper     {card.paper}",
+        f"  recipe    {card.recipe}",
+    ]
+    for network in card.networks.values():
+        lines.append(
+            f"  file      {network.file}, {network.parameters / 1e6:.1f} M parameters, sha256 {network.sha256}"
+        )
+    for entry in card.data:
+        lines.append("  data      " + ", ".join(str(value) for value in entry.values() if value))
+    for name, value in card.quality.items():
+        lines.append(f"  quality   {name} {value:g}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,79 @@
+"""How the help pages look and how wrong flags are answered: argparse with examples first and grouped options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import NoReturn
+
+from bshm.errors import OptionError
+
+WIDTH = 100
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help page reads: what it does, examples, options by group, exit codes.
+
+    Wrong flags raise ``OptionError`` instead of leaving the process.
+    """
+
+    def __init__(
+        self, verb: str, summary: str, *, usage: str, examples: Iterable[tuple[str, str]], notes: str = ""
+    ) -> None:
+        self.examples = list(examples)
+        super().__init__(
+            prog=f"bshm {verb}",
+            usage=f"bshm {verb} {usage}",
+            description=summary,
+            epilog=notes,
+            formatter_class=_Formatter,
+            allow_abbrev=False,  # a script must not break when a new flag shares its beginning
+            add_help=False,
+        )
+        self.inputs = self.add_argument_group("Inputs")
+
+    def format_help(self) -> str:
+        """The help page."""
+        # Columns are set by hand: the width of the terminal must not change the pages in docs/cli.md.
+        formatter = self._get_formatter()
+        for group in self._action_groups:
+            if any(action.help is not argparse.SUPPRESS for action in group._group_actions):
+                formatter.start_section(group.title)
+                formatter.add_arguments(group._group_actions)
+                formatter.end_section()
+        parts = [f"Usage: {self.usage}", self.description or "", example_lines(self.examples), formatter.format_help()]
+        if self.epilog:
+            parts.append(self.epilog)
+        return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise OptionError(f"{message}. `{self.prog} --help` shows what there is.")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """The same text from every Python: 3.13 joined the flags of an option differently than those before it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=WIDTH)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return str(action.metavar or action.dest)
+        flags = ", ".join(action.option_strings)
+        if action.nargs == 0:
+            return flags
+        value = action.metavar or "|".join(str(each) for each in action.choices or [action.dest.upper()])
+        return f"{flags} {value}"
+
+
+def example_lines(examples: Iterable[tuple[str, str]]) -> str:
+    """Commands with what they do beside them, as a section of a help page."""
+    examples = list(examples)
+    width = max(len(command) for command, _ in examples)
+    return "Examples:\n" + "\n".join(f"  {command:<{width}}  {meaning}".rstrip() for command, meaning in examples)
+
+
+def add_help(group: argparse._ArgumentGroup) -> None:
+    """Add ``-h``; each page puts it into its last group."""
+    group.add_argument("-h", "--help", action="help", help="show this page")

@@ -1,0 +1,144 @@
+"""What a person or a script is told about a batch: lines, a progress bar, JSON, a summary, the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from bshm.batch import Record
+from bshm.cli import exit_codes
+from bshm.cli.app import say
+from bshm.errors import BshmError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+EMPTY_NOTE = "nobody was found, so nothing is left of it"
+
+
+class Reporter:
+    """Tells what became of each picture: results on stdout, everything else on stderr.
+
+    A terminal gets a progress bar where there are several pictures; a pipe or a log file gets a line a picture.
+    """
+
+    def __init__(self, *, total: int, json_lines: bool, quiet: bool) -> None:
+        self._total = total
+        self._json = json_lines
+        self._quiet = quiet
+        self._counts = {"written": 0, "skipped": 0, "failed": 0, "empty": 0}
+        self._last_error: Exception | None = None
+        self._started = time.perf_counter()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Reporter:
+        if self._total > 1 and not self._quiet and sys.stderr.isatty():
+            self._start_progress()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        if self._total > 1 and not self._quiet:
+            say(self._summary())
+
+    def add(self, record: Record) -> None:
+        """Tell about one picture."""
+        self._counts[record.status] += 1
+        self._counts["empty"] += record.empty is True
+        if self._json:
+            sys.stdout.write(json_line(record) + "\n")
+            sys.stdout.flush()
+        if record.error is not None:
+            self._last_error = record.error
+            self._say(_failure(record))
+        elif record.status == "skipped":
+            self._note(f"{record.job.name}: skipped, {record.job.output} is there")
+        elif self._progress is None:
+            self._note(f"{record.job.name} -> {record.job.output}")
+        if record.empty:
+            self._note(f"{record.job.name}: {EMPTY_NOTE}")
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task)
+
+    @property
+    def exit_code(self) -> int:
+        """0; of a single picture the code of its error; of several 1 where any failed."""
+        if self._last_error is None:
+            return exit_codes.OK
+        return exit_codes.code_of(self._last_error) if self._total == 1 else exit_codes.SOME_FAILED
+
+    def _summary(self) -> str:
+        counts = self._counts
+        seconds = time.perf_counter() - self._started
+        parts = [f"{counts['written']} written"]
+        parts += [f"{counts[each]} {each}" for each in ("skipped", "failed") if counts[each]]
+        if counts["empty"]:
+            parts.append(f"{counts['empty']} without people")
+        left = self._total - counts["written"] - counts["skipped"] - counts["failed"]
+        if left:
+            parts.append(f"{left} not done")
+        return f"{', '.join(parts)} in {seconds:.1f} s"
+
+    def _note(self, line: str) -> None:
+        if not self._quiet:
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            say(line)
+
+    def _start_progress(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        self._progress = Progress(
+            BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        )
+        self._task = self._progress.add_task("", total=self._total)
+        self._progress.start()
+
+
+def _failure(record: Record) -> str:
+    error = record.error
+    if isinstance(error, BshmError):
+        return str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"
+    if isinstance(error, MemoryError):
+        return f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."
+    trace = "".join(traceback.format_exception(error)) if error else ""
+    return f"{trace}{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"
+
+
+def json_line(record: Record) -> str:
+    """One record as one line of JSON."""
+    line: dict[str, Any] = {
+        "input": record.job.name,
+        "output": str(record.job.output) if record.job.output else None,
+        "status": record.status,
+    }
+    if record.status == "written" and record.size_hw is not None:
+        line |= {
+            "width": record.size_hw[1],
+            "height": record.size_hw[0],
+            "empty": record.empty,
+            "model": record.model,
+            "model_sha256": record.model_sha256,
+            "device": record.device,
+            "timings_ms": {stage: round(ms, 2) for stage, ms in record.timings_ms.items()},
+        }
+    if record.error is not None:
+        line["error"] = {
+            "kind": type(record.error).__name__,
+            "message": str(record.error),
+            "exit_code": exit_codes.code_of(record.error),
+        }
+    return json.dumps(line)

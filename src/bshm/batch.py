@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from bshm.errors import BshmError, NoPicturesError, OptionError, OutputError, OutputExistsError
+from bshm.errors import BshmError, NoPicturesError, OptionError, OutputExistsError
 from bshm.options import BatchOptions, Format, MatteOptions, OutputOptions
 from bshm.overlap import Turnstile, overlap
 
@@ -130,7 +130,7 @@ def plan(
     taken: dict[str, str] = {}
     for source, below in found:
         if output is not None and folder is None:
-            jobs.append(Job(source, source, Path(output)))
+            jobs.append(Job(source, _shown(source), Path(output)))
             continue
         target = _target(source, below, folder, options)
         key = _key(target)
@@ -143,8 +143,8 @@ def plan(
         elif key in sources:
             error = OutputExistsError(f"the result would replace the picture {target}. Choose another folder with -o.")
         else:
-            taken[key] = source
-        jobs.append(Job(source, source, None if error else target, error))
+            taken[key] = _shown(source)
+        jobs.append(Job(source, _shown(source), None if error else target, error))
     return jobs
 
 
@@ -209,7 +209,7 @@ def _do(
 ) -> Record:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
-    if job.output.exists() and not output.overwrite:  # before the work is done, not after
+    if os.path.lexists(job.output) and not output.overwrite:  # before the work is done, not after
         if skip_existing:
             return Record(job, "skipped")
         raise OutputExistsError(
@@ -222,7 +222,6 @@ def _do(
     data = matte.encode(with_format(output, job.output))
     encoded = time.perf_counter()
     with turnstile:
-        _make_folder(job.output.parent)
         sink.write(data, job.output, overwrite=output.overwrite)
     written = time.perf_counter()
     return Record(
@@ -257,13 +256,6 @@ def with_format(options: OutputOptions, path: Path) -> OutputOptions:
             f"the output is called {path.name}, but --format says {options.format}. Change one of the two."
         )
     return options
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def _may_be_many(given: str) -> bool:
@@ -348,8 +340,18 @@ def name_of_url(url: str) -> str:
     >>> name_of_url("https://example.org/people/anna%20b.jpg?size=2"), name_of_url("https://example.org/..")
     ('anna b.jpg', 'picture')
     """
-    last = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
+    path = re.sub(r"^[^:]+://[^/?#]*|[?#].*$", "", url)  # urlsplit() raises for some of what may be written here
+    last = unquote(path.rstrip("/").rpartition("/")[2])
     return _UNFIT_FOR_A_NAME.sub("_", last).strip(" .") or "picture"
+
+
+def _shown(source: str) -> str:
+    """What messages call a source: a URL without its query, which may hold a key."""
+    if not is_url(source):
+        return source
+    from bshm.io import fetch
+
+    return fetch.shown(source)
 
 
 def _key(path: Path) -> str:

@@ -53,14 +53,14 @@ class OutputOptions:
     Attributes:
         format: None takes it from the file name, PNG where that says nothing.
         alpha_only: write alpha as one grey channel instead of the cut-out.
-        background: lay the people over this; None keeps them transparent.
+        background: lay the people over this, as ``Matte.over`` takes it; None keeps them transparent.
         quality: of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
         overwrite: replace an output that is there.
     """
 
     format: Format | None = None
     alpha_only: bool = False
-    background: str | None = None
+    background: str | bytes | None = None
     quality: int = 95
     overwrite: bool = False
 
@@ -70,7 +70,7 @@ class OutputOptions:
         if not 1 <= self.quality <= 100:
             raise OptionError(f"--quality takes 1 to 100; got {self.quality}.")
         if self.alpha_only and self.background is not None:
-            raise OptionError("--alpha writes the alpha alone, so --background has no place in it. Drop one of the two.")
+            raise OptionError("--alpha writes the alpha alone, so --background has no place in it. Drop one of them.")
         if self.format == "jpg" and self.background is None and not self.alpha_only:
             raise OptionError("JPEG has no transparency. Add --background COLOUR, or choose png, webp or tiff.")
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bshm import options as defaults
+from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
 
 
@@ -23,7 +24,8 @@ def parser() -> Parser:
         ],
         notes=(
             "The folder:\n"
-            "  portraits/image/NAME.jpg (or png, webp) and portraits/alpha/NAME.png, grey, 255 is a person."
+            "  FOLDER/images/NAME.jpg with FOLDER/alphas/NAME.png, or FOLDER/NAME.jpg with FOLDER/NAME.alpha.png;\n"
+            "  alpha is grey, 255 is a person.  Sub-folders are kinds of pictures, measured apart."
         ),
     )
     result.inputs.add_argument("folder", metavar="FOLDER", type=Path, help="pictures with their alpha")
@@ -53,15 +55,19 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit code."""
-    from bshm.evaluation import command
+    from bshm.cli.reporting import counter
+    from bshm.evaluation import command, table
 
-    return command.run(
-        arguments.folder,
-        models=arguments.model or [defaults.DEFAULT_MODEL],
-        device=arguments.device,
-        json_path=arguments.json,
-        html_path=arguments.html,
-        limit=arguments.limit,
-        longest_px=arguments.longest,
-        progress=not arguments.quiet and sys.stderr.isatty(),
-    )
+    with counter(shown=not arguments.quiet and sys.stderr.isatty()) as progress:
+        result = command.run(
+            arguments.folder,
+            models=arguments.model or [defaults.DEFAULT_MODEL],
+            device=arguments.device,
+            json_path=arguments.json,
+            html_path=arguments.html,
+            limit=arguments.limit,
+            longest_px=arguments.longest,
+            progress=progress,
+        )
+    sys.stdout.write(table.table(result).rstrip("\n") + "\n")
+    return exit_codes.OK

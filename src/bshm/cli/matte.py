@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bshm import options as defaults
-from bshm.batch import Job, plan, with_format
+from bshm.batch import Job, is_url, plan, with_format
 from bshm.batch import run as run_batch
 from bshm.cli import exit_codes
 from bshm.cli.app import say
@@ -156,12 +156,35 @@ def _run_jobs(
 
     from bshm.cli.reporting import Reporter
 
-    batch = replace(batch, jobs=min(batch.jobs, len(jobs)))
+    if len(jobs) > 1:
+        output = _background_once(output)
+    batch = replace(batch, jobs=max(1, min(batch.jobs, len(jobs))))
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(run_batch(_matting(arguments), jobs, options=options, output=output, batch=batch)) as records:
             for record in records:
                 reporter.add(record)
         return reporter.exit_code
+
+
+def _background_once(output: OutputOptions) -> OutputOptions:
+    """The background fetched once rather than once a picture, and any mistake in it told before the first one."""
+    if output.background is None:
+        return output
+    from dataclasses import replace
+
+    import numpy as np
+
+    from bshm.backdrop import backdrop
+    from bshm.io import source
+    from bshm.types import Picture
+
+    background = output.background
+    if isinstance(background, str) and is_url(background):
+        data, _ = source.read(background, MatteOptions().limits)
+        background = cast(bytes, data)  # what a URL gives
+    one_pixel = Picture(np.zeros((1, 1, 3), np.uint8))
+    backdrop(background, one_pixel, np.zeros((1, 1), np.float32))
+    return replace(output, background=background)
 
 
 def _matting(arguments: argparse.Namespace) -> Matting:

@@ -6,6 +6,8 @@ import json
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -98,14 +100,29 @@ class Reporter:
             say(line)
 
     def _start_progress(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-        self._progress = Progress(
-            BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-        )
+        self._progress = _bar()
         self._task = self._progress.add_task("", total=self._total)
         self._progress.start()
+
+
+@contextmanager
+def counter(*, shown: bool) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A progress bar that is told (done, all, name) after each picture; None where none is to be shown."""
+    if not shown:
+        yield None
+        return
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, _: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    return Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    )
 
 
 def _failure(record: Record) -> str:

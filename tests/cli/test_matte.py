@@ -1,0 +1,219 @@
+"""``bshm matte`` as people and scripts use it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import opened
+from PIL import Image
+
+from bshm.cli import main
+from bshm.cli.reporting import EMPTY_NOTE
+
+pytestmark = pytest.mark.usefixtures("fake")
+Photo = Callable[..., Path]
+Captured = pytest.CaptureFixture[str]
+
+HERE = Path(__file__).parent
+PRELUDE = "import sys; sys.path.insert(0, sys.argv.pop(1)); import fake_network; fake_network.install(setattr);"
+
+
+def command(*words: object, code: str = "") -> list[str]:
+    """``bshm matte`` in a process of its own, with the fake network."""
+    line = f"{PRELUDE}{code}\nfrom bshm.cli import main; sys.exit(main(['matte', *sys.argv[1:]]))"
+    return [sys.executable, "-c", line, str(HERE.parent), *map(str, words)]
+
+
+def test_one_picture_gets_its_cutout_beside_it(photo: Photo, capsys: Captured) -> None:
+    path = photo("photo.jpg")
+    assert main(["matte", str(path)]) == 0
+    cutout = np.asarray(opened(path.with_name("photo.cutout.png")))
+    assert cutout.shape == (48, 64, 4)
+    assert cutout[24, 32, 3] == 255 and cutout[2, 2].tolist() == [0, 0, 0, 0]
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "photo.cutout.png" in told.err
+
+
+def test_alpha_alone_is_a_grey_picture(photo: Photo) -> None:
+    path = photo("photo.png")
+    assert main(["matte", str(path), "--alpha"]) == 0
+    assert opened(path.with_name("photo.alpha.png")).mode == "L"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("o.webp", "WEBP"), ("o.tiff", "TIFF"), ("o.png", "PNG")])
+def test_the_suffix_of_the_output_picks_the_format(photo: Photo, tmp_path: Path, name: str, kind: str) -> None:
+    assert main(["matte", str(photo("photo.png")), "-o", str(tmp_path / name)]) == 0
+    assert opened(tmp_path / name).format == kind
+
+
+def test_a_background_makes_it_opaque(photo: Photo, tmp_path: Path) -> None:
+    assert main(["matte", str(photo("photo.png")), "-o", str(tmp_path / "o.jpg"), "--background", "white"]) == 0
+    over = np.asarray(opened(tmp_path / "o.jpg"))
+    assert over.shape == (48, 64, 3)
+    assert over[2, 2].min() >= 250  # JPEG at quality 95 is off by a few levels
+
+
+def test_options_may_stand_between_the_inputs(photo: Photo, tmp_path: Path) -> None:
+    assert main(["matte", str(photo("a.png")), "-o", f"{tmp_path}/out", str(photo("b.png"))]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_picture_without_people_is_a_note_and_no_error(photo: Photo, capsys: Captured) -> None:
+    path = photo("wall.png", empty=True)
+    assert main(["matte", str(path), "--json"]) == 0
+    told = capsys.readouterr()
+    assert EMPTY_NOTE in told.err
+    assert json.loads(told.out)["empty"] is True
+    assert not np.asarray(opened(path.with_name("wall.cutout.png"))).any()
+
+
+def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    good, bad = photo("good.png"), tmp_path / "bad.jpg"
+    bad.write_text("not a picture")
+    assert main(["matte", str(good), str(bad), "--json", "--quiet"]) == 1
+    told = capsys.readouterr()
+    first, second = map(json.loads, told.out.splitlines())
+    assert set(first) == {
+        *("input", "output", "status", "width", "height", "empty"),
+        *("model", "model_sha256", "device", "timings_ms"),
+    }
+    assert (first["width"], first["height"], first["empty"], first["device"]) == (64, 48, False, "cpu")
+    assert (second["input"], second["output"], second["status"]) == (
+        str(bad),
+        str(tmp_path / "bad.cutout.png"),
+        "failed",
+    )
+    assert (second["error"]["kind"], second["error"]["exit_code"]) == ("UnreadablePictureError", 4)
+    assert len(told.err.splitlines()) == 1 and str(bad) in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["missing.jpg"], 3),
+        (["text.jpg"], 4),
+        (["nothing/"], 5),
+        (["*.gif"], 5),
+        (["http://127.0.0.1:9/photo.jpg"], 7),
+        (["there.png"], 10),
+        (["photo.png", "-o", "text.jpg/below.png"], 11),
+        (["photo.png", "--model", "other"], 13),
+        (["photo.png", "--device", "cuda"], 14),
+        (["photo.png", "missing.jpg"], 1),
+    ],
+)
+def test_each_kind_of_failure_has_its_exit_code(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, words: list[str], code: int
+) -> None:
+    from bshm.runtime import providers
+
+    monkeypatch.setattr(providers, "available", lambda: ["cpu"])
+    monkeypatch.chdir(tmp_path)
+    photo("photo.png"), photo("there.png"), photo("there.cutout.png")
+    Path("text.jpg").write_text("not a picture")
+    Path("nothing").mkdir()
+    assert main(["matte", *words, "--quiet"]) == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert words[0].rstrip("/") in told.err or code in (10, 11, 13, 14, 1)
+
+
+def test_a_batch_ends_with_a_summary(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    photo("in/a.png"), photo("in/b.png", empty=True)
+    (tmp_path / "in" / "c.png").write_text("not a picture")
+    assert main(["matte", str(tmp_path / "in")]) == 1
+    assert "2 written, 1 failed, 1 without people in " in capsys.readouterr().err.splitlines()[-1]
+    assert main(["matte", str(tmp_path / "in"), "--skip-existing"]) == 1
+    assert "0 written, 2 skipped, 1 failed in " in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "in").glob("*.cutout.png")) == ["a.cutout.png", "b.cutout.png"]
+
+
+def test_quiet_says_nothing_when_all_is_well(photo: Photo, capsys: Captured) -> None:
+    assert main(["matte", str(photo("a.png")), str(photo("b.png", empty=True)), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_pipe_takes_a_picture_in_and_gives_one_out(photo: Photo) -> None:
+    for words in (["-"], ["-", "-o", "-"]):
+        done = subprocess.run(command(*words), input=photo("a.png").read_bytes(), capture_output=True, check=True)
+        assert Image.open(io.BytesIO(done.stdout)).mode == "RGBA"
+        assert done.stderr == b""
+
+
+def test_stdin_may_go_into_a_file_or_a_folder(photo: Photo, tmp_path: Path) -> None:
+    data = photo("a.png").read_bytes()
+    for output, written in (
+        (tmp_path / "o.webp", tmp_path / "o.webp"),
+        (f"{tmp_path}/new/", tmp_path / "new/stdin.png"),
+    ):
+        subprocess.run(command("-", "-o", output), input=data, check=True)
+        assert opened(written).size == (64, 48)
+
+
+@pytest.mark.parametrize(("data", "says"), [(b"", b"-"), (b"no picture at all", b"-")])
+def test_a_pipe_without_a_picture_says_so(data: bytes, says: bytes) -> None:
+    done = subprocess.run(command("-"), input=data, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (4, b"")
+    assert says in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break differently there")
+@pytest.mark.parametrize("words", [["--json"], ["-o", "-"]])
+def test_a_reader_that_goes_away_is_no_fault(photo: Photo, words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command(photo("a.png"), "--quiet", *words), stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT to one process there")
+def test_interrupting_a_batch_leaves_nothing_half_written(photo: Photo, tmp_path: Path) -> None:
+    for number in range(40):
+        photo(f"in/{number:02}.png")
+    slow = (
+        "import time, bshm.pipeline as p; estimate = p.foreground.estimate\n"
+        "p.foreground.estimate = lambda *given: (time.sleep(.1), estimate(*given))[1]\n"
+    )
+    process = subprocess.Popen(
+        command(tmp_path / "in", "-o", tmp_path / "out", code=slow), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"interrupted" in told and b"Traceback" not in told and b"not done" in told
+    written = list((tmp_path / "out").iterdir())
+    assert 0 < len(written) < 40
+    for path in written:
+        assert path.suffix == ".png"
+        opened(path)
+
+
+def test_an_unexpected_fault_has_a_code_and_asks_for_a_report(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    from bshm.cli import matte
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(matte, "_matting", broken)
+    assert main(["matte", str(photo("a.png"))]) == 70
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError: a bug" in told and "report it" in told

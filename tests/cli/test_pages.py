@@ -1,0 +1,118 @@
+"""Help pages: there, quick, true to the options, and the same in docs/cli.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bshm._version import __version__
+from bshm.cli import main, matte
+from bshm.cli.app import VERBS
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, OutputOptions
+
+REPOSITORY = Path(__file__).parents[2]
+HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "numpy", "rich", "typer"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], [], ["nonsense"], *([verb, "--help"] for verb in VERBS)])
+def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import json, sys\nfrom bshm.cli import main\n"
+        f"main({words!r})\n"
+        "sys.stderr.write('MODULES' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(json.loads(done.stderr.partition("MODULES")[2]))
+
+
+def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
+    flags = matte.parser().parse_args(["photo.jpg"])
+    assert (
+        OutputOptions(
+            format=flags.format,
+            alpha_only=flags.alpha,
+            background=flags.background,
+            quality=flags.quality,
+            overwrite=flags.overwrite,
+        )
+        == OutputOptions()
+    )
+    assert BatchOptions(jobs=flags.jobs, skip_existing=flags.skip_existing) == BatchOptions()
+    assert (flags.model, flags.device) == (DEFAULT_MODEL, DEFAULT_DEVICE)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_of_the_options_is_one_of_the_flag(format: str) -> None:
+    assert matte.parser().parse_args(["photo.jpg", "--format", format]).format == format
+
+
+def test_the_page_in_the_docs_is_not_stale() -> None:
+    spec = importlib.util.spec_from_file_location("make_cli", REPOSITORY / "docs" / "make_cli.py")
+    assert spec is not None and spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert maker.PAGE.read_text(encoding="utf-8") == maker.page(), "run `python docs/make_cli.py`"
+
+
+def test_help_does_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = set()
+    for columns in ("40", "300"):
+        monkeypatch.setenv("COLUMNS", columns)
+        pages.add(matte.parser().format_help())
+    assert len(pages) == 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_a_page_with_examples_first(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith(f"Usage: bshm {verb}")
+    assert 0 < page.index("Examples:") < page.index("--help")
+    assert max(map(len, page.splitlines())) <= 110
+
+
+def test_help_is_also_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "matte"]) == 0
+    assert capsys.readouterr().out == matte.parser().format_help()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bshm {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["docter"], "Did you mean doctor?"),
+        (["photo.jpg"], "bshm matte photo.jpg"),
+        (["--frobnicate"], "no option --frobnicate"),
+        (["matte"], "required: INPUT"),
+        (["matte", "a.jpg", "--qualty", "3"], "--qualty"),
+        (["matte", "a.jpg", "--quality", "many"], "invalid int value"),
+        (["matte", "a.jpg", "--overwrite", "--skip-existing"], "not allowed with"),
+        (["matte", "a.jpg", "--quality", "101"], "1 to 100"),
+        (["matte", "a.jpg", "--jobs", "0"], "--jobs takes 1 to 64"),
+        (["matte", "a.jpg", "--format", "jpg"], "no transparency"),
+        (["matte", "a.jpg", "-o", "b.jpg"], "no transparency"),
+        (["matte", "a.jpg", "-o", "b.png", "--format", "webp"], "Change one of the two"),
+        (["matte", "a.jpg", "-o", "b.xyz"], "png"),
+        (["matte", "a.jpg", "--alpha", "--background", "red"], "Drop one of them"),
+        (["matte", "-", "a.jpg"], "one picture in a pipe"),
+        (["matte", "a.jpg", "b.jpg", "-o", "-"], "one picture in a pipe"),
+        (["matte", "a.jpg", "-o", "-", "--json"], "-o FILE"),
+        (["matte", "a.jpg", "--device", "gpu"], "--device takes"),
+    ],
+)
+@pytest.mark.usefixtures("fake")
+def test_a_wrong_call_says_what_to_do(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert says in told.err
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1

@@ -1,0 +1,57 @@
+"""A network that takes red for people, so that the faces are tested without weights and with known answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bshm.errors import UnknownModelError
+from bshm.model.predictor import Predictor
+from bshm.runtime.providers import choose
+from bshm.weights.card import Card, Network, Preprocessing
+
+CARD = Card(
+    name="bshm",
+    purpose="tests",
+    date="2000-01-01",
+    licence="Apache-2.0",
+    paper="none",
+    recipe="none",
+    networks={"mask": Network("fake.onnx", "0" * 64, 0, 0, Preprocessing(area_px=64, multiple_px=32), 0.0)},
+    data=(),
+    quality={},
+)
+
+
+class RedIsAPerson:
+    """A session whose mask is 1 where red outweighs green."""
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        image = feeds["image"]
+        return {"mask": (image[:, :1] > image[:, 1:2] + 0.2).astype(np.float32)}
+
+
+def open_fake(card: Card, device: str, threads: int | None = None) -> Predictor:
+    """In place of ``Predictor.open``; the device is chosen as the real one does."""
+    return Predictor(card, choose(device), {"mask": RedIsAPerson()})
+
+
+def find_fake(name: str) -> Card:
+    """In place of ``catalogue.find``."""
+    if name != CARD.name:
+        raise UnknownModelError(f"there is no model called {name!r}.")
+    return CARD
+
+
+def install(patch: Any) -> None:
+    """Put the fake network in place of all weights.
+
+    Args:
+        patch: called with owner, name and value; ``setattr`` or ``monkeypatch.setattr``.
+    """
+    from bshm.weights import catalogue
+
+    patch(catalogue, "find", find_fake)
+    patch(Predictor, "open", staticmethod(open_fake))

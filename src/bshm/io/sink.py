@@ -1,0 +1,122 @@
+"""Write an output file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from bshm.errors import DiskFullError, OutputError, OutputExistsError
+
+# Errors of os.link on file systems without hard links (FAT, exFAT, some network shares).
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+# Windows has no quota error.
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def write(data: bytes, path: Path, *, overwrite: bool) -> Path:
+    """Write ``data`` to ``path``: afterwards it is there whole, or it is as it was before.
+
+    The bytes go into a temporary file beside the target, which then takes the target's name in one step.  Readers see
+    the old file or the new one.  With ``overwrite=False`` of several writers exactly one wins.  Missing folders are
+    made; permissions follow the umask; a symbolic link is kept and what it points at is replaced.
+
+    Args:
+        data: the whole file.
+        path: where to.
+        overwrite: replace a file that is there.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        OutputExistsError: it is there already, and ``overwrite`` is off.
+        DiskFullError: no room, or a quota is used up.
+        OutputError: the folder may not be written to, a part of the path is a file, or ``path`` is a folder or device.
+    """
+    path = Path(path)
+    try:
+        _refuse_what_is_no_file(path)
+        if not overwrite and os.path.lexists(path):
+            raise _exists(path)
+        target = Path(os.path.realpath(path)) if overwrite else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Not named after the target: its name may already have the greatest length that the file system allows.
+        temporary = target.parent / f".bshm-{secrets.token_hex(8)}.part"
+        try:
+            _write_new(temporary, data)
+            if overwrite:
+                temporary.replace(target)
+            else:
+                _take_name(temporary, target)
+        finally:
+            # After a replace it is gone; after a link, or any failure, a Ctrl-C included, it goes now.
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    except (OutputExistsError, OutputError):
+        raise
+    except OSError as error:
+        raise _explained(error, path) from error
+    except ValueError as error:  # a NUL in the path
+        raise OutputError(f"{str(path)!r} is no path that can be written to: {error}.") from error
+    return path
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    # 0o666 lets the umask decide, unlike tempfile's 0o600; O_EXCL never follows a link that somebody planted.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)  # may raise too: network file systems tell of a full disk only now
+
+
+def _take_name(temporary: Path, target: Path) -> None:
+    """Give ``temporary`` the name ``target`` unless somebody has it: a hard link fails where the name is taken."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError as error:
+        raise _exists(target) from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        except FileExistsError as taken:
+            raise _exists(target) from taken
+        # The name is ours now, on an empty file that only we may replace.
+        try:
+            temporary.replace(target)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Name a file in it, e.g. {path / 'cutout.png'}.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is neither a file nor free. Name a regular file.")
+
+
+def _exists(path: Path) -> OutputExistsError:
+    return OutputExistsError(f"{path} is there already. Ask for overwriting, or choose another name.")
+
+
+def _explained(error: OSError, path: Path) -> OutputError:
+    if error.errno in _FULL:
+        return DiskFullError(f"no room for {path}: {error.strerror}. Free some space, or write somewhere else.")
+    advice = {
+        errno.EACCES: "Choose a folder that may be written to, or change its permissions.",
+        errno.EPERM: "Choose a folder that may be written to, or change its permissions.",
+        errno.EROFS: "The file system is read-only: choose another place.",
+        errno.ENOTDIR: "A part of the path is a file, not a folder.",
+        errno.EEXIST: "A part of the path is a file, not a folder.",
+        errno.ENAMETOOLONG: "Choose a shorter name.",
+    }.get(error.errno or 0, "Choose another place.")
+    return OutputError(f"{path} cannot be written: {error.strerror or error}. {advice}")

@@ -1,0 +1,122 @@
+"""An evaluation as plain text: a line for each model and kind of picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bshm.evaluation.metrics import BAD_MAD, Errors
+from bshm.evaluation.report import EvaluationResult
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric as it is shown.
+
+    Attributes:
+        title: short name.
+        unit: what its figures are counted in, in ASCII: not every console has more.
+        value: the figure, of ``Errors``.
+        digits: after the point.
+        higher_is_better: as it says.
+    """
+
+    title: str
+    unit: str
+    value: Callable[[Errors], float]
+    digits: int
+    higher_is_better: bool = False
+
+    def text(self, errors: Errors | None) -> str:
+        """The figure as it is printed; a dash where there is none."""
+        return "-" if errors is None else f"{self.value(errors):.{self.digits}f}"
+
+    def best(self, errors: Sequence[Errors]) -> Errors:
+        """The one of these that does best."""
+        return max(errors, key=self.value) if self.higher_is_better else min(errors, key=self.value)
+
+
+# Units and order of the published tables; the page and the text show the same.
+COLUMNS = (
+    Column("MAD", "1e-3", lambda e: e.mad * 1000, 2),
+    Column("MSE", "1e-3", lambda e: e.mse * 1000, 2),
+    Column("SAD", "1e3", lambda e: e.sad_thousands, 2),
+    Column("Grad", "1e3", lambda e: e.grad, 2),
+    Column("Conn", "1e3", lambda e: e.conn, 2),
+    Column("IoU", "%", lambda e: e.iou * 100, 2, higher_is_better=True),
+)
+BAND_COLUMNS = COLUMNS[:3]
+
+
+def table(result: EvaluationResult) -> str:
+    """The means of every model, over all pictures and by kind, and what failed.
+
+    >>> from bshm.evaluation.metrics import compare
+    >>> from bshm.evaluation.report import Row
+    >>> import numpy as np
+    >>> errors = compare(np.zeros((10, 10)), np.full((10, 10), 0.02))
+    >>> print(table(EvaluationResult(("ours",), (Row("a", "", (10, 10), "ours", errors, 12.0),))))
+    pictures  model  n    MAD   MSE   SAD  Grad  Conn     IoU  band MAD   MSE   SAD  bad  time
+                       1e-3  1e-3   1e3   1e3   1e3       %      1e-3  1e-3   1e3    %    ms
+    ------------------------------------------------------------------------------------------
+    all       ours   1  20.00  0.40  0.00  0.00  0.00  100.00     20.00  0.40  0.00  0.0    12
+    <BLANKLINE>
+    Means over the pictures. band: within the unknown band. bad: share of pictures with a MAD over 0.1. time: median.
+    """
+    lines = [_titles(), _units()]
+    kinds: list[str | None] = [None, *result.kinds] if len(result.kinds) > 1 else [None]
+    for kind in kinds:
+        for model in result.models:
+            lines.append(_line(result, model, kind))
+    return _aligned(lines) + "\n\n" + _notes(result)
+
+
+def _titles() -> list[str]:
+    band = [f"band {BAND_COLUMNS[0].title}", *(column.title for column in BAND_COLUMNS[1:])]
+    return ["pictures", "model", "n", *(column.title for column in COLUMNS), *band, "bad", "time"]
+
+
+def _units() -> list[str]:
+    return ["", "", "", *(c.unit for c in COLUMNS), *(c.unit for c in BAND_COLUMNS), "%", "ms"]
+
+
+def _line(result: EvaluationResult, model: str, kind: str | None) -> list[str]:
+    whole = result.summary(model, kind=kind)
+    band = result.summary(model, kind=kind, band=True)
+    median_ms = result.median_ms(model, kind=kind)
+    return [
+        "all" if kind is None else kind or "(no kind)",
+        model,
+        str(whole.pictures if whole else 0),
+        *(column.text(whole.mean if whole else None) for column in COLUMNS),
+        *(column.text(band.mean if band else None) for column in BAND_COLUMNS),
+        "-" if whole is None else f"{whole.bad_share * 100:.1f}",
+        "-" if median_ms is None else f"{median_ms:.0f}",
+    ]
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    """Words to the left, figures to the right, a rule below the two lines of heading."""
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    rendered = [
+        "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    rule = "-" * max(len(line) for line in rendered)
+    return "\n".join([*rendered[:2], rule, *rendered[2:]])
+
+
+def _notes(result: EvaluationResult) -> str:
+    notes = [
+        "Means over the pictures. band: within the unknown band. "
+        f"bad: share of pictures with a MAD over {BAD_MAD}. time: median."
+    ]
+    if result.longest_px is not None:
+        notes.append(f"Pictures were shrunk to at most {result.longest_px} px.")
+    for failure in result.failures:
+        who = f"{failure.model} on {failure.name}" if failure.model else failure.name
+        notes.append(f"Not measured: {who}: {failure.message}")
+    return "\n".join(notes)

@@ -1,0 +1,211 @@
+"""A guided filter: edges and hair for a mask that a network made of the small picture.
+
+In a window of the small picture the mask is explained by the colours, ``alpha = a · colour + b`` with least squares;
+``a`` and ``b``, enlarged, are then applied to the colours of the full picture, which bring its detail along.
+
+Source: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013; coefficients at reduced resolution: He and Sun, "Fast
+Guided Filter", 2015.  Changed by measurement (benchmarks/refine.py): where colours explain little of the mask, the
+mask itself stands, as the mean over a window would only blur it; and outside the band where the mask is unsure the
+coefficients are set to "nobody" or "somebody" before they are enlarged, which makes interior and exterior exact and
+leaves the full picture untouched there.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bshm.errors import ShapeError
+from bshm.geometry import shrink
+from bshm.types import FloatArray, PixelArray
+
+# Tiles of the full picture, and how many side by side are worked on together: the temporaries stay in the cache.
+_TILE_PX = 64
+_RUN_TILES = 8
+# In pixels of the mask.  A mask of 256² area is unsure by a pixel or two at edges, by more in hair: a window must
+# reach what is sure on both sides of the hair.  Of 3 to 16, 8 to 12 gave the least error.
+_RADIUS_PX = 9
+# The coefficients' own mean, over less: a wide one blurs them across edges.
+_SMOOTH_PX = 4
+# Regularisation, in squared colour 0..1: variances below it count as noise.
+_NOISE = 3e-5
+# The mask is unsure between these, and a pixel around.
+_UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
+_BAND_MARGIN_PX = 1
+# Neighbours that differ more than this hold an edge, even where each of them is sure.
+_STEP = 0.05
+# The result is stretched by this on both ends, so that nearly nothing is nothing and nearly all is all.
+_STRETCH = 0.02
+# Where the mask is nearly sure, colour may not overrule it: alpha is at least what a ramp from 0.8 to 0.98 gives (cloth
+# of the background's colour gets no hole), and at most a ramp from 0.01 to 0.05.  Both also lower the error a little.
+_SURELY_FROM, _SURELY_TO = 0.8, 0.98
+_HARDLY_FROM, _HARDLY_TO = 0.01, 0.05
+
+
+def refine(pixels: PixelArray, mask: FloatArray) -> FloatArray:
+    """An alpha at the picture's size: the mask's regions, the picture's edges.
+
+    No morphology works on what is found: islands and real gaps stay as the mask has them.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16, the picture.
+        mask: (h, w) float32, 0..1, of the whole picture, about 256² pixels: is it a person?
+
+    Returns:
+        (H, W) float32, 0..1, a new array; exactly 0 and exactly 1 away from where the mask is unsure.
+
+    Raises:
+        ShapeError: other shapes, dtypes or ranges.
+
+    >>> picture = np.zeros((256, 256, 3), np.uint8)
+    >>> picture[:, 100:] = 200
+    >>> mask = np.clip((np.arange(64, dtype=np.float32) - 23) / 3, 0, 1)  # soft from column 96 to 104
+    >>> found = refine(picture, np.tile(mask, (64, 1)))[128]
+    >>> bool(found[60] == 0), bool(found[99] < 0.2), bool(found[100] > 0.8), bool(found[160] == 1)
+    (True, True, True, True)
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0 or pixels.dtype not in (np.uint8, np.uint16):
+        raise ShapeError(f"refine() needs pixels (H, W, 3) uint8 or uint16; got {pixels.shape} {pixels.dtype}.")
+    if mask.ndim != 2 or mask.size == 0 or mask.dtype != np.float32:
+        raise ShapeError(f"refine() needs a mask (h, w) float32; got {mask.shape} {mask.dtype}.")
+    if not (mask.min() >= 0.0 and mask.max() <= 1.0):
+        raise ShapeError(
+            f"refine() needs a mask from 0 to 1; got {float(mask.min())} to {float(mask.max())}. "
+            "Apply the sigmoid first."
+        )
+    height, width = pixels.shape[:2]
+    sure = (mask > 0.5).astype(np.float32)
+    band = _band(mask)
+    # Nearest, not linear: away from the band neighbours are equal, and within it this is overwritten.
+    alpha = np.asarray(cv2.resize(sure, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
+    if not band.any():
+        return alpha
+    coefficients = _coefficients(shrink(pixels, (mask.shape[0], mask.shape[1])), mask)
+    coefficients[:3] *= band
+    coefficients[3] = np.where(band, coefficients[3], sure)
+    scale = np.float32(1 / (np.iinfo(pixels.dtype).max * (1 - 2 * _STRETCH)))
+    coefficients[:3] *= scale
+    coefficients[3] = (coefficients[3] - _STRETCH) / (1 - 2 * _STRETCH)
+    coefficients[4] = mask
+    _apply(pixels, coefficients, band, alpha)
+    return alpha
+
+
+def _band(mask: FloatArray) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """(h, w): where the mask is unsure, steep, or next to that."""
+    around = np.ones((3, 3), np.uint8)
+    steep = cv2.dilate(mask, around) - cv2.erode(mask, around) > _STEP
+    unsure = ((mask > _UNSURE_FROM) & (mask < _UNSURE_TO)) | steep
+    wide = np.ones((2 * _BAND_MARGIN_PX + 1, 2 * _BAND_MARGIN_PX + 1), np.uint8)
+    # The band is widened, never the mask: more pixels may be decided by their colour.
+    return np.asarray(cv2.dilate(unsure.view(np.uint8), wide) != 0)
+
+
+def _coefficients(small: PixelArray, mask: FloatArray) -> FloatArray:
+    """(5, h, w) float32: per pixel of the mask the three factors of colour 0..1, the offset, and room for the mask."""
+    window = (2 * _RADIUS_PX + 1, 2 * _RADIUS_PX + 1)
+
+    def mean(array: FloatArray) -> FloatArray:
+        return np.asarray(cv2.blur(array, window, borderType=cv2.BORDER_REFLECT), np.float32)
+
+    # Centred on the whole picture's mean: variances as differences of small numbers keep float32's digits.
+    r, g, b = (np.asarray(plane, np.float32) / np.float32(255) - np.float32(0.5) for plane in cv2.split(small))
+    mean_r, mean_g, mean_b, mean_p = mean(r), mean(g), mean(b), mean(mask)
+    rr, gg, bb = mean(r * r) - mean_r**2 + _NOISE, mean(g * g) - mean_g**2 + _NOISE, mean(b * b) - mean_b**2 + _NOISE
+    rg, rb, gb = mean(r * g) - mean_r * mean_g, mean(r * b) - mean_r * mean_b, mean(g * b) - mean_g * mean_b
+    rp, gp, bp = mean(r * mask) - mean_r * mean_p, mean(g * mask) - mean_g * mean_p, mean(b * mask) - mean_b * mean_p
+    # The symmetric 3x3 system per pixel, by LDLᵀ: numpy.linalg.solve takes ten times as long, and cofactors cancel to
+    # nothing in float32 where the colours are all grey.  No pivot is truly below the noise added to the diagonal.
+    least = np.float32(_NOISE / 2)
+    rr = np.maximum(rr, least)
+    l_gr, l_br = rg / rr, rb / rr
+    d_g = np.maximum(gg - l_gr * rg, least)
+    rest = gb - l_br * rg
+    l_bg = rest / d_g
+    d_b = np.maximum(bb - l_br * rb - l_bg * rest, least)
+    y_g = gp - l_gr * rp
+    a_b = (bp - l_br * rp - l_bg * y_g) / d_b
+    a_g = y_g / d_g - l_bg * a_b
+    a_r = rp / rr - l_gr * a_g - l_br * a_b
+    # The share of the mask's variance that colour explains, 0..1.
+    variance = mean(mask * mask) - mean_p * mean_p
+    explained = np.clip((a_r * rp + a_g * gp + a_b * bp) / np.maximum(variance, np.float32(1e-4)), 0, 1)
+    trust = _trust(explained)
+    offset = mean_p - a_r * mean_r - a_g * mean_g - a_b * mean_b
+    result = np.empty((5, *mask.shape), np.float32)
+    smooth = (2 * _SMOOTH_PX + 1, 2 * _SMOOTH_PX + 1)
+    for index, plane in enumerate((trust * a_r, trust * a_g, trust * a_b, trust * offset)):
+        result[index] = cv2.blur(plane, smooth, borderType=cv2.BORDER_REFLECT)
+    result[3] += (1 - cv2.blur(trust, smooth, borderType=cv2.BORDER_REFLECT)) * mask
+    # Back from centred colour to 0..1.
+    result[3] -= np.float32(0.5) * (result[0] + result[1] + result[2])
+    return result
+
+
+def _trust(explained: FloatArray) -> FloatArray:
+    """How much the colours count against the mask itself: nothing below 0.1 explained, all above 0.5."""
+    return np.asarray(np.clip((explained - np.float32(0.1)) / np.float32(0.4), 0, 1), np.float32)
+
+
+def _apply(
+    pixels: PixelArray,
+    coefficients: FloatArray,
+    band: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+    alpha: FloatArray,
+) -> None:
+    """``alpha = a · colour + b`` within the mask's bounds, in the tiles that the band touches."""
+    height, width = alpha.shape
+    small_h, small_w = band.shape
+    lefts = np.arange(0, width, _TILE_PX)
+    rights = np.minimum(lefts + _TILE_PX, width)
+    first, last = _reach(lefts, width, small_w)[0], _reach(rights - 1, width, small_w)[1]
+    for top in range(0, height, _TILE_PX):
+        bottom = min(height, top + _TILE_PX)
+        y0, y1, rows = _interpolation(top, bottom, height, small_h)
+        count = np.concatenate([[0], np.cumsum(band[y0:y1].any(axis=0))])
+        tiles = np.flatnonzero(count[last + 1] > count[first])
+        begin = 0
+        for at in range(1, len(tiles) + 1):
+            if at < len(tiles) and tiles[at] == tiles[at - 1] + 1 and at - begin < _RUN_TILES:
+                continue
+            left, right = int(lefts[tiles[begin]]), int(rights[tiles[at - 1]])
+            begin = at
+            x0, x1, columns = _interpolation(left, right, width, small_w)
+            fitted = rows @ coefficients[:, y0:y1, x0:x1] @ columns.T
+            total = fitted[3]
+            for index, plane in enumerate(cv2.split(pixels[top:bottom, left:right])):
+                fitted[index] *= plane
+                total += fitted[index]
+            wide = fitted[4]
+            np.minimum(
+                total, (wide - np.float32(_HARDLY_FROM)) * np.float32(1 / (_HARDLY_TO - _HARDLY_FROM)), out=total
+            )
+            wide -= np.float32(_SURELY_FROM)
+            wide *= np.float32(1 / (_SURELY_TO - _SURELY_FROM))
+            np.maximum(total, wide, out=total)
+            np.clip(total, 0, 1, out=alpha[top:bottom, left:right])
+
+
+def _reach(
+    at: np.ndarray[tuple[int], np.dtype[np.int64]], length: int, small: int
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """The small pixels on both sides of the middle of each large pixel."""
+    below = np.floor((at + 0.5) * (small / length) - 0.5).astype(np.int64)
+    return np.clip(below, 0, small - 1), np.clip(below + 1, 0, small - 1)
+
+
+def _interpolation(start: int, stop: int, length: int, small: int) -> tuple[int, int, FloatArray]:
+    """Bilinear weights with half-pixel centres, for pixels ``start`` to ``stop`` of ``length``.
+
+    Returns:
+        The first small pixel needed, the one after the last, and (stop - start, small pixels needed) float32.
+        (cv2.warpAffine would cut positions to 1/32 of a small pixel: steps that a large picture shows.)
+    """
+    at = np.arange(start, stop)
+    below, above = _reach(at, length, small)
+    share = np.clip((at + 0.5) * (small / length) - 0.5 - below, 0, 1)
+    first, last = int(below[0]), int(above[-1]) + 1
+    weights = np.zeros((stop - start, last - first), np.float32)
+    weights[np.arange(stop - start), below - first] += 1 - share
+    weights[np.arange(stop - start), above - first] += share
+    return first, last, weights

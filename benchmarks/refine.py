@@ -4,7 +4,7 @@
 
 Scenes with a true alpha (hair.py); the mask is what a network would make of it at 192x352.  Mean absolute difference
 (MAD), mean squared error (MSE) and error of the gradient's magnitude, each times 1000 over the whole picture.  Closed
-form runs at half size (at full size it takes minutes), on a trimap from the same mask.  Times are medians of
+form runs at half size (it is slow), on a trimap from the same mask.  Times are medians of
 interleaved rounds on one thread; closed form is timed once a scene.
 """
 

@@ -58,7 +58,7 @@ def looks_like_color(text: str) -> bool:
 
 def _names() -> dict[str, str]:
     """CSS names with their ``#rrggbb``."""
-    from PIL import ImageColor  # 15 ms that a command without a colour saves
+    from PIL import ImageColor  # only a colour by name needs Pillow
 
     # Pillow's table turns a name's value into a tuple once getrgb() has met it; a tuple is left out of the type.
     return {

@@ -114,7 +114,7 @@ def _coefficients(small: PixelArray, mask: FloatArray) -> FloatArray:
     rr, gg, bb = mean(r * r) - mean_r**2 + _NOISE, mean(g * g) - mean_g**2 + _NOISE, mean(b * b) - mean_b**2 + _NOISE
     rg, rb, gb = mean(r * g) - mean_r * mean_g, mean(r * b) - mean_r * mean_b, mean(g * b) - mean_g * mean_b
     rp, gp, bp = mean(r * mask) - mean_r * mean_p, mean(g * mask) - mean_g * mean_p, mean(b * mask) - mean_b * mean_p
-    # The symmetric 3x3 system per pixel, by LDLᵀ: numpy.linalg.solve takes ten times as long, and cofactors cancel to
+    # The symmetric 3x3 system per pixel, by LDLᵀ on whole planes.  Cofactors cancel to
     # nothing in float32 where the colours are all grey.  No pivot is truly below the noise added to the diagonal.
     least = np.float32(_NOISE / 2)
     rr = np.maximum(rr, least)

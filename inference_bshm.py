@@ -1,6 +1,7 @@
 """The original script's door: one picture in, a PNG with alpha in a folder.  The same as `bshm matte`, see there."""
 
 import argparse
+import os
 import sys
 
 from bshm.cli import main
@@ -11,4 +12,5 @@ parser.add_argument("-d", "--output_dir", default="./results", help="made when m
 
 if __name__ == "__main__":
     arguments = parser.parse_args()
-    sys.exit(main(["matte", f"--output={arguments.output_dir}/", "--format=png", "--overwrite", "--", arguments.input]))
+    folder = os.path.join(arguments.output_dir, "")  # noqa: PTH118 - with the slash that makes it a folder
+    sys.exit(main(["matte", f"--output={folder}", "--format=png", "--overwrite", "--", arguments.input]))

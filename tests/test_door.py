@@ -56,6 +56,7 @@ def test_a_second_run_replaces_its_result(door: Callable[..., int], photo: Calla
 def test_it_ends_with_the_codes_of_the_command_line(door: Callable[..., int]) -> None:
     assert door("-i", "missing.jpg") == 3
     assert door("-i", "http://localhost/a.jpg") == 7
+    assert door("-d", "") == 2
 
 
 def test_the_samples_it_reads_are_in_the_repository() -> None:

@@ -103,6 +103,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["matte", "a.jpg", "-o", "b.png", "--format", "webp"], "Change one of the two"),
         (["matte", "a.jpg", "-o", "b.xyz"], "png"),
         (["matte", "a.jpg", "--alpha", "--background", "red"], "Drop one of them"),
+        (["matte", ""], "empty word"),
+        (["matte", "a.jpg", "-o", ""], "empty word"),
         (["matte", "-", "a.jpg"], "one picture in a pipe"),
         (["matte", "a.jpg", "b.jpg", "-o", "-"], "one picture in a pipe"),
         (["matte", "a.jpg", "-o", "-", "--json"], "-o FILE"),

@@ -134,6 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)
+    if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
+        raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if "-" in arguments.inputs or arguments.output == "-":
         if len(arguments.inputs) > 1:
             raise OptionError(f"- stands for one picture in a pipe; got {len(arguments.inputs)} inputs. Name one.")

@@ -15,12 +15,12 @@ from bshm._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from bshm.errors import BshmError as BshmError
-    from bshm.result import Matte as Matte
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
     from bshm.options import OutputOptions as OutputOptions
     from bshm.pipeline import Matting as Matting
     from bshm.pipeline import matte as matte
+    from bshm.result import Matte as Matte
     from bshm.types import Picture as Picture
     from bshm.types import Run as Run
 
@@ -36,7 +36,18 @@ _HOMES = {
     "Run": "bshm.types",
     "matte": "bshm.pipeline",
 }
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "BshmError",
+    "Limits",
+    "Matte",
+    "MatteOptions",
+    "Matting",
+    "OutputOptions",
+    "Picture",
+    "Run",
+    "__version__",
+    "matte",
+]
 
 
 def __getattr__(name: str) -> Any:

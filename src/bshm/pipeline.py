@@ -1,25 +1,27 @@
 """The tour: one picture through the whole flow, in plain calls.
 
-source -> decode -> mask prediction -> refine -> foreground colour -> matte
+source -> decode -> mask prediction -> quality unification -> matting -> foreground colour -> matte
+
+Weights with the mask network alone take an edge-aware filter in place of the second and third stage.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from bshm import foreground
-from bshm.errors import BshmError, MemoryExhaustedError
+from bshm import composite, foreground
+from bshm.errors import MemoryExhaustedError
 from bshm.io import decode
 from bshm.io.source import Source
-from bshm.result import Matte
 from bshm.model.predictor import Predictor
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
 from bshm.refine import guided_filter
+from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
 
@@ -95,7 +97,11 @@ class Matting:
         try:
             pixels = _opaque(picture)
             mask = clock.time("mask", lambda: self.predictor.mask(pixels))
-            alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
+            if self.predictor.refines:
+                unified = clock.time("quality", lambda: self.predictor.unify(pixels, mask))
+                alpha = clock.time("matting", lambda: self.predictor.matting(pixels, unified))
+            else:
+                alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
             alpha = _within_existing(alpha, picture)
             colour = pixels
             if options.decontaminate:
@@ -117,16 +123,20 @@ def _opaque(picture: Picture) -> PixelArray:
     """The picture without the transparency it came with: what lies under it is arbitrary, so it becomes mid-grey."""
     if picture.alpha is None:
         return picture.pixels
-    top = np.iinfo(picture.pixels.dtype).max
-    weight = picture.alpha[..., None].astype(np.float32) / top
-    return (picture.pixels * weight + (1 - weight) * (top // 2) + 0.5).astype(picture.pixels.dtype)
+    grey = np.full_like(picture.pixels, np.iinfo(picture.pixels.dtype).max // 2)
+    return composite.over(picture.pixels, _existing(picture.alpha), grey)
 
 
 def _within_existing(alpha: FloatArray, picture: Picture) -> FloatArray:
     """Where the file was transparent it stays so: the product of both alphas."""
     if picture.alpha is None:
         return alpha
-    return alpha * (picture.alpha.astype(np.float32) / np.iinfo(picture.alpha.dtype).max)
+    alpha *= _existing(picture.alpha)
+    return alpha
+
+
+def _existing(alpha: PixelArray) -> FloatArray:
+    return alpha.astype(np.float32) * np.float32(1 / np.iinfo(alpha.dtype).max)
 
 
 def matte(

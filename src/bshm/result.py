@@ -37,7 +37,9 @@ class Matte:
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
-            raise ShapeError(f"a matte needs alpha {self.picture.size_hw} float32; got {self.alpha.shape} {self.alpha.dtype}.")
+            raise ShapeError(
+                f"a matte needs alpha {self.picture.size_hw} float32; got {self.alpha.shape} {self.alpha.dtype}."
+            )
         if self.foreground.shape != self.picture.pixels.shape or self.foreground.dtype != self.picture.pixels.dtype:
             raise ShapeError(
                 f"a matte needs foreground {self.picture.pixels.shape} {self.picture.pixels.dtype}; "

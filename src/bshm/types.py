@@ -14,6 +14,7 @@ from bshm.errors import ShapeError
 FloatArray = npt.NDArray[np.float32]
 PixelArray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
+
 @dataclass(frozen=True)
 class Picture:
     """A decoded picture, upright, with what must survive into the output.

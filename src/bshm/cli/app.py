@@ -18,6 +18,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),
     "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
     "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),
+    "label": ("bshm.cli.label", "write coarse masks for pictures that have none"),
+    "train": ("bshm.cli.train", "train one stage of the recipe"),
+    "export": ("bshm.cli.export", "make a set of weights from checkpoints"),
 }
 
 EXAMPLES = [

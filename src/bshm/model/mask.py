@@ -19,14 +19,13 @@ def network_input(pixels: PixelArray, preprocessing: Preprocessing) -> FloatArra
     Returns:
         (1, 3, h, w) float32; RGB 0..1 less the card's mean, over its std.
     """
-    small = geometry.shrink(pixels, geometry.whole_picture_size(*pixels.shape[:2], preprocessing.area_px))
-    scale = np.float32(1 / np.iinfo(pixels.dtype).max)
+    height, width = pixels.shape[0], pixels.shape[1]
+    small = geometry.shrink(pixels, geometry.whole_picture_size(height, width, preprocessing.area_px))
     planes = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
-    planes *= scale
-    for plane, mean, std in zip(planes, preprocessing.mean, preprocessing.std, strict=True):
-        if (mean, std) != (0.0, 1.0):
-            plane -= mean
-            plane /= std
+    planes *= np.float32(1 / 255)
+    if preprocessing.mean != (0.0, 0.0, 0.0) or preprocessing.std != (1.0, 1.0, 1.0):
+        planes -= np.asarray(preprocessing.mean, np.float32)[:, None, None]
+        planes /= np.asarray(preprocessing.std, np.float32)[:, None, None]
     return planes[None]
 
 
@@ -39,4 +38,5 @@ def predict(session: Session, preprocessing: Preprocessing, pixels: PixelArray) 
     Returns:
         (h, w) float32, 0..1: the probability of a person in each cell of the small picture.
     """
-    return session.run({"image": network_input(pixels, preprocessing)})["mask"][0, 0]
+    mask: FloatArray = session.run({"image": network_input(pixels, preprocessing)})["mask"][0, 0]
+    return mask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bshm.model import mask
+from bshm.model import mask, matting, quality
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session
 from bshm.types import FloatArray, PixelArray
@@ -44,3 +44,16 @@ class Predictor:
     def mask(self, pixels: PixelArray) -> FloatArray:
         """Mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
         return mask.predict(self.sessions["mask"], self.card.networks["mask"].preprocessing, pixels)
+
+    @property
+    def refines(self) -> bool:
+        """Whether the set has the networks of the second and third stage."""
+        return "quality" in self.sessions and "matting" in self.sessions
+
+    def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
+        """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""
+        return quality.unify(self.sessions["quality"], self.card.networks["quality"].preprocessing, pixels, coarse)
+
+    def matting(self, pixels: PixelArray, unified: FloatArray) -> FloatArray:
+        """Matting refinement: (H, W, 3) pixels and the unified mask to alpha (H, W) float32, 0..1."""
+        return matting.refine(self.sessions["matting"], pixels, unified)

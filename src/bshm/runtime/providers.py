@@ -13,7 +13,10 @@ from bshm.errors import DeviceUnavailableError, OptionError
 # name on the command line -> (provider, what brings it)
 _PROVIDERS = {
     "cpu": ("CPUExecutionProvider", "pip install onnxruntime"),
-    "cuda": ("CUDAExecutionProvider", "pip install onnxruntime-gpu (in place of onnxruntime), with CUDA 12 and cuDNN 9"),
+    "cuda": (
+        "CUDAExecutionProvider",
+        "pip install onnxruntime-gpu (in place of onnxruntime), with CUDA 12 and cuDNN 9",
+    ),
     "tensorrt": ("TensorrtExecutionProvider", "pip install onnxruntime-gpu, with TensorRT 10"),
     "rocm": ("ROCMExecutionProvider", "an onnxruntime built for ROCm"),
     "directml": ("DmlExecutionProvider", "pip install onnxruntime-directml (in place of onnxruntime)"),
@@ -68,7 +71,9 @@ def choose(device: str) -> Device:
     if kind == "cpu":
         return Device("cpu", provider, {})
     number = int(match[2] or 0)
-    return Device(f"{kind}:{number}", provider, {"device_id": number} if kind in ("cuda", "tensorrt", "rocm", "directml") else {})
+    return Device(
+        f"{kind}:{number}", provider, {"device_id": number} if kind in ("cuda", "tensorrt", "rocm", "directml") else {}
+    )
 
 
 def unavailable(device: Device, reason: str) -> DeviceUnavailableError:

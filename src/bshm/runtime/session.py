@@ -56,7 +56,9 @@ class OnnxSession:
         except Exception as error:
             if device.name != "cpu":
                 raise unavailable(device, str(error).splitlines()[0]) from error
-            raise ModelFileError(f"{network.file} cannot be opened by onnxruntime {onnxruntime.__version__}: {error}") from error
+            raise ModelFileError(
+                f"{network.file} cannot be opened by onnxruntime {onnxruntime.__version__}: {error}"
+            ) from error
         if self._session.get_providers()[0] != device.provider:
             # onnxruntime goes on with the CPU when a provider's libraries are missing; we do not.
             raise unavailable(device, f"onnxruntime fell back to {self._session.get_providers()[0]}")
@@ -67,7 +69,7 @@ class OnnxSession:
         stated = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if stated is None or Preprocessing.from_json(json.loads(stated)) != network.preprocessing:
             raise ModelFileError(
-                f"{network.file} says of its preprocessing {stated or 'nothing'}, its card says {network.preprocessing}. "
+                f"{network.file} states {stated or 'no preprocessing'}, its card {network.preprocessing}. "
                 "The two do not belong together."
             )
 
@@ -83,6 +85,8 @@ class OnnxSession:
             text = str(error).lower()
             if "alloc" in text or "out of memory" in text:
                 shapes = {name: value.shape for name, value in feeds.items()}
-                raise MemoryExhaustedError(f"the network ran out of memory on {shapes}. Use a smaller picture or --device cpu.") from error
+                raise MemoryExhaustedError(
+                    f"the network ran out of memory on {shapes}. Use a smaller picture or --device cpu."
+                ) from error
             raise
         return dict(zip(self._outputs, values, strict=True))

@@ -30,3 +30,55 @@ def mask_loss(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> T
     # An empty picture has no overlap to measure: the constant keeps its term near zero.
     dice = 1 - (2 * overlap + 20) / (size + 20)
     return entropy + absolute + 0.3 * dice.mean()
+
+
+def unification_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """L1 to the true alpha at the quality network's scale, its soft band counted four times, plus cross-entropy.
+
+    Cross-entropy makes the mask sure of itself away from the edge, which is what decides where tiles are run.
+    """
+    weight = 1 + 3 * _soft_band(target)
+    absolute = ((logits.sigmoid() - target).abs() * weight).mean()
+    return absolute + 0.3 * F.binary_cross_entropy_with_logits(logits, target)
+
+
+def matting_loss(alpha: Tensor, target: Tensor) -> Tensor:
+    """Alpha L1 (the soft band counted four times), gradient L1 and Laplacian pyramid L1."""
+    weight = 1 + 3 * _soft_band(target)
+    return ((alpha - target).abs() * weight).mean() + _gradient(alpha, target) + _laplacian(alpha, target)
+
+
+def composition_loss(alpha: Tensor, foreground: Tensor, background: Tensor, image: Tensor, known: Tensor) -> Tensor:
+    """L1 between the picture and what alpha and foreground make of its true background.
+
+    Args:
+        known: (N, 1, 1, 1), 1 where the background is the true one.
+    """
+    made = alpha * foreground + (1 - alpha) * background
+    return ((made - image).abs() * known).mean()
+
+
+def foreground_loss(foreground: Tensor, target: Tensor, alpha: Tensor, known: Tensor) -> Tensor:
+    """L1 of the colour where the true alpha shows any of it."""
+    return ((foreground - target).abs() * (alpha > 0.02) * known).mean()
+
+
+def _soft_band(alpha: Tensor) -> Tensor:
+    soft = ((alpha > 0.01) & (alpha < 0.99)).float()
+    return F.max_pool2d(soft, 5, stride=1, padding=2)
+
+
+def _gradient(found: Tensor, target: Tensor) -> Tensor:
+    difference = found - target
+    across = (difference[..., :, 1:] - difference[..., :, :-1]).abs().mean()
+    return across + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
+
+
+def _laplacian(found: Tensor, target: Tensor, levels: int = 4) -> Tensor:
+    difference, total = found - target, found.new_zeros(())
+    for level in range(levels):
+        coarse = F.avg_pool2d(difference, 2)
+        back = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+        total = total + 2**level * (difference - back).abs().mean()
+        difference = coarse
+    return total

@@ -39,7 +39,9 @@ class Pools:
         coarse = list(data.ccp("train", longest_px))
         label = list(data.labelled("train", longest_px))
         people = {
-            "london": [cutout_of(item, flush=True, white_shirt=True) for item in data.keyed("london", "train", longest_px)],
+            "london": [
+                cutout_of(item, flush=True, white_shirt=True) for item in data.keyed("london", "train", longest_px)
+            ],
             "congress": [cutout_of(item, flush=True) for item in data.keyed("congress", "train", longest_px)],
             "street": [cutout_of(item, flush=bool(item.mask[-2:].max() > 127)) for item in coarse],
         }
@@ -54,7 +56,18 @@ class Pools:
 _PEOPLE_SHARES = {"london": 0.36, "congress": 0.14, "street": 0.28, "portraits": 0.22}
 
 # Heights and widths seen in training, multiples of 32; training at one size makes a network that works at one size.
-_SIZES = ((192, 192), (224, 160), (160, 224), (256, 160), (224, 224), (256, 192), (192, 256), (256, 256), (320, 224), (288, 288))
+_SIZES = (
+    (192, 192),
+    (224, 160),
+    (160, 224),
+    (256, 160),
+    (224, 224),
+    (256, 192),
+    (192, 256),
+    (256, 256),
+    (320, 224),
+    (288, 288),
+)
 _SIZE_SHARES = (0.16, 0.12, 0.12, 0.1, 0.12, 0.1, 0.1, 0.08, 0.05, 0.05)
 
 
@@ -82,7 +95,7 @@ def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.ran
 class MaskBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Batch ``n`` of a run: image (N, 3, H, W) 0..1, mask (N, 1, H, W) 0..1, weight (N, 1, H, W)."""
 
-    def __init__(self, pools: Pools, mixture: Mixture, batch: int, first: int, count: int, seed: int) -> None:
+    def __init__(self, pools: Pools, mixture: Mixture, batch: int, *, first: int, count: int, seed: int) -> None:
         self.pools, self.mixture, self.batch = pools, mixture, batch
         self.first, self.count, self.seed = first, count, seed
 

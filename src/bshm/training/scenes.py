@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -69,7 +70,9 @@ def cutout_of(item: Labelled, *, flush: bool, white_shirt: bool = False) -> Cuto
         if len(ys):
             box = np.s_[max(0, ys.min() - 2) : ys.max() + 3, max(0, xs.min() - 2) : xs.max() + 3]
             foreground, alpha = foreground[box], alpha[box]
-    return Cutout(np.ascontiguousarray(foreground), np.ascontiguousarray(alpha), flush, item.kind == "fine", white_shirt)
+    return Cutout(
+        np.ascontiguousarray(foreground), np.ascontiguousarray(alpha), flush, item.kind == "fine", white_shirt
+    )
 
 
 def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:
@@ -90,9 +93,13 @@ def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int]
 
 
 def placement(
-    source_hw: tuple[int, int], anchor_xy: tuple[float, float], target_xy: tuple[float, float], scale: float,
-    degrees: float, mirrored: bool,
-) -> npt.NDArray[np.float64]:  # fmt: skip
+    anchor_xy: tuple[float, float],
+    target_xy: tuple[float, float],
+    *,
+    scale: float,
+    degrees: float,
+    mirrored: bool,
+) -> npt.NDArray[np.float64]:
     """The 2x3 matrix that scales and turns about ``anchor_xy`` of the source and puts it on ``target_xy``."""
     angle = np.deg2rad(degrees)
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -124,9 +131,11 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
     # Keep the view inside the picture where it fits: mirrored borders show doubled people.
     half_w, half_h = out_w / scale / 2, out_h / scale / 2
     centre = (_inside(centre[0], half_w, width), _inside(centre[1], half_h, height))
-    matrix = placement((height, width), centre, (out_w / 2, out_h / 2), scale, degrees, rng.random() < 0.5)
+    matrix = placement(centre, (out_w / 2, out_h / 2), scale=scale, degrees=degrees, mirrored=bool(rng.random() < 0.5))
     border = cv2.BORDER_REFLECT_101
-    return Scene(warp(item.image, matrix, size_hw, border), warp(item.mask, matrix, size_hw, border), item.kind == "fine")
+    return Scene(
+        warp(item.image, matrix, size_hw, border), warp(item.mask, matrix, size_hw, border), item.kind == "fine"
+    )
 
 
 def empty_scene(image: Bytes, size_hw: tuple[int, int], rng: Random) -> Scene:
@@ -142,7 +151,7 @@ def background_view(image: Bytes, size_hw: tuple[int, int], rng: Random) -> Byte
     scale = max(out_h / height, out_w / width) * float(np.exp(rng.uniform(0.0, 0.9)))
     half_w, half_h = out_w / scale / 2, out_h / scale / 2
     centre = (rng.uniform(half_w, max(half_w, width - half_w)), rng.uniform(half_h, max(half_h, height - half_h)))
-    matrix = placement((height, width), centre, (out_w / 2, out_h / 2), scale, 0.0, rng.random() < 0.5)
+    matrix = placement(centre, (out_w / 2, out_h / 2), scale=scale, degrees=0.0, mirrored=bool(rng.random() < 0.5))
     view = warp(image, matrix, size_hw, cv2.BORDER_REFLECT_101)
     kind = rng.random()
     if kind < 0.45:
@@ -156,45 +165,48 @@ def background_view(image: Bytes, size_hw: tuple[int, int], rng: Random) -> Byte
 
 
 def composite_scene(
-    people: Sequence[Cutout], background: Bytes, textures: Sequence[Bytes], size_hw: tuple[int, int], rng: Random
+    people: Sequence[Cutout],
+    background: Bytes,
+    textures: Sequence[Bytes],
+    size_hw: tuple[int, int],
+    rng: Random,
+    *,
+    occlude: bool = True,
 ) -> Scene:
     """One to three people laid over a background, the last in front; exact alpha by construction."""
-    out_h, out_w = size_hw
     behind = background_view(background, size_hw, rng)
     image = behind.astype(np.float32)
-    foreground = image.copy()
+    foreground = image
     union = np.zeros(size_hw, np.float32)
     light = rng.normal(0, 0.06, 3)
     for index, person in enumerate(people):
         colour = _jitter(person.foreground, rng, 0.2, shift=light)
         if person.white_shirt and rng.random() < 0.75:
-            colour = _dress(colour, person.alpha, textures, rng)
+            colour = _dress(colour, textures, rng)
         matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1)
-        alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)[..., None] / 255.0
+        alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)
+        alpha /= 255
         placed = warp(colour, matrix, size_hw, cv2.BORDER_REPLICATE).astype(np.float32)
-        image = alpha * placed + (1 - alpha) * image
-        before = union[..., None]
-        total = alpha + (1 - alpha) * before
-        # Straight colour of the union: each person's share of what is seen.
-        foreground = np.where(total > 1e-4, (alpha * placed + (1 - alpha) * before * foreground) / np.maximum(total, 1e-4), placed)
-        union = total[..., 0]
+        image += alpha[..., None] * (placed - image)
+        total = alpha + (1 - alpha) * union
+        if index == 0:
+            foreground = placed
+        else:  # straight colour of the union: each person's share of what is seen
+            share = np.where(total > 1e-4, alpha / np.maximum(total, 1e-4), 1.0)
+            foreground = foreground + share[..., None] * (placed - foreground)
+        union = total
     scene = Scene(
-        np.clip(image + 0.5, 0, 255).astype(np.uint8),
+        (image + 0.5).astype(np.uint8),
         (union * 255 + 0.5).astype(np.uint8),
         all(person.fine for person in people),
-        np.clip(foreground + 0.5, 0, 255).astype(np.uint8),
+        (foreground + 0.5).astype(np.uint8),
         behind,
     )
-    return _occluded(scene, textures, rng) if rng.random() < 0.12 else scene
+    return _occluded(scene, textures, rng) if occlude and rng.random() < 0.12 else scene
 
 
-def photograph(scene: Scene, rng: Random, *, shared: bool = True) -> Scene:
-    """The camera's share: exposure, white balance, grey, dark rooms, blur, noise, resampling, JPEG.
-
-    Args:
-        shared: apply the same colour curve to foreground and background, which keeps ``alpha * F + (1 - alpha) * B``
-            true up to rounding only where the curve is linear; the losses on colour use the image's own pixels.
-    """
+def photograph(scene: Scene, rng: Random) -> Scene:
+    """The camera's share: exposure, white balance, grey, dark rooms, blur, noise, resampling, JPEG."""
     out = scene.image
     if rng.random() < 0.8:
         out = _jitter(out, rng, 0.3)
@@ -207,15 +219,23 @@ def photograph(scene: Scene, rng: Random, *, shared: bool = True) -> Scene:
     if rng.random() < 0.1:  # enlarged from a small original
         height, width = out.shape[:2]
         factor = rng.uniform(0.4, 0.8)
-        small = cv2.resize(out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA)
-        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        small = cv2.resize(
+            out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA
+        )
+        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
     if rng.random() < 0.25:
-        noise = rng.normal(0, rng.uniform(1, 9), out.shape[:2] + (int(rng.choice([1, 3])),))
+        noise = rng.normal(0, rng.uniform(1, 9), (*out.shape[:2], int(rng.choice([1, 3]))))
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
         encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 92))])[1]
-        out = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        out = decoded(encoded)
     return Scene(np.ascontiguousarray(out, np.uint8), scene.alpha, scene.fine, scene.foreground, scene.background)
+
+
+def decoded(encoded: npt.NDArray[Any]) -> Bytes:
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded a line before
+    return decoded.astype(np.uint8, copy=False)
 
 
 def _inside(centre: float, half: float, length: int) -> float:
@@ -232,7 +252,9 @@ def _any_angle(rng: Random) -> float:
     return float(rng.uniform(-75, 75)) if kind < 0.97 else float(rng.choice([90.0, -90.0]))
 
 
-def _place_person(person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool) -> npt.NDArray[np.float64]:
+def _place_person(
+    person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool
+) -> npt.NDArray[np.float64]:
     height, width = person.alpha.shape
     out_h, out_w = size_hw
     mirrored = bool(rng.random() < 0.5)
@@ -244,7 +266,7 @@ def _place_person(person: Cutout, size_hw: tuple[int, int], rng: Random, *, smal
         degrees = float(rng.normal(0, 6)) if rng.random() < 0.4 else 0.0
         sink = abs(np.sin(np.deg2rad(degrees))) * width * scale / 2
         y = out_h + sink + (rng.uniform(0, 0.35) * height * scale if rng.random() < 0.4 else 0.0)
-        return placement((height, width), (width / 2, height), (x, y), scale, degrees, mirrored)
+        return placement((width / 2, height), (x, y), scale=scale, degrees=degrees, mirrored=mirrored)
     scale = reach / height * float(rng.uniform(0.35, 0.9) if small else np.exp(rng.uniform(-0.8, 0.8)))
     degrees = _any_angle(rng) if front else float(rng.normal(0, 4))
     centre = (out_w * rng.uniform(0.1, 0.9), out_h * rng.uniform(0.3, 0.8))
@@ -253,29 +275,30 @@ def _place_person(person: Cutout, size_hw: tuple[int, int], rng: Random, *, smal
         centre = (out_w * rng.uniform(0.3, 0.7), out_h * rng.uniform(0.3, 0.6))
     else:
         anchor = (width / 2, height / 2)
-    return placement((height, width), anchor, centre, scale, degrees, mirrored)
+    return placement(anchor, centre, scale=scale, degrees=degrees, mirrored=mirrored)
 
 
-def _dress(colour: Bytes, alpha: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
+def _dress(colour: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
     """New clothes for the white T-shirts of the London set: a tint or the texture of a scene, folds kept."""
-    height, width = alpha.shape
-    lab = colour.astype(np.float32)
-    value, low = lab.max(axis=2), lab.min(axis=2)
+    height, width = colour.shape[:2]
+    start = int(height * 0.62)
+    part = colour[start:]
+    value, low = part.max(axis=2).astype(np.float32), part.min(axis=2).astype(np.float32)
     # Cloth: bright, hardly any colour, in the lower part.
-    rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
-    cloth = np.clip((low - 0.66 * value) / 30, 0, 1) * np.clip((rows - 0.62) / 0.06, 0, 1) * np.clip((value - 70) / 40, 0, 1)
+    rows = np.linspace(0, (1 - 0.62) / 0.06, height - start, dtype=np.float32)[:, None]
+    cloth = np.clip((low - 0.66 * value) / 30, 0, 1) * np.clip(rows, 0, 1) * np.clip((value - 70) / 40, 0, 1)
     cloth = cv2.GaussianBlur(cloth, (0, 0), max(0.6, width / 500))[..., None]
-    shade = (value / max(1.0, float(np.percentile(value[int(height * 0.8) :], 80))))[..., None]
+    shade = np.clip(value / max(1.0, float(np.percentile(value[::4, ::4], 80))), 0, 1.2)[..., None]
     if rng.random() < 0.5 and textures:
         texture = textures[int(rng.integers(len(textures)))]
         tile = float(rng.uniform(0.3, 1.0))
         cut_h, cut_w = max(8, int(texture.shape[0] * tile)), max(8, int(texture.shape[1] * tile))
         y, x = rng.integers(texture.shape[0] - cut_h + 1), rng.integers(texture.shape[1] - cut_w + 1)
-        cloth_colour = cv2.resize(texture[y : y + cut_h, x : x + cut_w], (width, height)).astype(np.float32)
+        dye = cv2.resize(texture[y : y + cut_h, x : x + cut_w], (width, height - start)).astype(np.float32)
     else:
-        cloth_colour = np.broadcast_to(rng.uniform(5, 245, 3).astype(np.float32), colour.shape)
-    dressed = cloth * np.clip(cloth_colour * np.clip(shade, 0, 1.2), 0, 255) + (1 - cloth) * lab
-    return dressed.astype(np.uint8)
+        dye = np.broadcast_to(rng.uniform(5, 245, 3).astype(np.float32), part.shape)
+    dressed = part + cloth * (np.clip(dye * shade, 0, 255) - part)
+    return np.concatenate([colour[:start], np.clip(dressed, 0, 255).astype(np.uint8)])
 
 
 def _occluded(scene: Scene, textures: Sequence[Bytes], rng: Random) -> Scene:
@@ -316,4 +339,10 @@ def _curve(image: Bytes, gamma: float, gain: float) -> Bytes:
 
 
 def _blur(image: Bytes, sigma: float) -> Bytes:
+    if sigma > 5:  # a wide blur has nothing that a smaller picture cannot hold
+        height, width = image.shape[:2]
+        factor = 2 / sigma
+        small = (max(4, round(width * factor)), max(4, round(height * factor)))
+        small_image = cv2.GaussianBlur(cv2.resize(image, small, interpolation=cv2.INTER_AREA), (0, 0), 2)
+        return cv2.resize(small_image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
     return cv2.GaussianBlur(image, (0, 0), max(0.3, sigma)).astype(np.uint8, copy=False)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from bshm.training import checkpoints
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def run(
     *,
     stage: str,
     describe: dict[str, Any],
-    batches: Callable[[int, int], Iterable[Sequence[Tensor]]],
-    loss: Callable[[nn.Module, Sequence[Tensor]], Tensor],
+    batches: Callable[[int, int], Iterable[Batch]],
+    loss: Callable[[nn.Module, Batch], Tensor],
     validate: Callable[[nn.Module], dict[str, float]],
     pretrained: Callable[[str], bool] = lambda name: name.startswith("encoder."),
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None],
 ) -> Path:
     """Train ``network`` and return the path of its last checkpoint.
 
@@ -79,8 +81,8 @@ def run(
         validate: figures of the averaged network, by name.
         pretrained: which parameter names learn at ``rate_encoder``.
     """
-    encoder = [p for n, p in network.named_parameters() if pretrained(n)]
-    rest = [p for n, p in network.named_parameters() if not pretrained(n)]
+    encoder = [p for n, p in network.named_parameters() if p.requires_grad and pretrained(n)]
+    rest = [p for n, p in network.named_parameters() if p.requires_grad and not pretrained(n)]
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": schedule.rate_encoder}, {"params": rest, "lr": schedule.rate}],
         weight_decay=schedule.weight_decay,
@@ -97,9 +99,9 @@ def run(
         step = int(state["step"])
         report(f"{stage}: going on from step {step} of {schedule.steps}")
 
-    def write() -> None:
+    def write(figures: dict[str, float]) -> None:
         checkpoints.save(last, {
-            "stage": stage, "describe": describe, "schedule": asdict(schedule), "step": step,
+            "stage": stage, "describe": describe, "schedule": asdict(schedule), "step": step, "figures": figures,
             "network": network.state_dict(), "average": average, "optimizer": optimizer.state_dict(),
         })  # fmt: skip
 
@@ -119,20 +121,21 @@ def run(
         step += 1
         # A short memory at first, or the average would carry the untrained start along.
         _move(average, network, min(schedule.ema, step / (step + 10)))
-        seen += len(batch[0])
+        seen += schedule.batch
         running += value.item()
         if step % 50 == 0:
-            report(f"{stage} {step}/{schedule.steps} loss {running / 50:.4f} {seen / (time.monotonic() - started):.1f} pictures/s")
+            speed = seen / (time.monotonic() - started)
+            report(f"{stage} {step}/{schedule.steps} loss {running / 50:.4f} {speed:.1f} pictures/s")
             running = 0.0
         if step % schedule.save_every == 0 or step == schedule.steps:
-            write()
             learning = average_of(network)
             network.load_state_dict(average)
             network.eval()
-            figures = validate(network)
+            figures = {name: round(value, 5) for name, value in validate(network).items()}
             network.load_state_dict(learning)
             network.train()
+            write(figures)
             with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps({"stage": stage, "step": step, **{k: round(v, 5) for k, v in figures.items()}}) + "\n")
+                log.write(json.dumps({"stage": stage, "step": step, **figures}) + "\n")
             report(f"{stage} {step}: " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return last

@@ -123,4 +123,6 @@ class Card:
                 networks[role] = Network(**network, preprocessing=preprocessing)
             return cls(**{**entry, "data": tuple(entry["data"])}, networks=networks, folder=path.parent)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelFileError(f"{path} is not a model card that can be read ({error}). Install bshm again.") from error
+            raise ModelFileError(
+                f"{path} is not a model card that can be read ({error}). Install bshm again."
+            ) from error

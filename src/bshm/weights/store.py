@@ -18,7 +18,9 @@ def read(card: Card, network: Network) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelFileError(f"the model {card.name} needs {path}, which cannot be read ({error}). Install bshm again.") from error
+        raise ModelFileError(
+            f"the model {card.name} needs {path}, which cannot be read ({error}). Install bshm again."
+        ) from error
     found = hashlib.sha256(data).hexdigest()
     if found != network.sha256:
         raise ModelFileError(

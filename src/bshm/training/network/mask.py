@@ -38,7 +38,8 @@ class _Up(nn.Module):
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         up = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.mix(self.reduce(torch.cat((up, skip), dim=1)))
+        mixed: Tensor = self.mix(self.reduce(torch.cat((up, skip), dim=1)))
+        return mixed
 
 
 class Context(nn.Module):
@@ -71,7 +72,8 @@ class Context(nn.Module):
         scores = (q.transpose(-1, -2) @ k) * (c // self.heads) ** -0.5
         mixed = (v @ scores.softmax(-1).transpose(-1, -2)).reshape(n, c, h, w)
         x = x + self.out(mixed)
-        return x + self.feed(x)
+        fed: Tensor = x + self.feed(x)
+        return fed
 
 
 class MaskNetwork(nn.Module):

@@ -1,0 +1,48 @@
+"""``bshm export``: a set of weights from checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bshm.cli import exit_codes
+from bshm.cli.parsing import Parser, add_help
+
+
+def parser() -> Parser:
+    """The flags of ``bshm export``."""
+    result = Parser(
+        "export",
+        "Writes ONNX files and their card from checkpoints, and refuses when they do not compute what was trained.",
+        usage="NAME --mask FILE [--fine FILE] -o FOLDER [options]",
+        examples=[
+            ("bshm export mine --mask runs/mpn/last.pt --fine runs/fine/last.pt -o weights/", "all three networks")
+        ],
+    )
+    inputs = result.inputs
+    inputs.add_argument("name", metavar="NAME", help="what --model will take")
+    inputs.add_argument("--mask", required=True, type=Path, metavar="FILE", help="checkpoint of stage mpn")
+    inputs.add_argument("--fine", type=Path, metavar="FILE", help="checkpoint of stage joint or mrn")
+    inputs.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="gets NAME.json and the ONNX files"
+    )
+    options = result.add_argument_group("The card")
+    options.add_argument("--purpose", default="", help="one line for people who choose")
+    options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
+    options.add_argument("--licence", default="Apache-2.0", help="of the weights (default: %(default)s)")
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export; returns the exit code."""
+    from bshm.training import export
+
+    card = export.write(
+        arguments.name, arguments.mask, arguments.fine, arguments.output,
+        purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
+    )  # fmt: skip
+    for role, network in card.networks.items():
+        sys.stdout.write(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")
+    return exit_codes.OK

@@ -1,0 +1,45 @@
+"""``bshm label``: coarse masks for pictures that have none."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bshm.cli import exit_codes
+from bshm.cli.parsing import Parser, add_help
+
+
+def parser() -> Parser:
+    """The flags of ``bshm label``."""
+    result = Parser(
+        "label",
+        "Writes coarse masks for unlabelled pictures and frames of videos, for `bshm train --labels`.",
+        usage="DATA -o FOLDER [--teacher NAME]",
+        examples=[
+            ("bshm label data -o labels --teacher mediapipe", "the first round"),
+            ("bshm label my-photos -o my-photos/labels", "your own pictures, by bshm itself"),
+        ],
+    )
+    result.inputs.add_argument(
+        "data", metavar="DATA", type=Path, help="the sets of docs/training.md, or a folder of pictures"
+    )
+    result.inputs.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="gets the masks; those there stay"
+    )
+    options = result.add_argument_group("Options")
+    options.add_argument(
+        "--teacher", default="bshm", metavar="NAME", help="mediapipe, or a model (default: %(default)s)"
+    )
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Label; returns the exit code."""
+    from bshm.cli.app import say
+    from bshm.training.label import label, teacher
+
+    count = label(arguments.data, arguments.output, teacher(arguments.teacher), report=say)
+    sys.stdout.write(f"{count} masks written to {arguments.output}\n")
+    return exit_codes.OK

@@ -1,0 +1,203 @@
+"""From checkpoints to a set of weights: ONNX files, a card, and the proof that both forms agree.
+
+Weights are stored as half floats (half the wheel) and computed with as single floats.  They are rounded *before* the
+comparison, so that the parity figure is the exporter's alone; what rounding costs is in the quality figures, which are
+measured on the ONNX files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from bshm.errors import BshmError, CheckpointError
+from bshm.runtime.providers import choose
+from bshm.runtime.session import METADATA_KEY, OnnxSession
+from bshm.training import checkpoints
+from bshm.training.network.mask import MaskNetwork
+from bshm.training.network.matting import MattingNetwork
+from bshm.training.network.quality import QualityNetwork
+from bshm.training.sources import SOURCES
+from bshm.training.stages import MASK_AREA_PX, QUALITY_AREA_PX
+from bshm.weights.card import Card, Network, Preprocessing
+
+OPSET = 18
+_PAPER = 'Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020'
+# An eighth of an 8-bit level, which no output can show.  Single-precision sums in another order differ by up to 4e-4 on
+# pictures of noise and 1e-5 on photographs; a wrong operator or resize rule differs by 1e-2 and more.
+TOLERANCE = 1 / 255 / 8
+_HALF_FROM = 64  # elements; smaller tensors (constants of operators) stay as they are
+
+
+class ParityError(BshmError):
+    """The exported network does not compute what the trained one does."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A network ready for export.
+
+    Attributes:
+        module: returns the named outputs.
+        inputs: example inputs by name, each (1, C, H, W).
+        outputs: names.
+        preprocessing: what it expects.
+    """
+
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    outputs: Sequence[str]
+    preprocessing: Preprocessing
+
+
+class _Probability(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(image))
+
+
+def mask_part(checkpoint: Path, area_px: int) -> Part:
+    """The mask network of a checkpoint of stage ``mpn``, its averaged weights."""
+    state = checkpoints.load(checkpoint, stage="mpn")
+    network = MaskNetwork(state["describe"]["variant"])
+    network.load_state_dict(state["average"])
+    example = {"image": torch.rand(1, 3, 256, 192, generator=torch.Generator().manual_seed(0))}
+    return Part(_Probability(network), example, ["mask"], Preprocessing(area_px, 32))
+
+
+class _Unified(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(image, mask))
+
+
+def fine_parts(checkpoint: Path, area_px: int) -> dict[str, Part]:
+    """The quality and the matting network of a checkpoint of the fine stages, their averaged weights."""
+    average = checkpoints.load(checkpoint, stage="fine")["average"]
+    quality, matting = QualityNetwork(), MattingNetwork()
+    for name, network in (("quality", quality), ("matting", matting)):
+        network.load_state_dict({k.removeprefix(f"{name}."): v for k, v in average.items() if k.startswith(f"{name}.")})
+    generator = torch.Generator().manual_seed(0)
+
+    def example(side: int) -> dict[str, Tensor]:
+        return {
+            "image": torch.rand(1, 3, side, side, generator=generator),
+            "mask": torch.rand(1, 1, side, side, generator=generator),
+        }
+
+    return {
+        "quality": Part(_Unified(quality), example(256), ["mask_unified"], Preprocessing(area_px, 32)),
+        "matting": Part(matting, example(256), ["alpha", "foreground"], Preprocessing(0, 16, resize="none")),
+    }
+
+
+def write_network(part: Part, path: Path) -> Network:
+    """Write one ONNX file and return its entry on the card.
+
+    Raises:
+        ParityError: the largest difference to PyTorch, over three sizes, is beyond ``TOLERANCE``.
+    """
+    module = part.module.eval()
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            if tensor.dtype == torch.float32:
+                tensor.copy_(tensor.half().float())
+    spatial = {name: {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} for name in part.inputs}
+    program = torch.onnx.export(
+        module, kwargs=dict(part.inputs), dynamo=True, opset_version=OPSET, dynamic_shapes=spatial,
+        input_names=list(part.inputs), output_names=list(part.outputs), verbose=False,
+    )  # fmt: skip
+    if program is None:
+        raise CheckpointError("torch.onnx.export gave nothing back; see what it printed.")
+    model = _halve(program.model_proto)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(asdict(part.preprocessing))
+    onnx.checker.check_model(model)
+    data = model.SerializeToString()
+    parameters = sum(tensor.numel() for tensor in module.parameters())
+    network = Network(path.name, hashlib.sha256(data).hexdigest(), len(data), parameters, part.preprocessing, 0.0)
+    network = replace(network, parity=_parity(part, data, network))
+    path.write_bytes(data)
+    return network
+
+
+def _parity(part: Part, data: bytes, network: Network) -> float:
+    session = OnnxSession(data, network, choose("cpu"), threads=1)
+    worst = 0.0
+    generator = torch.Generator().manual_seed(1)
+    for factor_h, factor_w in ((1.0, 1.0), (0.5, 1.0), (1.5, 1.0)):
+        feeds = {}
+        for name, example in part.inputs.items():
+            n, c, h, w = example.shape
+            feeds[name] = torch.rand(n, c, int(h * factor_h), int(w * factor_w), generator=generator)
+        with torch.no_grad():
+            expected = part.module(**feeds)
+        expected = [expected] if isinstance(expected, Tensor) else list(expected)
+        found = session.run({name: value.numpy() for name, value in feeds.items()})
+        for name, tensor in zip(part.outputs, expected, strict=True):
+            worst = max(worst, float(np.abs(found[name] - tensor.numpy()).max()))
+    if worst > TOLERANCE:
+        raise ParityError(f"{network.file} differs from PyTorch by {worst:.2e}; at most {TOLERANCE:.0e} is rounding.")
+    return float(f"{worst:.2e}")
+
+
+def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large single-precision weights as half precision, followed by a cast."""
+    casts = []
+    for index, tensor in enumerate(model.graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < _HALF_FROM:
+            continue
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
+        casts.append(onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
+        model.graph.initializer[index].CopyFrom(half)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    # Shapes and docstrings of the tracer: larger than some of the weights, and nobody reads them.
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    return model
+
+
+def write(
+    name: str, mask: Path, fine: Path | None, folder: Path, *, purpose: str = "", date: str = "",
+    licence: str = "Apache-2.0",
+) -> Card:  # fmt: skip
+    """Write the networks of two checkpoints and their card into ``folder``.
+
+    Args:
+        name: of the set, and the beginning of its files' names.
+        mask: checkpoint of stage ``mpn``.
+        fine: checkpoint of a stage behind it; None makes a set with the mask network alone.
+
+    Raises:
+        ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
+    """
+    parts = {"mask": mask_part(mask, MASK_AREA_PX)}
+    if fine is not None:
+        parts |= fine_parts(fine, QUALITY_AREA_PX)
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in parts.items()}
+    quality = checkpoints.load(mask, stage="mpn").get("figures", {})
+    if fine is not None:
+        quality = {**quality, **checkpoints.load(fine, stage="fine").get("figures", {})}
+    card = Card(name, purpose, date, licence, _PAPER, "docs/training.md", networks, SOURCES, quality, folder)
+    (folder / f"{name}.json").write_text(card.to_json(), encoding="utf-8")
+    return card

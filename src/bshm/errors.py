@@ -5,7 +5,10 @@
     │   ├── OptionError             an option's value, or two that contradict each other
     │   ├── ShapeError              an array of the wrong shape, dtype or range
     │   ├── UnknownModelError       no model of that name
-    │   └── OutputExistsError       the output is there already, and overwriting was not asked for
+    │   ├── OutputExistsError       the output is there already, and overwriting was not asked for
+    │   ├── JobNotFoundError        no job of that id that the asker may see
+    │   ├── JobUnfinishedError      the job has no result yet, or never will have this one
+    │   └── IdempotencyError        an idempotency key that stands for another request already
     ├── InputError                  the input is bad: use another
     │   ├── SourceNotFoundError     no such file or folder
     │   ├── NoPicturesError         a folder or a pattern without pictures
@@ -21,6 +24,8 @@
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
         ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
+        ├── QueueFullError          no room for another job now
+        ├── QueueUnavailableError   the broker or the store of the jobs cannot be reached, or the queue is closed
         └── MissingExtraError       an optional part of bshm is not installed
 
 A message says what was needed, what came, and what to do.  Exit codes (``bshm.cli``) and HTTP statuses map from
@@ -52,6 +57,18 @@ class UnknownModelError(CallerError, LookupError):
 
 class OutputExistsError(CallerError, FileExistsError):
     """The output is there already, and overwriting was not asked for."""
+
+
+class JobNotFoundError(CallerError, LookupError):
+    """There is no such job, or it belongs to somebody else: the two cannot be told apart."""
+
+
+class JobUnfinishedError(CallerError):
+    """The job has no such result yet, or it failed or was cancelled and never will."""
+
+
+class IdempotencyError(CallerError):
+    """The idempotency key stands for another request already."""
 
 
 class InputError(BshmError):
@@ -112,6 +129,22 @@ class MemoryExhaustedError(EnvironmentFault, MemoryError):
 
 class CheckpointError(EnvironmentFault):
     """A training checkpoint cannot be read or belongs to another run."""
+
+
+class QueueFullError(EnvironmentFault):
+    """There is no room for another job now.
+
+    Attributes:
+        retry_after_s: when to try again, in seconds; what an HTTP answer puts into ``Retry-After``.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueUnavailableError(EnvironmentFault):
+    """The broker or the store of the jobs cannot be reached, or the queue is closed."""
 
 
 class MissingExtraError(EnvironmentFault, ImportError):

@@ -1,0 +1,80 @@
+"""Jobs: work that outlives the request that asked for it.
+
+    JobRequest -> queue.submit() -> JobRecord -> queue.get() … -> queue.result() -> JobResult
+
+Two drivers have the one interface ``JobQueue``:
+
+    EmbeddedQueue   SQLite and a folder, worker threads in this process; nothing to install, nothing to run beside it
+    CeleryQueue     RabbitMQ or Redis between this process and `bshm worker` on any number of machines
+
+Both keep what they accepted through kill -9, and give every job's result once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bshm.jobs.protocol import JobQueue, Product, Work
+from bshm.jobs.records import (
+    ANONYMOUS,
+    DEFAULT_KEEP_S,
+    ENDED,
+    MAX_ITEMS,
+    STATES,
+    ItemRecord,
+    JobError,
+    JobItem,
+    JobOptions,
+    JobRecord,
+    JobRequest,
+    JobResult,
+    State,
+    Webhook,
+    code_of,
+)
+
+if TYPE_CHECKING:
+    from bshm.jobs.celery_queue import CeleryQueue
+    from bshm.jobs.embedded import EmbeddedQueue
+    from bshm.jobs.waiting import wait
+    from bshm.jobs.work import MattingWork
+
+__all__ = [
+    "ANONYMOUS",
+    "DEFAULT_KEEP_S",
+    "ENDED",
+    "MAX_ITEMS",
+    "STATES",
+    "CeleryQueue",
+    "EmbeddedQueue",
+    "ItemRecord",
+    "JobError",
+    "JobItem",
+    "JobOptions",
+    "JobQueue",
+    "JobRecord",
+    "JobRequest",
+    "JobResult",
+    "MattingWork",
+    "Product",
+    "State",
+    "Webhook",
+    "Work",
+    "code_of",
+    "wait",
+]
+
+# Loaded when they are named: sqlite3, celery and redis cost time that a server without jobs need not spend.
+_LAZY = {
+    "CeleryQueue": "bshm.jobs.celery_queue",
+    "EmbeddedQueue": "bshm.jobs.embedded",
+    "MattingWork": "bshm.jobs.work",
+    "wait": "bshm.jobs.waiting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,198 @@
+"""What a queue of jobs is, whoever drives it, and the three things that a driver is built of.
+
+    JobQueue   what a server talks to: submit, ask, fetch, cancel
+    Work       makes the result of one picture
+    Records    keeps the records; changes one only if nobody else has meanwhile
+    Blobs      keeps the bytes: pictures on their way in, results on their way out
+
+The records are the truth.  A worker takes a job by changing its record, and gives its results by changing it again; a
+message of a broker is only a hint that there is something to take.  So a message that is lost, doubled or late changes
+nothing but the time that a job waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Json
+
+
+@runtime_checkable
+class JobQueue(Protocol):
+    """A queue of jobs.  Every method may be called from any thread; all of them block, so call them off an event loop.
+
+    All but ``submit``, ``depth`` and ``close`` take the owner: for somebody else's job they answer exactly as for a
+    job that there is not.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs may wait or run at once; ``submit`` refuses above that."""
+
+    @property
+    def spool(self) -> Path | None:
+        """A folder on the queue's own file system where uploads may be written before ``submit``: taking them over is
+        a rename then, not a copy.  None where the store has no files."""
+
+    def submit(self, request: JobRequest) -> JobRecord:
+        """Accept a job.  When this has returned, the job ends in results or in stated errors, whatever dies meanwhile.
+
+        A repeated idempotency key gives the job that it made the first time, in the state that it has now, even when
+        the queue is full.
+
+        Raises:
+            QueueFullError: no room; try again after ``retry_after_s``.
+            IdempotencyError: the key stands for another request.
+            UrlRefusedError: the webhook's URL is none that may be called.
+            QueueUnavailableError: the store cannot be reached, or the queue is closed.
+            OutputError, DiskFullError: the pictures cannot be stored.
+        """
+
+    def get(self, job_id: str, owner: str) -> JobRecord:
+        """The job as it is now.
+
+        Raises:
+            JobNotFoundError: no such job, or not of this owner, or expired.
+        """
+
+    def result(self, job_id: str, index: int, owner: str) -> JobResult:
+        """The result of item ``index``; available as soon as that item is done.
+
+        Raises:
+            JobNotFoundError: as ``get``; or the job has no such item.
+            JobUnfinishedError: that item is not done yet, or it failed or was cancelled.
+        """
+
+    def cancel(self, job_id: str, owner: str) -> JobRecord:
+        """End a job that has not ended: no further item is begun, what waits is deleted, finished results stay.
+
+        The item that is running is not interrupted, but its result is dropped.  A job that has ended stays as it is.
+
+        Raises:
+            JobNotFoundError: as ``get``.
+        """
+
+    def delete(self, job_id: str, owner: str) -> None:
+        """Cancel the job if need be, then delete it with all its bytes now instead of when it expires.
+
+        Raises:
+            JobNotFoundError: as ``get``.
+        """
+
+    def purge(self) -> int:
+        """Delete every job that has expired, with its results.  The queue does this by itself about once a minute.
+
+        Returns:
+            how many jobs were deleted.
+        """
+
+    def depth(self) -> int:
+        """How many jobs wait or run."""
+
+    def close(self, *, timeout_s: float = 30.0) -> None:
+        """Accept nothing more and stop working here: items in the works are finished within ``timeout_s``; jobs with
+        items left go back into the queue and continue when it is opened again.  Closing twice does nothing."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """What became of one picture.
+
+    Attributes:
+        data: the bytes of the result.
+        media_type: what they are.
+        details: goes into ``ItemRecord.details``.
+    """
+
+    data: bytes
+    media_type: str
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Work(Protocol):
+    """Makes the result of one picture; called by worker threads, several at a time."""
+
+    def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
+        """The result.
+
+        Raises:
+            BshmError: becomes the error of the item.  Any other exception does too, as ``internal``.
+        """
+
+
+class Records(Protocol):
+    """Keeps records.  Methods raise ``QueueUnavailableError`` where the store cannot be reached."""
+
+    def add(self, record: JobRecord, *, capacity: int) -> JobRecord:
+        """Add a record of revision 0, unless its owner has one with its idempotency key.
+
+        Returns:
+            ``record``, or the one that has its key.
+
+        Raises:
+            QueueFullError: ``capacity`` jobs have not ended.
+        """
+
+    def get(self, job_id: str) -> JobRecord | None:
+        """The record as it is now."""
+
+    def replace(self, old: JobRecord, new: JobRecord) -> JobRecord | None:
+        """Put ``new`` in place of ``old`` if the store still has the revision of ``old``.
+
+        Returns:
+            ``new`` with the next revision; None where somebody else was quicker.
+        """
+
+    def delete(self, record: JobRecord) -> None:
+        """Forget a record and its idempotency key."""
+
+    def depth(self) -> int:
+        """How many jobs have not ended."""
+
+    def find_key(self, owner: str, key: str) -> JobRecord | None:
+        """The job of this owner with this idempotency key."""
+
+    def unfinished(self) -> Iterable[JobRecord]:
+        """Those that have not ended, oldest first."""
+
+    def due(self, now: float) -> Iterable[JobRecord]:
+        """Those whose webhook is to be called."""
+
+    def expired(self, now: float) -> Iterable[JobRecord]:
+        """Those whose time is over."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Blobs(Protocol):
+    """Keeps bytes by name.  Names are made by ``bshm.jobs`` alone: ``ID/WORD``."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files may be put before they are taken over; None without files."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep ``data``, whole or not at all."""
+
+    def take(self, name: str, path: Path) -> None:
+        """Keep the bytes of a file, which stays where it is until the job is accepted."""
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes; None where there are none."""
+
+    def path(self, name: str) -> Path | None:
+        """The file that holds them; None without files."""
+
+    def delete(self, name: str) -> None:
+        """Forget them; nothing happens where there are none."""
+
+    def delete_all(self, job_id: str) -> None:
+        """Forget all bytes of a job."""
+
+    def sweep(self, *, older_than_s: float, known: Iterable[str]) -> int:
+        """Delete what belongs to none of the jobs ``known`` (a crash before the job was accepted left it)."""

@@ -1,0 +1,387 @@
+"""What a job is: the request that makes one and the record that tells what has become of it.
+
+All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
+same in SQLite, in a shared folder and in Redis.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from bshm.errors import BshmError, OptionError
+from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
+ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
+
+ANONYMOUS = "anonymous"
+DEFAULT_KEEP_S = 3600.0
+MAX_ITEMS = 1000
+
+Json = Any
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class JobItem:
+    """One picture of a request: its bytes, or a file that holds them.
+
+    Attributes:
+        name: what messages call it and what the result is named after; a file name, never used as a path.
+        data: the bytes; or None.
+        path: a file; or None.  An accepted job takes the file over: it is moved or read and then deleted.  Of a job
+            that is refused it stays with the caller.
+    """
+
+    name: str
+    data: bytes | None = None
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.data is None) == (self.path is None):
+            raise OptionError(f"the item {self.name!r} of a job needs either data or a path. Give one of the two.")
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What is made of every picture of a job.
+
+    Attributes:
+        model: a name that `bshm models` lists; a worker that holds another one fails the job's items.
+        matte: how mattes are made.
+        output: how they are written; ``format`` None is PNG, ``overwrite`` has no meaning here.
+    """
+
+    model: str = DEFAULT_MODEL
+    matte: MatteOptions = field(default_factory=MatteOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+    def to_json(self) -> dict[str, Json]:
+        """As a mapping that ``json.dumps`` takes.
+
+        >>> JobOptions.from_json(JobOptions(model="other").to_json()) == JobOptions(model="other")
+        True
+        """
+        made: dict[str, Json] = to_json(self)
+        return made
+
+    @staticmethod
+    def from_json(value: Mapping[str, Json]) -> JobOptions:
+        """The options back from their mapping.
+
+        Raises:
+            OptionError: a name that there is not, or a value that is not allowed.
+        """
+        return from_json(JobOptions, value)
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Who is told when a job has ended.
+
+    Attributes:
+        url: gets a signed POST, see ``bshm.jobs.webhooks``.
+        secret_ref: names the secret that signs it (that of an API key, say).  The secret itself is in no record.
+    """
+
+    url: str
+    secret_ref: str
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What somebody wants done.
+
+    Attributes:
+        items: 1 to ``MAX_ITEMS`` pictures; results keep their order.
+        options: what is made of them.
+        owner: the id of an API key, or ``"anonymous"``.  Only the owner reaches the job.
+        idempotency_key: the same owner with the same key and the same request gets the same job again; None makes a
+            new job each time.
+        webhook: who is told of the end; or None.
+        keep_s: how long results and record are kept once the job has ended, in seconds.
+    """
+
+    items: tuple[JobItem, ...]
+    options: JobOptions = field(default_factory=JobOptions)
+    owner: str = ANONYMOUS
+    idempotency_key: str | None = None
+    webhook: Webhook | None = None
+    keep_s: float = DEFAULT_KEEP_S
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.items) <= MAX_ITEMS:
+            raise OptionError(f"a job takes 1 to {MAX_ITEMS} pictures; got {len(self.items)}.")
+        if not self.owner:
+            raise OptionError(f"a job needs an owner; got none. Use {ANONYMOUS!r} for nobody in particular.")
+        if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= 255:
+            raise OptionError(f"an idempotency key has 1 to 255 characters; got {len(self.idempotency_key)}.")
+        if not 1 <= self.keep_s <= 31 * 86400:
+            raise OptionError(f"results are kept for 1 second to 31 days; got {self.keep_s:g} s.")
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a picture, or a job, has no result.
+
+    Attributes:
+        code: a stable word for programs, see ``code_of``; ``worker_lost`` where every attempt took the worker with it.
+        message: a sentence for people.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ItemRecord:
+    """What has become of one picture.
+
+    Attributes:
+        name: that of the request.
+        state: as of a job; at most one item of a job is ``running``.
+        attempts: how often a worker has begun it.
+        error: set exactly when ``state`` is ``failed``.
+        media_type: of the result; None unless ``done``.
+        size: of the result in bytes; None unless ``done``.
+        details: what is known of the matte: ``width``, ``height``, ``empty``, ``model``, ``device``, ``timings_ms``.
+        input, result: names of the bytes in the store, for drivers; None once they are deleted or before they exist.
+    """
+
+    name: str
+    state: State = "queued"
+    attempts: int = 0
+    error: JobError | None = None
+    media_type: str | None = None
+    size: int | None = None
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+    input: str | None = None
+    result: str | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who works on a job, and until when that is believed without a further sign of life.
+
+    Attributes:
+        token: unguessable, of this one claim: only its holder may change the record.
+        worker: which worker, for people.
+        until: seconds since 1970, UTC.
+    """
+
+    token: str
+    worker: str
+    until: float
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How far the webhook of a job that has ended got.
+
+    Attributes:
+        id: the same in every attempt, so that the receiver can drop repeats.
+        attempts: how many were begun.
+        next_at: when the next one is due, in seconds since 1970; None once delivered or given up.
+        delivered_at: when it was accepted; None until then.
+        last_error: what was wrong with the latest attempt.
+    """
+
+    id: str
+    attempts: int = 0
+    next_at: float | None = None
+    delivered_at: float | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """All that is known of a job.  A snapshot: ``queue.get`` gives a newer one.
+
+    Attributes:
+        id: unguessable, 32 characters of A-Z a-z 0-9 - _.
+        owner: as in the request.
+        state: ``done`` when every item has ended and at least one has a result, ``failed`` when none has.
+        items: in the order of the request.
+        options: ``JobOptions.to_json()``.
+        created_at, started_at, ended_at, expires_at: seconds since 1970, UTC; None where that has not happened.
+            From ``expires_at`` on the job may be gone.
+        attempts: how often a worker has taken it.
+        error: why the job as a whole failed; that of its items is in them.
+        keep_s, idempotency_key, webhook: as in the request.
+        fingerprint: SHA-256 of the request, which a repeated idempotency key is held against.
+        lease: who works on it; None unless ``running``.
+        delivery: of the webhook; None without one or before the end.
+        dispatched_at: when its message was last sent to a broker; None in drivers without one.
+        revision: counts the changes; a driver replaces a record only if nobody else has meanwhile.
+    """
+
+    id: str
+    owner: str
+    state: State
+    items: tuple[ItemRecord, ...]
+    options: Mapping[str, Json]
+    created_at: float
+    fingerprint: str
+    keep_s: float = DEFAULT_KEEP_S
+    started_at: float | None = None
+    ended_at: float | None = None
+    expires_at: float | None = None
+    attempts: int = 0
+    error: JobError | None = None
+    idempotency_key: str | None = None
+    webhook: Webhook | None = None
+    lease: Lease | None = None
+    delivery: Delivery | None = None
+    dispatched_at: float | None = None
+    revision: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is done, failed or cancelled: nothing will change in its items any more."""
+        return self.state in ENDED
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Items that have ended, and items in all."""
+        return sum(item.state in ENDED for item in self.items), len(self.items)
+
+    def to_text(self) -> str:
+        """As JSON text, for stores."""
+        return json.dumps(to_json(self), ensure_ascii=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_text(text: str | bytes) -> JobRecord:
+        """The record back from its text."""
+        return from_json(JobRecord, json.loads(text))
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The result of one picture: a file, or bytes where the store has no files.
+
+    Attributes:
+        name: that of the picture with the suffix of the result, e.g. ``anna.png``.
+        media_type: e.g. ``image/png``.
+        size: in bytes.
+        path: the file, to be read at once (it goes when the job expires); or None.
+        data: the bytes; or None.
+    """
+
+    name: str
+    media_type: str
+    size: int
+    path: Path | None = None
+    data: bytes | None = None
+
+    def read(self) -> bytes:
+        """The bytes, wherever they are."""
+        if self.data is not None:
+            return self.data
+        return b"" if self.path is None else self.path.read_bytes()
+
+
+def new_id() -> str:
+    """An id that nobody guesses: 192 random bits, fit for a URL and a file name."""
+    return secrets.token_urlsafe(24)
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]{32}")
+
+
+def is_id(text: str) -> bool:
+    """Whether ``text`` could be an id; whatever else is asked for need not be looked up.
+
+    >>> is_id(new_id()), is_id("../../etc/passwd")
+    (True, False)
+    """
+    return _ID.fullmatch(text) is not None
+
+
+def code_of(error: BaseException) -> str:
+    """The stable word for an error: the name of its class; ``internal`` for a fault in bshm itself.
+
+    >>> from bshm import errors
+    >>> code_of(errors.UnreadablePictureError("x")), code_of(ZeroDivisionError())
+    ('unreadable_picture', 'internal')
+    """
+    if isinstance(error, MemoryError):
+        return "memory_exhausted"
+    if not isinstance(error, BshmError):
+        return "internal"
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    return name.removesuffix("_error").removesuffix("_fault")
+
+
+def to_json(value: Any) -> Json:
+    """A frozen dataclass as plain JSON values; bytes become ``{"base64": …}``."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(each) for each in value]
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise OptionError(f"a job is written as JSON, which has no {type(value).__name__}: {value!r}.")
+
+
+def from_json(kind: type[T], value: Json) -> T:
+    """The inverse of ``to_json`` for dataclasses.
+
+    Raises:
+        OptionError: a name that ``kind`` does not have, or a value that it does not allow.
+    """
+    made: T = _built(kind, value)
+    return made
+
+
+def _built(kind: Any, value: Json) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise OptionError(f"{kind.__name__} is written as a mapping; got {value!r:.80}.")
+        hints = get_type_hints(kind)
+        unknown = set(value) - {each.name for each in fields(kind)}
+        if unknown:
+            raise OptionError(f"{kind.__name__} has no {', '.join(sorted(map(repr, unknown)))}.")
+        try:
+            return kind(**{name: _built(hints[name], each) for name, each in value.items()})
+        except TypeError as error:
+            raise OptionError(f"{kind.__name__} is incomplete: {error}.") from error
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _one_of(get_args(kind), value)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        each_kind, *rest = get_args(kind)
+        kinds = [each_kind] * len(value) if rest == [Ellipsis] else [each_kind, *rest]
+        return tuple(_built(one, each) for one, each in zip(kinds, value))  # noqa: B905 - 3.10 knows strict, lengths are ours
+    if kind is bytes and isinstance(value, Mapping):
+        return base64.b64decode(value["base64"])
+    if isinstance(value, dict):
+        return MappingProxyType(value)
+    return value
+
+
+def _one_of(kinds: tuple[Any, ...], value: Json) -> Any:
+    """A value of a union: None, the plain value, bytes, or the one dataclass or tuple among the alternatives."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        if bytes in kinds and set(value) == {"base64"}:
+            return _built(bytes, value)
+        kinds = tuple(each for each in kinds if is_dataclass(each)) or kinds
+        return _built(kinds[0], value)
+    if isinstance(value, list):
+        return _built(next((each for each in kinds if get_origin(each) is tuple), kinds[0]), value)
+    return value

@@ -113,6 +113,8 @@ def run(
         factor *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / schedule.steps))
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
+        # What is drawn inside a step depends on its number alone, so that a resumed run draws the same.
+        torch.manual_seed(schedule.seed * 1_000_003 + step)
         optimizer.zero_grad(set_to_none=True)
         value = loss(network, batch)
         value.backward()  # type: ignore[no-untyped-call]

@@ -43,6 +43,7 @@ def train_mask(
     fix_threads()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
+    torch.manual_seed(plan.seed)
     network = MaskNetwork(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.encoder.load_imagenet()
     network.encoder.freeze_early()
@@ -132,6 +133,7 @@ def train_fine(
     state = checkpoints.load(mask, stage="mpn")
     held = MaskNetwork(state["describe"]["variant"])
     held.load_state_dict(state["average"])
+    torch.manual_seed(plan.seed)
     networks = FineNetworks(held).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if start is not None:
         networks.load_state_dict(checkpoints.load(start)["average"])

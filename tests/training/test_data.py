@@ -1,0 +1,56 @@
+"""The data folder: split by person, complete or refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bshm.errors import DataFolderError
+from bshm.training.data import DataFolder, is_held_out
+
+
+def test_no_person_of_london_is_on_both_sides(data_root: Path) -> None:
+    data = DataFolder(data_root)
+    people = [{item.name.split("_")[1] for item in data.keyed("london", split, None)} for split in ("train", "validation")]
+    assert people[0] and people[1]
+    assert not people[0] & people[1]
+
+
+def test_every_picture_is_on_one_side(data_root: Path) -> None:
+    data = DataFolder(data_root)
+    names = [item.name for split in ("train", "validation") for item in data.ccp(split, None)]  # type: ignore[arg-type]
+    assert sorted(names) == sorted({f"ccp/{path.stem}" for path in (data_root / "ccp" / "masks").iterdir()})
+
+
+def test_the_split_depends_on_the_name_alone() -> None:
+    assert [is_held_out(f"x/{n}", 0.5) for n in range(6)] == [is_held_out(f"x/{n}", 0.5) for n in range(6)]
+    share = np.mean([is_held_out(f"y/{n}", 0.15) for n in range(4000)])
+    assert abs(share - 0.15) < 0.02  # four standard deviations of 4,000 draws
+
+
+def test_a_folder_without_a_set_says_which(tmp_path: Path) -> None:
+    with pytest.raises(DataFolderError, match=r"lacks .*ccp/masks.*docs/training\.md"):
+        DataFolder(tmp_path)
+
+
+@pytest.fixture
+def broken(data_root: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(data_root, tmp_path / "data"))
+
+
+def test_an_unreadable_picture_is_named(broken: Path) -> None:
+    victim = sorted((broken / "ccp" / "images").iterdir())[0]
+    victim.write_bytes(b"not a picture")
+    with pytest.raises(DataFolderError, match=victim.name):
+        [list(DataFolder(broken).ccp(split, None)) for split in ("train", "validation")]  # type: ignore[arg-type]
+
+
+def test_a_mask_of_another_size_is_named_with_both_sizes(broken: Path) -> None:
+    victim = sorted((broken / "ccp" / "masks").iterdir())[0]
+    cv2.imwrite(str(victim), np.zeros((10, 12), np.uint8))
+    with pytest.raises(DataFolderError, match=r"80x120 .* 12x10"):
+        [list(DataFolder(broken).ccp(split, None)) for split in ("train", "validation")]  # type: ignore[arg-type]

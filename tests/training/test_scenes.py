@@ -1,0 +1,74 @@
+"""Samples: made by the seed, with alpha that is what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bshm.training.data import DataFolder
+from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
+from bshm.training.sampler import MaskBatches, Mixture, Pools
+from bshm.training.scenes import placement, warp
+
+
+@pytest.fixture(scope="module")
+def pools(data_root: Path) -> Pools:
+    return Pools.load(DataFolder(data_root), 640)
+
+
+@pytest.fixture(scope="module")
+def fine(data_root: Path) -> FinePools:
+    return FinePools.load(DataFolder(data_root))
+
+
+def test_a_resumed_run_sees_what_it_would_have_seen(pools: Pools) -> None:
+    whole = MaskBatches(pools, Mixture(), 2, first=0, count=6, seed=5)
+    rest = MaskBatches(pools, Mixture(), 2, first=4, count=2, seed=5)
+    for ours, theirs in zip(whole[4], rest[0], strict=True):
+        assert ours.equal(theirs)
+
+
+def test_another_seed_is_another_run(pools: Pools) -> None:
+    one, other = (MaskBatches(pools, Mixture(), 2, first=0, count=1, seed=seed)[0][0] for seed in (1, 2))
+    assert one.shape != other.shape or not one.equal(other)
+
+
+def test_composites_are_alpha_times_foreground_plus_the_rest(fine: FinePools) -> None:
+    for seed in range(40):
+        scene = fine_scene(fine, (160, 192), np.random.default_rng(seed))
+        if scene.foreground is None or scene.background is None:
+            continue
+        alpha = scene.alpha[..., None] / 255.0
+        made = alpha * scene.foreground + (1 - alpha) * scene.background
+        # Noise and JPEG lie on the picture alone: their mean is zero, so the mean difference stays within rounding
+        # and clipping, while a wrong alpha or a wrong layer is off by tens of levels where people are.
+        assert abs(float((made - scene.image).mean())) < 3
+        assert float(np.abs(made - scene.image).mean()) < 14
+
+
+def test_crops_and_windows_are_the_same_place(fine: FinePools) -> None:
+    batch = FineBatches(
+        fine, scenes=1, crops=2, first=0, count=1, seed=1, mask_area_px=256, quality_area_px=512
+    )[0]  # fmt: skip
+    assert batch["window"].shape == (1, 3, 256, 256)
+    assert batch["crop"].shape == (2, 3, 192, 192)
+    import torch.nn.functional as F
+
+    from bshm.training.stages import _cut
+
+    enlarged = _cut(batch["window_alpha"].repeat(2, 1, 1, 1), batch["crop_box"], (192, 192))
+    blurred = F.avg_pool2d(batch["crop_alpha"], 9, stride=1, padding=4)
+    inner = (..., slice(8, -8), slice(8, -8))
+    # The window is up to three times coarser: a soft edge differs, a shift of ten pixels would give 0.05 and more.
+    assert float((enlarged - blurred)[inner].abs().mean()) < 0.03
+
+
+def test_shrinking_warps_keep_the_centre() -> None:
+    image = np.zeros((400, 400), np.uint8)
+    image[180:220, 180:220] = 255
+    small = warp(image, placement((200, 200), (50, 50), scale=0.25, degrees=0, mirrored=False), (100, 100), 0)
+    ys, xs = np.nonzero(small > 127)
+    # Pixel centres: the square's middle, 199.5, lands on (199.5 - 200) / 4 + 50 = 49.9.
+    assert abs(ys.mean() - 49.9) < 0.6 and abs(xs.mean() - 49.9) < 0.6

@@ -39,10 +39,13 @@ class MatteOptions:
 
     Attributes:
         decontaminate: take the old background's colour out of soft edges.
+        exact: keep alpha as weights from elsewhere give it.  By default that of weights whose people's insides stay
+            just below opaque (254 of 255 with the official ones) is stretched until the insides are opaque.
         limits: what an input may cost.
     """
 
     decontaminate: bool = True
+    exact: bool = False
     limits: Limits = Limits()
 
 

@@ -2,7 +2,8 @@
 
 source -> decode -> mask prediction -> quality unification -> matting -> foreground colour -> matte
 
-Weights with the mask network alone take an edge-aware filter in place of the second and third stage.
+Weights with the mask network alone take an edge-aware filter in place of the second and third stage; weights from
+elsewhere that answer with alpha (the official ones among them) take the place of all three.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Matting:
         model: str = DEFAULT_MODEL,
         device: str = DEFAULT_DEVICE,
         threads: int | None = None,
+        gpu_memory_limit: int | None = None,
         predictor: Predictor | None = None,
     ) -> None:
         """Open the weights called ``model`` on ``device``.
@@ -64,12 +66,15 @@ class Matting:
             model: a name that `bshm models` lists.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …: used or refused, never replaced.
             threads: of one run; None takes all cores, at most 8.
+            gpu_memory_limit: bytes of a CUDA device that the networks' tensors may take; None lets them grow.
             predictor: opened networks to use in place of all the above.
 
         Raises:
             UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
         """
-        self.predictor = predictor or Predictor.open(catalogue.find(model), device, threads)
+        self.predictor = predictor or Predictor.open(
+            catalogue.find(model), device, threads, gpu_memory_limit=gpu_memory_limit
+        )
 
     def matte(self, source: Source, options: MatteOptions | None = None) -> Matte:
         """The people of one picture.
@@ -96,12 +101,15 @@ class Matting:
     def _matte(self, picture: Picture, options: MatteOptions, clock: _Clock) -> Matte:
         try:
             pixels = _opaque(picture)
-            mask = clock.time("mask", lambda: self.predictor.mask(pixels))
-            if self.predictor.refines:
-                unified = clock.time("quality", lambda: self.predictor.unify(pixels, mask))
-                alpha = clock.time("matting", lambda: self.predictor.matting(pixels, unified))
+            if self.predictor.whole:
+                alpha = clock.time("matting", lambda: self.predictor.alpha(pixels, exact=options.exact))
             else:
-                alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
+                mask = clock.time("mask", lambda: self.predictor.mask(pixels))
+                if self.predictor.refines:
+                    unified = clock.time("quality", lambda: self.predictor.unify(pixels, mask))
+                    alpha = clock.time("matting", lambda: self.predictor.matting(pixels, unified))
+                else:
+                    alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
             alpha = _within_existing(alpha, picture)
             colour = pixels
             if options.decontaminate:

@@ -12,7 +12,7 @@ from bshm.batch import Job, is_url, plan, with_format
 from bshm.batch import run as run_batch
 from bshm.cli import exit_codes
 from bshm.cli.app import say
-from bshm.cli.parsing import Parser, add_help
+from bshm.cli.parsing import Parser, add_help, byte_count
 from bshm.errors import OptionError
 from bshm.options import BatchOptions, MatteOptions, OutputOptions
 
@@ -72,6 +72,12 @@ def parser() -> Parser:
     )
 
     what = result.add_argument_group("What")
+    what.add_argument(
+        "--exact",
+        action="store_true",
+        default=MatteOptions.exact,
+        help="keep alpha as imported weights give it: 254 of 255 inside people with the official ones",
+    )
     what.add_argument("--alpha", action="store_true", default=OutputOptions.alpha_only, help="write the alpha alone")
     what.add_argument(
         "-b",
@@ -108,6 +114,11 @@ def parser() -> Parser:
         help="auto, cpu, cuda, …: that device or an error, never another one (default: %(default)s)",
     )
     how.add_argument(
+        "--gpu-memory-limit",
+        metavar="SIZE",
+        help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
+    )
+    how.add_argument(
         "-j",
         "--jobs",
         type=int,
@@ -125,7 +136,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the flags say; returns the exit code."""
-    options = MatteOptions()
+    options = MatteOptions(exact=arguments.exact)
     output = OutputOptions(
         format=arguments.format,
         alpha_only=arguments.alpha,
@@ -192,7 +203,8 @@ def _background_once(output: OutputOptions) -> OutputOptions:
 def _matting(arguments: argparse.Namespace) -> Matting:
     from bshm.pipeline import Matting
 
-    return Matting(model=arguments.model, device=arguments.device)
+    limit = None if arguments.gpu_memory_limit is None else byte_count(arguments.gpu_memory_limit)
+    return Matting(model=arguments.model, device=arguments.device, gpu_memory_limit=limit)
 
 
 def _stdin_job(output: str, options: OutputOptions) -> Job:

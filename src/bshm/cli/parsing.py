@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -65,6 +66,22 @@ class _Formatter(argparse.HelpFormatter):
             return flags
         value = action.metavar or "|".join(str(each) for each in action.choices or [action.dest.upper()])
         return f"{flags} {value}"
+
+
+def byte_count(text: str) -> int:
+    """A size as people write it, in bytes; K, M and G are powers of 1024.
+
+    Raises:
+        OptionError: it is none.
+
+    >>> byte_count("2G"), byte_count("1.5 gb"), byte_count("4096")
+    (2147483648, 1610612736, 4096)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)i?b?", text.strip().lower())
+    size = int(float(match[1]) * 1024 ** " kmg".index(match[2] or " ")) if match else 0
+    if size < 1:
+        raise OptionError(f"a size needs a number with K, M or G, as in 2G or 512M; got {text!r}.")
+    return size
 
 
 def example_lines(examples: Iterable[tuple[str, str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bshm.model import mask, matting, quality
+from bshm.model import foreign, mask, matting, quality
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session
 from bshm.types import FloatArray, PixelArray
@@ -28,13 +28,15 @@ class Predictor:
     sessions: Mapping[str, Session]
 
     @classmethod
-    def open(cls, card: Card, device: str, threads: int | None = None) -> Predictor:
+    def open(
+        cls, card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
+    ) -> Predictor:
         """Read, verify and open every network of ``card``.
 
         Raises:
             ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
         """
-        chosen = choose(device)
+        chosen = choose(device, gpu_memory_limit=gpu_memory_limit)
         sessions = {
             role: OnnxSession(store.read(card, network), network, chosen, threads)
             for role, network in card.networks.items()
@@ -43,7 +45,19 @@ class Predictor:
 
     def mask(self, pixels: PixelArray) -> FloatArray:
         """Mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
+        if self.card.networks["mask"].signature is not None:
+            return foreign.predict(self.sessions["mask"], self.card.networks["mask"], pixels)
         return mask.predict(self.sessions["mask"], self.card.networks["mask"].preprocessing, pixels)
+
+    @property
+    def whole(self) -> str | None:
+        """The role of the one network that answers with alpha itself, ``alpha`` or ``rgba``; None for the stages."""
+        return next((role for role in ("alpha", "rgba") if role in self.sessions), None)
+
+    def alpha(self, pixels: PixelArray, *, exact: bool = False) -> FloatArray:
+        """Alpha of a network that answers with it: (H, W, 3) pixels to (H, W) float32, 0..1; see ``foreign.plane``."""
+        role = self.whole or "alpha"
+        return foreign.alpha(self.sessions[role], self.card.networks[role], pixels, exact=exact)
 
     @property
     def refines(self) -> bool:

@@ -25,6 +25,8 @@ _PROVIDERS = {
 }
 # What `auto` tries, best first; the rest are chosen by name only.
 _AUTO = ("cuda", "rocm", "directml", "cpu")
+# The providers with an arena that can be limited.
+_WITH_MEMORY_LIMIT = ("cuda", "rocm")
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,13 @@ def available() -> list[str]:
     return [name for name, (provider, _) in _PROVIDERS.items() if provider in built]
 
 
-def choose(device: str) -> Device:
+def choose(device: str, *, gpu_memory_limit: int | None = None) -> Device:
     """The device called ``device``: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``directml``, …
+
+    Args:
+        device: its name.
+        gpu_memory_limit: bytes that this process may take of a CUDA device for networks' tensors; the libraries of
+            CUDA and cuDNN themselves need a few hundred megabytes besides.  None lets it grow as it needs.
 
     Raises:
         OptionError: no device has that name.
@@ -68,12 +75,20 @@ def choose(device: str) -> Device:
             f"--device {device} needs {provider}, which this onnxruntime {onnxruntime.__version__} does not have "
             f"(it has {', '.join(built)}). It comes with: {remedy}."
         )
+    if gpu_memory_limit is not None and kind not in _WITH_MEMORY_LIMIT:
+        raise OptionError(
+            f"--gpu-memory-limit is for {' and '.join(_WITH_MEMORY_LIMIT)}; {device} is {kind} here. Drop one of them."
+        )
     if kind == "cpu":
         return Device("cpu", provider, {})
     number = int(match[2] or 0)
-    return Device(
-        f"{kind}:{number}", provider, {"device_id": number} if kind in ("cuda", "tensorrt", "rocm", "directml") else {}
-    )
+    options: dict[str, Any] = {"device_id": number} if kind in ("cuda", "tensorrt", "rocm", "directml") else {}
+    if gpu_memory_limit is not None:
+        options["gpu_mem_limit"] = gpu_memory_limit
+    if kind in _WITH_MEMORY_LIMIT:
+        # The arena otherwise doubles whenever it grows: up to twice what is needed, and a limit is reached early.
+        options["arena_extend_strategy"] = "kSameAsRequested"
+    return Device(f"{kind}:{number}", provider, options)
 
 
 def unavailable(device: Device, reason: str) -> DeviceUnavailableError:

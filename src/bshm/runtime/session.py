@@ -13,10 +13,20 @@ import onnxruntime
 
 from bshm.errors import MemoryExhaustedError, ModelFileError
 from bshm.runtime.providers import Device, unavailable
-from bshm.weights.card import Network, Preprocessing
+from bshm.weights.card import Network, Preprocessing, Signature
 
 # The key of the ONNX metadata under which the exporter writes the preprocessing.
 METADATA_KEY = "bshm.preprocessing"
+# onnxruntime's names of the types that an input from elsewhere may have.
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
 
 
 class Session(Protocol):
@@ -62,11 +72,37 @@ class OnnxSession:
         if self._session.get_providers()[0] != device.provider:
             # onnxruntime goes on with the CPU when a provider's libraries are missing; we do not.
             raise unavailable(device, f"onnxruntime fell back to {self._session.get_providers()[0]}")
-        self._compare(network)
+        self._file = network.file
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._constants: dict[str, npt.NDArray[Any]] = {}
+        self._foreign = network.signature is not None
+        if network.signature is not None:
+            self._fit(network.signature)
+        self._compare(network)
+
+    def _fit(self, signature: Signature) -> None:
+        """Compare the names on the card of a network from elsewhere with its own, and prepare what it always gets."""
+        types = {each.name: each.type for each in self._session.get_inputs()}
+        wanted = {signature.image, *signature.constants}
+        if wanted != set(types) or signature.answer not in self._outputs:
+            raise ModelFileError(
+                f"{self._file} has the inputs {', '.join(types)} and the outputs {', '.join(self._outputs)}; its card "
+                f"names {', '.join(sorted(wanted))} and {signature.answer}. Correct the card, or import the file again."
+            )
+        self._outputs = [signature.answer]
+        try:
+            self._constants = {
+                name: np.asarray(value, _DTYPES[types[name]]) for name, value in signature.constants.items()
+            }
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelFileError(
+                f"{self._file}: a constant of its card is not what its input takes: {error}."
+            ) from error
 
     def _compare(self, network: Network) -> None:
         stated = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if stated is None and self._foreign:
+            return  # not made by bshm: its preprocessing lives on the card alone
         if stated is None or Preprocessing.from_json(json.loads(stated)) != network.preprocessing:
             raise ModelFileError(
                 f"{network.file} states {stated or 'no preprocessing'}, its card {network.preprocessing}. "
@@ -78,15 +114,22 @@ class OnnxSession:
 
         Raises:
             MemoryExhaustedError: the machine or the device has no room for this input.
+            ModelFileError: a network from elsewhere does not take what its card says.
         """
         try:
-            values = self._session.run(self._outputs, dict(feeds))
+            values = self._session.run(self._outputs, {**feeds, **self._constants})
         except Exception as error:
             text = str(error).lower()
             if "alloc" in text or "out of memory" in text:
                 shapes = {name: value.shape for name, value in feeds.items()}
                 raise MemoryExhaustedError(
                     f"the network ran out of memory on {shapes}. Use a smaller picture or --device cpu."
+                ) from error
+            if self._foreign:
+                shapes = {name: (value.shape, str(value.dtype)) for name, value in feeds.items()}
+                raise ModelFileError(
+                    f"{self._file} does not run on {shapes}: {str(error).splitlines()[0]} "
+                    "Are size, layout and dtype on its card right?"
                 ) from error
             raise
         return dict(zip(self._outputs, values, strict=True))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bshm.errors import ModelFileError
 
@@ -15,29 +15,104 @@ from bshm.errors import ModelFileError
 FORMAT = 1
 
 
+Layout = Literal["NCHW", "NHWC", "HWC"]
+Order = Literal["RGB", "BGR"]
+Dtype = Literal["float32", "float16", "uint8"]
+Activation = Literal["none", "sigmoid", "softmax", "minmax"]
+
+# What a network answers, which decides how it is called; the first three are the stages of BSHM.
+ROLES = {
+    "mask": "a small soft mask of the whole picture; its edges are worked out afterwards",
+    "quality": "a mask of one quality, from picture and mask",
+    "matting": "alpha in tiles of the picture's own resolution",
+    "alpha": "alpha of the whole picture at the network's size",
+    "rgba": "colour and alpha of the whole picture at its own size",
+}
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """What a network expects of its picture; also written into the ONNX metadata and compared when it is loaded.
 
+    At most one of ``area_px``, ``shortest_px`` and ``size_hw`` says which size the whole picture is brought to; with
+    none of them the network takes the picture as large as it is.
+
     Attributes:
-        area_px: the whole picture is scaled to about this number squared of pixels, aspect kept; 0 for a network
-            that works at native resolution.
+        area_px: the whole picture is scaled to about this number squared of pixels, aspect kept; 0 for another rule.
         multiple_px: height and width are multiples of this.
-        mean, std: of RGB in 0..1, subtracted and divided before the network; those of the shipped networks are
-            folded into their first layer, so 0 and 1.
-        resize: the rule of the resampling.
+        mean, std: of RGB, subtracted and divided before the network, in units of ``white``; those of the shipped
+            networks are folded into their first layer, so 0 and 1.
+        resize: the rule of the resampling, for people; bshm always averages by area where it shrinks.
+        size_hw: the one size that the network takes; the picture is squeezed into it.
+        shortest_px: the shorter side gets about this long, aspect kept.
+        layout: order of the axes; HWC has no batch axis.
+        order: of the colours.
+        white: what the brightest level becomes, before ``mean`` and ``std``: 1 or 255.
+        dtype: of the input.
     """
 
-    area_px: int
-    multiple_px: int
+    area_px: int = 0
+    multiple_px: int = 1
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     resize: str = "antialiased, half-pixel centres"
+    size_hw: tuple[int, int] | None = None
+    shortest_px: int = 0
+    layout: Layout = "NCHW"
+    order: Order = "RGB"
+    white: float = 1.0
+    dtype: Dtype = "float32"
+
+    def __post_init__(self) -> None:
+        _one_of("layout", self.layout, get_args(Layout))
+        _one_of("order", self.order, get_args(Order))
+        _one_of("dtype", self.dtype, get_args(Dtype))
+        if sum(map(bool, (self.area_px, self.shortest_px, self.size_hw))) > 1:
+            raise ValueError("a picture has one size: give one of area_px, shortest_px and size_hw")
+        if self.multiple_px < 1 or self.area_px < 0 or self.shortest_px < 0 or self.white <= 0:
+            raise ValueError("area_px and shortest_px need to be 0 or more, multiple_px 1 or more, white above 0")
+        if len(self.mean) != 3 or len(self.std) != 3 or 0 in self.std:
+            raise ValueError("mean and std need three numbers each, of R, G and B, and std none that is 0")
+        if self.size_hw is not None and (len(self.size_hw) != 2 or min(self.size_hw) < 1):
+            raise ValueError("size_hw needs height and width, at least 1 each")
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Preprocessing:
         """Back from the card or the ONNX metadata."""
-        return cls(**{**entry, "mean": tuple(entry["mean"]), "std": tuple(entry["std"])})
+        triples = {name: tuple(entry[name]) for name in ("mean", "std") if name in entry}
+        size = {"size_hw": tuple(entry["size_hw"])} if entry.get("size_hw") is not None else {}
+        return cls(**{**entry, **triples, **size})
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a network that was not made by ``bshm export`` is called and its answer read.
+
+    Attributes:
+        image: name of the input that takes the picture.
+        answer: name of the output that holds the alpha or mask.
+        channel: which channel of the answer that is; -1 is the last.
+        activation: what must still be done to it: ``none``, ``sigmoid``, ``softmax`` over the channels, or ``minmax``
+            (stretched so that its least value is 0 and its greatest 1).
+        white: the value that means fully a person: 1 or 255.
+        opaque: the greatest value that the network gives a person's inside, where that is less than ``white``; alpha
+            is stretched so that it becomes 1, unless ``MatteOptions.exact``.
+        constants: further inputs with the values that they always get (nested lists; their numbers' type is the
+            input's own).
+    """
+
+    image: str
+    answer: str
+    channel: int = 0
+    activation: Activation = "none"
+    white: float = 1.0
+    opaque: float | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _one_of("activation", self.activation, get_args(Activation))
+        if self.white <= 0 or (self.opaque is not None and not 0 < self.opaque <= self.white):
+            raise ValueError("white needs to be above 0, and opaque above 0 and at most white")
 
 
 @dataclass(frozen=True)
@@ -48,9 +123,12 @@ class Network:
         file: name beside the card.
         sha256: of the file, lower-case hex.
         bytes: size of the file.
-        parameters: how many weights.
+        parameters: how many weights; 0 where nobody counted.
         preprocessing: what it expects.
-        parity: largest absolute difference of its ONNX form to PyTorch, measured at export.
+        parity: largest absolute difference of its ONNX form to the framework it came from (alpha 0..1), measured at
+            export or import; -1 where it was never measured.
+        signature: how to call it; None for a network made by ``bshm export``, whose file states its preprocessing
+            too and must agree with the card.  A file from elsewhere need not: then the card alone holds it.
     """
 
     file: str
@@ -59,6 +137,24 @@ class Network:
     parameters: int
     preprocessing: Preprocessing
     parity: float
+    signature: Signature | None = None
+
+    def __post_init__(self) -> None:
+        # A card may come from anywhere: it must not lead to files outside of its folder.
+        if Path(self.file).name != self.file or self.file.startswith("."):
+            raise ValueError(f"file needs to be a plain name beside the card; got {self.file!r}")
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Network:
+        """Back from the card."""
+        signature = entry.get("signature")
+        return cls(
+            **{
+                **entry,
+                "preprocessing": Preprocessing.from_json(entry["preprocessing"]),
+                "signature": None if signature is None else Signature(**signature),
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +168,8 @@ class Card:
         licence: SPDX name of the weights' licence.
         paper: what the method is.
         recipe: where the commands stand that made it.
-        networks: by role: ``mask``, ``quality``, ``matting``.
+        networks: by role, see ``ROLES``: ``mask`` alone or with ``quality`` and ``matting``, or ``alpha`` alone, or
+            ``rgba`` alone.
         data: each training set with source, licence and attribution.
         quality: figures of the validation at export, by name.
         folder: where the files lie; not part of the card's text.
@@ -88,6 +185,13 @@ class Card:
     data: tuple[Mapping[str, str], ...]
     quality: Mapping[str, float]
     folder: Path = field(default=Path(), compare=False)
+
+    def __post_init__(self) -> None:
+        if set(self.networks) not in _SETS:
+            raise ValueError(f"no set has the networks {', '.join(sorted(self.networks)) or 'none'}")
+        foreign_only = {"alpha", "rgba"} & set(self.networks)
+        if any(self.networks[role].signature is None for role in foreign_only):
+            raise ValueError(f"a network {' and '.join(foreign_only)} needs a signature")
 
     @property
     def sha256(self) -> str:
@@ -114,15 +218,31 @@ class Card:
             ModelFileError: it is missing, is not a card or has another format.
         """
         try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
-            if entry.pop("format") != FORMAT:
-                raise ModelFileError(f"{path} is a model card of another format; this version reads {FORMAT}.")
-            networks = {}
-            for role, network in entry.pop("networks").items():
-                preprocessing = Preprocessing.from_json(network.pop("preprocessing"))
-                networks[role] = Network(**network, preprocessing=preprocessing)
-            return cls(**{**entry, "data": tuple(entry["data"])}, networks=networks, folder=path.parent)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")), path.parent)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise ModelFileError(
-                f"{path} is not a model card that can be read ({error}). Install bshm again."
+                f"{path} is not a model card that can be read ({reason}). Correct it, or install or import it again."
             ) from error
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any], folder: Path) -> Card:
+        """The card of a parsed text.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no card, or one of another format.
+        """
+        if entry["format"] != FORMAT:
+            raise ValueError(f"its format is {entry['format']}, this version reads {FORMAT}")
+        networks = {role: Network.from_json(network) for role, network in entry["networks"].items()}
+        rest = {name: value for name, value in entry.items() if name not in ("format", "networks")}
+        return cls(**{**rest, "data": tuple(entry["data"])}, networks=networks, folder=folder)
+
+
+# The sets of roles that a card may have.
+_SETS = ({"mask"}, {"mask", "quality", "matting"}, {"alpha"}, {"rgba"})
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} needs to be one of {', '.join(allowed)}; got {value!r}")

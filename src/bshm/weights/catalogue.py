@@ -1,29 +1,53 @@
-"""Which sets of weights there are."""
+"""Which sets of weights there are: those in the box, then those in the user's store."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bshm.errors import UnknownModelError
+from bshm.weights import store
 from bshm.weights.card import Card
 
 BUNDLED = Path(__file__).parent / "files"
 
+# What `bshm models pull` and `bshm models import` bring, for the message when it is asked for too early.
+OBTAINABLE = {
+    "bshm-official": "`bshm models pull bshm-official` fetches it; `bshm models import tf_graph.pb` takes your file.",
+}
 
-def cards(folder: Path = BUNDLED) -> list[Card]:
-    """Every card in ``folder``, by name."""
-    return [Card.read(path) for path in sorted(folder.glob("*.json"))]
+
+def paths(folder: Path | None = None) -> Iterator[Path]:
+    """Every card's file, by name: of ``folder``, or of the box and then of the store.
+
+    A card in the store never hides one in the box.
+    """
+    bundled = sorted((folder or BUNDLED).glob("*.json"))
+    yield from bundled
+    if folder is None:
+        taken = {path.name for path in bundled}
+        yield from (path for path in sorted(store.root().glob("*.json")) if path.name not in taken)
 
 
-def find(name: str, folder: Path = BUNDLED) -> Card:
-    """The card called ``name``.
+def cards(folder: Path | None = None) -> list[Card]:
+    """Every card in ``folder``, or in the box and the store, by name.
+
+    Raises:
+        ModelFileError: one of them cannot be read.
+    """
+    return [Card.read(path) for path in paths(folder)]
+
+
+def find(name: str, folder: Path | None = None) -> Card:
+    """The card called ``name``, in ``folder`` or in the box and the store.
 
     Raises:
         UnknownModelError: there is none; the message lists those there are.
+        ModelFileError: it cannot be read.
     """
-    # A name is never a path: whoever passes one on from a request must not reach other files.
-    path = folder / f"{name}.json"
-    if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(entry.stem for entry in folder.glob("*.json"))) or "none"
-        raise UnknownModelError(f"there is no model called {name!r}. There are: {known}. `bshm models` describes them.")
-    return Card.read(path)
+    # A name is looked up, never made a path of: whoever passes one on from a request must not reach other files.
+    known = {path.stem: path for path in paths(folder)}
+    if name not in known:
+        hint = OBTAINABLE.get(name, "`bshm models` describes them.")
+        raise UnknownModelError(f"there is no model called {name!r}. There are: {', '.join(known) or 'none'}. {hint}")
+    return Card.read(known[name])

@@ -12,13 +12,13 @@ nothing but the time that a job waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Json
+from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Json, State
 
 
 @runtime_checkable
@@ -127,11 +127,14 @@ class Work(Protocol):
 class Records(Protocol):
     """Keeps records.  Methods raise ``QueueUnavailableError`` where the store cannot be reached."""
 
+    def reserve(self, owner: str, key: str, job_id: str) -> str:
+        """The id that stands for an idempotency key of an owner: that of an earlier call, or else ``job_id``."""
+
     def add(self, record: JobRecord, *, capacity: int) -> JobRecord:
-        """Add a record of revision 0, unless its owner has one with its idempotency key.
+        """Add a record of revision 0, unless there is one of its id or of its owner and idempotency key.
 
         Returns:
-            ``record``, or the one that has its key.
+            ``record``, or the one that was there.
 
         Raises:
             QueueFullError: ``capacity`` jobs have not ended.
@@ -153,16 +156,13 @@ class Records(Protocol):
     def depth(self) -> int:
         """How many jobs have not ended."""
 
-    def find_key(self, owner: str, key: str) -> JobRecord | None:
-        """The job of this owner with this idempotency key."""
+    def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
+        """The jobs that are ``queued`` or ``running``, oldest first."""
 
-    def unfinished(self) -> Iterable[JobRecord]:
-        """Those that have not ended, oldest first."""
+    def due(self, now: float) -> list[JobRecord]:
+        """Those that have ended and whose webhook is to be called."""
 
-    def due(self, now: float) -> Iterable[JobRecord]:
-        """Those whose webhook is to be called."""
-
-    def expired(self, now: float) -> Iterable[JobRecord]:
+    def expired(self, now: float) -> list[JobRecord]:
         """Those whose time is over."""
 
     def close(self) -> None:
@@ -194,5 +194,13 @@ class Blobs(Protocol):
     def delete_all(self, job_id: str) -> None:
         """Forget all bytes of a job."""
 
-    def sweep(self, *, older_than_s: float, known: Iterable[str]) -> int:
-        """Delete what belongs to none of the jobs ``known`` (a crash before the job was accepted left it)."""
+    def sweep(self, is_known: Callable[[str], bool], *, older_than_s: float) -> int:
+        """Delete what belongs to no job: a crash before the job was accepted left it.
+
+        Args:
+            is_known: whether there is a job of that id.
+            older_than_s: younger bytes may belong to a job that is being accepted.
+
+        Returns:
+            of how many jobs bytes were deleted.
+        """

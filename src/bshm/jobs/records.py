@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from bshm.color import looks_like_color
 from bshm.errors import BshmError, OptionError
 from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
 
@@ -27,6 +28,8 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 ANONYMOUS = "anonymous"
 DEFAULT_KEEP_S = 3600.0
 MAX_ITEMS = 1000
+
+_BLUR = re.compile(r"blur(?::[0-9.]+)?")
 
 Json = Any
 T = TypeVar("T")
@@ -59,12 +62,22 @@ class JobOptions:
     Attributes:
         model: a name that `bshm models` lists; a worker that holds another one fails the job's items.
         matte: how mattes are made.
-        output: how they are written; ``format`` None is PNG, ``overwrite`` has no meaning here.
+        output: how they are written; ``format`` None is PNG, ``overwrite`` has no meaning here.  A background is a
+            colour, a blur or the bytes of a picture, but no path and no URL: a worker must not read for a stranger what
+            the stranger cannot.
     """
 
     model: str = DEFAULT_MODEL
     matte: MatteOptions = field(default_factory=MatteOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+
+    def __post_init__(self) -> None:
+        background = self.output.background
+        if isinstance(background, str) and not looks_like_color(background) and not _BLUR.fullmatch(background.strip()):
+            raise OptionError(
+                f"the background of a job is a colour, blur or blur:RADIUS, or the bytes of a picture; "
+                f"got {background!r:.80}. Send the picture itself."
+            )
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.
@@ -171,17 +184,20 @@ class ItemRecord:
 
 @dataclass(frozen=True)
 class Lease:
-    """Who works on a job, and until when that is believed without a further sign of life.
+    """Who works on a job.
+
+    A holder changes the record at least every ``QueueOptions.lease_s``, if only to renew this.  Whoever sees a record
+    unchanged for longer, by a clock of its own, takes the holder for dead: no two machines' clocks are compared.
 
     Attributes:
         token: unguessable, of this one claim: only its holder may change the record.
-        worker: which worker, for people.
-        until: seconds since 1970, UTC.
+        worker: which worker.
+        renewed_at: its latest sign of life, seconds since 1970 by its own clock; for people.
     """
 
     token: str
     worker: str
-    until: float
+    renewed_at: float
 
 
 @dataclass(frozen=True)
@@ -218,7 +234,7 @@ class JobRecord:
         attempts: how often a worker has taken it.
         error: why the job as a whole failed; that of its items is in them.
         keep_s, idempotency_key, webhook: as in the request.
-        fingerprint: SHA-256 of the request, which a repeated idempotency key is held against.
+        fingerprint: SHA-256 of the request, which a repeated idempotency key is held against; empty without a key.
         lease: who works on it; None unless ``running``.
         delivery: of the webhook; None without one or before the end.
         dispatched_at: when its message was last sent to a broker; None in drivers without one.

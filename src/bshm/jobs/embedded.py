@@ -1,0 +1,180 @@
+"""The driver without servers: SQLite, a folder, and worker threads in this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bshm.errors import QueueUnavailableError
+from bshm.jobs import transitions
+from bshm.jobs.folder_blobs import FolderBlobs
+from bshm.jobs.keeper import Keeper
+from bshm.jobs.ledger import Ledger
+from bshm.jobs.options import QueueOptions
+from bshm.jobs.process_lock import ProcessLock
+from bshm.jobs.protocol import Work
+from bshm.jobs.records import JobRecord, JobRequest, JobResult
+from bshm.jobs.runner import Runner
+from bshm.jobs.sqlite_records import SqliteRecords
+from bshm.jobs.webhooks import Herald, Post
+
+log = logging.getLogger("bshm.jobs")
+
+# How soon a job is seen that another process of this machine accepted; one's own threads are woken at once.
+_POLL_S = 0.5
+
+
+class EmbeddedQueue:
+    """``JobQueue`` in a folder of a local disk; several processes of one machine may open the same folder.
+
+    >>> import tempfile
+    >>> from bshm.jobs import JobItem, Product, wait
+    >>> def shout(picture, name, options):
+    ...     return Product(picture.upper(), "image/png")
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> queue = EmbeddedQueue(Path(folder.name), shout)
+    >>> job = queue.submit(JobRequest((JobItem("anna.jpg", b"picture"),)))
+    >>> wait(queue, job.id, "anonymous", timeout_s=10).state
+    'done'
+    >>> queue.result(job.id, 0, "anonymous").read()
+    b'PICTURE'
+    >>> queue.close()
+    >>> folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        work: Work,
+        *,
+        options: QueueOptions | None = None,
+        secrets: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        send: Post | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the folder, take up what an earlier process left, and begin to work.
+
+        Args:
+            folder: on a local disk; made if need be.
+            work: makes the results; called by ``options.workers`` threads.
+            options: how the queue behaves.
+            secrets: from ``Webhook.secret_ref`` to secrets: a mapping or a function.
+            send: for tests: in place of ``bshm.io.post.post``.
+            clock: seconds since 1970; for tests.
+
+        Raises:
+            OutputError: the folder cannot be used.
+        """
+        self._options = options or QueueOptions()
+        self._lock = ProcessLock(folder / "workers")
+        self._ledger = Ledger(
+            SqliteRecords(folder / "jobs.sqlite3"),
+            FolderBlobs(folder / "pictures"),
+            capacity=self._options.capacity,
+            clock=clock,
+        )
+        self._stopping = threading.Event()
+        self._waiting = threading.Condition()
+        lookup = secrets if callable(secrets) else dict(secrets or {}).get
+        self._keeper = Keeper(
+            self._ledger,
+            options=self._options,
+            herald=Herald(self._ledger, lookup, options=self._options, send=send),
+            is_dead=lambda lease: self._lock.is_dead(lease.worker),
+            requeued=lambda record: self._wake(),
+        )
+        self._runner = Runner(
+            self._ledger, work, worker=self._lock.name, options=self._options, stopping=self._stopping
+        )
+        self._keeper.recover()
+        self._threads = [
+            threading.Thread(target=self._work_on, name=f"bshm-job-{number}", daemon=True)
+            for number in range(self._options.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._keeper.start()
+
+    @property
+    def capacity(self) -> int:
+        """See ``JobQueue``."""
+        return self._options.capacity
+
+    @property
+    def spool(self) -> Path | None:
+        """See ``JobQueue``."""
+        return self._ledger.blobs.folder
+
+    def submit(self, request: JobRequest) -> JobRecord:
+        """See ``JobQueue``."""
+        if self._stopping.is_set():
+            raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
+        record, is_new = self._ledger.submit(request)
+        if is_new:
+            self._wake()
+        return record
+
+    def get(self, job_id: str, owner: str) -> JobRecord:
+        """See ``JobQueue``."""
+        return self._ledger.get(job_id, owner)
+
+    def result(self, job_id: str, index: int, owner: str) -> JobResult:
+        """See ``JobQueue``."""
+        return self._ledger.result(job_id, index, owner)
+
+    def cancel(self, job_id: str, owner: str) -> JobRecord:
+        """See ``JobQueue``."""
+        return self._ledger.cancel(job_id, owner)
+
+    def delete(self, job_id: str, owner: str) -> None:
+        """See ``JobQueue``."""
+        self._ledger.delete(job_id, owner)
+
+    def purge(self) -> int:
+        """See ``JobQueue``."""
+        return self._ledger.purge()
+
+    def depth(self) -> int:
+        """See ``JobQueue``."""
+        return self._ledger.records.depth()
+
+    def close(self, *, timeout_s: float = 30.0) -> None:
+        """See ``JobQueue``."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._wake()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._keeper.stop(max(0.0, deadline - time.monotonic()))
+        # Those that did not end in time: their jobs go back, and what they may still make is dropped.
+        for record in self._ledger.records.in_state("running"):
+            if record.lease is not None and record.lease.worker == self._lock.name:
+                token = record.lease.token
+                self._ledger.change(record.id, lambda found, token=token: transitions.released(found, token=token))  # type: ignore[misc]
+        self._ledger.records.close()
+        self._lock.release()
+
+    def _wake(self) -> None:
+        with self._waiting:
+            self._waiting.notify_all()
+
+    def _work_on(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                oldest = self._ledger.records.in_state("queued", limit=1)
+                if oldest:
+                    self._runner.run(oldest[0].id)
+                    continue
+            except QueueUnavailableError as error:
+                if not self._stopping.is_set():
+                    log.warning("%s", error)
+            except Exception:
+                log.exception("a fault in bshm while working on a job")
+            with self._waiting:
+                if not self._stopping.is_set():
+                    self._waiting.wait(_POLL_S)

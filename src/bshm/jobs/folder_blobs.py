@@ -1,0 +1,114 @@
+"""Bytes as files in a folder, of this machine or shared by several."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bshm.errors import OutputError
+from bshm.io import sink
+from bshm.jobs.records import is_id
+
+# Where callers may write uploads, so that taking them over copies nothing.
+_UPLOADS = "uploads"
+
+
+class FolderBlobs:
+    """``ID/WORD`` is a file of that path in the folder; safe to share between threads, processes and machines."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make the folder.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        self._folder = folder
+        self._uploads = folder / _UPLOADS
+        try:
+            self._uploads.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the folder {folder} for jobs cannot be made: {error.strerror}.") from error
+
+    @property
+    def folder(self) -> Path | None:
+        """See ``Blobs``."""
+        return self._uploads
+
+    def put(self, name: str, data: bytes) -> None:
+        """See ``Blobs``."""
+        path = sink.write(data, self._folder / name, overwrite=True)
+        _to_disk(path)
+
+    def take(self, name: str, path: Path) -> None:
+        """See ``Blobs``: a second name for the file where the file system has those, else a copy."""
+        target = self._folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, target)
+        except OSError:
+            try:
+                sink.write(path.read_bytes(), target, overwrite=True)
+            except OutputError:
+                raise
+            except OSError as error:
+                raise OutputError(f"{path} cannot be taken over: {error.strerror}.") from error
+        _to_disk(target)
+
+    def get(self, name: str) -> bytes | None:
+        """See ``Blobs``."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def path(self, name: str) -> Path | None:
+        """See ``Blobs``."""
+        path = self._folder / name
+        return path if path.is_file() else None
+
+    def delete(self, name: str) -> None:
+        """See ``Blobs``."""
+        (self._folder / name).unlink(missing_ok=True)
+
+    def delete_all(self, job_id: str) -> None:
+        """See ``Blobs``."""
+        shutil.rmtree(self._folder / job_id, ignore_errors=True)
+
+    def sweep(self, is_known: Callable[[str], bool], *, older_than_s: float) -> int:
+        """See ``Blobs``; uploads that nobody submitted go, too."""
+        before = time.time() - older_than_s
+        gone = 0
+        for path in list(self._folder.iterdir()):
+            if is_id(path.name) and _changed_at(path) < before and not is_known(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+                gone += 1
+        for path in list(self._uploads.iterdir()):
+            if _changed_at(path) < before:
+                path.unlink(missing_ok=True)
+        return gone
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # gone meanwhile
+        return float("inf")
+
+
+def _to_disk(path: Path) -> None:
+    """Outlive a power cut: the record that speaks of the file is on the disk, too."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if hasattr(os, "fdatasync"):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

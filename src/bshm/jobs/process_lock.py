@@ -1,0 +1,76 @@
+"""Whether a process is alive, told by a lock that the system takes away when it dies, by kill -9 too."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from bshm.errors import OutputError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+class ProcessLock:
+    """A locked file with a name of its own in a folder that the processes of one machine share."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the file and lock it.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        self._folder = folder
+        self.name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+            self._descriptor = os.open(folder / self.name, flags, 0o600)
+            _try_lock(self._descriptor)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be used for jobs: {error.strerror or error}.") from error
+
+    def is_dead(self, name: str) -> bool:
+        """Whether the process that locked ``name`` is gone."""
+        if name == self.name:
+            return False
+        try:
+            descriptor = os.open(self._folder / name, os.O_RDWR)
+        except FileNotFoundError:
+            return True  # it left in good order
+        except OSError:
+            return False
+        try:
+            if not _try_lock(descriptor):
+                return False
+            with contextlib.suppress(OSError):
+                (self._folder / name).unlink()
+            return True
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Leave in good order."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+            (self._folder / self.name).unlink()

@@ -1,0 +1,191 @@
+"""Tell whoever asked for it that a job has ended: a signed POST, again and again until it is accepted.
+
+    POST /your/path
+    Content-Type: application/json
+    X-Bshm-Delivery: the id of the job; the same in every attempt
+    X-Bshm-Timestamp: seconds since 1970
+    X-Bshm-Signature: v1=HEX     HMAC-SHA256 over "TIMESTAMP.BODY" with the shared secret
+
+    {"event": "job.done", "delivery": …, "job": {"id": …, "state": "done", "items": [{"name": …, "state": …}, …], …}}
+
+An answer of 200 to 299 accepts it, 410 ends it, everything else is tried again after 5 s, 10 s, 20 s, … .  It comes at
+least once: a receiver drops a delivery that it has seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from bshm.errors import BshmError
+from bshm.io import post
+from bshm.jobs import transitions
+from bshm.jobs.ledger import Ledger
+from bshm.jobs.options import QueueOptions
+from bshm.jobs.records import JobRecord, Json, to_json
+from bshm.overlap import overlap
+
+log = logging.getLogger("bshm.jobs")
+
+Secrets = Callable[[str], "str | None"]
+"""From the reference in a request to the secret; None where there is none."""
+
+_GONE = 410
+_AT_ONCE = 4
+_WORST_WAIT_S = 3600.0
+
+
+class Post(Protocol):
+    """``bshm.io.post.post``, or what a test puts in its place."""
+
+    def __call__(self, url: str, body: bytes, *, headers: Mapping[str, str], timeout_s: float) -> int:
+        """The status of the answer."""
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """What ``X-Bshm-Signature`` holds.
+
+    Source:
+        HMAC: RFC 2104; the timestamp is signed with the body so that an old message cannot be sent again as a new one.
+
+    >>> signature("secret", "1700000000", b"{}")
+    'v1=9ae3d26c0b4d8f0e'
+    """
+    return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def is_genuine(
+    secret: str, headers: Mapping[str, str], body: bytes, *, tolerance_s: float = 300.0, now: float | None = None
+) -> bool:
+    """Whether a call that came in is one of ours and fresh: for receivers written in Python.
+
+    Args:
+        secret: the shared secret.
+        headers: of the call; a mapping with names as written above, or one that ignores case.
+        body: exactly the bytes that came.
+        tolerance_s: how far the clocks may be apart.
+        now: seconds since 1970; for tests.
+
+    >>> stamp = "1700000000"
+    >>> headers = {"X-Bshm-Timestamp": stamp, "X-Bshm-Signature": signature("secret", stamp, b"{}")}
+    >>> is_genuine("secret", headers, b"{}", now=1700000010.0), is_genuine("secret", headers, b"{ }", now=1700000010.0)
+    (True, False)
+    """
+    timestamp = headers.get("X-Bshm-Timestamp", "")
+    given = headers.get("X-Bshm-Signature", "")
+    if not timestamp.isascii() or not timestamp.isdigit() or not given.isascii():
+        return False
+    if abs((time.time() if now is None else now) - int(timestamp)) > tolerance_s:
+        return False
+    return hmac.compare_digest(given, signature(secret, timestamp, body))
+
+
+def body_of(record: JobRecord) -> bytes:
+    """What is sent for a job that has ended: what its owner may see of it."""
+    items: list[Json] = [
+        {
+            "name": item.name,
+            "state": item.state,
+            "error": to_json(item.error),
+            "media_type": item.media_type,
+            "size": item.size,
+            "details": to_json(item.details),
+        }
+        for item in record.items
+    ]
+    job = {
+        "id": record.id,
+        "state": record.state,
+        "error": to_json(record.error),
+        "created_at": record.created_at,
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "expires_at": record.expires_at,
+        "items": items,
+    }
+    told = {"event": f"job.{record.state}", "delivery": record.delivery and record.delivery.id, "job": job}
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+class Herald:
+    """Calls the webhooks that are due."""
+
+    def __init__(self, ledger: Ledger, secrets: Secrets, *, options: QueueOptions, send: Post | None = None) -> None:
+        """Over an open ledger.
+
+        Args:
+            ledger: the jobs.
+            secrets: from references to secrets; a webhook whose secret is not known here is left to somebody else.
+            options: how often and how long.
+            send: for tests: in place of ``bshm.io.post.post``.
+        """
+        self._ledger = ledger
+        self._secrets = secrets
+        self._options = options
+        self._send: Post = send or post.post
+
+    def deliver_due(self) -> int:
+        """Call what is due now, several at once.
+
+        Returns:
+            how many were accepted.
+        """
+        due = [
+            each
+            for each in self._ledger.records.due(self._ledger.clock())
+            if each.webhook is not None and self._secrets(each.webhook.secret_ref) is not None
+        ]
+        return sum(bool(outcome.unwrap()) for outcome in overlap(due, self._deliver, threads=_AT_ONCE, ordered=False))
+
+    def _deliver(self, record: JobRecord) -> bool:
+        now = self._ledger.clock()
+        # Whoever begins an attempt moves the next one behind its own end, so that nobody else begins one meanwhile and
+        # somebody else does if this one dies.
+        busy_until = now + 2 * self._options.webhook_timeout_s
+        begun = self._ledger.change(
+            record.id, lambda found: transitions.delivery_begun(found, now=now, busy_until=busy_until)
+        )
+        if begun is None or begun.delivery is None or begun.webhook is None:
+            return False
+        delivery = begun.delivery.id
+        error = self._call(begun)
+        now = self._ledger.clock()
+        if error is None:
+            self._ledger.change(record.id, lambda found: transitions.delivered(found, delivery=delivery, now=now))
+            return True
+        attempts = begun.delivery.attempts
+        wait_s = min(_WORST_WAIT_S, self._options.webhook_first_wait_s * 2 ** (attempts - 1))
+        given_up = attempts >= self._options.webhook_attempts or error.endswith(f" {_GONE}.")
+        log.warning("webhook of job %s, attempt %d: %s%s", record.id, attempts, error, " Given up." if given_up else "")
+        self._ledger.change(
+            record.id,
+            lambda found: transitions.undelivered(
+                found, delivery=delivery, error=error, next_at=None if given_up else now + wait_s
+            ),
+        )
+        return False
+
+    def _call(self, record: JobRecord) -> str | None:
+        """What was wrong with the call; None if it was accepted."""
+        webhook, delivery = record.webhook, record.delivery
+        secret = self._secrets(webhook.secret_ref) if webhook is not None else None
+        if webhook is None or delivery is None or secret is None:
+            return "there is no secret to sign it with."
+        body = body_of(record)
+        timestamp = str(int(self._ledger.clock()))
+        headers = {
+            "Content-Type": "application/json",
+            "X-Bshm-Delivery": delivery.id,
+            "X-Bshm-Timestamp": timestamp,
+            "X-Bshm-Signature": signature(secret, timestamp, body),
+        }
+        try:
+            status = self._send(webhook.url, body, headers=headers, timeout_s=self._options.webhook_timeout_s)
+        except BshmError as error:
+            return str(error)
+        return None if 200 <= status < 300 else f"the receiver answered {status}."

@@ -1,28 +1,41 @@
 """Matting: native-resolution tiles where the unified mask is unsure, blended into one alpha.
 
+The picture is cut into rows of one height; in each row, a tile reaches from the first unsure column to the last one
+nearby, so that an upright edge costs a narrow tile and a sure region none.  Half of the pixels of square tiles on a
+grid go through the network this way (benchmarks/speed.py).
+
 A tile's outer rim is dropped, as the network saw it without surroundings; the next part fades into the neighbour.
-Where no tile was needed the unified mask stands, so the alpha is continuous everywhere and does not show the grid.
+Where no tile was needed the unified mask stands, so the alpha is continuous everywhere and does not show the tiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bshm import geometry
+from bshm.overlap import overlap
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
 
-TILE_PX = 256
-# Dropped on each side: beyond it, moving the grid changes alpha by less than a level (tests/model/test_matting.py).
-RIM_PX = 16
+# Dropped on each side: within it alpha differs from that of the whole picture's pass by two levels on average, beyond
+# it by less than one.
+RIM_PX = 24
 # Over which two neighbours fade into each other.
-FADE_PX = 32
-STEP_PX = TILE_PX - 2 * RIM_PX - FADE_PX
+FADE_PX = 16
+# From one row of tiles to the next.
+STEP_PX = 128
+# 192, as the crops of training.
+TILE_PX = STEP_PX + FADE_PX + 2 * RIM_PX
+# The network pools 2x2 four times: only tiles that begin at a multiple of 16 px from each other agree where they
+# overlap.  (Off by 8 px, alpha differs by half a level on average.)
+GRID_PX = 16
+# Widths come in these steps up to the widest, so that onnxruntime meets few shapes: it keeps memory for each.
+WIDTH_STEP_PX, WIDEST_PX = 64, 512
 # The unified mask is unsure between these, and in the cells around.
 _UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
 _MARGIN_CELLS = 2
@@ -32,13 +45,28 @@ _STEP = 0.05
 _STRETCH = 0.012
 
 
-def refine(session: Session, pixels: PixelArray, unified: FloatArray, *, origin_px: int = 0) -> FloatArray:
+class Tile(NamedTuple):
+    """What one run of the network sees, in pixels of the picture; it may reach beyond the picture on every side.
+
+    The rim of ``RIM_PX`` is dropped and then ``FADE_PX`` on each side fade; a tile is ``TILE_PX`` high.
+    """
+
+    top: int
+    left: int
+    width: int
+
+
+def refine(
+    session: Session, pixels: PixelArray, unified: FloatArray, *, threads: int = 1, origin_px: int = 0
+) -> FloatArray:
     """Alpha at native resolution.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16, RGB.
         unified: (h, w) float32, 0..1, of the whole picture.
-        origin_px: moves the tile grid up and left by this; what comes out must not show it.
+        threads: tiles worked on at once.  A tile is too small for the threads of one run to share: each waits for the
+            others at every layer.
+        origin_px: moves the tiles up and left by this; what comes out must not show it.
 
     Returns:
         (H, W) float32, 0..1.
@@ -46,17 +74,26 @@ def refine(session: Session, pixels: PixelArray, unified: FloatArray, *, origin_
     height, width = pixels.shape[:2]
     enlarged = geometry.enlarge(unified, (height, width))
     alpha = enlarged.copy()
-    fade = _fade()
-    for top, left in tiles(unsure_cells(unified), (height, width), origin_px):
-        image = _cut(pixels, top, left).transpose(2, 0, 1).astype(np.float32)
-        image *= np.float32(1 / np.iinfo(pixels.dtype).max)
-        mask = _cut(enlarged, top, left)
+    scale = np.float32(1 / np.iinfo(pixels.dtype).max)
+
+    def change(tile: Tile) -> FloatArray:
+        """What the network changes of the mask, weighted: the weights of neighbours sum to one."""
+        image = np.empty((3, TILE_PX, tile.width), np.float32)
+        for plane, levels in zip(image, cv2.split(_cut(pixels, tile)), strict=True):
+            np.multiply(levels, scale, out=plane)
+        mask = _cut(enlarged, tile)
         found = session.run({"image": image[None], "mask": mask[None, None]})["alpha"][0, 0]
-        # Each tile adds its change, weighted; the weights of neighbours sum to one.
-        change = (found - mask)[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] * fade
-        y, x = top + RIM_PX, left + RIM_PX
-        y0, x0, y1, x1 = max(y, 0), max(x, 0), min(y + len(change), height), min(x + len(change), width)
-        alpha[y0:y1, x0:x1] += change[y0 - y : y1 - y, x0 - x : x1 - x]
+        result: FloatArray = (found - mask)[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+        result *= _ramp(result.shape[0])[:, None]
+        result *= _ramp(result.shape[1])
+        return result
+
+    # Added in the order of the tiles and not as they finish: sums of floats must not depend on the threads.
+    for outcome in overlap(tiles(unsure_cells(unified), (height, width), origin_px), change, threads=threads):
+        tile, part = outcome.item, outcome.unwrap()
+        y, x = tile.top + RIM_PX, tile.left + RIM_PX
+        y0, x0, y1, x1 = max(y, 0), max(x, 0), min(y + part.shape[0], height), min(x + part.shape[1], width)
+        alpha[y0:y1, x0:x1] += part[y0 - y : y1 - y, x0 - x : x1 - x]
     alpha -= _STRETCH
     alpha *= 1 / (1 - 2 * _STRETCH)
     return np.clip(alpha, 0.0, 1.0, out=alpha)
@@ -71,45 +108,66 @@ def unsure_cells(unified: FloatArray) -> npt.NDArray[np.bool_]:
     return cv2.dilate(unsure.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool)
 
 
-def tiles(unsure: npt.NDArray[np.bool_], size_hw: tuple[int, int], origin_px: int = 0) -> Iterator[tuple[int, int]]:
-    """Top and left of each tile whose inner part holds an unsure cell; both may be negative.
+def tiles(unsure: npt.NDArray[np.bool_], size_hw: tuple[int, int], origin_px: int = 0) -> Iterator[Tile]:
+    """Tiles whose full-weight parts, together, hold every unsure cell.
 
     Args:
         unsure: (h, w) bool, cells of the whole picture.
         size_hw: height and width of the picture in pixels.
-        origin_px: moves the grid up and left.
+        origin_px: moves the tiles up and left.
     """
     height, width = size_hw
     cells_h, cells_w = unsure.shape
-    first = -RIM_PX - FADE_PX - origin_px % STEP_PX
-    inner = TILE_PX - 2 * RIM_PX
-    for top in range(first, height - RIM_PX, STEP_PX):
-        rows = _cells(top + RIM_PX, inner, height, cells_h)
-        for left in range(first, width - RIM_PX, STEP_PX):
-            if unsure[rows, _cells(left + RIM_PX, inner, width, cells_w)].any():
-                yield top, left
+    inner = STEP_PX + FADE_PX
+    for first in range(-FADE_PX - origin_px % STEP_PX, height, STEP_PX):
+        begin, end = max(0, first), min(first + inner, height)
+        if end <= begin:
+            continue
+        rows = unsure[begin * cells_h // height : -(-end * cells_h // height)].any(axis=0)
+        for start, stop in _spans(rows, width, cells_w, origin_px):
+            yield Tile(first - RIM_PX, start - RIM_PX, stop - start + 2 * RIM_PX)
 
 
-def _cells(start: int, length: int, pixels: int, cells: int) -> slice:
-    begin = max(0, start) * cells // pixels
-    return slice(begin, -(-min(start + length, pixels) * cells // pixels))
+def _spans(columns: npt.NDArray[np.bool_], width: int, cells: int, origin_px: int) -> Iterator[tuple[int, int]]:
+    """First column and the one after the last of each tile's inner part; neighbours overlap by a fade."""
+    edges = np.flatnonzero(np.diff(columns, prepend=False, append=False))
+    found: list[tuple[int, int]] = []
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        start, stop = int(first) * width // cells - FADE_PX, -(-int(last) * width // cells) + FADE_PX
+        # On the grid of the network, and as wide as one of the few shapes.
+        start -= (start - RIM_PX + origin_px) % GRID_PX
+        stop += -(stop - start + 2 * RIM_PX) % WIDTH_STEP_PX
+        # Two tiles side by side cost more than the gap between them, as long as that is narrower than their rims.
+        if found and start - found[-1][1] < 2 * RIM_PX:
+            start, before = found.pop()
+            stop = max(stop, before)
+            stop += -(stop - start + 2 * RIM_PX) % WIDTH_STEP_PX
+        found.append((start, stop))
+    widest = WIDEST_PX - 2 * RIM_PX
+    for start, stop in found:
+        at = start
+        while stop - at > widest:
+            yield at, at + widest
+            at += widest - FADE_PX
+        yield at, stop
 
 
-def _cut(array: npt.NDArray[Any], top: int, left: int) -> npt.NDArray[Any]:
-    """The tile at (top, left), mirrored outwards where it leaves the picture."""
+def _cut(array: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:
+    """The tile's part of ``array``, mirrored outwards where it leaves the picture."""
     height, width = array.shape[:2]
-    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + TILE_PX, height), min(left + TILE_PX, width)
+    bottom, right = tile.top + TILE_PX, tile.left + tile.width
+    y0, x0, y1, x1 = max(tile.top, 0), max(tile.left, 0), min(bottom, height), min(right, width)
     inside = array[y0:y1, x0:x1]
-    if inside.shape[:2] == (TILE_PX, TILE_PX):
+    if inside.shape[:2] == (TILE_PX, tile.width):
         return np.ascontiguousarray(inside)
-    borders = (y0 - top, top + TILE_PX - y1, x0 - left, left + TILE_PX - x1)
+    borders = (y0 - tile.top, bottom - y1, x0 - tile.left, right - x1)
     return cv2.copyMakeBorder(np.ascontiguousarray(inside), *borders, borderType=cv2.BORDER_REFLECT)
 
 
-def _fade() -> FloatArray:
-    """Weights of a tile's inner part: ramps on each side that sum to one with the neighbour's."""
-    side = np.ones(TILE_PX - 2 * RIM_PX, np.float32)
+def _ramp(length: int) -> FloatArray:
+    """Weights of a tile's inner part along one side: ramps that sum to one with the neighbour's."""
+    side = np.ones(length, np.float32)
     ramp = (np.arange(FADE_PX, dtype=np.float32) + 0.5) / FADE_PX
     side[:FADE_PX] = ramp
     side[-FADE_PX:] = ramp[::-1]
-    return np.outer(side, side)
+    return side

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bshm.model import foreign, mask, matting, quality
 from bshm.runtime.providers import Device, choose
-from bshm.runtime.session import OnnxSession, Session
+from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
 from bshm.weights import store
 from bshm.weights.card import Card
@@ -21,11 +21,13 @@ class Predictor:
         card: what they are.
         device: where they run.
         sessions: by role, as on the card.
+        tile_threads: tiles of the matting network worked on at once.
     """
 
     card: Card
     device: Device
     sessions: Mapping[str, Session]
+    tile_threads: int = 1
 
     @classmethod
     def open(
@@ -37,11 +39,14 @@ class Predictor:
             ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
         """
         chosen = choose(device, gpu_memory_limit=gpu_memory_limit)
+        threads = threads or default_threads()
+        # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
+        tile_threads = threads if chosen.name == "cpu" else 1
         sessions = {
-            role: OnnxSession(store.read(card, network), network, chosen, threads)
+            role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
             for role, network in card.networks.items()
         }
-        return cls(card, chosen, sessions)
+        return cls(card, chosen, sessions, tile_threads)
 
     def mask(self, pixels: PixelArray) -> FloatArray:
         """Mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
@@ -70,4 +75,4 @@ class Predictor:
 
     def matting(self, pixels: PixelArray, unified: FloatArray) -> FloatArray:
         """Matting refinement: (H, W, 3) pixels and the unified mask to alpha (H, W) float32, 0..1."""
-        return matting.refine(self.sessions["matting"], pixels, unified)
+        return matting.refine(self.sessions["matting"], pixels, unified, threads=self.tile_threads)

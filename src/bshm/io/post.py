@@ -25,6 +25,7 @@ from bshm.io.fetch import (
     _addresses,
     _connected,
     _Deadline,
+    _is_ip,
     _parsed,
     _TimedSocket,
     is_public,
@@ -46,11 +47,7 @@ def check(url: str) -> None:
         bshm.errors.UrlRefusedError: http://127.0.0.1/told needs a public address.
     """
     target = _parsed(url)
-    if (
-        target.host.replace(":", "").replace(".", "").isalnum()
-        and _is_address(target.host)
-        and not is_public(target.host)
-    ):
+    if _is_ip(target.host) and not is_public(target.host):
         raise UrlRefusedError(f"{shown(url)} needs a public address.")
 
 
@@ -115,13 +112,3 @@ def post(
         raise FetchError(f"{name} did not answer: {error or type(error).__name__}.") from error
     finally:
         connection.close()
-
-
-def _is_address(host: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -5,9 +5,10 @@
     due/ID                      jobs whose webhook may not have been called
     keys/HASH                   an idempotency key: the id that stands for it
 
-A record is changed by making the file of the next number, which fails where somebody else has made it: a hard link either
-takes a free name or does not, on network file systems too.  The numbers of a job only grow while it is there.  A mark in
-``live`` or ``due`` is made before its record says so and removed after, so a crash leaves one too many, never one too few.
+A record is changed by making the file of the next number, which fails where somebody else has made it: a hard link
+either takes a free name or does not, on network file systems too.  The numbers of a job only grow while it is there.
+A mark in ``live`` or ``due`` is made before its record says so and removed after, so a crash leaves one too many, never
+one too few.
 """
 
 from __future__ import annotations

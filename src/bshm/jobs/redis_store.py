@@ -6,9 +6,9 @@
     {bshm}:state:STATE     sorted set of the jobs queued or running, by time of creation
     {bshm}:due, :expiry    sorted sets: when a webhook is due, when a job expires
 
-Every change is one Lua script, which Redis runs alone: the comparison, the record and the sorted sets change together or
-not at all.  The braces keep all keys in one slot of a cluster.  Bytes are put with a time to live, which the script that
-makes a record speak of them takes away: what a crash leaves behind goes by itself.
+Every change is one Lua script, which Redis runs alone: the comparison, the record and the sorted sets change together
+or not at all.  The braces keep all keys in one slot of a cluster.  Bytes are put with a time to live, which the script
+that makes a record speak of them takes away: what a crash leaves behind goes by itself.
 
 Redis must be told to keep what it has: ``appendonly yes``; with ``appendfsync always`` through a power cut, too.
 """
@@ -65,7 +65,8 @@ index(ARGV[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 return {'added', ''}
 """
 )
-# KEYS: job, queued, running, due, expiry, blobs…    ARGV: id, text, revision, state, created, due, expires, old revision
+# KEYS: job, queued, running, due, expiry, blobs…
+# ARGV: id, text, revision, state, created, due, expires, old revision
 _REPLACE = (
     _SHARED
     + """
@@ -191,7 +192,7 @@ class RedisRecords:
 
     def _up_to(self, name: str, now: float) -> list[JobRecord]:
         with explained():
-            ids: Any = self._client.zrange(_PREFIX + name, "-inf", now, byscore=True, offset=0, num=1000)  # type: ignore[arg-type]
+            ids: Any = self._client.zrange(_PREFIX + name, "-inf", now, byscore=True, offset=0, num=1000)
         return self._all(ids)
 
     def _all(self, ids: list[bytes]) -> list[JobRecord]:

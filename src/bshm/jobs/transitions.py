@@ -5,9 +5,9 @@
        ├─────released──────┤   its worker stops and gives it back: the item begun does not count as an attempt
        └─────recovered─────┘   its worker died: it does count
 
-Each returns None where it does not apply: somebody else holds the lease, or the job has ended.  Each may be repeated with
-the same token: where the answer of a store was lost, doing it again gives the record that is there already.  Nothing here
-reads a clock or a store.
+Each returns None where it does not apply: somebody else holds the lease, or the job has ended.  Each may be repeated
+with the same token: where the answer of a store was lost, doing it again gives the record that is there already.
+Nothing here reads a clock or a store.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def released(record: JobRecord, *, token: str) -> JobRecord | None:
 
 
 def recovered(record: JobRecord, *, token: str, now: float, max_attempts: int) -> JobRecord | None:
-    """The worker that held ``token`` is dead: the item that it had begun waits again, or fails if it was the last try."""
+    """The worker that held ``token`` is dead: the item it had begun waits again, or fails if that was the last try."""
     if not _holds(record, token):
         return None
     items = tuple(_after_a_death(item, max_attempts) if item.state == "running" else item for item in record.items)
@@ -188,11 +188,8 @@ def _ended(record: JobRecord, now: float) -> JobRecord:
     error = None
     if state == "failed":
         first = record.items[0].error or JobError("internal", "the job has no result.")
-        error = (
-            first
-            if len(record.items) == 1
-            else JobError(first.code, f"none of its pictures has a result; {first.message}")
-        )
+        several = len(record.items) > 1
+        error = JobError(first.code, f"none of the pictures has a result: {first.message}") if several else first
     return _closed(replace(record, state="done" if state == "done" else "failed", error=error), now)
 
 

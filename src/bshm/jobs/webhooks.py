@@ -54,7 +54,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
         HMAC: RFC 2104; the timestamp is signed with the body so that an old message cannot be sent again as a new one.
 
     >>> signature("secret", "1700000000", b"{}")
-    'v1=9ae3d26c0b4d8f0e'
+    'v1=b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163'
     """
     return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 

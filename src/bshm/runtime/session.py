@@ -37,6 +37,12 @@ class Session(Protocol):
         ...
 
 
+def default_threads() -> int:
+    """All cores that this process may use, at most 8: more win nothing on networks of this size."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(8, allowed or 1)
+
+
 class OnnxSession:
     """A network in onnxruntime.  ``run`` may be called from several threads at once."""
 
@@ -54,7 +60,7 @@ class OnnxSession:
             DeviceUnavailableError: the device does not start.
         """
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(8, os.cpu_count() or 1)
+        options.intra_op_num_threads = threads or default_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         # Spinning threads take 1.6 times the processor under load and win nothing here.

@@ -3,7 +3,7 @@
     .venv-tf/bin/python tests/official/make_standin.py OUT.pb [--weights random|trained] [--width N] [--seed N]
                                                        [--unconvertible]
 
-``input_image`` (H, W, 3) float32, RGB 0..255, without batch axis -> ``output_png`` (H, W, 4) uint8 RGBA and ``if_person``.
+``input_image`` (H, W, 3) float32, RGB 0..255, without batch axis -> ``output_png`` (H, W, 4) uint8 RGBA, ``if_person``.
 Inside: TensorFlow 1's bilinear resizes (asymmetric, not antialiased) to 192x160 and 768x640, a mask, a quality and a
 matting U-Net with fused batch norm and transposed convolutions, the way back to (H, W), and a cast that cuts off.
 
@@ -101,7 +101,9 @@ def build(*, width: int, seed: int, trained: bool, unconvertible: bool) -> tuple
         image = tf.placeholder(tf.float32, [None, None, 3], name="input_image")
         batch = tf.expand_dims(tf.cast(image, tf.float32), 0)
         size = tf.shape(image)[:2]
-        red = np.array([[2.4, 0, 0], [-1.2, 1, 0], [-1.2, 0, 1]], np.float32) if trained else np.eye(3, dtype=np.float32)
+        red = (
+            np.array([[2.4, 0, 0], [-1.2, 1, 0], [-1.2, 0, 1]], np.float32) if trained else np.eye(3, dtype=np.float32)
+        )
         to_red = tf.constant(red[None, None])
         coarse = tf.nn.conv2d(tf.image.resize_bilinear(batch, COARSE_HW) / 255.0, to_red, 1, "SAME")
         fine = tf.nn.conv2d(tf.image.resize_bilinear(batch, FINE_HW) / 255.0, to_red, 1, "SAME")
@@ -119,7 +121,9 @@ def build(*, width: int, seed: int, trained: bool, unconvertible: bool) -> tuple
             alpha = tf.sigmoid(tf.clip_by_value(logits[..., :1] * 2 * gain - gain, -20.0, 9.2))
         else:
             alpha = tf.sigmoid(logits[..., :1])
-        colour = tf.clip_by_value(tf.image.resize_bilinear(batch, FINE_HW) / 255.0 + 0.02 * tf.tanh(logits[..., 1:]), 0, 1)
+        colour = tf.clip_by_value(
+            tf.image.resize_bilinear(batch, FINE_HW) / 255.0 + 0.02 * tf.tanh(logits[..., 1:]), 0, 1
+        )
         rgba = tf.image.resize_bilinear(tf.concat([colour, alpha], 3), size)
         rgba = tf.clip_by_value(rgba[0] * 255.0, 0.0, 255.0)
         tf.cast(rgba, tf.uint8, name="output_png")

@@ -16,6 +16,11 @@ from bshm.errors import BshmError, OptionError
 VERBS: dict[str, tuple[str, str]] = {
     "matte": ("bshm.cli.matte", "cut the people out of pictures"),
     "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),
+    "models import": ("bshm.cli.models_import", "take the official BSHM weights, or an ONNX file, into the store"),
+    "models pull": ("bshm.cli.models_pull", "fetch the official BSHM weights from ModelScope and import them"),
+    "models remove": ("bshm.cli.models_remove", "take imported weights out of the store"),
+    "serve": ("bshm.cli.serve", "serve pictures over HTTP: POST /matte, remove.bg's API, jobs, a web page"),
+    "keys": ("bshm.cli.keys", "make, list and revoke the API keys of the service"),
     "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
     "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),
     "label": ("bshm.cli.label", "write coarse masks for pictures that have none"),
@@ -78,7 +83,9 @@ def _dispatch(words: list[str]) -> int:
         sys.stdout.write(help_page())
         return exit_codes.OK
     if verb == "help":
-        verb, rest = rest[0], ["--help"]
+        verb, rest = rest[0], [*rest[1:], "--help"]
+    if rest and f"{verb} {rest[0]}" in VERBS:
+        verb, rest = f"{verb} {rest[0]}", rest[1:]
     if verb in ("-V", "--version"):
         sys.stdout.write(f"bshm {__version__}\n")
         return exit_codes.OK

@@ -8,7 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import exit_codes
+from bshm.cli.app import say
 from bshm.cli.parsing import Parser, add_help
+from bshm.errors import ModelFileError
 
 if TYPE_CHECKING:
     from bshm.weights.card import Card
@@ -19,29 +21,43 @@ def parser() -> Parser:
     result = Parser(
         "models",
         "Lists the models: what each is for, its size, hash and licence, and the data it was trained on.",
-        usage="[--json]",
+        usage="[--json] [--where]",
         examples=[
             ("bshm models", "for reading"),
+            ("bshm models pull bshm-official", "the official BSHM weights; see `bshm models pull --help`"),
+            ("bshm models import tf_graph.pb", "the same from a file; see `bshm models import --help`"),
             ("bshm models --json", "the cards as one JSON array"),
             ("bshm matte photo.jpg --model NAME", "uses one of them"),
         ],
     )
     options = result.add_argument_group("Options")
     options.add_argument("--json", action="store_true", help="write JSON")
+    options.add_argument("--where", action="store_true", help="only the folder of imported models")
     add_help(options)
     return result
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List the cards; returns the exit code."""
-    from bshm.weights import catalogue
+    from bshm.weights import catalogue, store
+    from bshm.weights.card import Card
 
-    cards = catalogue.cards()
+    if arguments.where:
+        sys.stdout.write(f"{store.root()}\n")
+        return exit_codes.OK
+    cards = []
+    code = exit_codes.OK
+    for path in catalogue.paths():
+        try:
+            cards.append(Card.read(path))
+        except ModelFileError as error:  # one damaged card must not hide the others
+            say(f"bshm: {error}")
+            code = exit_codes.code_of(error)
     if arguments.json:
         sys.stdout.write(json.dumps([as_json(card) for card in cards], indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(map(as_text, cards)) or "there are no models in this installation\n")
-    return exit_codes.OK
+    return code
 
 
 def as_json(card: Card) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +28,55 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of an ONNX file.
+
+    Attributes:
+        name: of it.
+        type: of its numbers, as numpy calls it; onnxruntime's name where numpy has none.
+        shape: None for a size that is open; empty where not even the number of axes is stated.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int | None, ...]
+
+
+def ports(data: bytes, name: str) -> tuple[list[Port], list[Port]]:
+    """The inputs and outputs of an ONNX file from anywhere.
+
+    Args:
+        data: the file.
+        name: what messages call it.
+
+    Raises:
+        ModelFileError: onnxruntime cannot read or run it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelFileError(
+            f"{name} cannot be run by onnxruntime {onnxruntime.__version__}: {str(error).splitlines()[0]} "
+            "A newer onnxruntime may know it, or convert it again at opset 11 to 18."
+        ) from error
+
+    def listed(entries: list[Any]) -> list[Port]:
+        return [
+            Port(
+                each.name,
+                np.dtype(_DTYPES[each.type]).name if each.type in _DTYPES else each.type,
+                tuple(side if isinstance(side, int) and side > 0 else None for side in each.shape or ()),
+            )
+            for each in entries
+        ]
+
+    return listed(session.get_inputs()), listed(session.get_outputs())
 
 
 class Session(Protocol):

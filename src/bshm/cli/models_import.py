@@ -1,0 +1,120 @@
+"""``bshm models import``: weights from elsewhere into the user's store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.cli import exit_codes
+from bshm.cli.app import say
+from bshm.cli.parsing import Parser, add_help
+
+if TYPE_CHECKING:
+    from bshm.importing.command import Imported
+
+# An interpreter that has TensorFlow, where it is not this one.
+PYTHON_VARIABLE = "BSHM_TENSORFLOW_PYTHON"
+
+NOTES = f"""\
+Where it goes:
+  Into BSHM_MODELS, or bshm/models in the system's folder for data (`bshm models --where`), whole or not
+  at all.  A frozen graph needs TensorFlow and tf2onnx once, for the conversion: pip install "bshm[import]",
+  or --python (or {PYTHON_VARIABLE}) with the path of a Python that has them.
+
+Networks that are known (--like): bshm, modnet, rvm, u2net, isnet, birefnet.  Others take --card, see
+docs/official-model.md."""
+
+
+def parser() -> Parser:
+    """The flags of ``bshm models import``."""
+    result = Parser(
+        "models import",
+        "Takes the official BSHM weights (tf_graph.pb), or an ONNX file, into the model store, and checks them.",
+        usage="FILE [--name NAME] [options]",
+        examples=[
+            ("bshm models import tf_graph.pb", "the official weights, as bshm-official"),
+            ("bshm models import bshm.onnx --against tf_graph.pb", "somebody's conversion, compared with the graph"),
+            ("bshm models import bshm.onnx --channels BGR", "one that was made for OpenCV's order"),
+            ("bshm models import modnet.onnx --name modnet", "another network, to compare with `bshm eval`"),
+            ("bshm models import net.onnx --card net.json", "one that nobody here knows"),
+        ],
+        notes=NOTES,
+    )
+    result.inputs.add_argument(
+        "file", metavar="FILE", type=Path, help="a frozen TensorFlow graph, or ONNX (opset 11 to 18)"
+    )
+    what = result.add_argument_group("What it is")
+    what.add_argument(
+        "--name", metavar="NAME", help="what --model will take (default: bshm-official, or the file's name)"
+    )
+    what.add_argument("--like", metavar="NETWORK", help="the network it is (default: found out)")
+    what.add_argument("--card", type=Path, metavar="FILE", help="a card that describes it, in place of --like")
+    what.add_argument("--input", metavar="TENSOR", help="what takes the picture (default: input_image)")
+    what.add_argument("--output", metavar="TENSOR", help="what gives the result (default: output_png)")
+    what.add_argument(
+        "--channels", choices=("RGB", "BGR"), default="RGB", help="order it expects (default: %(default)s)"
+    )
+    what.add_argument("--licence", help="of the weights, for the card")
+    how = result.add_argument_group("Conversion and check")
+    how.add_argument("--python", metavar="PATH", help="a Python with TensorFlow and tf2onnx (default: this one)")
+    how.add_argument("--opset", type=int, metavar="N", help="of the ONNX file, 11 to 18 (default: 17)")
+    how.add_argument("--tolerance", type=float, metavar="LEVELS", help="of 255, allowed to differ (default: 1)")
+    how.add_argument("--pictures", type=Path, metavar="FOLDER", help="compare on these, too (10 at most)")
+    how.add_argument("--against", type=Path, metavar="FILE", help="the graph that an ONNX file was made of")
+    how.add_argument("--threads", type=int, metavar="N", help="of both programs (default: 2)")
+    how.add_argument("--overwrite", action="store_true", help="replace a model of the same name")
+    how.add_argument("--json", action="store_true", help="the card and the comparison as JSON on stdout")
+    add_help(how)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import; returns the exit code."""
+    from bshm.importing.command import ImportOptions, import_file
+
+    pictures = [Path(__file__).with_name("astronaut.jpg"), *_pictures(arguments.pictures)]
+    given = {
+        "licence": arguments.licence,
+        "opset": arguments.opset,
+        "tolerance": arguments.tolerance,
+        "threads": arguments.threads,
+        "python": arguments.python or os.environ.get(PYTHON_VARIABLE),
+    }
+    options = ImportOptions(
+        name=arguments.name,
+        like=arguments.like,
+        card=arguments.card,
+        image=arguments.input,
+        answer=arguments.output,
+        order=arguments.channels,
+        pictures=tuple(pictures),
+        against=arguments.against,
+        overwrite=arguments.overwrite,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    tell(import_file(arguments.file, options, say), as_json=arguments.json)
+    return exit_codes.OK
+
+
+def tell(imported: Imported, *, as_json: bool) -> None:
+    """What is in the store now."""
+    card = imported.card
+    if as_json:
+        report = None if imported.report is None else imported.report.to_json()
+        sys.stdout.write(json.dumps({"card": json.loads(card.to_json()), "report": report}, indent=2) + "\n")
+        return
+    sys.stdout.write(f"{card.name} is in {card.folder}\n  bshm matte photo.jpg --model {card.name}\n")
+
+
+def _pictures(folder: Path | None) -> list[Path]:
+    if folder is None:
+        return []
+    from bshm.batch import plan
+    from bshm.options import OutputOptions
+
+    jobs = plan([folder], output=None, options=OutputOptions())
+    return [Path(job.name) for job in jobs][:10]

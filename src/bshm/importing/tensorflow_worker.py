@@ -1,0 +1,138 @@
+"""Convert a frozen graph and run it: a program of its own, for a Python that has TensorFlow and tf2onnx.
+
+    python tensorflow_worker.py REQUEST.json
+
+It imports nothing of bshm, so that TensorFlow may live in another environment, and what it needs of memory or prints
+there stays there.  The answer is written to the file that the request names under ``answer``:
+``{"ok": true, ...}`` or ``{"ok": false, "kind": "missing" | "conversion" | "graph" | "memory", "message": ...}``.
+
+Request:
+    graph: path of the frozen graph.
+    image, answer_tensor: names of the nodes that take the picture and give the result.
+    onnx: path to write to; null only runs.
+    opset, metadata: of the ONNX file.
+    pictures: paths of .npy files, (H, W, 3) float32 0..255; results go beside them as NAME.out.npy.
+    threads: of one run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+class _Failed(Exception):
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def peak_mb() -> float:
+    """The most memory this process has held, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # macOS counts bytes, Linux kilobytes
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what the request says; returns the answer."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # parity is a matter of the processor; a busy GPU must not stop it
+    try:
+        import numpy as np
+        import tensorflow
+        import tensorflow.compat.v1 as tf
+    except ImportError as error:
+        raise _Failed("missing", str(error)) from error
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    tf.disable_eager_execution()
+    graph = tf.GraphDef()
+    try:
+        graph.ParseFromString(Path(request["graph"]).read_bytes())
+    except Exception as error:
+        raise _Failed("graph", str(error)) from error
+    answer: dict[str, Any] = {"ok": True, "tensorflow": tensorflow.__version__, "times_ms": []}
+    # Run before converting: the peak is then that of TensorFlow alone.
+    if request["pictures"]:
+        config = tf.ConfigProto(
+            intra_op_parallelism_threads=request["threads"], inter_op_parallelism_threads=1, device_count={"GPU": 0}
+        )
+        with tf.Graph().as_default() as loaded:
+            tf.import_graph_def(graph, name="")
+        with tf.Session(graph=loaded, config=config) as session:
+            for number, picture in enumerate(request["pictures"]):
+                feeds = {f"{request['image']}:0": np.load(picture)}
+                wanted = f"{request['answer_tensor']}:0"
+                try:
+                    if number == 0:
+                        session.run(wanted, feeds)
+                    started = time.perf_counter()
+                    found = session.run(wanted, feeds)
+                except Exception as error:
+                    kind = "memory" if "OOM" in str(error) or "alloc" in str(error).lower() else "graph"
+                    raise _Failed(kind, str(error).splitlines()[0]) from error
+                answer["times_ms"].append((time.perf_counter() - started) * 1000)
+                np.save(f"{picture}.out.npy", found)
+        answer["peak_mb"] = peak_mb()
+    if request["onnx"] is not None:
+        convert(graph, request, answer)
+    return answer
+
+
+def convert(graph: Any, request: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Write the ONNX file: converted, simplified, with plain names and the metadata."""
+    try:
+        import onnx
+        import tf2onnx
+    except ImportError as error:
+        raise _Failed("missing", str(error)) from error
+    names = [f"{request['image']}:0", f"{request['answer_tensor']}:0"]
+    try:
+        # Converts and then simplifies: constants folded, transposes cancelled, batch norm merged into convolutions.
+        model, _ = tf2onnx.convert.from_graph_def(
+            graph, input_names=names[:1], output_names=names[1:], opset=request["opset"]
+        )
+    except Exception as error:
+        raise _Failed(
+            "conversion", str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        ) from error
+    foreign = sorted({node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")})
+    if foreign:
+        raise _Failed("conversion", f"ONNX has no operator for {', '.join(foreign)}")
+    plain = dict(zip(names, (request["image"], request["answer_tensor"]), strict=True))
+    for node in model.graph.node:
+        for side in (node.input, node.output):
+            for index, name in enumerate(side):
+                side[index] = plain.get(name, name)
+        node.doc_string = ""
+    for each in (*model.graph.input, *model.graph.output):
+        each.name = plain.get(each.name, each.name)
+    del model.graph.value_info[:]
+    for key, value in request["metadata"].items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise _Failed("conversion", str(error).splitlines()[0]) from error
+    Path(request["onnx"]).write_bytes(model.SerializeToString())
+    answer["tf2onnx"] = tf2onnx.__version__
+    answer["operators"] = len(model.graph.node)
+
+
+if __name__ == "__main__":
+    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    try:
+        answered = main(asked)
+    except _Failed as failure:
+        answered = {"ok": False, "kind": failure.kind, "message": str(failure)}
+    except MemoryError:
+        answered = {"ok": False, "kind": "memory", "message": "out of memory"}
+    Path(asked["answer"]).write_text(json.dumps(answered), encoding="utf-8")

@@ -124,6 +124,30 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
         ) from error
 
 
+def size_of(data: bytes, *, name: str, limits: Limits) -> tuple[int, int]:
+    """Height and width of an encoded picture by its header, as stored: before any turn by EXIF.
+
+    Raises:
+        UnreadablePictureError, PictureTooLargeError, MissingExtraError: as ``decode``, as far as a header tells.
+
+    Example:
+        >>> file = BytesIO()
+        >>> Image.new("L", (4, 3)).save(file, "PNG")
+        >>> size_of(file.getvalue(), name="grey.png", limits=Limits())
+        (3, 4)
+    """
+    form = sniff(data[:HEAD_BYTES])
+    if form is None or form == "heif":
+        # Nothing that is read, or something whose decoder reads the header by itself: let it say so.
+        picture = _from_bytes(data, name, limits)
+        return picture.size_hw
+    width, height = _webp_size(data) if form == "webp" else (0, 0)
+    if width == 0:
+        width, height = _header(data, form, name).size
+    _check_size(width, height, name, limits)
+    return height, width
+
+
 def _from_array(array: npt.NDArray[Any], name: str, limits: Limits) -> Picture:
     check_array(array, name)
     _check_size(array.shape[1], array.shape[0], name, limits)

@@ -85,15 +85,50 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{place}{parts.path}{'?...' if parts.query else ''}"
 
 
+@dataclass(frozen=True)
+class Validators:
+    """By what a server tells whether its picture is still the same: what it said with it, word for word."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a URL gave.
+
+    Attributes:
+        data: the picture; None where it has not changed since the validators that were sent.
+        validators: those of the picture, for the next time.
+    """
+
+    data: bytes | None
+    validators: Validators
+
+
 def fetch(
     url: str, *, limits: Limits, _resolve: Resolver | None = None, _is_allowed: AddressCheck = is_public
 ) -> bytes:
-    """The bytes behind ``url``, a picture by their first bytes.
+    """The bytes behind ``url``, a picture by their first bytes; see ``fetch_if_changed``."""
+    fetched = fetch_if_changed(url, limits=limits, _resolve=_resolve, _is_allowed=_is_allowed)
+    return fetched.data or b""  # nothing was sent that it could have stayed the same as
+
+
+def fetch_if_changed(
+    url: str,
+    *,
+    limits: Limits,
+    known: Validators | None = None,
+    _resolve: Resolver | None = None,
+    _is_allowed: AddressCheck = is_public,
+) -> Fetched:
+    """The bytes behind ``url``, a picture by their first bytes, unless they are those that ``known`` came with.
 
     Args:
         url: ``http://`` or ``https://``, without credentials.
         limits: ``bytes``, ``timeout_s`` for everything together (names, redirects and slow bodies included), and
             ``redirects``.
+        known: validators of an earlier answer; None asks for the picture in any case.
         _resolve: for tests: name and port to addresses.
         _is_allowed: for tests: which addresses may be connected to.
 
@@ -115,8 +150,8 @@ def fetch(
                 f"{shown(url)} needs a public address; {target.host} is at {', '.join(refused) or 'none'}. "
                 "Download the picture yourself and give the file."
             )
-        answer = _ask(target, addresses, url, limits, deadline)
-        if isinstance(answer, bytes):
+        answer = _ask(target, addresses, url, limits, deadline, known or Validators())
+        if isinstance(answer, Fetched):
             return answer
         url = urljoin(url, answer.location)
     raise FetchError(
@@ -214,7 +249,9 @@ def _addresses(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def _ask(target: _Target, addresses: list[str], url: str, limits: Limits, deadline: _Deadline) -> bytes | _Redirect:
+def _ask(
+    target: _Target, addresses: list[str], url: str, limits: Limits, deadline: _Deadline, known: Validators
+) -> Fetched | _Redirect:
     connection = http.client.HTTPConnection(target.host, target.port)
     try:
         # http.client connects only where it has no socket; it keeps the name for the Host header.
@@ -226,13 +263,20 @@ def _ask(target: _Target, addresses: list[str], url: str, limits: Limits, deadli
         connection.putheader("Accept", "image/*")
         connection.putheader("Accept-Encoding", "identity")
         connection.putheader("Connection", "close")
+        if known.etag is not None:
+            connection.putheader("If-None-Match", known.etag)
+        if known.last_modified is not None:
+            connection.putheader("If-Modified-Since", known.last_modified)
         connection.endheaders()
         response = http.client.HTTPResponse(cast(socket.socket, _TimedSocket(sock, deadline)), method="GET")
         with response:
             response.begin()
             if response.status in _REDIRECTS and (location := response.headers.get("Location")):
                 return _Redirect(location)
-            return _body(response, shown(url), limits, deadline)
+            if response.status == http.client.NOT_MODIFIED and known != Validators():
+                return Fetched(None, known)
+            validators = Validators(_text(response.headers.get("ETag")), _text(response.headers.get("Last-Modified")))
+            return Fetched(_body(response, shown(url), limits, deadline), validators)
     except TimeoutError as error:
         raise deadline.passed() from error
     except ssl.SSLCertVerificationError as error:
@@ -245,6 +289,11 @@ def _ask(target: _Target, addresses: list[str], url: str, limits: Limits, deadli
         ) from error
     finally:
         connection.close()
+
+
+def _text(header: str | None) -> str | None:
+    """A header that can be sent back as it came; a long or odd one is not worth it."""
+    return header if header is not None and len(header) <= 256 and header.isascii() and header.isprintable() else None
 
 
 def _connected(target: _Target, addresses: list[str], deadline: _Deadline) -> socket.socket:

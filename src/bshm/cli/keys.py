@@ -1,0 +1,92 @@
+"""``bshm keys``: who may use the service."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.cli import exit_codes
+from bshm.cli.app import say
+from bshm.cli.parsing import Parser, add_help
+from bshm.errors import OptionError
+
+if TYPE_CHECKING:
+    from bshm.server.keys import Keys
+
+NOTES = """\
+A key is printed once, on stdout, and kept as a hash alone.  A running service sees a change at its
+next request; once there is a key, every request needs one."""
+
+
+def parser() -> Parser:
+    """The flags of ``bshm keys``."""
+    result = Parser(
+        "keys",
+        "Makes, lists and revokes the API keys of `bshm serve`.",
+        usage="add NAME | list | revoke NAME|ID",
+        examples=[
+            ("bshm keys add shop", "prints a new key; it is shown this once"),
+            ("bshm keys list", "names, ids and dates"),
+            ("bshm keys revoke shop", "no longer let in, from the next request on"),
+        ],
+        notes=NOTES,
+    )
+    result.inputs.add_argument(
+        "action", choices=("add", "list", "revoke"), metavar="ACTION", help="add, list or revoke"
+    )
+    result.inputs.add_argument("name", nargs="?", metavar="NAME", help="whose key it is; revoke takes an id, too")
+    options = result.add_argument_group("Options")
+    options.add_argument(
+        "--keys-file", type=Path, metavar="FILE", help="where the hashes are (default: that of `bshm serve`)"
+    )
+    options.add_argument("--json", action="store_true", help="write JSON")
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; returns the exit code."""
+    keys = _keys(arguments.keys_file)
+    if arguments.action == "list":
+        if arguments.name is not None:
+            raise OptionError(f"`bshm keys list` takes no name; got {arguments.name!r}.")
+        return _list(keys, as_json=arguments.json)
+    if arguments.name is None:
+        raise OptionError(f"`bshm keys {arguments.action}` needs a name.")
+    if arguments.action == "add":
+        key, secret = keys.add(arguments.name)
+        say(f"key {key.id} of {key.name} in {keys.path}; it is shown this once:")
+        sys.stdout.write(
+            (json.dumps({"id": key.id, "name": key.name, "key": secret}) if arguments.json else secret) + "\n"
+        )
+        return exit_codes.OK
+    for key in keys.revoke(arguments.name):
+        say(f"revoked {key.id} of {key.name}")
+    return exit_codes.OK
+
+
+def _list(keys: Keys, *, as_json: bool) -> int:
+    found = keys.all()
+    if as_json:
+        entries = [{name: value for name, value in asdict(key).items() if name != "sha256"} for key in found]
+        sys.stdout.write(json.dumps(entries, indent=2) + "\n")
+        return exit_codes.OK
+    for key in found:
+        sys.stdout.write(f"{key.id}  {key.created}  {key.name}\n")
+    if not found:
+        say(f"there are no keys in {keys.path}; `bshm keys add NAME` makes one")
+    return exit_codes.OK
+
+
+def _keys(path: Path | None) -> Keys:
+    from bshm.server.keys import Keys, default_file
+
+    if path is None:
+        from bshm.cli.serve import _settings_module
+
+        path = _settings_module().load().keys_file
+    return Keys(path or default_file())

@@ -1,0 +1,119 @@
+"""``bshm serve``: the HTTP service."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bshm.cli import exit_codes
+from bshm.cli.parsing import Parser, add_help
+from bshm.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+EXAMPLES = [
+    ("bshm serve", "http://127.0.0.1:8000/, for this machine alone"),
+    ("bshm serve --port 9000 --cache off", "elsewhere, and nothing kept"),
+    ("bshm keys add shop && bshm serve --host 0.0.0.0", "for other machines, with an API key"),
+    ("bshm serve --broker redis://127.0.0.1/0 --jobs-store redis://127.0.0.1/1", "jobs for `bshm worker`"),
+    ("curl -F image=@photo.jpg http://127.0.0.1:8000/matte -o cut.png", "then"),
+]
+
+NOTES = """\
+Each setting is also a variable BSHM_NAME in the environment, and a line under [server] in bshm.toml:
+a flag wins over the variable, that over the file.  All about it: docs/service.md.
+
+SIGTERM and Ctrl-C: requests in the house are answered, jobs stay in their queue."""
+
+# Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Where": ("host", "port", "model", "device", "threads", "page"),
+    "How much": (
+        "in_flight",
+        "queue",
+        "request_timeout_s",
+        "upload_timeout_s",
+        "shutdown_timeout_s",
+        "max_upload_bytes",
+        "max_pixels",
+        "rate_limit",
+    ),
+    "Who": ("keys_file", "allow_open", "allowed_hosts", "cors_origins", "trusted_proxies"),
+    "URLs": ("allow_urls", "url_timeout_s"),
+    "Cache": ("cache", "cache_dir", "cache_bytes", "cache_age_s"),
+    "Jobs": (
+        "jobs",
+        "broker",
+        "jobs_store",
+        "jobs_workers",
+        "jobs_capacity",
+        "jobs_keep_s",
+        "allow_webhooks",
+        "webhook_secret",
+        "max_job_bytes",
+        "max_job_items",
+    ),
+    "Telling": (),
+}
+
+
+def parser() -> Parser:
+    """The flags of ``bshm serve``, made from ``bshm.server.settings.Settings``."""
+    settings = _settings_module()
+    result = Parser(
+        "serve",
+        "Serves pictures over HTTP: POST /matte, remove.bg's API, jobs, a web page.",
+        usage="[--host ADDRESS] [--port N] [options]",
+        examples=EXAMPLES,
+        notes=NOTES,
+    )
+    fields: dict[str, FieldInfo] = dict(settings.Settings.model_fields)
+    for title, names in GROUPS.items():
+        group = result.add_argument_group(title)
+        for name in names or [each for each in fields if not any(each in some for some in GROUPS.values())]:
+            _add(group, name, fields[name])
+    group.add_argument("--config", type=Path, metavar="FILE", help="settings (default: bshm.toml, if it is here)")
+    add_help(group)
+    return result
+
+
+def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    text = str(field.description).replace("%", "%%")
+    if field.annotation is bool:
+        # One flag, the one that changes the default; the other way round is for the file and the environment.
+        if field.default:
+            group.add_argument(
+                f"--no-{flag[2:]}", dest=name, action="store_false", default=None, help=f"do not {text.split(';')[0]}"
+            )
+        else:
+            group.add_argument(flag, dest=name, action="store_true", default=None, help=text)
+        return
+    default = "" if field.default in (None, ()) else f" (default: {field.default})"
+    metavar = {int: "N", float: "SECONDS"}.get(field.annotation, name.rpartition("_")[2].upper())  # type: ignore[arg-type]
+    group.add_argument(flag, dest=name, default=None, metavar=metavar, help=f"{text}{default}")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop; returns the exit code."""
+    flags: dict[str, Any] = {name: value for name, value in vars(arguments).items() if value is not None}
+    config = flags.pop("config", None)
+    settings = _settings_module().load(flags, config=config)
+    from bshm.server.run import run as serve
+
+    serve(settings)
+    return exit_codes.OK
+
+
+def _settings_module() -> Any:
+    try:
+        from bshm.server import settings
+    except ImportError as error:
+        if error.name is None or error.name.startswith("bshm"):
+            raise
+        raise MissingExtraError(
+            f"`bshm serve` needs the package {error.name}. Install it: pip install 'bshm[server]'"
+        ) from error
+    return settings

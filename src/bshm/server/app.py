@@ -1,0 +1,162 @@
+"""The parts put together: ``create_app`` for whoever has an ASGI server, ``run`` for `bshm serve`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from bshm._version import __version__
+from bshm.errors import BshmError, OptionError
+from bshm.server import answers, health, jobs, logs, matte, removebg
+from bshm.server.engine import Fetch, fetch_url
+from bshm.server.gate import Gate, page_csp
+from bshm.server.service import Service
+from bshm.server.settings import Settings
+
+STATIC = Path(__file__).with_name("static")
+
+_DESCRIPTION = """\
+Human matting: a picture of people in, the people with a true alpha channel out, hair included.
+
+Errors are RFC 9457 problem details; below `/v1.0` they are remove.bg's. Every answer has an `X-Request-Id`, which the
+log has too.
+"""
+
+
+def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        settings: all of them.
+        fetch: in place of what fetches URLs; for tests.
+
+    Raises:
+        BshmError: a setting that cannot be met.
+    """
+    service = Service(settings, fetch=fetch)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            await service.open()
+        except BshmError as error:
+            app.state.failure = error  # uvicorn ends quietly after it; `bshm serve` tells it and its exit code
+            raise
+        logs.say(logging.INFO, "ready", model=settings.model, jobs=settings.jobs)
+        yield
+        await service.close()
+        logs.say(logging.INFO, "stopped")
+
+    app = FastAPI(
+        title="bshm",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.state.failure = None
+    for module in (matte, removebg, health):
+        app.include_router(module.router)
+    if settings.jobs:
+        app.include_router(jobs.router)
+    if settings.page and (STATIC / "index.html").is_file():
+        app.mount("/", _Page(directory=STATIC, html=True), name="page")
+    else:
+        app.add_api_route("/", _root, include_in_schema=False)
+
+    app.add_exception_handler(BshmError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["X-Api-Key", "Authorization", "Content-Type", "Idempotency-Key"],
+            expose_headers=["*"],
+        )
+    app.add_middleware(Gate, service=service)
+    _describe_keys(app)
+    return app
+
+
+class _Page(StaticFiles):
+    """The web page: nothing in it comes from elsewhere."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file of the page, with its policy."""
+        response = await super().get_response(path, scope)
+        response.headers["Content-Security-Policy"] = page_csp()
+        response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304
+        return response
+
+
+async def _root() -> dict[str, str]:
+    return {"service": "bshm", "version": __version__, "docs": "/docs"}
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    answers.note(error, request.app.state.service.metrics, answers.id_of(request))
+    return answers.of_error(error, path=request.url.path, request_id=answers.id_of(request))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    title = {404: "Not found", 405: "Method not allowed"}.get(status, "The request is not understood")
+    detail = str(getattr(error, "detail", title))
+    headers = dict(getattr(error, "headers", None) or {})
+    if request.url.path.startswith(answers.REMOVEBG):
+        code = title.lower().replace(" ", "_")
+        body: dict[str, Any] = {"errors": [{"title": title, "code": code, "detail": detail}]}
+        import json
+
+        return Response(json.dumps(body), status, headers, "application/json")
+    return answers.problem(status, title, detail, request_id=answers.id_of(request), headers=headers)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    faults = {
+        ".".join(map(str, each["loc"][1:])): str(each["msg"])
+        for each in (error.errors() if isinstance(error, RequestValidationError) else [])
+    }
+    return await _on_error(request, answers.FieldError(faults or {"request": "is not valid."}))
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Tell OpenAPI of the API key."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = plain()
+        schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}
+        schema.setdefault("security", [{}, {"key": []}])
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def check_place(settings: Settings, *, has_keys: bool) -> None:
+    """See that nobody serves the world by accident.
+
+    Raises:
+        OptionError: other machines would reach a service without keys, and that was not asked for.
+    """
+    if not settings.is_loopback and not has_keys and not settings.allow_open:
+        raise OptionError(
+            f"--host {settings.host} serves other machines, and there are no API keys. Make one with "
+            "`bshm keys add NAME`, listen on 127.0.0.1, or say --allow-open to let anybody use it."
+        )

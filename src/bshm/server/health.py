@@ -1,0 +1,91 @@
+"""Is it alive, is it ready, how is it doing: ``/healthz``, ``/readyz``, ``/metrics``; and the page of the API."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from bshm._version import __version__
+from bshm.server.gate import page_csp
+from bshm.server.service import Service
+
+router = APIRouter(tags=["operation"])
+
+# Swagger UI sets styles of elements and has its icons as data URLs; scripts come from here alone.
+_DOCS_CSP = page_csp().replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+_DOCS_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>bshm: HTTP API</title>
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="icon" href="data:,">
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+"""
+_DOCS_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});\n'
+_DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+
+
+@router.get("/healthz", summary="Is it alive?", responses={200: {"description": "It is."}})
+async def healthz() -> dict[str, str]:
+    """Answers as long as the process serves requests at all."""
+    return {"status": "ok", "version": __version__}
+
+
+@router.get(
+    "/readyz",
+    summary="Is it ready for pictures?",
+    responses={200: {"description": "It is."}, 503: {"description": "Not yet, not any more, or not now."}},
+)
+async def readyz(request: Request, response: Response) -> dict[str, Any]:
+    """Whether the model is open and there is room for another request: what a load balancer asks."""
+    service: Service = request.app.state.service
+    checks = {
+        "model": service.engine.is_ready,
+        "accepting": not service.draining,
+        "room": service.inside < service.settings.queue,
+    }
+    ready = all(checks.values())
+    response.status_code = 200 if ready else 503
+    return {"status": "ready" if ready else "not ready", "checks": checks}
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Requests by route and status, queue depth, stage times, cache hits, errors."""
+    service: Service = request.app.state.service
+    return Response(await service.engine.beside(service.metrics.text), media_type=service.metrics.content_type)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs() -> Response:
+    """The API as a page; everything on it comes from here."""
+    return Response(_DOCS_PAGE, media_type="text/html", headers={"Content-Security-Policy": _DOCS_CSP})
+
+
+@router.get("/docs/start.js", include_in_schema=False)
+async def docs_start() -> Response:
+    """Starts the page: a script of its own, since the policy forbids scripts within it."""
+    return Response(_DOCS_START, media_type="text/javascript")
+
+
+@router.get("/docs/{name}", include_in_schema=False)
+async def docs_file(name: str) -> Response:
+    """Swagger UI, from the Python package that carries it."""
+    folder = _swagger_folder()
+    if name not in _DOCS_FILES or folder is None:
+        return Response(status_code=404)
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return FileResponse(folder / name, media_type=_DOCS_FILES[name], headers=headers)
+
+
+def _swagger_folder() -> Path | None:
+    """Where the package fastapi-offline keeps Swagger UI; found without being imported."""
+    found = find_spec("fastapi_offline")
+    return Path(found.origin).parent / "static" if found is not None and found.origin else None

@@ -1,0 +1,161 @@
+"""From the body of a request to its fields: multipart, form or JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from bshm.errors import PictureTooLargeError
+from bshm.server.answers import FieldError
+from bshm.server.refusals import ClientGoneError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_FIELDS = 64
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+class Body:
+    """The parts of a request.
+
+    Attributes:
+        fields: texts by name (of JSON any values); empty ones count as not given.
+        files: uploads by name, in the order in which they came.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], files: list[tuple[str, UploadFile]]) -> None:
+        self.fields = dict(fields)
+        self.files = files
+
+    async def file(self, name: str, *, most: int) -> bytes | None:
+        """The bytes of the upload called ``name``; None where there is none.
+
+        Raises:
+            PictureTooLargeError: it has more than ``most`` bytes.
+            FieldError: there are several.
+        """
+        found = [upload for each, upload in self.files if each == name]
+        if len(found) > 1:
+            raise FieldError({name: f"one file is taken; {len(found)} came. Several make a job: POST /jobs."})
+        return await read(found[0], most=most) if found else None
+
+    def base64(self, name: str, *, most: int) -> bytes | None:
+        """The bytes that the field ``name`` holds as base64, a data: URL or not; None where there is none."""
+        text = self.fields.pop(name, None)
+        if text is None:
+            return None
+        if not isinstance(text, str):
+            raise FieldError({name: "needs to be text in base64."})
+        if text[:5].lower() == "data:":
+            text = text.partition(",")[2]
+        if len(text) > most * 4 / 3 + 1024:
+            raise _too_large(most)
+        try:
+            data = base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise FieldError({name: f"is not base64: {error}."}) from error
+        if len(data) > most:
+            raise _too_large(most)
+        return data
+
+    def model(self, kind: type[Model]) -> Model:
+        """The fields as ``kind`` has them.
+
+        Raises:
+            FieldError: one is wrong, or there is none of its name.
+        """
+        try:
+            return kind.model_validate(self.fields)
+        except ValidationError as error:
+            faults = {".".join(map(str, each["loc"])) or "body": each["msg"] for each in error.errors()}
+            raise FieldError(faults) from error
+
+
+async def read(upload: UploadFile, *, most: int) -> bytes:
+    """The bytes of one upload.
+
+    Raises:
+        PictureTooLargeError: it has more than ``most``.
+    """
+    if upload.size is not None and upload.size > most:
+        raise _too_large(most)
+    return await upload.read()
+
+
+@asynccontextmanager
+async def body(request: Request, *, most_files: int = 4, most_part: int) -> AsyncIterator[Body]:
+    """The body of a request; its uploads are gone afterwards.
+
+    Args:
+        request: with multipart/form-data, application/x-www-form-urlencoded or application/json.
+        most_files: how many uploads are taken.
+        most_part: bytes of the largest part that is no upload (base64 is).
+
+    Raises:
+        FieldError: it is none of these, or is damaged.
+        ClientGoneError: the client went away before the end.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    form: FormData | None = None
+    try:
+        try:
+            if kind == "application/json":
+                parts = Body(_json(await request.body()), [])
+            elif kind in _FORMS:
+                form = await request.form(
+                    max_files=most_files, max_fields=_MOST_FIELDS, max_part_size=int(most_part * 4 / 3) + 1024
+                )
+                parts = _form(form)
+            else:
+                raise FieldError(
+                    {"Content-Type": f"needs to be multipart/form-data or application/json; got {kind[:80]!r}."}
+                )
+        except ClientDisconnect as error:
+            raise ClientGoneError("the client went away before its request was complete.") from error
+        except HTTPException as error:
+            raise FieldError({"body": f"{error.detail}"}) from error
+        except (FormParserError, UnicodeDecodeError, KeyError) as error:
+            raise FieldError({"body": f"is damaged: {error}."}) from error
+        yield parts
+    finally:
+        if form is not None:
+            await form.close()
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FieldError({"body": f"is not JSON: {error}."}) from error
+    if not isinstance(value, dict):
+        raise FieldError({"body": f"needs to be a JSON object; got {type(value).__name__}."})
+    return {name: each for name, each in value.items() if each is not None and each != ""}
+
+
+def _form(form: FormData) -> Body:
+    fields: dict[str, Any] = {}
+    files = []
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            # Browsers send an empty nameless upload for a file input that was left alone.
+            if value.size or value.filename:
+                files.append((name, value))
+        elif value != "":
+            if name in fields:
+                raise FieldError({name: "is given twice."})
+            fields[name] = value
+    return Body(fields, files)
+
+
+def _too_large(most: int) -> PictureTooLargeError:
+    return PictureTooLargeError(f"a picture may have {most:,} bytes here; this one has more.")

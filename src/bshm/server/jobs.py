@@ -1,0 +1,417 @@
+"""``/jobs``: many pictures, or slow ones, without holding a connection open."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile
+
+from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
+from bshm.jobs import (
+    ANONYMOUS,
+    JobItem,
+    JobOptions,
+    JobQueue,
+    JobRecord,
+    JobRequest,
+    JobResult,
+    Product,
+    Webhook,
+)
+from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
+from bshm.server import archives, intake
+from bshm.server.answers import FieldError
+from bshm.server.matte import PROBLEMS, background, picture
+from bshm.server.rendering import Blur, Plain
+from bshm.server.settings import Settings
+
+if TYPE_CHECKING:
+    from bshm.server.engine import Engine
+    from bshm.server.service import Service
+
+router = APIRouter(tags=["jobs"])
+
+
+class JobFields(BaseModel):
+    """What may be said beside the pictures of a job; defaults are those of ``bshm.options``."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    alpha: bool = Field(OutputOptions.alpha_only, description="The alpha alone, as one grey channel.")
+    background: str | None = Field(
+        None, description="Lay the people over a colour, or blur or blur:RADIUS of the original."
+    )
+    format: Literal["png", "webp", "jpg", "tiff"] | None = Field(
+        OutputOptions.format, description="Of the results, else png."
+    )
+    quality: int = Field(OutputOptions.quality, ge=1, le=100, description="Of jpg and webp; 100 makes webp lossless.")
+    model: str = Field(DEFAULT_MODEL, max_length=64, description="A name that `bshm models` lists.")
+    decontaminate: bool = Field(
+        MatteOptions.decontaminate, description="Take the old background's colour out of soft edges."
+    )
+    keep_s: float | None = Field(
+        None, ge=1, le=31 * 86400, description="Seconds that results are kept once the job has ended."
+    )
+    webhook_url: str | None = Field(
+        None, max_length=2048, description="Gets a signed POST when the job has ended; off unless --allow-webhooks."
+    )
+
+
+_BINARY = {"type": "string", "format": "binary"}
+_ID = "32 characters that POST /jobs gave."
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    summary="Accept pictures to be worked on later",
+    responses={
+        202: {
+            "description": "Accepted; the job survives a restart of the service.",
+            "headers": {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}},
+        },
+        **PROBLEMS,
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {
+                            "image": {"type": "array", "items": _BINARY, "description": "The pictures."},
+                            "archive": {**_BINARY, "description": "A zip of pictures, in place of image."},
+                            "background_image": {**_BINARY, "description": "A picture to lay the people over."},
+                            **JobFields.model_json_schema()["properties"],
+                        },
+                    }
+                }
+            },
+        },
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "description": "The same key with the same request gives the same job again.",
+            }
+        ],
+    },
+)
+async def submit(request: Request) -> Response:
+    """Send `image` once or several times, or a zip as `archive` (multipart/form-data).
+
+    curl -F image=@a.jpg -F image=@b.jpg -F background=white http://127.0.0.1:8000/jobs -i
+    """
+    service, queue = _parts(request)
+    settings = service.settings
+    caller: str = request.scope["state"]["caller"]
+    rate = service.rates.charge(caller, 1)
+    spooled: list[Path] = []
+    try:
+        async with intake.body(
+            request, most_files=settings.max_job_items + 2, most_part=settings.max_upload_bytes
+        ) as body:
+            scenery = await picture(service, body, "background_image", settings.max_upload_bytes)
+            uploads = [upload for name, upload in body.files if name == "image"]
+            zips = [upload for name, upload in body.files if name == "archive"]
+            strange = {name for name, _ in body.files} - {"image", "archive", "background_image"}
+            if strange:
+                raise FieldError(dict.fromkeys(sorted(strange), "no upload of that name is taken."))
+            if len(zips) > 1 or bool(uploads) == bool(zips):
+                raise FieldError({"image": "send one or more pictures in image, or one zip in archive."})
+            fields = body.model(JobFields)
+            options = _options(fields, scenery, settings)
+            webhook = _webhook(fields.webhook_url, caller, settings)
+            spool = _Spool(queue.spool, spooled)
+            items = await service.engine.beside(partial(_items, uploads, zips, spool, settings))
+        made = JobRequest(
+            items=tuple(items),
+            options=options,
+            owner=_owner(request),
+            idempotency_key=request.headers.get("idempotency-key"),
+            webhook=webhook,
+            keep_s=settings.jobs_keep_s if fields.keep_s is None else fields.keep_s,
+        )
+        if len(items) > 1:  # a picture each; their sizes are not known yet
+            rate = service.rates.charge(caller, len(items) - 1)
+        record = await service.engine.beside(lambda: queue.submit(made))
+    finally:
+        await service.engine.beside(lambda: _forget(spooled))
+    headers = {"Location": f"/jobs/{record.id}", **({} if rate is None else rate.headers())}
+    return _json(described(record), status=202, headers=headers)
+
+
+@router.get(
+    "/jobs/{job_id}",
+    summary="How far a job is",
+    response_class=Response,
+    responses={200: {"description": "The job."}, **PROBLEMS},
+)
+async def look(request: Request, job_id: str) -> Response:
+    """State, progress, and each picture's state."""
+    service, queue = _parts(request)
+    owner = _owner(request)
+    record = await service.engine.beside(lambda: queue.get(job_id, owner))
+    headers = {} if record.has_ended else {"Retry-After": "1"}
+    return _json(described(record), headers=headers)
+
+
+@router.get(
+    "/jobs/{job_id}/results/{index}",
+    summary="The result of one picture",
+    response_class=Response,
+    responses={200: {"description": "The result.", "content": {"image/*": {"schema": _BINARY}}}, **PROBLEMS},
+)
+async def result(request: Request, job_id: str, index: str) -> Response:
+    """There as soon as that picture is done; pictures are counted from 0."""
+    service, queue = _parts(request)
+    owner = _owner(request)
+    if not (index.isascii() and index.isdecimal() and len(index) <= 6):
+        raise JobNotFoundError(f"the job has no result {index[:20]!r}: pictures are counted from 0.")
+    found = await service.engine.beside(lambda: queue.result(job_id, int(index), owner))
+    headers = {"Content-Disposition": _attachment(found.name)}
+    if found.path is not None:
+        return FileResponse(found.path, media_type=found.media_type, headers=headers)
+    return Response(found.read(), media_type=found.media_type, headers=headers)
+
+
+@router.get(
+    "/jobs/{job_id}/results",
+    summary="All results as a zip",
+    response_class=Response,
+    responses={
+        200: {"description": "The results.", "content": {"application/zip": {"schema": _BINARY}}},
+        **PROBLEMS,
+    },
+)
+async def results(request: Request, job_id: str) -> Response:
+    """Those that are done, once the job has ended; names begin with the number of the picture."""
+    service, queue = _parts(request)
+    owner = _owner(request)
+    record = await service.engine.beside(lambda: queue.get(job_id, owner))
+    done = [index for index, item in enumerate(record.items) if item.state == "done"]
+    if not record.has_ended or not done:
+        raise JobUnfinishedError(
+            "the job has not ended yet. Ask again later." if not record.has_ended else "the job has no results."
+        )
+    width = len(str(len(record.items)))
+
+    def files() -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+        for index in done:
+            found = queue.result(job_id, index, owner)
+            yield f"{index:0{width}}-{found.name}", partial(_opened, found)
+
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"'}
+    return StreamingResponse(archives.pack(files()), media_type="application/zip", headers=headers)
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    status_code=204,
+    summary="Stop a job and delete all of it",
+    response_class=Response,
+    responses={204: {"description": "It is gone."}, **PROBLEMS},
+)
+async def delete(request: Request, job_id: str) -> Response:
+    """What runs is not interrupted, but its result is dropped."""
+    service, queue = _parts(request)
+    owner = _owner(request)
+    await service.engine.beside(lambda: queue.delete(job_id, owner))
+    return Response(status_code=204)
+
+
+def described(record: JobRecord) -> dict[str, Any]:
+    """A job as its owner may see it."""
+    done, total = record.progress
+    items = []
+    for index, item in enumerate(record.items):
+        entry: dict[str, Any] = {"name": item.name, "state": item.state}
+        if item.state == "done":
+            entry |= {"result": f"/jobs/{record.id}/results/{index}", "media_type": item.media_type, "size": item.size}
+            entry |= {"details": dict(item.details)}
+        if item.error is not None:
+            entry["error"] = {"code": item.error.code, "message": item.error.message}
+        items.append(entry)
+    return {
+        "id": record.id,
+        "state": record.state,
+        "progress": {"done": done, "total": total},
+        "items": items,
+        "results": f"/jobs/{record.id}/results" if record.state == "done" else None,
+        "error": None if record.error is None else {"code": record.error.code, "message": record.error.message},
+        "created_at": _time(record.created_at),
+        "started_at": _time(record.started_at),
+        "ended_at": _time(record.ended_at),
+        "expires_at": _time(record.expires_at),
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
+def _json(value: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    import json
+
+    return Response(json.dumps(value), status, headers, "application/json")
+
+
+def _parts(request: Request) -> tuple[Service, JobQueue]:
+    service: Service = request.app.state.service
+    if service.queue is None:
+        raise JobNotFoundError("jobs are switched off here.")
+    return service, service.queue
+
+
+def _owner(request: Request) -> str:
+    """The id of the API key; without keys all jobs are nobody's, and their ids are what keeps them apart."""
+    kind, _, name = str(request.scope["state"]["caller"]).partition(":")
+    return name if kind == "key" else ANONYMOUS
+
+
+def _options(fields: JobFields, scenery: bytes | None, settings: Settings) -> JobOptions:
+    behind, url = background(fields.background)
+    if url is not None:
+        raise FieldError({"background": "of a job is a colour or a blur. Send a picture as background_image."})
+    if scenery is not None and behind is not None:
+        raise FieldError({"background": "send background or background_image, not both."})
+    text: str | bytes | None = scenery
+    if isinstance(behind, Plain):
+        text = ",".join(map(str, behind.rgba[:3]))
+    elif isinstance(behind, Blur):
+        text = behind.spec
+    model = fields.model if "model" in fields.model_fields_set else settings.model
+    output = OutputOptions(format=fields.format, alpha_only=fields.alpha, background=text, quality=fields.quality)
+    matte = MatteOptions(decontaminate=fields.decontaminate, limits=settings.limits)
+    return JobOptions(model=model, matte=matte, output=output)
+
+
+def _webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:
+    if url is None:
+        return None
+    if not settings.allow_webhooks:
+        raise FieldError({"webhook_url": "webhooks are switched off here. Ask for the job's state instead."})
+    if caller.startswith("address:") and settings.webhook_secret is None:
+        raise FieldError({"webhook_url": "needs an API key to sign with, or a --webhook-secret."})
+    return Webhook(url, secret_ref=caller.partition(":")[2] if caller.startswith("key:") else ANONYMOUS)
+
+
+class _Spool:
+    """Where pictures wait for ``submit``: beside the queue's files if it has any, else in memory."""
+
+    def __init__(self, folder: Path | None, made: list[Path]) -> None:
+        self._folder = folder
+        self._made = made
+
+    def keep(self, name: str, source: BinaryIO) -> JobItem:
+        """An item with everything from where ``source`` stands."""
+        name = _file_name(name)
+        if self._folder is None:
+            return JobItem(name, data=source.read())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f".upload-{secrets.token_hex(12)}"
+        self._made.append(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            archives.copy(source, target)
+        return JobItem(name, path=path)
+
+
+def _file_name(name: str) -> str:
+    """The last part of what a client calls its file, without what no file name has."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = "".join(char for char in last if char.isprintable())[:200]
+    return plain.strip(". ") or "picture"
+
+
+def _items(uploads: list[UploadFile], zips: list[UploadFile], spool: _Spool, settings: Settings) -> list[JobItem]:
+    if len(uploads) > settings.max_job_items:
+        raise FieldError({"image": f"a job takes {settings.max_job_items:,} pictures; {len(uploads):,} came."})
+    items: list[JobItem] = []
+    for upload in uploads:
+        if (upload.size or 0) > settings.max_upload_bytes:
+            raise FieldError({"image": f"{upload.filename!r} has more than {settings.max_upload_bytes:,} bytes."})
+        items.append(spool.keep(upload.filename or "picture", upload.file))
+    for archive in zips:
+        archives.unpack(
+            archive.file,
+            lambda name, file: items.append(spool.keep(name, file)),
+            most_items=settings.max_job_items,
+            most_item=settings.max_upload_bytes,
+            most_bytes=settings.max_job_bytes,
+        )
+    return items
+
+
+def _forget(paths: list[Path]) -> None:
+    """Remove what a refused job left; an accepted one has taken its files."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _opened(found: JobResult) -> BinaryIO:
+    return found.path.open("rb") if found.path is not None else BytesIO(found.data or b"")
+
+
+def _attachment(name: str) -> str:
+    plain = "".join(char if (char.isascii() and char.isalnum()) or char in "._- " else "_" for char in name)
+    return f'attachment; filename="{plain}"'
+
+
+class EngineWork:
+    """``Work`` of the embedded queue: the same networks as the requests', one picture in them at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
+        """The matte of a picture, encoded; see ``bshm.jobs.MattingWork``."""
+        return self._engine.work(picture, name, options)
+
+
+def open_queue(settings: Settings, engine: Engine, secret_of: Callable[[str], str | None]) -> JobQueue:
+    """The queue that the settings name.
+
+    Args:
+        settings: ``broker``, ``jobs_store`` and the other ``jobs_…``.
+        engine: works on jobs of the embedded queue.
+        secret_of: from an owner to what signs webhooks.
+
+    Raises:
+        OptionError: they contradict each other.
+        OutputError, QueueUnavailableError, MissingExtraError: the queue cannot be opened.
+    """
+    from bshm.jobs.options import QueueOptions
+
+    options = QueueOptions(capacity=settings.jobs_capacity, workers=settings.jobs_workers)
+    if settings.broker == "embedded":
+        from bshm.jobs import EmbeddedQueue
+
+        folder = Path(settings.jobs_store) if settings.jobs_store else _default_store()
+        if "://" in str(settings.jobs_store or ""):
+            raise OptionError("--jobs-store is a folder for the embedded queue; a URL needs a --broker.")
+        return EmbeddedQueue(folder, EngineWork(engine), options=options, secrets=secret_of)
+    from bshm.jobs import CeleryQueue
+
+    if settings.jobs_store is None:
+        raise OptionError("--broker needs --jobs-store: a folder that all workers share, or redis://HOST:PORT/N.")
+    return CeleryQueue(settings.broker, settings.jobs_store, options=options)
+
+
+def _default_store() -> Path:
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "bshm" / "jobs"

@@ -1,0 +1,135 @@
+"""API keys: shown once, kept as hashes, revoked at once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import threading
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bshm.errors import OptionError, OutputError
+from bshm.io import sink
+
+_NAME = re.compile(r"[\w .@-]{1,64}")
+_PREFIX = "bshm_"
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key as it is kept.
+
+    Attributes:
+        id: names it in lists, logs and jobs; not secret.
+        name: whose it is, for people.
+        sha256: of the key, lower-case hex.  A plain hash is enough: the key is 256 random bits, which no list of
+            guesses holds, unlike a password.
+        created: ISO date and time, UTC.
+    """
+
+    id: str
+    name: str
+    sha256: str
+    created: str
+
+
+def default_file() -> Path:
+    """Where the keys of this user are."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "bshm" / "keys.json"
+
+
+def hash_of(secret: str) -> str:
+    """The hash that is kept of a key."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class Keys:
+    """The keys in a file; a change of the file is seen at the next request.  Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._keys: tuple[Key, ...] = ()
+
+    def all(self) -> tuple[Key, ...]:
+        """Every key.
+
+        Raises:
+            OptionError: the file is there, but cannot be read: better no service than an open one.
+        """
+        with self._lock:
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                self._stamp, self._keys = None, ()
+                return ()
+            except OSError as error:
+                raise OptionError(f"the keys in {self.path} cannot be read: {error}.") from error
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if stamp != self._stamp:
+                self._keys = _read(self.path)
+                self._stamp = stamp
+            return self._keys
+
+    def find(self, secret: str) -> Key | None:
+        """The key that ``secret`` is, or None."""
+        wanted = hash_of(secret)
+        # Each is compared, in a time that does not tell how much of a hash was right.
+        matches = [key for key in self.all() if hmac.compare_digest(key.sha256, wanted)]
+        return matches[0] if matches else None
+
+    def add(self, name: str) -> tuple[Key, str]:
+        """Make a key.
+
+        Returns:
+            the entry, and the key itself: it is kept nowhere.
+
+        Raises:
+            OptionError: a name that is empty, long or odd.
+            OutputError: the file cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise OptionError(f"a key's name has 1 to 64 letters, digits, spaces or . @ _ -; got {name!r}.")
+        secret = _PREFIX + secrets.token_urlsafe(32)
+        key = Key(secrets.token_hex(4), name, hash_of(secret), _now())
+        self._write((*self.all(), key))
+        return key, secret
+
+    def revoke(self, name_or_id: str) -> list[Key]:
+        """Remove keys by id, or all of a name.
+
+        Raises:
+            OptionError: there is none.
+        """
+        gone = [key for key in self.all() if name_or_id in (key.id, key.name)]
+        if not gone:
+            raise OptionError(f"there is no key {name_or_id!r} in {self.path}. `bshm keys list` shows them.")
+        self._write(tuple(key for key in self.all() if key not in gone))
+        return gone
+
+    def _write(self, keys: tuple[Key, ...]) -> None:
+        text = json.dumps({"format": 1, "keys": [asdict(key) for key in keys]}, indent=2) + "\n"
+        sink.write(text.encode(), self.path, overwrite=True)
+        try:
+            self.path.chmod(0o600)
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be made private: {error}.") from error
+
+
+def _read(path: Path) -> tuple[Key, ...]:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Key(**each) for each in entry["keys"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(f"{path} is no file of keys: {error}. Mend it, or make one with `bshm keys add`.") from error
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,86 @@
+"""How much one key or address may ask for: megapixel pictures a minute, as remove.bg counts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bshm.server.refusals import RateLimitError
+
+_WINDOW_S = 60.0
+# An attacker with many addresses must not fill the memory; whoever asked longest ago is forgotten first.
+_MOST_CALLERS = 10_000
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What is left of a minute.
+
+    Attributes:
+        limit, remaining: megapixel pictures.
+        reset_at: when the minute ends, in seconds since 1970.
+    """
+
+    limit: int
+    remaining: int
+    reset_at: float
+
+    def headers(self) -> dict[str, str]:
+        """As remove.bg tells it."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(math.ceil(self.reset_at)),
+        }
+
+
+def units_of(pixels: int) -> int:
+    """What a picture counts: its megapixels, rounded up.
+
+    >>> units_of(640 * 480), units_of(12_000_001)
+    (1, 13)
+    """
+    return max(1, -(-pixels // 1_000_000))
+
+
+class Rates:
+    """Windows of a minute, one for each caller.  For one event loop."""
+
+    def __init__(self, limit: int, *, clock: Callable[[], float] = time.time) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def charge(self, caller: str, units: int) -> Rate | None:
+        """Take ``units`` from the caller's minute; None without a limit.
+
+        Raises:
+            RateLimitError: there is not as much left.  A picture that is larger than the whole limit passes in a
+                fresh minute, or it never would.
+        """
+        if self._limit == 0:
+            return None
+        rate = self.look(caller)
+        if units > rate.remaining and rate.remaining < self._limit:
+            raise RateLimitError(
+                f"{self._limit} megapixel pictures a minute are allowed, and {rate.remaining} are left for this one "
+                f"of {units}.",
+                retry_after_s=max(0.0, rate.reset_at - self._clock()),
+            )
+        used = self._limit - rate.remaining + units
+        self._windows[caller] = (rate.reset_at, used)
+        self._windows.move_to_end(caller)
+        while len(self._windows) > _MOST_CALLERS:
+            self._windows.popitem(last=False)
+        return Rate(self._limit, max(0, self._limit - used), rate.reset_at)
+
+    def look(self, caller: str) -> Rate:
+        """What the caller has left."""
+        now = self._clock()
+        reset_at, used = self._windows.get(caller, (0.0, 0))
+        if reset_at <= now:
+            reset_at, used = now + _WINDOW_S, 0
+        return Rate(self._limit, max(0, self._limit - used), reset_at)

@@ -1,0 +1,306 @@
+"""``/v1.0``: the API of remove.bg, so that its clients work with nothing changed but the address.
+
+What differs: nothing is charged (``X-Credits-Charged: 0``), only people are cut out, shadows are drawn for people, and
+``webp`` is a format.  ``X-Foreground-*`` tells where the people are before anything is cropped or placed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from bshm.color import looks_like_color, parse_color
+from bshm.crop import NO_MARGINS, Margins, parse_length, parse_margins
+from bshm.errors import FetchError, OptionError, UrlRefusedError
+from bshm.options import OutputOptions
+from bshm.server import intake
+from bshm.server.answers import FieldError, NobodyError, box_headers
+from bshm.server.matte import picture, request_body
+from bshm.server.rendering import Plain, Recipe, Region, ResultFormat
+from bshm.server.service import Order, Outcome, Service
+
+_QUARTER, _MEDIUM, _HD, _PNG, _FULL, _LARGEST = 250_000, 1_500_000, 4_000_000, 10_000_000, 25_000_000, 50_000_000
+SIZES: dict[str, int] = {
+    "preview": _QUARTER,
+    "small": _QUARTER,
+    "regular": _QUARTER,
+    "medium": _MEDIUM,
+    "hd": _HD,
+    "full": _FULL,
+    "4k": _FULL,
+    "auto": _FULL,
+    "50MP": _LARGEST,
+}
+_TYPES = ("auto", "person", "product", "car", "animal", "graphic", "graphics", "transportation", "other")
+_HEX = re.compile(r"#?([0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%")
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+# What the numbers of an account without bills say: enough for every client that looks before it asks.
+_PLENTY = 1_000_000
+
+
+class RemoveBgFields(BaseModel):
+    """The parameters of remove.bg; each is read as leniently as there."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    image_url: str | None = Field(None, max_length=4096, description="Source image URL.")
+    size: str = Field("preview", description=f"Maximum output resolution: {', '.join(SIZES)}.", examples=["auto"])
+    type: str = Field("auto", description="Foreground type; people are what is cut out: auto or person.")
+    type_level: str = Field("1", description="none leaves X-Type out.")
+    format: str = Field("auto", description="auto, png, jpg, webp or zip.", examples=["png"])
+    roi: str = Field("0% 0% 100% 100%", description="Region of interest: x1 y1 x2 y2, px or %.")
+    crop: str | bool = Field("false", description="Crop off empty regions.")
+    crop_margin: str = Field("0", description="Margin around the cropped subject: 1, 2 or 4 lengths, px or %.")
+    scale: str = Field("original", description="Subject relative to the image, 10% to 100%.")
+    position: str | None = Field(None, description="original, center, or one or two of 0% to 100%.")
+    channels: str = Field("rgba", description="rgba or alpha.")
+    add_shadow: str | bool = Field("false", description="Let the people throw a soft shadow.")
+    semitransparency: str | bool = Field("true", description="Accepted; people have no car windows.")
+    bg_color: str | None = Field(None, description="Hex (3, 4, 6 or 8 digits) or a colour name.", examples=["81d4fa"])
+    bg_image_url: str | None = Field(None, max_length=4096, description="Background image URL.")
+
+
+router = APIRouter(prefix="/v1.0", tags=["remove.bg"])
+
+_ERROR = {
+    "description": "As remove.bg writes it.",
+    "content": {
+        "application/json": {
+            "example": {"errors": [{"title": "Invalid size parameter given", "code": "invalid_size"}]},
+            "schema": {"type": "object"},
+        }
+    },
+}
+_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _ERROR, "503": _ERROR, "504": _ERROR}
+_BINARY = {"type": "string", "format": "binary"}
+_BASE64 = {"image_file_b64": {"type": "string", "format": "byte", "description": "Source image as base64."}}
+_BODY = request_body(RemoveBgFields, {"image_file": _BINARY, "bg_image_file": _BINARY, **_BASE64}, dict(_BASE64))
+for _content in _BODY["content"].values():
+    _content["schema"]["additionalProperties"] = True
+
+
+@router.post(
+    "/removebg",
+    summary="As remove.bg's API",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The result; as JSON with Accept: application/json.",
+            "content": {
+                **{kind: {"schema": _BINARY} for kind in ("image/png", "image/jpeg", "image/webp", "application/zip")},
+                "application/json": {"schema": {"type": "object"}},
+            },
+        },
+        **_ERRORS,
+    },
+    openapi_extra={"requestBody": _BODY},
+)
+async def removebg(request: Request) -> Response:
+    """Send `image_file`, `image_file_b64` or `image_url`.
+
+    curl -H 'X-Api-Key: KEY' -F image_file=@photo.jpg -F size=auto http://127.0.0.1:8000/v1.0/removebg -o cut.png
+    """
+    service: Service = request.app.state.service
+    most = service.settings.max_upload_bytes
+    async with intake.body(request, most_part=most) as body:
+        sources = [
+            await picture(service, body, "image_file", most),
+            await picture(service, body, "image_file_b64", most),
+        ]
+        scenery = await picture(service, body, "bg_image_file", most)
+        fields = body.model(RemoveBgFields)
+    given = [each for each in sources if each is not None]
+    order = order_of(fields, given, scenery, service)
+    try:
+        outcome = await service.serve(request, order, request.scope["state"]["caller"])
+    except (UrlRefusedError, FetchError) as error:
+        if order.scenery_url is not None and order.url is None:
+            raise FieldError({"bg_image_url": str(error)}, code="failed_bg_download") from error
+        raise
+    if outcome.rendered.empty:
+        raise NobodyError("nobody was found in the picture.")
+    wants_json = "application/json" in request.headers.get("accept", "")
+    return _answer(outcome, fields, as_json=wants_json)
+
+
+def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, service: Service) -> Order:
+    """What the parameters ask for.
+
+    Raises:
+        FieldError: one is wrong, or they contradict each other.
+    """
+    if len(given) + (fields.image_url is not None) > 1:
+        raise FieldError(
+            {"image_file": "please provide either image_url, image_file or image_file_b64."}, code="multiple_sources"
+        )
+    if not given and fields.image_url is None:
+        raise FieldError(
+            {"image_file": "please provide the source image in image_url, image_file or image_file_b64."},
+            code="missing_source",
+        )
+    backgrounds = [fields.bg_color, fields.bg_image_url, scenery]
+    if sum(each is not None for each in backgrounds) > 1:
+        raise FieldError(
+            {"bg_color": "please provide either bg_color, bg_image_url or bg_image_file."}, code="multiple_bg_sources"
+        )
+    if fields.size not in SIZES:
+        raise FieldError({"size": f"takes {', '.join(SIZES)}; got {fields.size[:40]!r}."})
+    if fields.format not in ("auto", "png", "jpg", "webp", "zip"):
+        raise FieldError({"format": f"takes auto, png, jpg, webp or zip; got {fields.format[:40]!r}."})
+    if fields.channels not in ("rgba", "alpha"):
+        raise FieldError({"channels": f"takes rgba or alpha; got {fields.channels[:40]!r}."})
+    if fields.type not in _TYPES:
+        raise FieldError({"type": f"takes auto or person; got {fields.type[:40]!r}."})
+    if fields.type not in ("auto", "person"):
+        raise NobodyError(f"people are what this service cuts out; {fields.type!r} was asked for.")
+    if fields.type_level not in ("none", "1", "2", "latest"):
+        raise FieldError({"type_level": f"takes none, 1, 2 or latest; got {fields.type_level[:40]!r}."})
+    form: ResultFormat = fields.format  # type: ignore[assignment]
+    alpha_only = fields.channels == "alpha"
+    _boolean("semitransparency", fields.semitransparency)
+    behind = None if alpha_only or fields.bg_color is None else Plain(_color(fields.bg_color))
+    wants_scenery = not alpha_only and (scenery is not None or fields.bg_image_url is not None)
+    if wants_scenery or (form == "jpg" and behind is None and not alpha_only):
+        behind = Plain((255, 255, 255, 255))  # JPEG has no transparency: white, as there
+    scale = _scale(fields.scale)
+    recipe = Recipe(
+        model=service.settings.model,
+        max_pixels=min(SIZES[fields.size], _PNG if form in ("png", "auto") else _LARGEST),
+        region=_region(fields.roi),
+        alpha_only=alpha_only,
+        background=behind,
+        format=form,
+        quality=OutputOptions.quality,
+        shadow=_boolean("add_shadow", fields.add_shadow),
+        crop=_boolean("crop", fields.crop),
+        margins=_margins(fields.crop_margin),
+        scale=scale,
+        position=_position(fields.position),
+    )
+    if not recipe.crop:
+        recipe = replace(recipe, margins=NO_MARGINS)
+    return Order(
+        recipe,
+        data=given[0] if given else None,
+        url=fields.image_url,
+        scenery=scenery if wants_scenery else None,
+        scenery_url=fields.bg_image_url if wants_scenery else None,
+    )
+
+
+@router.get(
+    "/account",
+    summary="As remove.bg's API: a balance that never ends",
+    responses={200: {"description": "The balance."}, **_ERRORS},
+)
+async def account(request: Request) -> dict[str, Any]:
+    """Nothing is charged here; what may be used is limited by the rate alone."""
+    service: Service = request.app.state.service
+    rate = service.rates.look(request.scope["state"]["caller"])
+    return {
+        "data": {
+            "attributes": {
+                "credits": {"total": _PLENTY, "subscription": _PLENTY, "payg": 0, "enterprise": 0},
+                "api": {"free_calls": rate.remaining if rate.limit else _PLENTY, "sizes": "all"},
+            }
+        }
+    }
+
+
+def _answer(outcome: Outcome, fields: RemoveBgFields, *, as_json: bool) -> Response:
+    rendered = outcome.rendered
+    headers = {
+        "X-Width": str(rendered.width),
+        "X-Height": str(rendered.height),
+        "X-Credits-Charged": "0",
+        **box_headers(rendered.box),
+        "X-Bshm-Model": rendered.model,
+        "X-Bshm-Cache": "hit" if outcome.cached else "miss",
+    }
+    if fields.type_level != "none":
+        headers["X-Type"] = "person"
+    if outcome.rate is not None:
+        headers.update(outcome.rate.headers())
+    if not as_json:
+        return Response(rendered.data, media_type=rendered.media_type, headers=headers)
+    data: dict[str, Any] = {"result_b64": base64.b64encode(rendered.data).decode("ascii")}
+    if rendered.box is not None:
+        data |= {f"foreground_{side}": value for side, value in rendered.box._asdict().items()}
+    return Response(json.dumps({"data": data}), media_type="application/json", headers=headers)
+
+
+def _boolean(name: str, value: str | bool) -> bool:
+    word = str(value).strip().lower()
+    if word not in (*_TRUE, *_FALSE):
+        raise FieldError({name: f"takes true or false; got {word[:40]!r}."})
+    return word in _TRUE
+
+
+def _color(text: str) -> tuple[int, int, int, int]:
+    """As there: hex without #, too, and with a last digit or two for opacity."""
+    text = text.strip()
+    match = _HEX.fullmatch(text)
+    if match:
+        digits = match[1]
+        if len(digits) <= 4:
+            digits = "".join(digit * 2 for digit in digits)
+        red, green, blue, opacity = (int((digits + "ff")[at : at + 2], 16) for at in (0, 2, 4, 6))
+        return red, green, blue, opacity
+    try:
+        if looks_like_color(text):
+            return (*parse_color(text), 255)
+    except OptionError as error:
+        raise FieldError({"bg_color": str(error)}) from error
+    raise FieldError({"bg_color": f"takes a hex code such as 81d4fa or a colour name; got {text[:40]!r}."})
+
+
+def _region(text: str) -> Region | None:
+    if text.strip() == "0% 0% 100% 100%":
+        return None
+    words = text.split()
+    try:
+        if len(words) != 4:
+            raise OptionError(f"a region is four lengths, x1 y1 x2 y2; got {text[:80]!r}.")
+        return Region(*(parse_length(word) for word in words))
+    except OptionError as error:
+        raise FieldError({"roi": str(error)}) from error
+
+
+def _margins(text: str) -> Margins:
+    try:
+        return parse_margins(text)
+    except OptionError as error:
+        raise FieldError({"crop_margin": str(error)}) from error
+
+
+def _scale(text: str) -> float | None:
+    if text.strip() == "original":
+        return None
+    share = _percent(text)
+    if share is None or not 0.1 <= share <= 1:
+        raise FieldError({"scale": f"takes original or 10% to 100%; got {text[:40]!r}."})
+    return share
+
+
+def _position(text: str | None) -> tuple[float, float] | None:
+    if text is None or text.strip() == "original":
+        return None
+    words = text.split()
+    if words == ["center"]:
+        return 0.5, 0.5
+    shares = [_percent(word) for word in words]
+    if len(shares) not in (1, 2) or any(share is None or share > 1 for share in shares):
+        raise FieldError({"position": f"takes original, center, or one or two of 0% to 100%; got {text[:40]!r}."})
+    return shares[0] or 0.0, shares[-1] or 0.0
+
+
+def _percent(text: str) -> float | None:
+    match = _PERCENT.fullmatch(text.strip())
+    return float(match[1]) / 100 if match else None

@@ -1,0 +1,76 @@
+"""The service as a process: what `bshm serve` does once its settings are known."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+from bshm.errors import BshmError, OptionError
+from bshm.server import logs
+from bshm.server.app import check_place, create_app
+from bshm.server.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests that are in the house are answered first.
+
+    Raises:
+        OptionError: the address cannot be had, or other machines would be served without keys.
+        BshmError: the model, the cache or the queue cannot be opened.
+    """
+    logs.set_up(settings.log_level)
+    app = create_app(settings)
+    check_place(settings, has_keys=not app.state.service.is_open)
+    listening = _listen(settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_s)),
+        # Far more than may work at once: those beyond are told so by the gate, in the form their clients read.
+        backlog=2048,
+        lifespan="on",
+    )
+    server = _Server(config)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
+    sys.stderr.flush()
+    with listening:
+        asyncio.run(server.serve(sockets=[listening]))
+    if server.failure is not None:
+        raise server.failure
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which tells only its log why a start failed."""
+
+    failure: BshmError | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        if self.should_exit and not self.started:
+            self.failure = self.config.app.state.failure  # type: ignore[union-attr]
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise OptionError(
+            f"nothing can listen on {settings.host} port {settings.port}: {error.strerror or error}. "
+            "Choose another --port, or stop what has it."
+        ) from error
+    return listening

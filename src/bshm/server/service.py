@@ -1,0 +1,271 @@
+"""One service: what its routes share.  From an order to its answer, through rates, cache and single flight."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from starlette.requests import Request
+
+from bshm.errors import UnreadablePictureError, UrlRefusedError
+from bshm.io import decode
+from bshm.io.fetch import Validators
+from bshm.jobs import ANONYMOUS
+from bshm.server import cache as caches
+from bshm.server.engine import Engine, Fetch, fetch_url
+from bshm.server.flights import Flights
+from bshm.server.keys import Keys, default_file
+from bshm.server.metrics import Metrics
+from bshm.server.rates import Rate, Rates, units_of
+from bshm.server.refusals import ClientGoneError, TimeRanOutError
+from bshm.server.rendering import Recipe, Rendered, Scenery
+from bshm.server.settings import DEFAULT_RATE_LIMIT, Settings
+
+if TYPE_CHECKING:
+    from bshm.jobs import JobQueue
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a request wants.
+
+    Attributes:
+        recipe: what to make of the picture.
+        data: the picture; or None.
+        url: where it is; or None.
+        scenery: a picture for the background; or None.
+        scenery_url: where that is; or None.
+    """
+
+    recipe: Recipe
+    data: bytes | None = None
+    url: str | None = None
+    scenery: bytes | None = None
+    scenery_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a request gets.
+
+    Attributes:
+        rendered: the result.
+        cached: it was not made for this request.
+        rate: what the caller has left; None without a limit.
+    """
+
+    rendered: Rendered
+    cached: bool
+    rate: Rate | None
+
+
+@dataclass(frozen=True)
+class _KnownUrl:
+    """What the cache knows of a URL."""
+
+    validators: Validators
+    sha256: str
+    pixels: int
+
+
+class Service:
+    """The parts of a running service."""
+
+    def __init__(self, settings: Settings, *, fetch: Fetch = fetch_url) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.keys = Keys(settings.keys_file or default_file())
+        self.is_open = not self.keys.all()
+        limit = settings.rate_limit
+        if limit is None:
+            limit = 0 if self.is_open and not settings.allow_open else DEFAULT_RATE_LIMIT
+        self.rates = Rates(limit)
+        self.cache = caches.open_cache(settings)
+        self.engine = Engine(settings, self.metrics, fetch=fetch)
+        self.flights: Flights[Rendered] = Flights()
+        self.queue: JobQueue | None = None
+        self.inside = 0
+        self.draining = False
+        self.metrics.watch("bshm_queue_depth", "Requests in the house.", lambda: self.inside)
+        self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.flights))
+        self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.engine.is_ready))
+
+    @property
+    def retry_after_s(self) -> float:
+        """When those who are inside now will have been served."""
+        return max(1.0, min(60.0, self.inside * self.engine.mean_s))
+
+    async def serve(self, request: Request, order: Order, caller: str) -> Outcome:
+        """The result of an order, for as long as somebody waits for it.
+
+        Raises:
+            TimeRanOutError, ClientGoneError, RateLimitError: see ``bshm.server.refusals``.
+            BshmError: whatever is wrong with the order.
+        """
+        return await until_gone(request, self._serve(order, caller), self.settings.request_timeout_s)
+
+    async def _serve(self, order: Order, caller: str) -> Outcome:
+        rate = self.rates.charge(caller, 1)
+        order = await self._with_scenery(order)
+        weights = self.engine.weights_sha256(order.recipe.model)
+        recipe = order.recipe.canonical()
+        data, sha256, pixels = order.data, "", 0
+        hit: Rendered | None = None
+        if data is None:
+            data, sha256, pixels, hit = await self._from_url(order.url or "", recipe, weights)
+        if data is not None:
+            sha256, pixels = await self.engine.beside(partial(self._measured, data))
+        rate = self._charge_size(caller, pixels, rate)
+        key = caches.result_key(sha256, recipe, weights)
+        if hit is None:
+            hit = await self._cached(key)
+        if hit is not None or data is None:
+            if hit is None:  # it left the cache while the URL was asked
+                raise UnreadablePictureError("the picture has to be fetched again. Repeat the request.")
+            self.metrics.cache.labels("hit").inc()
+            return Outcome(hit, True, rate)
+        joined = key in self.flights
+        self.metrics.cache.labels("joined" if joined else "miss").inc()
+        rendered = await self.flights.join(key, partial(self._make, key, data, order.recipe, order.scenery))
+        return Outcome(rendered, joined, rate)
+
+    async def _make(self, key: str, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:
+        rendered = await self.engine.make(data, recipe, scenery)
+        # Kept as if it had taken no time: what a hit tells of stages is how long they took back then.
+        await self.engine.beside(lambda: self.cache.put(key, rendered.to_bytes()))
+        return rendered
+
+    def _measured(self, data: bytes) -> tuple[str, int]:
+        height, width = decode.size_of(data, name="the picture", limits=self.settings.limits)
+        return hashlib.sha256(data).hexdigest(), height * width
+
+    def _charge_size(self, caller: str, pixels: int, rate: Rate | None) -> Rate | None:
+        more = units_of(pixels) - 1
+        return self.rates.charge(caller, more) if more and rate is not None else rate
+
+    async def _cached(self, key: str) -> Rendered | None:
+        def look() -> Rendered | None:
+            stored = self.cache.get(key)
+            if stored is None:
+                return None
+            try:
+                return Rendered.from_bytes(stored)
+            except (ValueError, UnicodeDecodeError):
+                return None
+
+        return await self.engine.beside(look)
+
+    async def _with_scenery(self, order: Order) -> Order:
+        if order.scenery_url is not None:
+            self._check_urls_allowed()
+            fetched = await self.engine.fetch(order.scenery_url, None)
+            order = replace(order, scenery=fetched.data or b"")
+        if order.scenery is None:
+            return order
+        sha256 = hashlib.sha256(order.scenery).hexdigest()
+        return replace(order, recipe=replace(order.recipe, background=Scenery(sha256)))
+
+    async def _from_url(self, url: str, recipe: str, weights: str) -> tuple[bytes | None, str, int, Rendered | None]:
+        """The picture behind a URL; or the result kept of it, where its server says that it has not changed."""
+        self._check_urls_allowed()
+        known = await self._known(url)
+        kept: Rendered | None = None
+        if known is not None:
+            kept = await self._cached(caches.result_key(known.sha256, recipe, weights))
+        fetched = await self.engine.fetch(url, known.validators if known is not None and kept is not None else None)
+        if fetched.data is None:
+            if known is None or kept is None:
+                raise UnreadablePictureError("the URL's server says that an unknown picture has not changed.")
+            return None, known.sha256, known.pixels, kept
+        data = fetched.data
+        if fetched.validators != Validators():
+            sha256, pixels = await self.engine.beside(partial(self._measured, data))
+            entry = json.dumps({"validators": asdict(fetched.validators), "sha256": sha256, "pixels": pixels})
+            await self.engine.beside(lambda: self.cache.put(caches.url_key(url), entry.encode()))
+        return data, "", 0, None
+
+    async def _known(self, url: str) -> _KnownUrl | None:
+        stored = await self.engine.beside(lambda: self.cache.get(caches.url_key(url)))
+        if stored is None:
+            return None
+        try:
+            entry = json.loads(stored)
+            return _KnownUrl(Validators(**entry["validators"]), entry["sha256"], entry["pixels"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _check_urls_allowed(self) -> None:
+        if not self.settings.allow_urls:
+            raise UrlRefusedError("URLs are not fetched here. Send the picture itself, or start with --allow-urls.")
+
+    async def open(self) -> None:
+        """Open the default model and the queue of jobs.
+
+        Raises:
+            BshmError: either cannot be opened.
+        """
+        await self.engine.beside(partial(self.engine.matting, self.settings.model))
+        if self.settings.jobs:
+            from bshm.server.jobs import open_queue
+
+            self.queue = await self.engine.beside(partial(open_queue, self.settings, self.engine, self._secret_of))
+            self.metrics.watch("bshm_jobs_depth", "Jobs that wait or run.", self._jobs_depth)
+
+    def _secret_of(self, owner: str) -> str | None:
+        """What signs the webhooks of an owner: both sides know the SHA-256 of a key; the key itself is kept nowhere."""
+        secret = self.settings.webhook_secret
+        if owner == ANONYMOUS:
+            return None if secret is None else secret.get_secret_value()
+        return next((key.sha256 for key in self.keys.all() if key.id == owner), None)
+
+    def _jobs_depth(self) -> float:
+        return float(self.queue.depth()) if self.queue is not None else 0.0
+
+    async def close(self) -> None:
+        """Finish what is in the house, give jobs back to their queue, and let go of everything."""
+        self.draining = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.flights.drain(), self.settings.shutdown_timeout_s)
+        if self.queue is not None:
+            queue, timeout_s = self.queue, self.settings.shutdown_timeout_s
+            await self.engine.beside(lambda: queue.close(timeout_s=timeout_s))
+        await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
+        self.cache.close()
+
+
+async def until_gone(request: Request, work: Awaitable[T], timeout_s: float) -> T:
+    """The result of ``work``, which is cancelled when the client goes away or the time is over.
+
+    Raises:
+        ClientGoneError, TimeRanOutError: it was.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request.receive))
+    try:
+        await asyncio.wait({task, gone}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if gone.done():
+            raise ClientGoneError("the client went away before the answer was there.")
+        raise TimeRanOutError(
+            f"the answer took longer than {timeout_s:g} s. Try again later, send a smaller picture, or make it a job.",
+            retry_after_s=timeout_s,
+        )
+    finally:
+        for each in (task, gone):
+            each.cancel()
+
+
+async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        message = await receive()
+        if isinstance(message, dict) and message.get("type") == "http.disconnect":
+            return

@@ -1,0 +1,189 @@
+"""Every setting of the service, once: the class below makes the flags, the environment and the file.
+
+A flag wins over ``BSHM_…`` in the environment, that over ``[server]`` in bshm.toml, that over the default.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from bshm.errors import OptionError
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, Limits
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIG_FILE = Path("bshm.toml")
+TABLE = "server"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# remove.bg's own limit: 500 pictures of one megapixel a minute, a tenth of that at ten megapixels.
+DEFAULT_RATE_LIMIT = 500
+MIB = 1024 * 1024
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Every setting of the service."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BSHM_", frozen=True, extra="forbid", env_ignore_empty=True, protected_namespaces=()
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and says which")
+    model: str = Field(DEFAULT_MODEL, description="the model that requests get which name none; see `bshm models`")
+    device: str = Field(DEFAULT_DEVICE, description="auto, cpu, cuda, …: that device or an error, never another one")
+    threads: int = Field(0, ge=0, le=256, description="threads of one run of the network; 0 takes all cores, at most 8")
+
+    in_flight: int = Field(
+        BatchOptions.jobs, ge=1, le=64, description="pictures decoded, matted or encoded at once, each in memory whole"
+    )
+    queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
+    request_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time from a request to its answer")
+    upload_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time that a request may take to arrive")
+    shutdown_timeout_s: float = Field(30.0, gt=0, le=3600, description="longest time for requests to end on SIGTERM")
+
+    max_upload_bytes: int = Field(32 * MIB, ge=1024, description="largest picture file, sent or fetched")
+    max_pixels: int = Field(50_000_000, ge=1, description="largest picture; one pixel needs about 20 bytes of memory")
+    rate_limit: int | None = Field(
+        None,
+        ge=0,
+        description="megapixel pictures a minute for each key or address; 0 has no limit; unset is "
+        f"{DEFAULT_RATE_LIMIT} where there are keys or --allow-open, else no limit",
+    )
+
+    allow_urls: bool = Field(False, description="fetch pictures from public URLs (image_url, bg_image_url)")
+    url_timeout_s: float = Field(15.0, gt=0, le=600, description="longest time for one download")
+    keys_file: Path | None = Field(
+        None, description="where `bshm keys` keeps its hashes; unset is ~/.config/bshm/keys.json"
+    )
+    allow_open: bool = Field(False, description="serve other machines without API keys: anybody may use the service")
+    allowed_hosts: Words = Field(
+        (), description="names in Host that are served without keys, beside localhost; * takes all"
+    )
+    cors_origins: Words = Field((), description="web pages of other origins that may use the service; none by default")
+    trusted_proxies: Words = Field(
+        (), description="addresses of proxies in front whose X-Forwarded-For and -Proto are believed"
+    )
+
+    cache: str = Field(
+        "disk", description="disk, off, or redis://HOST:PORT/N: keeps results for equal requests"
+    )
+    cache_dir: Path | None = Field(None, description="folder of the disk cache; unset is ~/.cache/bshm/results")
+    cache_bytes: int = Field(1024 * MIB, ge=MIB, description="largest size of the disk cache; the oldest go first")
+    cache_age_s: float = Field(3600.0, gt=0, description="how long a result is kept")
+
+    jobs: bool = Field(True, description="offer /jobs")
+    broker: str = Field("embedded", description="embedded, or the URL of a Celery broker that `bshm worker` listens to")
+    jobs_store: str | None = Field(
+        None,
+        description="where jobs and results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs",
+    )
+    jobs_workers: int = Field(1, ge=1, le=64, description="jobs worked on at once by the embedded queue")
+    jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
+    jobs_keep_s: float = Field(
+        3600.0, ge=1, le=31 * 86400, description="how long results are kept once a job has ended"
+    )
+    allow_webhooks: bool = Field(
+        False, description="call the webhook_url of an ended job; public addresses only"
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="signs webhooks of jobs without an API key; those with one are signed with its SHA-256"
+    )
+    max_job_bytes: int = Field(512 * MIB, ge=1024, description="largest request to /jobs, and largest unpacked zip")
+    max_job_items: int = Field(1000, ge=1, le=1000, description="pictures in one job")
+
+    page: bool = Field(True, description="serve the web page at /")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe lines in the log")
+
+    @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return tuple(word for word in value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def limits(self) -> Limits:
+        """What a picture may cost."""
+        return Limits(
+            pixels=self.max_pixels,
+            bytes=self.max_upload_bytes,
+            timeout_s=self.url_timeout_s,
+            allow_urls=self.allow_urls,
+        )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, file: no .env files and no folder of secrets."""
+        config = (
+            init_settings.init_kwargs.pop("_config", None) if isinstance(init_settings, InitSettingsSource) else None
+        )
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _file(config))
+
+
+def load(flags: dict[str, Any] | None = None, *, config: Path | None = None) -> Settings:
+    """The settings from flags, environment and file.
+
+    Args:
+        flags: by field; those that were not given are absent.
+        config: the file; None takes bshm.toml in the current folder, if it is there.
+
+    Raises:
+        OptionError: a value that is not allowed, a name that there is not, or a file that cannot be read.
+    """
+    try:
+        return Settings(**(flags or {}), _config=config)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise OptionError("; ".join(_explained(dict(each)) for each in error.errors())) from error
+
+
+def _explained(fault: dict[str, Any]) -> str:
+    name = ".".join(map(str, fault["loc"])) or "settings"
+    flag = f"--{name.replace('_', '-')}"
+    if fault["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}. `bshm serve --help` lists them."
+    return f"{flag} (BSHM_{name.upper()}): {fault['msg']}; got {fault['input']!r}."
+
+
+def _file(path: Path | None) -> dict[str, Any]:
+    if path is None and not CONFIG_FILE.is_file():
+        return {}
+    path = path or CONFIG_FILE
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get(TABLE, {})
+    except (OSError, ValueError) as error:
+        raise OptionError(f"the settings in {path} cannot be read: {error}.") from error
+    if not isinstance(table, dict):
+        raise OptionError(f"{path} needs a table [{TABLE}]; got {TABLE} = {table!r}.")
+    return table

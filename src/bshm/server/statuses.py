@@ -1,0 +1,111 @@
+"""Which HTTP status an error has, once.  What people may read of it is decided here too."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bshm import errors
+from bshm.server import refusals
+
+CLIENT_CLOSED = 499  # nginx's word for it; nobody reads it but the log
+
+
+class Answer(NamedTuple):
+    """How an error is answered.
+
+    Attributes:
+        status: HTTP status.
+        title: the same for every error of the kind.
+        detail: told in place of the error's own message, which may name files or addresses of this machine; None
+            tells the message.
+    """
+
+    status: int
+    title: str
+    detail: str | None = None
+
+
+_OUR_FAULT = "The service is at fault, not the request. Its log says more under the id of this request."
+
+# The most specific class of an error decides.
+OF_ERROR: Mapping[type[BaseException], Answer] = {
+    errors.CallerError: Answer(422, "The request asks for something that is not possible"),
+    errors.OptionError: Answer(422, "An option is wrong"),
+    errors.ShapeError: Answer(422, "The picture has no shape that can be worked on"),
+    errors.UnknownModelError: Answer(422, "No such model"),
+    errors.OutputExistsError: Answer(409, "It is there already"),
+    errors.JobNotFoundError: Answer(404, "No such job"),
+    errors.JobUnfinishedError: Answer(409, "The job has no such result"),
+    errors.IdempotencyError: Answer(409, "The idempotency key stands for another request"),
+    errors.InputError: Answer(422, "The input cannot be used"),
+    errors.SourceNotFoundError: Answer(422, "The picture is not there", "There is no such picture."),
+    errors.UnreadablePictureError: Answer(422, "The picture cannot be read"),
+    errors.PictureTooLargeError: Answer(413, "The picture is too large"),
+    # Its own message would tell which addresses names have in here.
+    errors.UrlRefusedError: Answer(
+        422,
+        "The URL may not be fetched",
+        "This service does not fetch that URL: fetching is switched off here, or the URL is not http(s) to a public "
+        "address without credentials. Send the picture itself.",
+    ),
+    errors.FetchError: Answer(424, "The URL did not give a picture"),
+    errors.EnvironmentFault: Answer(500, "The service is at fault", _OUR_FAULT),
+    errors.DeviceUnavailableError: Answer(503, "The device is not available", _OUR_FAULT),
+    errors.ModelFileError: Answer(503, "The model cannot be opened", _OUR_FAULT),
+    errors.OutputError: Answer(503, "The service cannot store it", _OUR_FAULT),
+    errors.DiskFullError: Answer(507, "The service has no room left", _OUR_FAULT),
+    errors.MissingExtraError: Answer(
+        415, "This kind of picture is not read here", "This service was installed without a reader for such pictures."
+    ),
+    errors.QueueFullError: Answer(503, "The queue is full"),
+    errors.QueueUnavailableError: Answer(503, "The queue cannot be reached", _OUR_FAULT),
+    errors.MemoryExhaustedError: Answer(503, "Out of memory"),
+    MemoryError: Answer(503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."),
+    refusals.KeyRefusedError: Answer(401, "An API key is needed"),
+    refusals.HostRefusedError: Answer(403, "Not from here"),
+    refusals.RateLimitError: Answer(429, "Too many requests"),
+    refusals.TooBusyError: Answer(503, "The service is busy"),
+    refusals.TimeRanOutError: Answer(504, "It took too long"),
+    refusals.ClientGoneError: Answer(CLIENT_CLOSED, "The client went away"),
+}
+
+BUG = Answer(500, "A fault in bshm itself", _OUR_FAULT)
+
+
+def answer_to(error: BaseException) -> Answer:
+    """How ``error`` is answered: as its class is, or the nearest class above it that stands in the table.
+
+    >>> answer_to(errors.DiskFullError()).status, answer_to(ZeroDivisionError()).status
+    (507, 500)
+    """
+    return next((OF_ERROR[each] for each in type(error).__mro__ if each in OF_ERROR), BUG)
+
+
+def retry_after_s(error: BaseException) -> int | None:
+    """Whole seconds until another try is worth it; None where the same request will fail again."""
+    seconds = getattr(error, "retry_after_s", None)
+    if seconds is None and answer_to(error).status == 503:
+        seconds = 5.0
+    return None if seconds is None else max(1, math.ceil(seconds))
+
+
+def problem_type(error: BaseException) -> str:
+    """The stable name of an error for programs, a URI as RFC 9457 wants it.
+
+    >>> problem_type(errors.UnreadablePictureError())
+    'urn:bshm:problem:unreadable-picture'
+    """
+    if answer_to(error) is BUG:
+        return "urn:bshm:problem:internal"
+    if isinstance(error, MemoryError):
+        return "urn:bshm:problem:memory-exhausted"
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    return f"urn:bshm:problem:{name.removesuffix('-error').removesuffix('-fault')}"
+
+
+def detail_of(error: BaseException) -> str:
+    """What people may read of an error."""
+    return answer_to(error).detail or str(error)

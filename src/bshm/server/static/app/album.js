@@ -1,0 +1,126 @@
+// The pictures, and the queue that takes them to the server a few at a time.
+
+import { cutOut, Problem } from "./server.js";
+import { plainLook } from "./look.js";
+
+// Two: one travels while the other is computed.  The server bounds its own work; more would only wait there.
+const AT_ONCE = 2;
+
+/**
+ * One picture.  `state` is one of
+ *   waiting  in the queue           sending  on its way or being computed     busy    the server asked us to wait
+ *   done     the cut-out is here    failed   see `problem`
+ */
+class Entry {
+  static #count = 0;
+
+  constructor(file) {
+    Entry.#count += 1;
+    this.id = Entry.#count;
+    this.file = file;
+    this.name = file.name || "picture.png";
+    this.state = "waiting";
+    this.upload = 0;
+    this.waitSeconds = 0;
+    this.problem = null;
+    this.result = null;
+    this.look = plainLook();
+    this.strokes = [];
+    this.abort = new AbortController();
+  }
+}
+
+/**
+ * Events: "change" (detail: the entry), "added" (detail: entries), "removed" (detail: the entry),
+ * "key" (the server wants an API key).
+ */
+export class Album extends EventTarget {
+  entries = [];
+  #running = 0;
+  #held = false;
+
+  add(files) {
+    const entries = files.map((file) => new Entry(file));
+    this.entries.push(...entries);
+    this.#tell("added", entries);
+    this.#pump();
+    return entries;
+  }
+
+  remove(entry) {
+    entry.abort.abort();
+    this.entries = this.entries.filter((other) => other !== entry);
+    this.#tell("removed", entry);
+    this.#pump();
+  }
+
+  retry(entry) {
+    if (entry.state !== "failed") return;
+    entry.state = "waiting";
+    entry.problem = null;
+    entry.upload = 0;
+    this.#tell("change", entry);
+    this.#pump();
+  }
+
+  retryAll() {
+    for (const entry of this.entries) this.retry(entry);
+  }
+
+  /** Goes on after a key was given: the pictures that were refused for want of one are asked for again. */
+  resume() {
+    this.#held = false;
+    for (const entry of this.entries) if (entry.problem?.kind === "key") this.retry(entry);
+    this.#pump();
+  }
+
+  count(...states) {
+    return this.entries.filter((entry) => states.includes(entry.state)).length;
+  }
+
+  #pump() {
+    while (this.#running < AT_ONCE && !this.#held) {
+      const next = this.entries.find((entry) => entry.state === "waiting");
+      if (!next) return;
+      this.#run(next);
+    }
+  }
+
+  async #run(entry) {
+    this.#running += 1;
+    entry.state = "sending";
+    this.#tell("change", entry);
+    try {
+      entry.result = await cutOut(entry.file, {
+        signal: entry.abort.signal,
+        onUpload: (share) => {
+          entry.upload = share;
+          this.#tell("change", entry);
+        },
+        onWait: (seconds) => {
+          entry.waitSeconds = seconds;
+          entry.state = seconds ? "busy" : "sending";
+          this.#tell("change", entry);
+        },
+      });
+      entry.state = "done";
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (!(error instanceof Problem)) console.error(error);
+      entry.problem = error instanceof Problem ? error : new Problem({ kind: "answer" });
+      entry.state = "failed";
+      if (entry.problem.kind === "key") {
+        this.#held = true;
+        this.#tell("key", entry);
+      }
+    } finally {
+      this.#running -= 1;
+      if (!entry.abort.signal.aborted) this.#tell("change", entry);
+      this.#pump();
+    }
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

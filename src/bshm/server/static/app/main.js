@@ -1,0 +1,299 @@
+// Ties the parts together: which picture is open, and what each part is told when something changes.
+
+import { Album } from "./album.js";
+import { Compare } from "./compare.js";
+import { Cropper } from "./cropper.js";
+import { startIntake } from "./intake.js";
+import { startKeyDialog } from "./key-dialog.js";
+import { copyOf } from "./look.js";
+import { BackgroundPane } from "./pane-background.js";
+import { CropPane } from "./pane-crop.js";
+import { TouchPane } from "./pane-touch.js";
+import { say, tell } from "./say.js";
+import { Saver } from "./saver.js";
+import { Stage } from "./stage.js";
+import { Strip } from "./strip.js";
+import { startTabs } from "./tabs.js";
+import { startTheme } from "./theme.js";
+import { currentLanguage, onLanguage, preferredLanguage, setLanguage, t } from "./words.js";
+import { Work } from "./work.js";
+
+const MODES = { "tab-background": "look", "tab-touch": "paint", "tab-crop": "crop" };
+const SAMPLE = "sample.jpg";
+const THUMB_PAUSE_MS = 250;
+
+const $ = (selector) => document.querySelector(selector);
+
+const album = new Album();
+const stage = new Stage($("#canvas"), $("#ring"));
+const compare = new Compare(stage, $("#divider"), $("#compare"));
+const cropper = new Cropper(stage, $("#frame"), lookChanged);
+const background = new BackgroundPane($("#pane-background"), lookChanged);
+const touch = new TouchPane($("#pane-touch"), stage, pixelsChanged);
+const crop = new CropPane($("#pane-crop"), lookChanged);
+const strip = new Strip(album, {
+  list: $("#thumbs"),
+  progress: $("#strip-progress"),
+  failed: $("#strip-failed"),
+  bar: $("#strip-bar"),
+  retryAll: $("#retry-all"),
+  nav: $(".strip"),
+});
+const saver = new Saver($(".save"), album, () => work, () => current);
+const keys = startKeyDialog($("#key-dialog"), { given: () => album.resume() });
+
+let current = null;
+let work = null;
+let problemOnOpening = null;
+const noted = new Set();
+
+// ---- pictures in ----
+
+function take(files) {
+  const entries = album.add(files);
+  document.body.dataset.page = "studio";
+  // Words about one picture come from its state; a count is news only for several.
+  if (entries.length > 1) say(t("say.added", { count: entries.length }));
+  if (!current || current.state === "failed" || entries.length === 1) open(entries[0]);
+  $("#use-all").hidden = album.entries.length < 2;
+}
+
+async function takeSample() {
+  const answer = await fetch(SAMPLE);
+  const blob = await answer.blob();
+  take([new File([blob], "astronaut.jpg", { type: "image/jpeg" })]);
+}
+
+startIntake({ input: $("#files"), veil: $("#veil"), take, nothing: () => tell(t("intake.none")) });
+$("#choose").addEventListener("click", () => $("#files").click());
+$("#add").addEventListener("click", () => $("#files").click());
+$("#sample").addEventListener("click", takeSample);
+
+// ---- the open picture ----
+
+/** Shows an entry: its cut-out when that is here, otherwise how far it is. */
+async function open(entry) {
+  current = entry;
+  work?.close();
+  work = null;
+  problemOnOpening = null;
+  stage.show(null);
+  strip.select(entry);
+  showState();
+  if (!entry || entry.state !== "done") return;
+  let opened;
+  try {
+    opened = await Work.open(entry);
+  } catch (error) {
+    console.error(error);
+    problemOnOpening = { entry };
+    if (current === entry) showState();
+    return;
+  }
+  if (current !== entry) {
+    opened.close();
+    return;
+  }
+  work = opened;
+  stage.show(work);
+  background.show(entry.look, Boolean(work.original));
+  crop.show(work);
+  touch.show();
+  showState();
+}
+
+function lookChanged() {
+  if (!work) return;
+  stage.refresh();
+  crop.show(work);
+  cropper.place();
+  pixelsChanged();
+}
+
+let thumbTimer = 0;
+
+function pixelsChanged() {
+  if (!work) return;
+  stage.redraw();
+  compare.place();
+  saver.show();
+  clearTimeout(thumbTimer);
+  thumbTimer = setTimeout(() => work && strip.redraw(work), THUMB_PAUSE_MS);
+}
+
+/** The cards over the stage, and what of the panel can be used. */
+function showState() {
+  const state = current?.state;
+  const failed = state === "failed" || problemOnOpening !== null;
+  $("#stage-tools").hidden = !work;
+  $("#panes").inert = !work;
+  $("#failed").hidden = !failed;
+  $("#working").hidden = failed || Boolean(work) || !current;
+  if (failed) showProblem();
+  else if (!work && current) showWorking();
+  showNote();
+  compare.place();
+  cropper.place();
+  saver.show();
+}
+
+function showWorking() {
+  const { state, upload, waitSeconds } = current;
+  const travelling = state === "sending" && upload > 0 && upload < 1;
+  const words = {
+    waiting: () => t("stage.waiting"),
+    busy: () => t("stage.busy", { seconds: waitSeconds }),
+    done: () => t("stage.opening"),
+    sending: () => (travelling ? t("stage.sending", { percent: Math.round(upload * 100) }) : t("stage.working")),
+  };
+  $("#working-text").textContent = words[state]();
+  $("#working-bar").classList.toggle("is-endless", !travelling);
+  $("#working-bar").style.setProperty("--share", String(upload));
+  showPreview();
+}
+
+let previewed = null;
+
+/** The original, small, while its cut-out is on the way. */
+function showPreview() {
+  const picture = $("#working-picture");
+  if (previewed === current) return;
+  previewed = current;
+  URL.revokeObjectURL(picture.src);
+  picture.hidden = true;
+  picture.onload = () => (picture.hidden = false);
+  picture.src = URL.createObjectURL(current.file);
+}
+
+function wordsFor(entry) {
+  const { kind, title, detail, status } = entry.problem;
+  if (kind === "server") {
+    return { title: title || t("failed.server"), detail: detail || t("failed.status", { status }) };
+  }
+  return { title: t(`failed.${kind}`), detail: t(`failed.${kind}.detail`) };
+}
+
+function showProblem() {
+  const words = problemOnOpening
+    ? { title: t("failed.open"), detail: t("failed.open.detail") }
+    : wordsFor(current);
+  $("#failed-title").textContent = words.title;
+  $("#failed-detail").textContent = words.detail;
+  $("#failed-name").textContent = current.name;
+}
+
+function showNote() {
+  const empty = Boolean(work) && current.result.empty;
+  const blind = Boolean(work) && !work.original;
+  $("#note").hidden = !(empty || blind) || noted.has(current);
+  if (!empty && !blind) return;
+  $("#note-title").textContent = empty ? t("stage.empty.title") : current.name;
+  $("#note-text").textContent = t(empty ? "stage.empty.text" : "stage.nopreview");
+}
+
+$("#note-close").addEventListener("click", () => {
+  noted.add(current);
+  showNote();
+  $("#canvas").focus();
+});
+
+$("#failed-retry").addEventListener("click", () => {
+  if (problemOnOpening) open(current);
+  else if (current.problem.kind === "key") album.resume();
+  else album.retry(current);
+  strip.focus(current);
+});
+$("#failed-remove").addEventListener("click", () => album.remove(current));
+
+strip.addEventListener("open", ({ detail }) => detail !== current && open(detail));
+strip.addEventListener("remove", ({ detail }) => album.remove(detail));
+
+// ---- the album's news ----
+
+album.addEventListener("change", ({ detail: entry }) => {
+  announce(entry);
+  if (entry !== current) return;
+  if (entry.state === "done" && !work) open(entry);
+  else showState();
+});
+
+const announced = new Map();
+
+/** Says each change of state once; with many pictures only failures and the end. */
+function announce(entry) {
+  if (announced.get(entry) === entry.state) return;
+  announced.set(entry, entry.state);
+  const total = album.entries.length;
+  const failed = album.count("failed");
+  const { name } = entry;
+  if (entry.state === "failed") say(t("say.failed", { name, reason: wordsFor(entry).title }));
+  else if (entry.state === "busy") say(t("say.busy", { seconds: entry.waitSeconds }));
+  else if (entry.state === "done" && total === 1) say(t(entry.result.empty ? "say.empty" : "say.done", { name }));
+  if (total > 1 && album.count("done", "failed") === total) say(t("say.finished", { total, failed }));
+}
+
+album.addEventListener("removed", ({ detail: entry }) => {
+  $("#use-all").hidden = album.entries.length < 2;
+  if (entry !== current) return;
+  const next = album.entries[0] ?? null;
+  open(next);
+  if (next) strip.focus(next);
+  else {
+    document.body.dataset.page = "empty";
+    $("#choose").focus();
+  }
+});
+
+album.addEventListener("key", () => keys.ask());
+
+// ---- tools ----
+
+startTabs($(".tabs"), (id) => {
+  stage.setMode(MODES[id]);
+  compare.place();
+  cropper.place();
+  touch.show();
+});
+
+stage.addEventListener("stroke", pixelsChanged);
+stage.addEventListener("view", showZoom);
+
+function showZoom() {
+  const percent = Math.round(stage.view.scale * 100);
+  $("#zoom-value").textContent = `${percent}%`;
+  $("#zoom-value").setAttribute("aria-label", t("stage.zoom.value", { percent }));
+}
+
+$("#zoom-in").addEventListener("click", () => stage.zoomStep(1));
+$("#zoom-out").addEventListener("click", () => stage.zoomStep(-1));
+$("#zoom-fit").addEventListener("click", () => stage.fit());
+$("#zoom-value").addEventListener("click", () => stage.zoomTo(1));
+
+$("#use-all").addEventListener("click", () => {
+  for (const entry of album.entries) {
+    if (entry === current) continue;
+    const look = copyOf(current.look);
+    // A frame drawn by hand fits its own picture only.
+    if (look.crop.mode === "custom") look.crop = copyOf(entry.look).crop;
+    entry.look = look;
+  }
+  tell(t("look.all.done", { count: album.entries.length }));
+  saver.show();
+});
+
+// ---- the page ----
+
+setLanguage(preferredLanguage());
+startTheme($("#theme"), () => stage.themeChanged());
+$("#language").addEventListener("click", () =>
+  setLanguage(currentLanguage() === "en" ? "zh" : "en", { remember: true }),
+);
+onLanguage(() => {
+  showZoom();
+  showState();
+});
+
+addEventListener("beforeunload", (event) => {
+  // Strokes are work that a slip of the hand should not lose.
+  if (album.entries.some((entry) => entry.strokes.length)) event.preventDefault();
+});

@@ -1,0 +1,98 @@
+// The finished picture as a file.
+
+import { paintBackdrop } from "./backdrop.js";
+import { framesWhole } from "./look.js";
+import { encodePng } from "./png.js";
+import { Work } from "./work.js";
+
+export const FORMATS = {
+  png: { mime: "image/png", suffix: ".png" },
+  webp: { mime: "image/webp", suffix: ".webp" },
+  jpeg: { mime: "image/jpeg", suffix: ".jpg" },
+};
+
+const QUALITY = 0.92;
+
+/** Whether the entry is as the server made it: then the server's own file is the result, byte for byte. */
+export function isUntouched({ look, strokes }) {
+  return strokes.length === 0 && look.background.kind === "none" && framesWhole(look.crop);
+}
+
+/**
+ * The file for an entry that is done.
+ *
+ * @param {object} entry
+ * @param {"png" | "webp" | "jpeg"} format
+ * @param {Work | null} open the entry's work when it is on the stage; it is opened for the moment otherwise
+ * @returns {Promise<{name: string, blob: Blob}>}
+ */
+export async function fileOf(entry, format, open = null) {
+  const name = entry.name.replace(/\.[^.]*$/, "") + "-cutout" + FORMATS[format].suffix;
+  if (format === "png" && isUntouched(entry)) return { name, blob: entry.result.blob };
+  const work = open ?? (await Work.open(entry));
+  try {
+    return { name, blob: await encode(work, format) };
+  } finally {
+    if (!open) work.close();
+  }
+}
+
+/** Whether this browser writes WebP (Safari does not and would quietly write PNG). */
+export async function writesWebp() {
+  const canvas = new OffscreenCanvas(1, 1);
+  canvas.getContext("2d");
+  const blob = await canvas.convertToBlob({ type: "image/webp" });
+  return blob.type === "image/webp";
+}
+
+async function encode(work, format) {
+  const { background } = work.entry.look;
+  // JPEG knows no transparency: white is what paper would show.
+  const behind = background.kind === "none" && format === "jpeg" ? { kind: "colour", colour: "#ffffff" } : background;
+  const opaque = behind.kind !== "none";
+  const image = opaque ? over(work, behind) : cropped(work);
+  if (format === "png") return encodePng(image, { opaque, density: work.image.density });
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").putImageData(new ImageData(image.data, image.width, image.height), 0, 0);
+  return canvas.convertToBlob({ type: FORMATS[format].mime, quality: QUALITY });
+}
+
+/** The cut-out's pixels within the frame, transparent where the frame reaches past the picture. */
+function cropped({ image, frame }) {
+  const data = new Uint8ClampedArray(frame.width * frame.height * 4);
+  eachRow(image, frame, (from, to, count) => data.set(image.data.subarray(from, from + count * 4), to));
+  return { width: frame.width, height: frame.height, data };
+}
+
+/** `alpha * F + (1 - alpha) * B`, rounded once. */
+function over(work, background) {
+  const { image, frame } = work;
+  const context = new OffscreenCanvas(frame.width, frame.height).getContext("2d", { willReadFrequently: true });
+  // Under a background picture that is itself transparent.
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, frame.width, frame.height);
+  context.translate(-frame.x, -frame.y);
+  paintBackdrop(context, background, frame, work);
+  const { data } = context.getImageData(0, 0, frame.width, frame.height);
+  eachRow(image, frame, (from, to, count) => {
+    for (let i = 0; i < count * 4; i += 4) {
+      const alpha = image.data[from + i + 3];
+      for (let c = 0; c < 3; c += 1) {
+        data[to + i + c] = (alpha * image.data[from + i + c] + (255 - alpha) * data[to + i + c]) / 255;
+      }
+      data[to + i + 3] = 255;
+    }
+  });
+  return { width: frame.width, height: frame.height, data };
+}
+
+/** Calls `work` with the offsets of each row that frame and picture share. */
+function eachRow(image, frame, work) {
+  const left = Math.max(0, frame.x);
+  const right = Math.min(image.width, frame.x + frame.width);
+  if (right <= left) return;
+  const bottom = Math.min(image.height, frame.y + frame.height);
+  for (let y = Math.max(0, frame.y); y < bottom; y += 1) {
+    work((y * image.width + left) * 4, ((y - frame.y) * frame.width + left - frame.x) * 4, right - left);
+  }
+}

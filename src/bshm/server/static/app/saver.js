@@ -1,0 +1,91 @@
+// The Download part: one picture, or all as a zip.
+
+import { fileOf, isUntouched, writesWebp } from "./output.js";
+import { say, tell } from "./say.js";
+import { onLanguage, t } from "./words.js";
+import { zip } from "./zip.js";
+
+// Some browsers read a blob's address only after the click has returned.
+const REVOKE_AFTER_MS = 60_000;
+
+export class Saver {
+  #packing = null;
+
+  /** @param {() => import("./work.js").Work | null} opened the work on the stage @param {() => object} current its entry */
+  constructor(root, album, opened, current) {
+    Object.assign(this, { root, album, opened, current });
+    this.find = (selector) => root.querySelector(selector);
+    this.find("#save-one").addEventListener("click", () => this.#one());
+    this.find("#save-all").addEventListener("click", () => this.#all());
+    for (const radio of root.querySelectorAll('input[name="format"]')) {
+      radio.addEventListener("change", () => this.show());
+    }
+    for (const type of ["change", "removed"]) album.addEventListener(type, () => this.show());
+    onLanguage(() => this.show());
+    writesWebp().then((writes) => {
+      this.find('input[value="webp"]').disabled = !writes;
+    });
+  }
+
+  get format() {
+    return this.find('input[name="format"]:checked').value;
+  }
+
+  show() {
+    const entry = this.current();
+    const done = this.album.count("done");
+    this.find("#save-one").disabled = entry?.state !== "done" || this.#packing !== null;
+    const all = this.find("#save-all");
+    all.hidden = done < 2;
+    all.disabled = this.#packing !== null;
+    all.textContent = this.#packing ? t("save.packing", this.#packing) : t("save.all", { count: done });
+    const hint = entry?.state === "done" ? this.#hint(entry) : "";
+    this.find("#save-text").dataset.hint = hint;
+    this.find("#save-text").textContent = hint && t(hint);
+  }
+
+  #hint(entry) {
+    if (this.format === "jpeg" && entry.look.background.kind === "none") return "save.jpeg";
+    return this.format === "png" && isUntouched(entry) ? "save.exact" : "save.made";
+  }
+
+  async #one() {
+    const entry = this.current();
+    try {
+      this.#download(await fileOf(entry, this.format, this.opened()));
+    } catch (error) {
+      tell(t("save.failed", { reason: error.message }));
+    }
+  }
+
+  async #all() {
+    const entries = this.album.entries.filter((entry) => entry.state === "done");
+    const { format } = this;
+    try {
+      const files = [];
+      for (const entry of entries) {
+        this.#packing = { done: files.length, total: entries.length };
+        this.show();
+        const open = this.opened();
+        files.push(await fileOf(entry, format, open?.entry === entry ? open : null));
+      }
+      this.#download({ name: "cutouts.zip", blob: await zip(files) });
+    } catch (error) {
+      tell(t("save.failed", { reason: error.message }));
+    } finally {
+      this.#packing = null;
+      this.show();
+    }
+  }
+
+  #download({ name, blob }) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), REVOKE_AFTER_MS);
+    say(t("say.saved", { name }));
+  }
+}

@@ -1,0 +1,109 @@
+// The one picture that is open: its pixels, the original beside them, and the strokes on it.
+
+import { Brush } from "./brush.js";
+import { frameOf, subjectBox } from "./frame.js";
+import { decodePng } from "./png.js";
+
+export class Work {
+  #subject;
+  #tile = null;
+
+  /**
+   * Opens an entry whose cut-out is here.
+   *
+   * @throws when the answer is not a picture, or the browser has no memory for it
+   */
+  static async open(entry) {
+    const [image, original] = await Promise.all([decodePng(entry.result.blob), openOriginal(entry.file)]);
+    const fits = original && original.width === image.width && original.height === image.height;
+    if (original && !fits) original.close();
+    return new Work(entry, image, fits ? original : null);
+  }
+
+  constructor(entry, image, original) {
+    this.entry = entry;
+    this.image = image;
+    this.original = original;
+    this.version = 0;
+    this.canvas = new OffscreenCanvas(image.width, image.height);
+    this.context = this.canvas.getContext("2d");
+    this.brush = new Brush(image, (box) => this.#originalPixels(box));
+    for (const stroke of entry.strokes) this.brush.replay(stroke);
+    this.#draw([{ x: 0, y: 0, width: image.width, height: image.height }]);
+  }
+
+  get size() {
+    return { width: this.image.width, height: this.image.height };
+  }
+
+  /** The box around the people; null when there is nobody. */
+  get subject() {
+    this.#subject ??= { box: subjectBox(this.image) };
+    return this.#subject.box;
+  }
+
+  get frame() {
+    return frameOf(this.entry.look.crop, this.size, this.subject);
+  }
+
+  begin(stroke) {
+    this.#draw([this.brush.begin(stroke)]);
+  }
+
+  extend(point) {
+    this.#draw([this.brush.extend(point)]);
+  }
+
+  end() {
+    this.entry.strokes.push(this.brush.end());
+    this.#subject = undefined;
+  }
+
+  cancel() {
+    this.#draw(this.brush.cancel());
+  }
+
+  undo() {
+    const { boxes } = this.brush.undo();
+    this.entry.strokes.pop();
+    this.#changed(boxes);
+  }
+
+  redo() {
+    const { stroke, boxes } = this.brush.redo();
+    this.entry.strokes.push(stroke);
+    this.#changed(boxes);
+  }
+
+  close() {
+    this.original?.close();
+    this.canvas.width = 0;
+  }
+
+  #changed(boxes) {
+    this.#subject = undefined;
+    this.#draw(boxes);
+  }
+
+  #draw(boxes) {
+    this.version += 1;
+    const whole = new ImageData(this.image.data, this.image.width, this.image.height);
+    for (const { x, y, width, height } of boxes) this.context.putImageData(whole, 0, 0, x, y, width, height);
+  }
+
+  #originalPixels({ x, y, width, height }) {
+    this.#tile ??= new OffscreenCanvas(128, 128).getContext("2d", { willReadFrequently: true });
+    this.#tile.clearRect(0, 0, 128, 128);
+    if (this.original) this.#tile.drawImage(this.original, -x, -y);
+    return this.#tile.getImageData(0, 0, width, height).data;
+  }
+}
+
+/** The chosen file as this browser shows it, upright and in sRGB; null for kinds it cannot show (HEIC, TIFF, …). */
+async function openOriginal(file) {
+  try {
+    return await createImageBitmap(file);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,61 @@
+"""Open the store of records and bytes that a URL names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bshm.errors import OptionError
+from bshm.jobs.options import QueueOptions
+from bshm.jobs.protocol import Blobs, Records
+
+
+def open_store(place: str | Path, options: QueueOptions) -> tuple[Records, Blobs]:
+    """Records and bytes that workers on several machines share.
+
+    Args:
+        place: ``redis://HOST:PORT/N`` (or ``rediss://``), ``file:///FOLDER``, or a folder.
+        options: how long bytes are kept that belong to no job.
+
+    Raises:
+        OptionError: another kind of URL.
+        OutputError: the folder cannot be used.
+        MissingExtraError, QueueUnavailableError: see ``bshm.jobs.redis_store.connect``.
+    """
+    text = str(place)
+    if text.startswith(("redis://", "rediss://", "unix://")):
+        from bshm.jobs.redis_store import RedisBlobs, RedisRecords, connect
+
+        client = connect(text)
+        return RedisRecords(client), RedisBlobs(client, orphan_s=options.orphan_s)
+    from bshm.jobs.folder_blobs import FolderBlobs
+    from bshm.jobs.folder_records import FolderRecords
+
+    folder = folder_of(text)
+    return FolderRecords(folder), FolderBlobs(folder / "pictures")
+
+
+def folder_of(text: str) -> Path:
+    """The folder that a ``file:`` URL or a path names.
+
+    Raises:
+        OptionError: another kind of URL, or none that names a folder of this machine.
+
+    >>> folder_of("file:///srv/my%20jobs").as_posix(), folder_of("jobs").as_posix()
+    ('/srv/my jobs', 'jobs')
+    """
+    if "://" not in text:
+        return Path(text)
+    parts = urlsplit(text)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
+        raise OptionError(f"results are kept in redis://HOST:PORT/N or file:///FOLDER; got {_without_password(text)}.")
+    return Path(unquote(parts.path))
+
+
+def _without_password(url: str) -> str:
+    """
+    >>> _without_password("amqp://me:secret@host/x")
+    'amqp://host/x'
+    """
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

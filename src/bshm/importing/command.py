@@ -377,7 +377,8 @@ def _compare(
         started = time.perf_counter()
         answers.append(session.run(feed)[signature.answer])
         times_ms.append((time.perf_counter() - started) * 1000)
-        foreign.plane(answers[-1], network, pixels.shape[:2])  # no alpha? told now, not when it is used
+        seen_hw = foreign.input_size(pixels.shape[0], pixels.shape[1], network.preprocessing)
+        foreign.plane(answers[-1], network, seen_hw)  # no alpha? told now, not when it is used
     brightest = max((float(answer.max()) for answer in answers if answer.size), default=0.0)
     if signature.opaque is None and signature.white == 255 and 0 < brightest <= 1.5:
         # A float mask of a third party: some end at 1, some at 255.

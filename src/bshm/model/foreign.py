@@ -99,10 +99,9 @@ def predict(session: Session, network: Network, pixels: PixelArray, *, exact: bo
         ModelFileError: the network does not answer what its card says.
     """
     signature = _signature(network)
-    image = network_input(pixels, network.preprocessing)
-    size = image.shape[2:] if network.preprocessing.layout == "NCHW" else image.shape[-3:-1]
-    answer = session.run({signature.image: image})[signature.answer]
-    return plane(answer, network, (int(size[0]), int(size[1])), exact=exact)
+    size = input_size(pixels.shape[0], pixels.shape[1], network.preprocessing)
+    answer = session.run({signature.image: network_input(pixels, network.preprocessing)})[signature.answer]
+    return plane(answer, network, size, exact=exact)
 
 
 def alpha(session: Session, network: Network, pixels: PixelArray, *, exact: bool = False) -> FloatArray:
@@ -166,7 +165,16 @@ def _channels_first(answer: npt.NDArray[Any], network: Network, size_hw: tuple[i
         first, last = array.shape[1:] == size_hw, array.shape[:2] == size_hw
         if (last and not first) or (first == last and network.preprocessing.layout != "NCHW"):
             array = array.transpose(2, 0, 1)
-    if array.ndim != 3 or array.size == 0:
+    if array.ndim == 3 and array.size:
+        height, width = array.shape[1:]
+        # It may be coarser than the input, but of its shape: rounding moves a side by one.
+        same = abs(height - size_hw[0] * width / size_hw[1]) <= 1 and 32 * height >= size_hw[0]
+        if not same:
+            raise ModelFileError(
+                f"{network.file} answers {answer.shape} to an input of {size_hw[0]}x{size_hw[1]}: that is no alpha of the "
+                "whole picture. Name another output on its card."
+            )
+    else:
         raise ModelFileError(
             f"{network.file} answers {answer.shape}; one plane of alpha is needed: height and width, with or without "
             "channels, and a batch axis of 1 at most. Name another output on its card."

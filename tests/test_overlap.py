@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bshm.overlap import ClosedError, Turnstile, overlap
+from bshm.overlap import ClosedError, Turnstile, background, overlap
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -146,3 +146,17 @@ def test_a_closed_turnstile_waits_for_the_one_inside_and_lets_nobody_in() -> Non
     with pytest.raises(ClosedError), turnstile:
         pass
     thread.join()
+
+
+def test_background_work_goes_on_while_the_caller_does() -> None:
+    go = threading.Event()
+    answer = background(lambda: go.wait(10) and "done")
+    go.set()
+    assert answer() == "done"
+    assert answer() == "done"
+
+
+def test_an_error_of_background_work_is_raised_where_its_result_is_asked_for() -> None:
+    answer = background(lambda: int("x"))
+    with pytest.raises(ValueError, match="'x'"):
+        answer()

@@ -138,6 +138,36 @@ def _outcome(item: Item, future: Future[Result]) -> Outcome[Item, Result]:
     raise error  # KeyboardInterrupt and SystemExit end more than one item
 
 
+def background(work: Callable[[], Result]) -> Callable[[], Result]:
+    """Begin ``work`` in a thread of its own.
+
+    Returns:
+        a function that waits for the result and gives it, or raises what ``work`` raised.
+
+    Example:
+        >>> answer = background(lambda: 6 * 7)
+        >>> answer()
+        42
+    """
+    outcome: list[Outcome[None, Result]] = []
+
+    def run() -> None:
+        try:
+            outcome.append(Outcome(None, work()))
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that asks for the result
+            outcome.append(Outcome(None, error=error))
+
+    # A daemon: a command that fails meanwhile must not wait for it to end.
+    thread = threading.Thread(target=run, name="bshm", daemon=True)
+    thread.start()
+
+    def result() -> Result:
+        thread.join()
+        return outcome[0].unwrap()
+
+    return result
+
+
 class Turnstile:
     """Lets one thread through at a time, and nobody any more once it is closed.
 

@@ -9,18 +9,20 @@ elsewhere that answer with alpha (the official ones among them) take the place o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Literal, TypeVar, overload
 
 import numpy as np
 
 from bshm import composite, foreground
-from bshm.errors import MemoryExhaustedError
+from bshm.errors import BshmError, MemoryExhaustedError, OptionError
 from bshm.io import decode
 from bshm.io.source import Source
 from bshm.model.predictor import Predictor
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
+from bshm.overlap import overlap
 from bshm.refine import guided_filter
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
@@ -93,6 +95,71 @@ class Matting:
         clock = _Clock()
         picture = clock.time("decode", lambda: decode.open_picture(source, options.limits))
         return self._matte(picture, options, clock)
+
+    @overload
+    def map(
+        self,
+        sources: Iterable[Source],
+        *,
+        options: MatteOptions | None = None,
+        workers: int = BatchOptions.jobs,
+        errors: Literal["raise"] = "raise",
+    ) -> Generator[Matte, None, None]: ...
+
+    @overload
+    def map(
+        self,
+        sources: Iterable[Source],
+        *,
+        options: MatteOptions | None = None,
+        workers: int = BatchOptions.jobs,
+        errors: Literal["return"],
+    ) -> Generator[Matte | BshmError, None, None]: ...
+
+    def map(
+        self,
+        sources: Iterable[Source],
+        *,
+        options: MatteOptions | None = None,
+        workers: int = BatchOptions.jobs,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> Generator[Matte | BshmError, None, None]:
+        """The people of many pictures, in the order of the sources.
+
+        Sources are drawn as there is room: at most ``workers`` are in the works, and as many again are done and wait
+        for a slower one before them, so an endless iterable is fine and memory stays flat.
+
+        Args:
+            sources: as ``matte`` takes them.
+            options: how, for all of them.
+            workers: pictures in the works at once; decoding one overlaps with the networks of another.
+            errors: ``raise`` the first error, which ends the iteration; or ``return`` a ``BshmError`` in the place of
+                its matte and go on.  Faults that are no ``BshmError`` are raised either way.
+
+        Raises:
+            OptionError: ``workers`` below 1, or another word for ``errors``; raised here, before the first picture.
+
+        >>> with_weights = Matting()
+        >>> both = with_weights.map([np.zeros((64, 64, 3), np.uint8), b"not a picture"], errors="return")
+        >>> [type(each).__name__ for each in both]
+        ['Matte', 'UnreadablePictureError']
+        """
+        if workers < 1:
+            raise OptionError(f"map() takes 1 worker or more; got {workers}.")
+        if errors not in ("raise", "return"):
+            raise OptionError(f'map() takes errors="raise" or errors="return"; got {errors!r}.')
+        return self._map(sources, options, workers, errors == "return")
+
+    def _map(
+        self, sources: Iterable[Source], options: MatteOptions | None, workers: int, return_errors: bool
+    ) -> Generator[Matte | BshmError, None, None]:
+        with closing(overlap(sources, lambda source: self.matte(source, options), threads=workers)) as outcomes:
+            for outcome in outcomes:
+                if return_errors and isinstance(outcome.error, BshmError):
+                    yield outcome.error
+                else:
+                    yield outcome.unwrap()
+                del outcome  # not kept alive while the next one is waited for
 
     def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> Matte:
         """As ``matte``, of a picture that is decoded already."""

@@ -123,7 +123,7 @@ def tiles(unsure: npt.NDArray[np.bool_], size_hw: tuple[int, int], origin_px: in
         begin, end = max(0, first), min(first + inner, height)
         if end <= begin:
             continue
-        rows = unsure[begin * cells_h // height : -(-end * cells_h // height)].any(axis=0)
+        rows = np.asarray(unsure[begin * cells_h // height : -(-end * cells_h // height)].any(axis=0))
         for start, stop in _spans(rows, width, cells_w, origin_px):
             yield Tile(first - RIM_PX, start - RIM_PX, stop - start + 2 * RIM_PX)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bshm.model import foreign, mask, matting, quality
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
@@ -48,8 +47,12 @@ class Predictor:
         }
         return cls(card, chosen, sessions, tile_threads)
 
+    # The stages are imported where they are used: networks can be opened before OpenCV is there, and meanwhile.
+
     def mask(self, pixels: PixelArray) -> FloatArray:
         """Mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
+        from bshm.model import foreign, mask
+
         if self.card.networks["mask"].signature is not None:
             return foreign.predict(self.sessions["mask"], self.card.networks["mask"], pixels)
         return mask.predict(self.sessions["mask"], self.card.networks["mask"].preprocessing, pixels)
@@ -61,6 +64,8 @@ class Predictor:
 
     def alpha(self, pixels: PixelArray, *, exact: bool = False) -> FloatArray:
         """Alpha of a network that answers with it: (H, W, 3) pixels to (H, W) float32, 0..1; see ``foreign.plane``."""
+        from bshm.model import foreign
+
         role = self.whole or "alpha"
         return foreign.alpha(self.sessions[role], self.card.networks[role], pixels, exact=exact)
 
@@ -71,8 +76,12 @@ class Predictor:
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""
+        from bshm.model import quality
+
         return quality.unify(self.sessions["quality"], self.card.networks["quality"].preprocessing, pixels, coarse)
 
     def matting(self, pixels: PixelArray, unified: FloatArray) -> FloatArray:
         """Matting refinement: (H, W, 3) pixels and the unified mask to alpha (H, W) float32, 0..1."""
+        from bshm.model import matting
+
         return matting.refine(self.sessions["matting"], pixels, unified, threads=self.tile_threads)

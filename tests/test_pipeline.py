@@ -1,0 +1,250 @@
+"""One picture through the whole flow, and many through one session, with fake networks whose answers are known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_network import CARD, RedIsAPerson
+from PIL import Image
+
+from bshm.errors import BshmError, MemoryExhaustedError, OptionError, SourceNotFoundError, UnreadablePictureError
+from bshm.model.predictor import Predictor
+from bshm.options import Limits, MatteOptions, OutputOptions
+from bshm.pipeline import Matting
+from bshm.runtime.providers import choose
+from bshm.types import Picture
+
+
+def person(height: int = 96, width: int = 128, *, dtype: type = np.uint8) -> np.ndarray:
+    """A red square on grey."""
+    pixels = np.full((height, width, 3), 60, np.uint8)
+    pixels[height // 4 : -height // 4, width // 4 : -width // 4] = (240, 20, 20)
+    return pixels if dtype is np.uint8 else pixels.astype(np.uint16) * 257
+
+
+def with_sessions(**sessions: Any) -> Matting:
+    networks = {role: replace(CARD.networks["mask"], file=f"{role}.onnx") for role in sessions}
+    return Matting(predictor=Predictor(replace(CARD, networks=networks), choose("cpu"), sessions, tile_threads=2))
+
+
+class Unify:
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        return {"mask_unified": feeds["mask"]}
+
+
+class Matte:
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        return {"alpha": feeds["mask"]}
+
+
+@pytest.fixture
+def matting() -> Matting:
+    return with_sessions(mask=RedIsAPerson())
+
+
+@pytest.fixture
+def three_stages() -> Matting:
+    return with_sessions(mask=RedIsAPerson(), quality=Unify(), matting=Matte())
+
+
+# --- one picture
+
+
+@pytest.mark.parametrize("stages", ["matting", "three_stages"])
+def test_the_person_is_found(stages: str, request: pytest.FixtureRequest) -> None:
+    matte = request.getfixturevalue(stages).matte(person())
+    assert matte.alpha[48, 64] == 1 and matte.alpha[2, 2] == 0
+    assert not matte.is_empty
+
+
+def test_timings_are_named_in_the_order_of_the_flow(matting: Matting, three_stages: Matting) -> None:
+    assert list(matting.matte(person()).ran.timings_ms) == ["decode", "mask", "refine", "foreground"]
+    assert list(three_stages.matte(person()).ran.timings_ms) == ["decode", "mask", "quality", "matting", "foreground"]
+    decoded = matting.matte_picture(Picture(person()), MatteOptions(decontaminate=False))
+    assert list(decoded.ran.timings_ms) == ["mask", "refine"]
+
+
+def test_the_run_says_what_ran(matting: Matting) -> None:
+    ran = matting.matte(person()).ran
+    assert (ran.model, ran.model_sha256, ran.device) == (CARD.name, matting.predictor.card.sha256, "cpu")
+
+
+@pytest.mark.parametrize("stages", ["matting", "three_stages"])
+def test_the_alpha_that_a_picture_came_with_is_multiplied(stages: str, request: pytest.FixtureRequest) -> None:
+    came_with = np.zeros((96, 128), np.uint8)
+    came_with[:, 48:] = 255
+    came_with[60:, 48:] = 153
+    picture = np.dstack([person(), came_with])
+    opened = request.getfixturevalue(stages)
+    alpha = opened.matte(picture).alpha
+    alone = opened.matte_picture(Picture(person())).alpha
+    assert (alpha[:, :48] == 0).all()
+    # Well inside the square the network is sure; what came is 153 of 255.
+    assert alpha[50, 64] == 1 and alone[64, 64] == 1
+    assert alpha[64, 64] == pytest.approx(0.6, abs=1e-6)  # float32
+
+
+def test_what_lies_under_the_transparency_of_a_picture_does_not_count(matting: Matting) -> None:
+    """Editors leave anything there; a red that nobody sees is no person."""
+    hidden = np.dstack([person(), np.zeros((96, 128), np.uint8)])
+    assert matting.matte(hidden).is_empty
+
+
+@pytest.mark.parametrize("stages", ["matting", "three_stages"])
+def test_sixteen_bits_stay_sixteen_bits(stages: str, request: pytest.FixtureRequest) -> None:
+    matte = request.getfixturevalue(stages).matte(person(dtype=np.uint16))
+    assert matte.foreground.dtype == np.uint16 and matte.cutout().dtype == np.uint16
+    assert matte.cutout()[48, 64].tolist() == [240 * 257, 20 * 257, 20 * 257, 65535]
+    assert matte.encode(OutputOptions(format="png"))[24] == 16  # the bit depth in a PNG's header
+
+
+@pytest.mark.parametrize("stages", ["matting", "three_stages"])
+def test_nobody_in_the_picture_is_an_empty_matte(stages: str, request: pytest.FixtureRequest) -> None:
+    matte = request.getfixturevalue(stages).matte(np.full((96, 128, 3), 60, np.uint8))
+    assert matte.is_empty
+    assert not matte.cutout().any()
+
+
+def test_without_decontamination_the_foreground_is_the_picture(matting: Matting) -> None:
+    matte = matting.matte(person(), MatteOptions(decontaminate=False))
+    assert matte.foreground is matte.picture.pixels
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 300), (300, 2)])
+@pytest.mark.parametrize("stages", ["matting", "three_stages"])
+def test_the_smallest_pictures_go_through(
+    stages: str, size_hw: tuple[int, int], request: pytest.FixtureRequest
+) -> None:
+    matte = request.getfixturevalue(stages).matte(np.full((*size_hw, 3), (240, 20, 20), np.uint8))
+    assert matte.alpha.shape == size_hw and matte.alpha.min() == 1
+
+
+def test_the_limits_reach_the_decoder(matting: Matting) -> None:
+    with pytest.raises(BshmError, match="100 pixels"):
+        matting.matte(person(), MatteOptions(limits=Limits(pixels=100)))
+
+
+def test_memory_that_runs_out_names_the_picture_and_its_need(tmp_path: Path) -> None:
+    class Greedy:
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            raise MemoryError
+
+    path = tmp_path / "large.png"
+    Image.fromarray(person()).save(path)
+    with pytest.raises(MemoryExhaustedError, match=r"large\.png \(128x96\)"):
+        with_sessions(mask=Greedy()).matte(path)
+
+
+def test_a_better_explanation_of_exhausted_memory_is_kept() -> None:
+    class Explains:
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            raise MemoryExhaustedError("the device is full")
+
+    with pytest.raises(MemoryExhaustedError, match="the device is full"):
+        with_sessions(mask=Explains()).matte(person())
+
+
+def test_the_given_array_is_left_as_it_was(three_stages: Matting) -> None:
+    pixels = person()
+    before = pixels.copy()
+    three_stages.matte(pixels)
+    assert (pixels == before).all()
+
+
+def test_one_session_gives_eight_threads_the_same_results(three_stages: Matting) -> None:
+    pictures = [np.roll(person(), 5 * n, axis=1) for n in range(8)]
+    alone = [three_stages.matte(each).cutout() for each in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            together = list(pool.map(lambda each: three_stages.matte(each).cutout(), pictures))
+            assert all((a == b).all() for a, b in zip(alone, together, strict=True))
+
+
+# --- many pictures
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_map_gives_mattes_in_the_order_of_the_sources(matting: Matting, workers: int) -> None:
+    sources = [person(64 + 8 * n, 96) for n in range(6)]
+    assert [each.picture.size_hw[0] for each in matting.map(sources, workers=workers)] == [64, 72, 80, 88, 96, 104]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_map_raises_the_first_error_in_its_place(matting: Matting, workers: int, tmp_path: Path) -> None:
+    found = matting.map([person(), tmp_path / "none.jpg", person()], workers=workers)
+    assert not next(found).is_empty
+    with pytest.raises(SourceNotFoundError, match=r"none\.jpg"):
+        next(found)
+    with pytest.raises(StopIteration):
+        next(found)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_map_returns_errors_in_the_place_of_their_mattes(matting: Matting, workers: int, tmp_path: Path) -> None:
+    sources = [tmp_path / "none.jpg", person(), b"no picture", person()]
+    found = list(matting.map(sources, workers=workers, errors="return"))
+    kinds = [type(each) if isinstance(each, BshmError) else each.is_empty for each in found]
+    assert kinds == [SourceNotFoundError, False, UnreadablePictureError, False]
+
+
+def test_map_raises_a_fault_that_is_no_error_of_ours_even_where_errors_are_returned() -> None:
+    class Faulty:
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(with_sessions(mask=Faulty()).map([person()], errors="return"))
+
+
+def test_map_draws_from_an_endless_source_only_as_it_has_room(matting: Matting) -> None:
+    drawn = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield person()
+
+    mattes = matting.map(endless(), workers=2)
+    for _ in range(5):
+        next(mattes)
+    mattes.close()
+    assert drawn <= 5 + 2 * 2
+
+
+def test_map_works_on_as_many_at_once_as_asked_for() -> None:
+    together, most, lock = 0, 0, threading.Lock()
+
+    class Slow(RedIsAPerson):
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            nonlocal together, most
+            with lock:
+                together += 1
+                most = max(most, together)
+            time.sleep(0.02)
+            with lock:
+                together -= 1
+            return super().run(feeds)
+
+    list(with_sessions(mask=Slow()).map([person()] * 12, workers=3))
+    assert most == 3
+
+
+def test_map_passes_the_options_on(matting: Matting) -> None:
+    (only,) = matting.map([person()], options=MatteOptions(decontaminate=False))
+    assert "foreground" not in only.ran.timings_ms
+
+
+def test_map_refuses_what_it_cannot_do_before_the_first_picture(matting: Matting) -> None:
+    with pytest.raises(OptionError, match="got 0"):
+        matting.map([], workers=0)
+    with pytest.raises(OptionError, match="'ignore'"):
+        matting.map([], errors="ignore")  # type: ignore[call-overload]

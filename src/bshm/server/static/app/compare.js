@@ -22,7 +22,8 @@ export class Compare {
   place() {
     const { stage, handle, toggle } = this;
     const possible = Boolean(stage.work?.original);
-    toggle.disabled = !possible || stage.mode !== "look";
+    toggle.hidden = stage.mode !== "look";
+    toggle.disabled = !possible;
     toggle.setAttribute("aria-pressed", String(stage.compare.on && possible));
     handle.hidden = !stage.compares;
     if (handle.hidden) return;

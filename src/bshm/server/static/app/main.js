@@ -29,7 +29,7 @@ const stage = new Stage($("#canvas"), $("#ring"));
 const compare = new Compare(stage, $("#divider"), $("#compare"));
 const cropper = new Cropper(stage, $("#frame"), lookChanged);
 const background = new BackgroundPane($("#pane-background"), lookChanged);
-const touch = new TouchPane($("#pane-touch"), stage, pixelsChanged);
+const touch = new TouchPane($("#pane-touch"), { undo: $("#undo"), redo: $("#redo") }, stage, pixelsChanged);
 const crop = new CropPane($("#pane-crop"), lookChanged);
 const strip = new Strip(album, {
   list: $("#thumbs"),
@@ -127,6 +127,7 @@ function showState() {
   const failed = state === "failed" || problemOnOpening !== null;
   $("#stage-tools").hidden = !work;
   $("#panes").inert = !work;
+  document.body.dataset.opened = String(Boolean(work));
   $("#failed").hidden = !failed;
   $("#working").hidden = failed || Boolean(work) || !current;
   if (failed) showProblem();

@@ -6,10 +6,12 @@ import { onLanguage, t } from "./words.js";
 // Bracket keys change the brush by this factor, as painting programs do.
 const KEY_FACTOR = 1.15;
 
-/** Calls `changed()` after an undo or redo. */
+/** Its undo and redo stand in the bar over the stage, beside the strokes.  Calls `changed()` after either. */
 export class TouchPane {
-  constructor(root, stage, changed) {
+  constructor(root, { undo, redo }, stage, changed) {
     this.root = root;
+    this.undo = undo;
+    this.redo = redo;
     this.stage = stage;
     this.changed = changed;
     this.find = (selector) => root.querySelector(selector);
@@ -18,8 +20,8 @@ export class TouchPane {
     }
     this.find("#size").addEventListener("input", (event) => this.#set({ size: Number(event.target.value) }));
     this.find("#softness").addEventListener("input", (event) => this.#set({ softness: event.target.value / 100 }));
-    this.find("#undo").addEventListener("click", () => this.step("undo"));
-    this.find("#redo").addEventListener("click", () => this.step("redo"));
+    undo.addEventListener("click", () => this.step("undo"));
+    redo.addEventListener("click", () => this.step("redo"));
     stage.addEventListener("stroke", () => this.show());
     addEventListener("keydown", (event) => this.#key(event));
     onLanguage(() => this.show());
@@ -38,8 +40,9 @@ export class TouchPane {
     this.find("#size-value").textContent = `${brush.size} px`;
     this.find("#softness").value = String(Math.round(brush.softness * 100));
     this.find("#softness-value").textContent = `${Math.round(brush.softness * 100)} %`;
-    this.find("#undo").disabled = !work?.brush.canUndo;
-    this.find("#redo").disabled = !work?.brush.canRedo;
+    this.undo.hidden = this.redo.hidden = this.stage.mode !== "paint";
+    this.undo.disabled = !work?.brush.canUndo;
+    this.redo.disabled = !work?.brush.canRedo;
   }
 
   /** @param {"undo" | "redo"} which */

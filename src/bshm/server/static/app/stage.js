@@ -136,6 +136,9 @@ export class Stage extends EventTarget {
   }
 
   #viewChanged() {
+    const { scale, x, y } = this.view;
+    // Where the picture lies, for whoever looks from outside (tests, style sheets).
+    this.canvas.dataset.view = `${scale} ${x} ${y}`;
     this.redraw();
     this.dispatchEvent(new Event("view"));
   }

@@ -1,0 +1,143 @@
+"""The page in a real Chromium, before the real service, or before a stand-in that fails on demand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stand_in
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from studio import Studio
+
+HERE = Path(__file__).parent
+FLAGS = [
+    "--no-sandbox",  # containers mostly have no user namespaces
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+TIMEOUT_MS = 15_000
+
+Open = Callable[..., Studio]
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    reason = "the page's tests need Chromium: apt-get install chromium"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+# Of this folder, not of the session: while it is open, asyncio.run() fails in the same thread.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = _chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the real service; red is a person."""
+    folder = tmp_path_factory.mktemp("service")
+    command = [sys.executable, str(HERE / "service.py"), str(folder)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            found = re.search(r"http://\S+:\d+/", line)
+            if found:
+                break
+        else:
+            pytest.fail("the service did not start:\n" + "".join(said))
+        rest = threading.Thread(target=process.stderr.read, daemon=True)
+        rest.start()
+        # localhost, as people type it: the service answers to that name too.
+        yield found.group().replace("127.0.0.1", "localhost")
+        process.terminate()
+        process.wait(timeout=20)
+        rest.join(timeout=5)
+
+
+@pytest.fixture(scope="package")
+def failing_service() -> Iterator[str]:
+    """The address of the stand-in, whose answers follow from file names."""
+    server = stand_in.server()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=5)
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens the page at an address; afterwards nothing may have gone wrong in it, and nobody else been asked."""
+    opened: list[tuple[Page, str, list[str], list[str]]] = []
+
+    def go(address: str, **options: Any) -> Studio:
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "accept_downloads": True, **options}
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        faults: list[str] = []
+        strangers: list[str] = []
+        # The browser itself logs answers of 4xx and 5xx, which some tests ask for.
+        page.on(
+            "console",
+            lambda message: (
+                faults.append(message.text)
+                if message.type in ("error", "warning") and "Failed to load resource" not in message.text
+                else None
+            ),
+        )
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                strangers.append(request.url) if not request.url.startswith((address, "blob:", "data:")) else None
+            ),
+        )
+        opened.append((page, address, faults, strangers))
+        page.goto(address)
+        return Studio(page)
+
+    yield go
+    for page, _, faults, strangers in opened:
+        try:
+            page.context.close()
+        except Error as error:
+            faults.append(str(error))
+        assert faults == []
+        assert strangers == []
+
+
+@pytest.fixture
+def studio(open_page: Open, service: str) -> Studio:
+    """The page of the real service in a window of 1280 x 800."""
+    return open_page(service)
+
+
+@pytest.fixture
+def failing_studio(open_page: Open, failing_service: str) -> Studio:
+    """The page of the stand-in."""
+    return open_page(failing_service)

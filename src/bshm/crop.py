@@ -14,7 +14,7 @@ from bshm.errors import OptionError, ShapeError
 from bshm.types import FloatArray, PixelArray
 
 # Alpha from which a pixel counts as people: the haze that networks leave in far corners must not widen a crop.
-_PERSON_FROM = 0.1
+_PERSON_FROM = 0.3
 _LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(px|%)?")
 # The limits of remove.bg's crop_margin; without any a request could ask for a canvas of any size.
 _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}

@@ -17,7 +17,7 @@ EXAMPLES = [
     ("bshm serve", "http://127.0.0.1:8000/, for this machine alone"),
     ("bshm serve --port 9000 --cache off", "elsewhere, and nothing kept"),
     ("bshm keys add shop && bshm serve --host 0.0.0.0", "for other machines, with an API key"),
-    ("bshm serve --broker redis://127.0.0.1/0 --jobs-store redis://127.0.0.1/1", "jobs for `bshm worker`"),
+    ("bshm serve --broker redis://127.0.0.1/0 --results redis://127.0.0.1/1", "jobs for `bshm worker`"),
     ("curl -F image=@photo.jpg http://127.0.0.1:8000/matte -o cut.png", "then"),
 ]
 
@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Jobs": (
         "jobs",
         "broker",
-        "jobs_store",
+        "results",
         "jobs_workers",
         "jobs_capacity",
         "jobs_keep_s",

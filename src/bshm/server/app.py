@@ -52,6 +52,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
             await service.open()
         except BshmError as error:
             app.state.failure = error  # uvicorn ends quietly after it; `bshm serve` tells it and its exit code
+            await service.close()
             raise
         logs.say(logging.INFO, "ready", model=settings.model, jobs=settings.jobs)
         yield
@@ -73,7 +74,8 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     if settings.jobs:
         app.include_router(jobs.router)
     if settings.page and (STATIC / "index.html").is_file():
-        app.mount("/", _Page(directory=STATIC, html=True), name="page")
+        # What no route takes.  A mount at / would take wrong methods, too, and answer 404 in place of 405.
+        app.router.default = _Page(directory=STATIC, html=True)
     else:
         app.add_api_route("/", _root, include_in_schema=False)
 

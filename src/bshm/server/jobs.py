@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
-from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
+from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError, OutputError
 from bshm.jobs import (
     ANONYMOUS,
     JobItem,
@@ -387,7 +387,7 @@ def open_queue(settings: Settings, engine: Engine, secret_of: Callable[[str], st
     """The queue that the settings name.
 
     Args:
-        settings: ``broker``, ``jobs_store`` and the other ``jobs_…``.
+        settings: ``broker``, ``results`` and the other ``jobs_…``.
         engine: works on jobs of the embedded queue.
         secret_of: from an owner to what signs webhooks.
 
@@ -401,15 +401,22 @@ def open_queue(settings: Settings, engine: Engine, secret_of: Callable[[str], st
     if settings.broker == "embedded":
         from bshm.jobs import EmbeddedQueue
 
-        folder = Path(settings.jobs_store) if settings.jobs_store else _default_store()
-        if "://" in str(settings.jobs_store or ""):
-            raise OptionError("--jobs-store is a folder for the embedded queue; a URL needs a --broker.")
+        if "://" in (settings.results or ""):
+            raise OptionError("--results is a folder for the embedded queue; a URL needs a --broker.")
+        folder = Path(settings.results) if settings.results else _default_store()
+        _make_private(folder)
         return EmbeddedQueue(folder, EngineWork(engine), options=options, secrets=secret_of)
     from bshm.jobs import CeleryQueue
 
-    if settings.jobs_store is None:
-        raise OptionError("--broker needs --jobs-store: a folder that all workers share, or redis://HOST:PORT/N.")
-    return CeleryQueue(settings.broker, settings.jobs_store, options=options)
+    return CeleryQueue(settings.broker, settings.results, options=options, secrets=secret_of)
+
+
+def _make_private(folder: Path) -> None:
+    """Other people's pictures are nobody else's business on this machine."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OutputError(f"jobs cannot be kept in {folder}: {error}. Choose another --results.") from error
 
 
 def _default_store() -> Path:

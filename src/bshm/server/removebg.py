@@ -24,6 +24,7 @@ from bshm.server.answers import FieldError, NobodyError, box_headers
 from bshm.server.matte import picture, request_body
 from bshm.server.rendering import Plain, Recipe, Region, ResultFormat
 from bshm.server.service import Order, Outcome, Service
+from bshm.server.statuses import detail_of
 
 _QUARTER, _MEDIUM, _HD, _PNG, _FULL, _LARGEST = 250_000, 1_500_000, 4_000_000, 10_000_000, 25_000_000, 50_000_000
 SIZES: dict[str, int] = {
@@ -122,7 +123,7 @@ async def removebg(request: Request) -> Response:
         outcome = await service.serve(request, order, request.scope["state"]["caller"])
     except (UrlRefusedError, FetchError) as error:
         if order.scenery_url is not None and order.url is None:
-            raise FieldError({"bg_image_url": str(error)}, code="failed_bg_download") from error
+            raise FieldError({"bg_image_url": detail_of(error)}, code="failed_bg_download") from error
         raise
     if outcome.rendered.empty:
         raise NobodyError("nobody was found in the picture.")

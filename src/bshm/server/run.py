@@ -37,27 +37,19 @@ def run(settings: Settings) -> None:
         backlog=2048,
         lifespan="on",
     )
-    server = _Server(config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
     sys.stderr.flush()
     with listening:
-        asyncio.run(server.serve(sockets=[listening]))
-    if server.failure is not None:
-        raise server.failure
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, which tells only its log why a start failed."""
-
-    failure: BshmError | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve."""
-        await super().startup(sockets)
-        if self.should_exit and not self.started:
-            self.failure = self.config.app.state.failure  # type: ignore[union-attr]
+        try:
+            asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+        except SystemExit:
+            # How uvicorn ends when the start fails; why is told here, with an exit code of its own.
+            failure: BshmError | None = app.state.failure
+            if failure is None:
+                raise
+            raise failure from None
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -90,9 +90,9 @@ class Settings(BaseSettings):
 
     jobs: bool = Field(True, description="offer /jobs")
     broker: str = Field("embedded", description="embedded, or the URL of a Celery broker that `bshm worker` listens to")
-    jobs_store: str | None = Field(
+    results: str | None = Field(
         None,
-        description="where jobs and results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs",
+        description="where jobs and their results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs, with a Redis broker that",
     )
     jobs_workers: int = Field(1, ge=1, le=64, description="jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")

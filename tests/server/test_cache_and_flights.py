@@ -1,0 +1,212 @@
+"""Equal requests: kept, made once, and no others taken for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sent import picture
+
+from bshm.errors import MissingExtraError, OptionError
+from bshm.pipeline import Matting
+from bshm.server.cache import DiskCache, NoCache, digest, open_cache
+from bshm.server.flights import Flights
+from bshm.server.rendering import Recipe, Rendered
+from bshm.server.settings import Settings
+
+
+def test_an_equal_request_is_a_hit_with_the_same_bytes(client: Any) -> None:
+    first, second = (client.post("/matte", files={"image": picture()}) for _ in range(2))
+    assert (first.headers["x-bshm-cache"], second.headers["x-bshm-cache"]) == ("miss", "hit")
+    assert first.content == second.content
+    told = ("x-bshm-model", "x-bshm-model-sha256", "x-bshm-empty", "x-width", "content-type")
+    assert all(first.headers[name] == second.headers[name] for name in told)
+
+
+@pytest.mark.parametrize(
+    "other", [{"alpha": "1"}, {"format": "webp"}, {"background": "white"}, {"crop": "1"}, {"decontaminate": "0"}]
+)
+def test_another_option_is_another_result(client: Any, other: dict[str, str]) -> None:
+    client.post("/matte", files={"image": picture()})
+    assert client.post("/matte", files={"image": picture()}, data=other).headers["x-bshm-cache"] == "miss"
+
+
+def test_a_default_that_is_said_is_the_default(client: Any) -> None:
+    client.post("/matte", files={"image": picture()})
+    said = {"format": "png", "quality": "95", "alpha": "false", "model": "bshm"}
+    assert client.post("/matte", files={"image": picture()}, data=said).headers["x-bshm-cache"] == "hit"
+
+
+def test_other_weights_are_another_result(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    import fake_network
+
+    start().post("/matte", files={"image": picture()})
+    network = replace(fake_network.CARD.networks["mask"], sha256="1" * 64)
+    monkeypatch.setattr(fake_network, "CARD", replace(fake_network.CARD, networks={"mask": network}))
+    assert start().post("/matte", files={"image": picture()}).headers["x-bshm-cache"] == "miss"
+
+
+def test_a_restart_finds_what_was_kept(start: Any) -> None:
+    start().post("/matte", files={"image": picture()})
+    assert start().post("/matte", files={"image": picture()}).headers["x-bshm-cache"] == "hit"
+
+
+def test_without_a_cache_each_is_made_anew(start: Any) -> None:
+    client = start(cache="off")
+    answers = [client.post("/matte", files={"image": picture()}).headers["x-bshm-cache"] for _ in range(2)]
+    assert answers == ["miss", "miss"]
+
+
+def test_simultaneous_equal_requests_are_made_once(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = start(cache="off")
+    entered, leave = threading.Event(), threading.Event()
+    real, runs = Matting.matte_picture, []
+
+    def slow(self: Matting, *given: Any) -> Any:
+        runs.append(1)
+        entered.set()
+        leave.wait(20)
+        return real(self, *given)
+
+    monkeypatch.setattr(Matting, "matte_picture", slow)
+    service = client.app.state.service
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(client.post, "/matte", files={"image": picture()}) for _ in range(3)]
+        assert entered.wait(20)
+        while service.inside < 3:
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.2)  # they are inside; now they find the flight
+        leave.set()
+        found = [answer.result(20) for answer in answers]
+    assert [answer.status_code for answer in found] == [200] * 3 and len(runs) == 1
+    assert sorted(answer.headers["x-bshm-cache"] for answer in found) == ["hit", "hit", "miss"]
+    assert len({answer.content for answer in found}) == 1
+
+
+def test_a_flight_ends_when_nobody_waits_for_it() -> None:
+    async def story() -> tuple[bool, int, str]:
+        flights: Flights[str] = Flights()
+        stopped = asyncio.Event()
+
+        async def long() -> str:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+            return "never"
+
+        async def quick() -> str:
+            return "anew"
+
+        waiting = [asyncio.create_task(flights.join("key", long)) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        still = not stopped.is_set()
+        waiting[1].cancel()
+        await asyncio.sleep(0)
+        again = await flights.join("key", quick)
+        await asyncio.wait_for(stopped.wait(), 5)
+        return still, len(flights), again
+
+    assert asyncio.run(story()) == (True, 0, "anew")
+
+
+def test_a_flight_that_fails_fails_for_all_and_is_forgotten() -> None:
+    async def story() -> int:
+        flights: Flights[str] = Flights()
+
+        async def failing() -> str:
+            await asyncio.sleep(0)
+            raise ValueError("no")
+
+        found = await asyncio.gather(*(flights.join("key", failing) for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(each, ValueError) for each in found)
+        return len(flights)
+
+    assert asyncio.run(story()) == 0
+
+
+def test_a_recipe_is_written_the_same_way_each_time_and_no_two_alike() -> None:
+    from bshm.server.rendering import Blur, Plain
+
+    recipes = [
+        Recipe(),
+        Recipe(crop=True),
+        Recipe(background=Plain((0, 0, 0, 255))),
+        Recipe(background=Blur("blur")),
+        Recipe(max_pixels=1000),
+        Recipe(scale=0.5),
+    ]
+    assert len({recipe.canonical() for recipe in recipes}) == len(recipes)
+    assert Recipe().canonical() == Recipe().canonical()
+
+
+def test_parts_of_a_key_do_not_run_together() -> None:
+    assert digest("ab", "c") != digest("a", "bc") and digest("a", "") != digest("a")
+
+
+def test_a_result_goes_through_the_cache_unchanged() -> None:
+    from bshm.crop import Box
+
+    made = Rendered(b"\x00\n\xff", "image/png", 3, 2, False, Box(0, 1, 2, 3), "m", "s", "cpu", {"mask": 1.5})
+    assert Rendered.from_bytes(made.to_bytes()) == made
+    for damaged in (b"", b"{}", b"{}\n", b'{"box": null, "odd": 1}\nx'):
+        with pytest.raises((ValueError, KeyError)):
+            Rendered.from_bytes(damaged)
+
+
+def test_the_disk_cache_is_private_bounded_and_refuses_pickles(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=60)
+    try:
+        assert (tmp_path / "cache").stat().st_mode & 0o077 == 0
+        cache.put("small", b"x")
+        cache.put("large", bytes(200_000))  # more than a twentieth of the whole
+        assert cache.get("small") == b"x" and cache.get("large") is None and cache.get("none") is None
+        for number in range(100):
+            cache.put(f"{number}", bytes(90_000))
+        assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.val")) < 4_000_000
+        import diskcache
+
+        plain = diskcache.Cache(str(tmp_path / "cache"))
+        plain.set("pickled", {"a": 1})
+        plain.close()
+        assert cache.get("pickled") is None
+    finally:
+        cache.close()
+
+
+def test_results_are_not_kept_for_ever(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=0.05)
+    try:
+        cache.put("key", b"x")
+        threading.Event().wait(0.1)
+        assert cache.get("key") is None
+    finally:
+        cache.close()
+
+
+def test_the_setting_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(open_cache(Settings(cache="off")), NoCache)
+    with pytest.raises(OptionError, match="--cache"):
+        open_cache(Settings(cache="memory"))
+    monkeypatch.setitem(__import__("sys").modules, "redis", None)
+    with pytest.raises(MissingExtraError, match="redis"):
+        open_cache(Settings(cache="redis://127.0.0.1:1/0"))
+
+
+def test_a_redis_that_is_away_is_a_miss() -> None:
+    pytest.importorskip("redis")
+    from bshm.server.cache import RedisCache
+
+    cache = RedisCache("redis://127.0.0.1:1/0", max_bytes=2_000_000, age_s=60)
+    cache.put("key", b"x")
+    assert cache.get("key") is None
+    cache.close()

@@ -1,0 +1,168 @@
+"""``POST /matte``: what goes in, what comes out, and what is said about it."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from sent import opened, picture
+from starlette.testclient import TestClient
+
+from bshm import options as defaults
+from bshm.cli.matte import parser
+from bshm.options import MatteOptions, OutputOptions
+from bshm.server.jobs import JobFields
+from bshm.server.matte import MatteFields
+from bshm.server.rendering import Recipe
+
+
+def test_a_file_gives_the_cutout_as_png(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": ("a.png", picture())})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    image = opened(answer.content)
+    assert image.size == (64, 48) and image.mode == "RGBA"
+    assert image.getpixel((32, 24))[3] == 255 and image.getpixel((2, 2)) == (0, 0, 0, 0)
+
+
+def test_headers_say_what_ran(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()})
+    headers = answer.headers
+    assert headers["x-bshm-model"] == "bshm" and len(headers["x-bshm-model-sha256"]) == 64
+    assert headers["x-bshm-device"] == "cpu" and headers["x-bshm-empty"] == "false"
+    assert (headers["x-width"], headers["x-height"]) == ("64", "48")
+    stages = [entry.split(";dur=")[0].strip() for entry in headers["server-timing"].split(",")]
+    assert stages[0] == "decode" and stages[-1] == "encode" and "mask" in stages
+
+
+def test_a_picture_without_people_is_said_to_be_empty(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture(person=None)})
+    assert answer.status_code == 200 and answer.headers["x-bshm-empty"] == "true"
+
+
+def test_json_takes_base64_with_and_without_data_url(client: TestClient) -> None:
+    text = base64.b64encode(picture()).decode()
+    for coded in (text, f"data:image/png;base64,{text}"):
+        answer = client.post("/matte", json={"image": coded, "format": "webp", "quality": 100})
+        assert answer.status_code == 200 and answer.headers["content-type"] == "image/webp"
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "mode"),
+    [("png", "image/png", "RGBA"), ("webp", "image/webp", "RGBA"), ("tiff", "image/tiff", "RGBA")],
+)
+def test_each_format_with_transparency(client: TestClient, form: str, kind: str, mode: str) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"format": form, "quality": "100"})
+    assert answer.headers["content-type"] == kind and opened(answer.content).mode == mode
+
+
+def test_a_background_colour_makes_it_opaque(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"background": "#0000ff", "format": "jpg"})
+    red, _, blue = opened(answer.content).getpixel((2, 2))
+    assert answer.headers["content-type"] == "image/jpeg" and blue > 240 and red < 15
+
+
+def test_a_background_picture_is_scaled_to_cover(client: TestClient) -> None:
+    scenery = io.BytesIO()
+    from PIL import Image
+
+    Image.new("RGB", (7, 5), (0, 200, 0)).save(scenery, "PNG")
+    answer = client.post("/matte", files={"image": picture(), "background_image": scenery.getvalue()})
+    image = opened(answer.content)
+    assert image.mode == "RGB" and image.size == (64, 48) and image.getpixel((1, 1)) == (0, 200, 0)
+
+
+def test_blur_keeps_the_size(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"background": "blur:3"})
+    assert opened(answer.content).size == (64, 48)
+
+
+def test_alpha_alone_is_grey(client: TestClient) -> None:
+    image = opened(client.post("/matte", files={"image": picture()}, data={"alpha": "true"}).content)
+    assert image.mode == "L" and image.getpixel((32, 24)) == 255
+
+
+def test_zip_holds_colour_and_alpha(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"format": "zip"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
+        assert opened(archive.read("alpha.png")).size == opened(archive.read("color.jpg")).size == (64, 48)
+
+
+def test_crop_takes_the_people_and_their_margins(client: TestClient) -> None:
+    data = {"crop": "true", "crop_margin": "4px"}
+    answer = client.post("/matte", files={"image": picture((640, 480), person=(160, 120, 480, 360))}, data=data)
+    width, height = opened(answer.content).size
+    # The guided filter moves the edge of the box by a few pixels.
+    assert abs(width - 328) <= 12 and abs(height - 248) <= 12
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"quality": "0"}, "quality"),
+        ({"quality": "ten"}, "quality"),
+        ({"format": "gif"}, "format"),
+        ({"background": "/etc/passwd"}, "background"),
+        ({"background": "file:///etc/passwd"}, "background"),
+        ({"crop_margin": "5px"}, "crop_margin"),
+        ({"colour": "red"}, "colour"),
+        ({"alpha": "perhaps"}, "alpha"),
+    ],
+)
+def test_a_wrong_field_is_named(client: TestClient, data: dict[str, str], field: str) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data=data)
+    assert answer.status_code == 422 and field in answer.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"format": "jpg"}, {"alpha": "1", "background": "white"}, {"model": "none-such"}, {"background": "blur:-1"}],
+)
+def test_what_contradicts_itself_is_refused(client: TestClient, data: dict[str, str]) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data=data)
+    assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_request_without_a_picture_says_so(client: TestClient) -> None:
+    assert client.post("/matte", data={"alpha": "1"}).json()["errors"].keys() == {"image"}
+    assert client.post("/matte", json={}).status_code == 422
+    assert client.post("/matte").status_code == 422
+
+
+def test_two_pictures_are_a_job_and_refused_here(client: TestClient) -> None:
+    files = [("image", ("a.png", picture())), ("image", ("b.png", picture()))]
+    assert "POST /jobs" in client.post("/matte", files=files).json()["detail"]
+
+
+def test_fields_flags_and_options_have_the_same_defaults() -> None:
+    flags = {action.dest: action.default for action in parser()._actions}
+    expected = {
+        "alpha": OutputOptions.alpha_only,
+        "background": OutputOptions.background,
+        "format": OutputOptions.format,
+        "quality": OutputOptions.quality,
+        "model": defaults.DEFAULT_MODEL,
+    }
+    for name, value in expected.items():
+        assert MatteFields.model_fields[name].default == value, name
+        assert JobFields.model_fields[name].default == value, name
+        assert flags[name] == value, name
+    assert MatteFields.model_fields["decontaminate"].default == MatteOptions.decontaminate
+    assert JobFields.model_fields["decontaminate"].default == MatteOptions.decontaminate
+    recipe = {name: each.default for name, each in inspect.signature(Recipe).parameters.items()}
+    assert (recipe["model"], recipe["quality"]) == (defaults.DEFAULT_MODEL, OutputOptions.quality)
+    assert (recipe["alpha_only"], recipe["decontaminate"]) == (OutputOptions.alpha_only, MatteOptions.decontaminate)
+
+
+def test_sixteen_bits_stay_sixteen(client: TestClient) -> None:
+    from bshm.io.png import encode_png
+
+    pixels = np.full((48, 64, 3), 60 * 257, np.uint16)
+    pixels[12:36, 16:48] = (61680, 5140, 5140)
+    answer = client.post("/matte", files={"image": encode_png(pixels)})
+    assert answer.content[24] == 16  # the bit depth in the header of a PNG

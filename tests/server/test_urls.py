@@ -1,0 +1,155 @@
+"""Pictures from URLs: the guard, as it is met over HTTP, and what is kept of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from sent import picture
+
+from bshm.io.fetch import Fetched, Validators, fetch_if_changed
+from bshm.options import Limits
+
+NOT_PUBLIC = [
+    "http://127.0.0.1/a.png",
+    "http://localhost/a.png",
+    "http://0.0.0.0/a.png",
+    "http://[::1]/a.png",
+    "http://[::ffff:127.0.0.1]/a.png",
+    "http://[64:ff9b::7f00:1]/a.png",
+    "http://[2002:7f00:1::]/a.png",
+    "http://10.0.0.1/a.png",
+    "http://172.16.0.1/a.png",
+    "http://192.168.1.1/a.png",
+    "http://100.64.0.1/a.png",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[fd00::1]/a.png",
+    "http://[fe80::1]/a.png",
+    "http://0x7f000001/a.png",
+    "http://2130706433/a.png",
+    "http://127.1/a.png",
+    "http://user:word@93.184.216.34/a.png",
+    "file:///etc/passwd",
+    "ftp://93.184.216.34/a.png",
+    "gopher://127.0.0.1:6379/_INFO",
+    "http://127.0.0.1\\@93.184.216.34/a.png",
+    "http://",
+    "not a url",
+]
+
+
+@pytest.mark.parametrize("url", NOT_PUBLIC)
+def test_the_guard_stands_before_every_way_in(start: Any, url: str) -> None:
+    client = start(allow_urls=True, url_timeout_s=5)
+    answers = [
+        client.post("/matte", data={"image_url": url}),
+        client.post("/matte", json={"image_url": url}),
+        client.post("/v1.0/removebg", data={"image_url": url}),
+        client.post("/v1.0/removebg", files={"image_file": picture()}, data={"bg_image_url": url}),
+    ]
+    if url.startswith("http"):
+        answers.append(client.post("/matte", files={"image": picture()}, data={"background": url}))
+    for answer in answers:
+        assert 400 <= answer.status_code < 500, answer.text
+        # What names resolve to in here is nobody's business.
+        assert "10.0.0" not in answer.text.replace(url, "")
+
+
+def test_urls_are_off_unless_asked_for(start: Any) -> None:
+    fetched: list[str] = []
+
+    def fetch(url: str, limits: Limits, known: Validators | None) -> Fetched:
+        fetched.append(url)
+        return Fetched(picture(), Validators())
+
+    client = start(fetch=fetch)
+    for data in ({"image_url": "https://example.com/a.png"}, {"image_url": "http://93.184.216.34/"}):
+        assert client.post("/matte", data=data).status_code == 422
+        assert client.post("/v1.0/removebg", data=data).status_code == 400
+    assert fetched == []
+
+
+class Pictures(BaseHTTPRequestHandler):
+    """Serves one picture with an ETag, and remembers who asked for what."""
+
+    data = b""
+    etag = '"one"'
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.headers.get("If-None-Match") or "")  # type: ignore[attr-defined]
+        if self.headers.get("If-None-Match") == self.etag:
+            self.send_response(304)
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Length", str(len(self.data)))
+        self.send_header("ETag", self.etag)
+        self.end_headers()
+        self.wfile.write(self.data)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(handler: type[Pictures]) -> Iterator[tuple[str, list[str]]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.asked = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/a.png", server.asked  # type: ignore[attr-defined]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def loopback_too(url: str, limits: Limits, known: Validators | None) -> Fetched:
+    return fetch_if_changed(url, limits=limits, known=known, _is_allowed=lambda address: True)
+
+
+def test_a_url_that_has_not_changed_is_neither_downloaded_nor_matted_again(start: Any) -> None:
+    class One(Pictures):
+        data = picture()
+
+    client = start(fetch=loopback_too, allow_urls=True)
+    with serving(One) as (url, asked):
+        first = client.post("/matte", data={"image_url": url})
+        second = client.post("/matte", data={"image_url": url})
+        other = client.post("/matte", data={"image_url": url, "alpha": "1"})
+        One.data, One.etag = picture((32, 32), person=(8, 8, 24, 24)), '"two"'
+        changed = client.post("/matte", data={"image_url": url})
+    assert [each.status_code for each in (first, second, other, changed)] == [200] * 4
+    assert [each.headers["x-bshm-cache"] for each in (first, second, other, changed)] == ["miss", "hit", "miss", "miss"]
+    assert first.content == second.content and changed.headers["x-width"] == "32"
+    # The third had no result to fall back on, so it asked for the picture whatever it is.
+    assert asked == ["", '"one"', "", '"one"']
+
+
+def test_the_same_picture_by_url_and_by_upload_is_made_once(start: Any) -> None:
+    class One(Pictures):
+        data = picture()
+
+    client = start(fetch=loopback_too, allow_urls=True)
+    with serving(One) as (url, _):
+        assert client.post("/matte", files={"image": picture()}).headers["x-bshm-cache"] == "miss"
+        assert client.post("/matte", data={"image_url": url}).headers["x-bshm-cache"] == "hit"
+
+
+def test_a_url_can_be_the_background(start: Any) -> None:
+    class Green(Pictures):
+        data = picture((8, 8), person=None)
+
+    client = start(fetch=loopback_too, allow_urls=True)
+    with serving(Green) as (url, _):
+        answer = client.post("/matte", files={"image": picture()}, data={"background": url})
+        assert answer.status_code == 200
+        removed = client.post("/v1.0/removebg", files={"image_file": picture()}, data={"bg_image_url": url})
+        assert removed.status_code == 200 and removed.headers["content-type"] == "image/jpeg"

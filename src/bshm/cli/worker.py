@@ -47,13 +47,26 @@ def parser() -> Parser:
         help="redis://HOST:PORT/N, or file:///FOLDER that all share (default: the broker if it is Redis)",
     )
     options.add_argument(
-        "-m", "--model", metavar="NAME", default=defaults.DEFAULT_MODEL, help="a name that `bshm models` lists (default: %(default)s)"
+        "-m",
+        "--model",
+        metavar="NAME",
+        default=defaults.DEFAULT_MODEL,
+        help="a name that `bshm models` lists (default: %(default)s)",
     )
     options.add_argument(
-        "-d", "--device", metavar="NAME", default=defaults.DEFAULT_DEVICE, help="as in `bshm matte` (default: %(default)s)"
+        "-d",
+        "--device",
+        metavar="NAME",
+        default=defaults.DEFAULT_DEVICE,
+        help="as in `bshm matte` (default: %(default)s)",
     )
     options.add_argument(
-        "-j", "--jobs", metavar="N", type=int, default=1, help="jobs at once through the one session (default: %(default)s)"
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=1,
+        help="jobs at once through the one session (default: %(default)s)",
     )
     options.add_argument(
         "--attempts",

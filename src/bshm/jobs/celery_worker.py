@@ -91,6 +91,10 @@ def run_worker(
     def stop(**_: Any) -> None:
         stopping.set()
 
+    def keep_logging(**_: Any) -> None:
+        """With a receiver Celery leaves logging as it is: how it is done is the caller's business."""
+
+    signals.setup_logging.connect(keep_logging, weak=False)
     signals.worker_shutting_down.connect(stop, weak=False)
     keeper.start()
     worker = app.Worker(
@@ -108,6 +112,7 @@ def run_worker(
         worker.start()
     finally:
         signals.worker_shutting_down.disconnect(stop)
+        signals.setup_logging.disconnect(keep_logging)
         keeper.stop(10.0)
         records.close()
     return int(worker.exitcode or 0)

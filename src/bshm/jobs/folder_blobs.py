@@ -77,14 +77,22 @@ class FolderBlobs:
         """See ``Blobs``."""
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
-    def sweep(self, is_known: Callable[[str], bool], *, older_than_s: float) -> int:
+    def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
         """See ``Blobs``; uploads that nobody submitted go, too."""
         before = time.time() - older_than_s
         gone = 0
-        for path in list(self._folder.iterdir()):
-            if is_id(path.name) and _changed_at(path) < before and not is_known(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+        for folder in list(self._folder.iterdir()):
+            if not is_id(folder.name) or _changed_at(folder) >= before:
+                continue
+            names = spoken_of(folder.name)
+            if names is None:
+                shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
+                continue
+            for path in list(folder.iterdir()):
+                if f"{folder.name}/{path.name}" not in names:
+                    path.unlink(missing_ok=True)
+                    gone += 1
         for path in list(self._uploads.iterdir()):
             if _changed_at(path) < before:
                 path.unlink(missing_ok=True)

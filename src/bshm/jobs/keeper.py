@@ -77,9 +77,7 @@ class Keeper:
         if self._monotonic() - self._purged_at >= self._options.purge_s:
             self._purged_at = self._monotonic()
             self._ledger.purge()
-            self._ledger.blobs.sweep(
-                lambda job_id: self._ledger.records.get(job_id) is not None, older_than_s=self._options.orphan_s
-            )
+            self._ledger.blobs.sweep(self._spoken_of, older_than_s=self._options.orphan_s)
 
     def recover(self) -> int:
         """Put jobs whose worker died back into the queue.
@@ -118,6 +116,10 @@ class Keeper:
         if changed.state == "queued":
             self._requeued(changed)
         return True
+
+    def _spoken_of(self, job_id: str) -> set[str] | None:
+        record = self._ledger.records.get(job_id)
+        return None if record is None else transitions.blobs_of(record)
 
     def _tell(self) -> None:
         self._herald.deliver_due()

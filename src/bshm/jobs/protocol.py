@@ -194,13 +194,13 @@ class Blobs(Protocol):
     def delete_all(self, job_id: str) -> None:
         """Forget all bytes of a job."""
 
-    def sweep(self, is_known: Callable[[str], bool], *, older_than_s: float) -> int:
-        """Delete what belongs to no job: a crash before the job was accepted left it.
+    def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
+        """Delete what no record speaks of: crashes before a job was accepted or after its record was changed left it.
 
         Args:
-            is_known: whether there is a job of that id.
-            older_than_s: younger bytes may belong to a job that is being accepted.
+            spoken_of: the names that the record of a job speaks of; None where there is no such job.
+            older_than_s: younger bytes may belong to a change that is just being made.
 
         Returns:
-            of how many jobs bytes were deleted.
+            how many were deleted, those of a job that there is not counting as one.
         """

@@ -257,7 +257,7 @@ class RedisBlobs:
                 if names:
                     self._client.unlink(*map(_blob, names))
 
-    def sweep(self, is_known: Callable[[str], bool], *, older_than_s: float) -> int:
+    def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
         """See ``Blobs``: Redis does it by itself."""
         return 0
 

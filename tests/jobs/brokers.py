@@ -77,7 +77,9 @@ class RedisServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -86,7 +88,9 @@ class RabbitServer:
     """A RabbitMQ with a node name, ports and folders of its own."""
 
     def __init__(self) -> None:
-        self._program = shutil.which("rabbitmq-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/lib/rabbitmq/bin")
+        self._program = shutil.which(
+            "rabbitmq-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/lib/rabbitmq/bin"
+        )
         if self._program is None:
             raise NotInstalledError(f"there is no rabbitmq-server: {INSTALL}.")
         self._folder = Path(tempfile.mkdtemp(prefix="bshm-rabbit-"))
@@ -153,6 +157,8 @@ class RabbitServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)

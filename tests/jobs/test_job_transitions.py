@@ -1,0 +1,164 @@
+"""What may become of a record, whatever happens in whatever order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bshm.jobs import transitions
+from bshm.jobs.records import ENDED, ItemRecord, JobError, JobRecord, Webhook, new_id
+
+MAX_ATTEMPTS = 3
+
+
+def fresh(items: int = 1, *, webhook: bool = False) -> JobRecord:
+    """A job that was just accepted."""
+    return JobRecord(
+        id=new_id(),
+        owner="anna",
+        state="queued",
+        items=tuple(ItemRecord(f"{index}.png", input=f"in-{index}") for index in range(items)),
+        options={},
+        created_at=0.0,
+        fingerprint="",
+        keep_s=100.0,
+        webhook=Webhook("https://example.com/", "key") if webhook else None,
+    )
+
+
+def claim(record: JobRecord, token: str = "t") -> JobRecord | None:
+    return transitions.claimed(record, token=token, worker="w", now=1.0)
+
+
+def done(record: JobRecord, token: str = "t", index: int = 0, result: str = "out") -> JobRecord | None:
+    return transitions.item_done(
+        record, token=token, index=index, result=result, media_type="image/png", size=1, details={}, now=2.0
+    )
+
+
+def must(record: JobRecord | None) -> JobRecord:
+    assert record is not None
+    return record
+
+
+def test_a_job_of_one_picture_ends_with_its_result() -> None:
+    ended = must(done(must(claim(fresh()))))
+    assert (ended.state, ended.ended_at, ended.expires_at, ended.lease) == ("done", 2.0, 102.0, None)
+    assert (ended.items[0].result, ended.items[0].input, ended.items[0].attempts) == ("out", None, 1)
+
+
+def test_only_one_can_take_a_job() -> None:
+    taken = must(claim(fresh(), "first"))
+    assert claim(taken, "second") is None
+    assert claim(taken, "first") is taken  # its answer was lost: asking again gives what there is
+
+
+def test_whoever_lost_the_lease_cannot_give_a_result() -> None:
+    taken = must(claim(fresh(), "first"))
+    back = must(transitions.recovered(taken, token="first", now=2.0, max_attempts=MAX_ATTEMPTS))
+    again = must(claim(back, "second"))
+    assert done(again, "first", result="late") is None
+    assert done(must(done(again, "second")), "first", result="late") is None
+
+
+def test_a_result_given_twice_by_the_same_attempt_counts_once() -> None:
+    ended = must(done(must(claim(fresh()))))
+    assert done(ended) is ended
+
+
+def test_a_picture_that_takes_its_worker_with_it_fails_after_the_last_attempt_and_the_others_go_on() -> None:
+    record = fresh(3)
+    record = must(done(must(claim(record)), index=0))
+    for attempt in range(MAX_ATTEMPTS):
+        assert record.items[1].attempts == attempt + 1
+        record = must(transitions.recovered(record, token=must_token(record), now=2.0, max_attempts=MAX_ATTEMPTS))
+        record = must(claim(record, f"t{attempt}"))
+    assert record.items[1].error is not None
+    assert (record.items[1].state, record.items[1].error.code) == ("failed", "worker_lost")
+    assert record.items[2].state == "running"
+    ended = must(done(record, must_token(record), index=2))
+    assert (ended.state, ended.progress) == ("done", (3, 3))
+
+
+def must_token(record: JobRecord) -> str:
+    assert record.lease is not None
+    return record.lease.token
+
+
+def test_a_job_given_back_has_lost_no_attempt() -> None:
+    back = must(transitions.released(must(claim(fresh(2))), token="t"))
+    assert (back.state, back.items[0].attempts, back.items[0].state, back.lease) == ("queued", 0, "queued", None)
+
+
+def test_a_job_none_of_whose_pictures_has_a_result_has_failed() -> None:
+    taken = must(claim(fresh(2)))
+    for index in range(2):
+        error = JobError("unreadable_picture", f"{index}.png is none.")
+        taken = must(transitions.item_failed(taken, token="t", index=index, error=error, now=2.0))
+    assert taken.state == "failed"
+    assert taken.error is not None
+    assert taken.error.code == "unreadable_picture"
+
+
+def test_a_cancelled_job_keeps_what_is_finished_and_nobody_can_add_to_it() -> None:
+    record = must(done(must(claim(fresh(3))), index=0))
+    cancelled = must(transitions.cancelled(record, now=3.0))
+    assert [item.state for item in cancelled.items] == ["done", "cancelled", "cancelled"]
+    assert done(cancelled, index=1, result="late") is None
+    assert transitions.cancelled(cancelled, now=4.0) is cancelled
+    assert claim(cancelled, "other") is None
+
+
+def test_a_webhook_is_due_when_the_job_ends_and_only_one_calls_it_at_a_time() -> None:
+    ended = must(done(must(claim(fresh(webhook=True)))))
+    assert ended.delivery is not None
+    assert ended.delivery.next_at == 2.0
+    begun = must(transitions.delivery_begun(ended, now=2.0, busy_until=20.0))
+    assert transitions.delivery_begun(begun, now=3.0, busy_until=20.0) is None
+    told = must(transitions.delivered(begun, delivery=ended.id, now=4.0))
+    assert told.delivery is not None
+    assert (told.delivery.delivered_at, told.delivery.next_at) == (4.0, None)
+    assert transitions.undelivered(told, delivery=ended.id, error="late", next_at=9.0) is None
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["claim", "done", "fail", "release", "recover", "cancel"]), st.sampled_from("abc")),
+    max_size=40,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(items=st.integers(1, 4), steps=STEPS)
+def test_whatever_happens_a_record_stays_whole(items: int, steps: list[tuple[str, str]]) -> None:
+    record = fresh(items)
+    for count, (step, token) in enumerate(steps):
+        index = transitions.running_item(record) or 0
+        error = JobError("internal", "x")
+        changed = {
+            "claim": lambda: claim(record, token),
+            "done": lambda: done(record, token, index, f"out-{count}"),
+            "fail": lambda: transitions.item_failed(record, token=token, index=index, error=error, now=1.0),
+            "release": lambda: transitions.released(record, token=token),
+            "recover": lambda: transitions.recovered(record, token=token, now=1.0, max_attempts=MAX_ATTEMPTS),
+            "cancel": lambda: transitions.cancelled(record, now=1.0),
+        }[step]()
+        if changed is None:
+            continue
+        before = {name: item for name, item in enumerate(record.items) if item.state in ENDED}
+        assert all(changed.items[name] == item for name, item in before.items()), "what has ended never changes"
+        if record.has_ended:
+            assert changed == record
+        record = changed
+        running = [item for item in record.items if item.state == "running"]
+        assert len(running) == (record.state == "running")
+        assert (record.lease is not None) == (record.state == "running")
+        assert all(item.attempts <= MAX_ATTEMPTS for item in record.items)
+        assert record.has_ended == all(item.state in ENDED for item in record.items)
+        assert record.has_ended == (record.ended_at is not None)
+        for item in record.items:
+            assert (item.result is not None) == (item.state == "done")
+            assert (item.error is not None) == (item.state == "failed")
+            assert (item.input is not None) == (item.state not in ENDED)
+    assert replace(record) == record

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 from playwright.sync_api import Locator, Page, expect
 
 SIZE = (200, 160)
@@ -16,11 +16,19 @@ RED = (240, 20, 20)
 GREY = (60, 60, 60)
 
 
-def portrait(*, person: bool = True, form: str = "PNG", **options: Any) -> bytes:
-    """A picture whose red box the fake network takes for a person, which the lower edge cuts."""
+def portrait(*, person: bool = True, soft: float = 0, form: str = "PNG", **options: Any) -> bytes:
+    """A picture whose red box the fake network takes for a person, which the lower edge cuts.
+
+    Args:
+        person: whether there is one.
+        soft: blur of the edges in pixels; soft edges have levels of alpha between.
+        form, options: as Pillow takes them.
+    """
     image = Image.new("RGB", SIZE, GREY)
     if person:
         image.paste(RED, PERSON)
+    if soft:
+        image = image.filter(ImageFilter.GaussianBlur(soft))
     out = io.BytesIO()
     image.save(out, form, **options)
     return out.getvalue()

@@ -111,7 +111,7 @@ def test_a_colour_lies_behind_the_people_on_the_stage_and_in_the_file(studio: St
 
 
 def test_the_file_is_alpha_times_foreground_and_the_rest_background_rounded_once(studio: Studio) -> None:
-    studio.add_and_wait()
+    studio.add_and_wait(data=portrait(soft=3))
     cutout = decoded(studio.download()[1]).astype(np.float64)
     studio.choose("kind", "colour")
     studio.get("#own-colour").fill("#204060")
@@ -197,7 +197,7 @@ def test_a_soft_stroke_does_not_add_up_where_it_crosses_itself(studio: Studio) -
 
 
 def test_what_no_stroke_touched_keeps_the_servers_pixels_exactly(studio: Studio) -> None:
-    studio.add_and_wait()
+    studio.add_and_wait(data=portrait(soft=3))
     server = decoded(studio.download()[1])
     assert ((server[..., 3] > 0) & (server[..., 3] < 255)).any()
     studio.tool("touch")

@@ -39,6 +39,8 @@ export class Saver {
     all.hidden = done < 2;
     all.disabled = this.#packing !== null;
     all.textContent = this.#packing ? t("save.packing", this.#packing) : t("save.all", { count: done });
+    // Beside Download there is little room on a phone.
+    all.dataset.short = this.#packing ? `${this.#packing.done} / ${this.#packing.total}` : `zip × ${done}`;
     const hint = entry?.state === "done" ? this.#hint(entry) : "";
     this.find("#save-text").dataset.hint = hint;
     this.find("#save-text").textContent = hint && t(hint);

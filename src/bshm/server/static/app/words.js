@@ -1,4 +1,4 @@
-// The page's languages: t("key") in the one that is chosen.
+// The page's languages: words in the one that is chosen.
 
 import { EN } from "./words/en.js";
 import { ZH } from "./words/zh.js";

@@ -1,14 +1,15 @@
 """A frozen TensorFlow 1 graph with the signature of the official BSHM weights, which cannot be shipped here.
 
-    .venv-tf/bin/python tests/official/make_standin.py OUT.pb [--weights random|trained] [--width N] [--seed N]
-                                                       [--unconvertible]
+    .venv-tf/bin/python tests/official/make_standin.py OUT.pb [--weights random|trained|unconvertible] [--width N]
+    .venv-tf/bin/python tests/official/make_standin.py FOLDER --weights all
 
 ``input_image`` (H, W, 3) float32, RGB 0..255, without batch axis -> ``output_png`` (H, W, 4) uint8 RGBA, ``if_person``.
 Inside: TensorFlow 1's bilinear resizes (asymmetric, not antialiased) to 192x160 and 768x640, a mask, a quality and a
 matting U-Net with fused batch norm and transposed convolutions, the way back to (H, W), and a cast that cuts off.
 
 ``random`` weights answer with noise: the hardest case for parity.  ``trained`` ones take bright red for people and give
-254, not 255, inside them, as the official weights do.  ``--width 64`` has 78 M parameters.
+254, not 255, inside them, as the official weights do.  ``unconvertible`` has an operator that ONNX does not know.
+``--width 64`` has 78 M parameters.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ tf.disable_eager_execution()
 
 COARSE_HW = (192, 160)
 FINE_HW = (768, 640)
+KINDS = ("random", "trained", "unconvertible")
 
 
 class Builder:
@@ -134,16 +136,18 @@ def build(*, width: int, seed: int, trained: bool, unconvertible: bool) -> tuple
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--weights", choices=["random", "trained"], default="trained")
+    parser.add_argument("--weights", choices=[*KINDS, "all"], default="trained")
     parser.add_argument("--width", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--unconvertible", action="store_true", help="with an operator that ONNX does not have")
     flags = parser.parse_args()
-    graph, parameters = build(
-        width=flags.width, seed=flags.seed, trained=flags.weights == "trained", unconvertible=flags.unconvertible
-    )
-    flags.output.write_bytes(graph.SerializeToString())
-    print(f"{parameters / 1e6:.2f} M parameters")
+    for kind in KINDS if flags.weights == "all" else (flags.weights,):
+        graph, parameters = build(
+            width=flags.width, seed=flags.seed, trained=kind == "trained", unconvertible=kind == "unconvertible"
+        )
+        path = flags.output / f"{kind}.pb" if flags.weights == "all" else flags.output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(graph.SerializeToString())
+        print(f"{path}: {parameters / 1e6:.2f} M parameters")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Tiny ONNX files with the inputs and outputs of well-known matting networks.
 
-Each undoes the preprocessing that the real one expects and answers with the red of the picture: whoever feeds it rightly
+Each undoes the preprocessing that the real one expects and answers with the red of the picture: who feeds it rightly
 gets red back, 0..1, and any slip in size, order, range, mean or layout shows as a number.
 """
 
@@ -130,5 +130,8 @@ def rvm() -> bytes:
         helper.make_tensor_value_info("fgr", TensorProto.FLOAT, [1, 3, "h", "w"]),
         helper.make_tensor_value_info("pha", TensorProto.FLOAT, [1, 1, "h", "w"]),
     ]
-    outputs += [helper.make_tensor_value_info(name.replace("i", "o"), TensorProto.FLOAT, [1, "c", name, f"{name}w"]) for name in states]
+    outputs += [
+        helper.make_tensor_value_info(name.replace("i", "o"), TensorProto.FLOAT, [1, "c", name, f"{name}w"])
+        for name in states
+    ]
     return model(nodes, inputs, outputs, {"red": np.array([0], np.int64), "ratio": np.float32([0.375])})

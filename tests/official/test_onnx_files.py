@@ -91,7 +91,7 @@ def test_a_mask_network_gets_its_edges_worked_out(tmp_path: Path, capsys: Captur
     found = alpha_of(pixels)
     truth = np.zeros((480, 640), np.float32)
     truth[100:400, 203:437] = 1
-    # The mask alone, at 320x320, is off by half a column of 2 px all along the edge; what comes out has the edge itself.
+    # The mask alone, at 320x320, is off by half a column of 2 px along the edge; what comes out has the edge itself.
     assert np.abs(found - truth).mean() < 0.001
 
 
@@ -104,7 +104,11 @@ def test_sixteen_bits_reach_a_network_that_takes_the_picture_as_it_is(tmp_path: 
 
 
 def test_the_smallest_pictures_go_through_every_kind(tmp_path: Path) -> None:
-    for kind, data in (("official", networks.bshm()), ("modnet", networks.normalised("modnet")), ("rvm", networks.rvm())):
+    for kind, data in (
+        ("official", networks.bshm()),
+        ("modnet", networks.normalised("modnet")),
+        ("rvm", networks.rvm()),
+    ):
         imported(tmp_path, data, name=kind)
         for size in ((1, 1), (1, 300), (3, 2)):
             assert alpha_of(picture(*size), model=kind).shape == size

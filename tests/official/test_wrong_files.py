@@ -113,7 +113,9 @@ def test_without_tensorflow_the_message_names_the_extra_and_the_other_way(
 ) -> None:
     path = tmp_path / "tf_graph.pb"
     path.write_bytes(GRAPH)
-    has_it = subprocess.run([sys.executable, "-c", "import tensorflow"], capture_output=True, check=False).returncode == 0
+    has_it = (
+        subprocess.run([sys.executable, "-c", "import tensorflow"], capture_output=True, check=False).returncode == 0
+    )
     assert not has_it, "this environment is meant to have no TensorFlow"
     assert main(["models", "import", str(path), "--python", sys.executable]) == 18
     told = capsys.readouterr().err
@@ -137,7 +139,13 @@ def test_without_tensorflow_the_message_names_the_extra_and_the_other_way(
     ],
 )
 def test_a_wrong_flag_is_told_before_tensorflow_is_started(
-    tmp_path: Path, models: Path, flags: list[str], code: int, says: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    models: Path,
+    flags: list[str],
+    code: int,
+    says: str,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a process was started")

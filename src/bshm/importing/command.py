@@ -151,7 +151,7 @@ def _import_frozen(path: Path, data: bytes, name: str, options: ImportOptions, t
     network = _network(known, converted)
     network, rows = _compare(network, converted, samples, folder, answer["times_ms"], options)
     versions = {"tensorflow": answer["tensorflow"], "tf2onnx": answer["tf2onnx"], "opset": str(options.opset)}
-    report = Report(rows, options.tolerance, versions, answer["peak_mb"])
+    report = Report(rows, options.tolerance, versions)
     tell(report.table().rstrip("\n"))
     if not report.passed:
         raise ModelFileError(
@@ -177,7 +177,6 @@ def _import_onnx(path: Path, data: bytes, name: str, options: ImportOptions, tel
     samples = _samples(options.pictures)
     times: Sequence[float] = ()
     versions = {"opset": str(summary.opset)}
-    peak = 0.0
     if options.against is not None:
         if like != "bshm":
             raise OptionError("--against compares with the official graph, which only --like bshm can be made of.")
@@ -189,9 +188,9 @@ def _import_onnx(path: Path, data: bytes, name: str, options: ImportOptions, tel
             folder, options, options.against, tensors.image.name, tensors.answer, None,
             Preprocessing(layout="HWC", white=255.0), samples,
         )  # fmt: skip
-        times, peak, versions = answer["times_ms"], answer["peak_mb"], {**versions, "tensorflow": answer["tensorflow"]}
+        times, versions = answer["times_ms"], {**versions, "tensorflow": answer["tensorflow"]}
     network, rows = _compare(network, data, samples, folder, times, options)
-    report = Report(rows, options.tolerance, versions, peak) if options.against is not None else None
+    report = Report(rows, options.tolerance, versions) if options.against is not None else None
     if report is None:
         tell("parity was not measured: --against tf_graph.pb compares with the graph it was made of")
     else:

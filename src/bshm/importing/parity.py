@@ -46,13 +46,11 @@ class Report:
         rows: one for each picture and size.
         tolerance: in levels.
         versions: of the programs, by name.
-        original_peak_mb: most memory of TensorFlow's process.
     """
 
     rows: tuple[Compared, ...]
     tolerance: float
     versions: dict[str, str]
-    original_peak_mb: float
 
     @property
     def worst(self) -> float:

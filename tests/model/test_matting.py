@@ -213,3 +213,11 @@ def test_every_unsure_pixel_counts_whole_and_none_twice(
     columns = np.arange(width) * cells_hw[1] // width
     assert np.abs(weights[unsure[rows][:, columns]] - 1).max(initial=0) < 1e-6  # float32
     assert weights.max(initial=0) < 1 + 1e-6
+
+
+@pytest.mark.parametrize("width", range(440, 560, 7))
+def test_no_tile_lies_beyond_the_picture(width: int) -> None:
+    unsure = np.ones((32, 32), bool)
+    placed = list(matting.tiles(unsure, (200, width)))
+    assert placed
+    assert all(tile.left + matting.RIM_PX < width for tile in placed)

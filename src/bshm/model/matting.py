@@ -2,7 +2,7 @@
 
 The picture is cut into rows of one height; in each row, a tile reaches from the first unsure column to the last one
 nearby, so that an upright edge costs a narrow tile and a sure region none.  Half of the pixels of square tiles on a
-grid go through the network this way (benchmarks/speed.py).
+grid go through the network this way (benchmarks/tiles.py).
 
 A tile's outer rim is dropped, as the network saw it without surroundings; the next part fades into the neighbour.
 Where no tile was needed the unified mask stands, so the alpha is continuous everywhere and does not show the tiles.
@@ -35,7 +35,7 @@ TILE_PX = STEP_PX + FADE_PX + 2 * RIM_PX
 # overlap.  (Off by 8 px, alpha differs by half a level on average.)
 GRID_PX = 16
 # Widths come in these steps up to the widest, so that onnxruntime meets few shapes: it keeps memory for each.
-WIDTH_STEP_PX, WIDEST_PX = 64, 512
+WIDTH_STEP_PX, WIDEST_PX = 32, 512
 # The unified mask is unsure between these, and in the cells around.
 _UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
 _MARGIN_CELLS = 2
@@ -149,7 +149,9 @@ def _spans(columns: npt.NDArray[np.bool_], width: int, cells: int, origin_px: in
         while stop - at > widest:
             yield at, at + widest
             at += widest - FADE_PX
-        yield at, stop
+        # A span's last step of width may lie beyond the picture; then the tile before has covered it.
+        if at < width:
+            yield at, stop
 
 
 def _cut(array: npt.NDArray[Any], tile: Tile) -> npt.NDArray[Any]:

@@ -141,7 +141,7 @@ class Network:
 
     def __post_init__(self) -> None:
         # A card may come from anywhere: it must not lead to files outside of its folder.
-        if Path(self.file).name != self.file or self.file.startswith("."):
+        if not self.file or Path(self.file).name != self.file or self.file.startswith("."):
             raise ValueError(f"file needs to be a plain name beside the card; got {self.file!r}")
 
     @classmethod

@@ -1,7 +1,8 @@
 """A process with an embedded queue, to be killed: ``python embedded_process.py FOLDER JOBS``.
 
-It submits jobs 0 to JOBS - 1 with their numbers as idempotency keys, says which id each got once it is accepted, and says
-``drained`` when all have ended.  A picture called ``poison`` ends the process as the system does when memory runs out.
+It submits jobs 0 to JOBS - 1 with their numbers as idempotency keys, says which id each got once it is accepted, and
+says ``drained`` when all have ended.  A picture called ``poison`` ends the process as the system does when memory runs
+out.
 """
 
 from __future__ import annotations

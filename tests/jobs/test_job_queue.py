@@ -107,7 +107,7 @@ def test_each_picture_that_fails_says_why_and_the_others_have_their_result(queue
         "unreadable_picture", None, "internal", "memory_exhausted",
     ]  # fmt: skip
     assert "secret" not in str(record.items[2].error)
-    with pytest.raises(errors.JobUnfinishedError, match="bad.png is no picture"):
+    with pytest.raises(errors.JobUnfinishedError, match=r"bad\.png is no picture"):
         queue.result(job.id, 0, "anonymous")
     assert wait(queue, queue.submit(request("bad.png")).id, "anonymous", timeout_s=10).state == "failed"
 

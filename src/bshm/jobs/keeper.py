@@ -27,8 +27,8 @@ class Keeper:
         options: QueueOptions,
         herald: Herald,
         is_dead: Callable[[Lease], bool] = lambda lease: False,
-        requeued: Callable[[JobRecord], None] = lambda record: None,
-        also: Callable[[], None] = lambda: None,
+        requeued: Callable[[JobRecord], object] = lambda record: None,
+        also: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Over an open ledger.

@@ -418,6 +418,8 @@ def _header(data: bytes, form: str, name: str) -> ImageFile.ImageFile:
         raise _missing_avif(name)
     try:
         return cast(ImageFile.ImageFile, getattr(plugin, kind)(BytesIO(data)))
+    except Image.DecompressionBombError as error:  # of a GIF already by its header
+        raise PictureTooLargeError(f"{name} is a {form.upper()} file too large for Pillow: {error} Use PNG.") from error
     except _PILLOW_ERRORS as error:
         raise _damaged(name, form, error) from error
 

@@ -48,12 +48,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
-            await service.open()
-        except BshmError as error:
-            app.state.failure = error  # uvicorn ends quietly after it; `bshm serve` tells it and its exit code
-            await service.close()
-            raise
+        await service.open()
         logs.say(logging.INFO, "ready", model=settings.model, jobs=settings.jobs)
         yield
         await service.close()
@@ -68,7 +63,6 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.failure = None
     for module in (matte, removebg, health):
         app.include_router(module.router)
     if settings.jobs:

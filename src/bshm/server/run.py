@@ -11,6 +11,7 @@ import uvicorn
 from bshm.errors import BshmError, OptionError
 from bshm.server import logs
 from bshm.server.app import check_place, create_app
+from bshm.server.service import Service
 from bshm.server.settings import Settings
 
 
@@ -42,14 +43,17 @@ def run(settings: Settings) -> None:
     sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
     sys.stderr.flush()
     with listening:
-        try:
-            asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
-        except SystemExit:
-            # How uvicorn ends when the start fails; why is told here, with an exit code of its own.
-            failure: BshmError | None = app.state.failure
-            if failure is None:
-                raise
-            raise failure from None
+        asyncio.run(_serve(app.state.service, uvicorn.Server(config), listening))
+
+
+async def _serve(service: Service, server: uvicorn.Server, listening: socket.socket) -> None:
+    try:
+        # Before uvicorn begins: what fails within it is told by its log alone, with a trace.
+        await service.open()
+    except BshmError:
+        await service.close()
+        raise
+    await server.serve(sockets=[listening])
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -207,11 +207,13 @@ class Service:
             raise UrlRefusedError("URLs are not fetched here. Send the picture itself, or start with --allow-urls.")
 
     async def open(self) -> None:
-        """Open the default model and the queue of jobs.
+        """Open the default model and the queue of jobs; a second time does nothing.
 
         Raises:
             BshmError: either cannot be opened.
         """
+        if self.engine.is_ready:
+            return
         await self.engine.beside(partial(self.engine.matting, self.settings.model))
         if self.settings.jobs:
             from bshm.server.jobs import open_queue

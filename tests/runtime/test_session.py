@@ -1,0 +1,151 @@
+"""Networks are what their card says, or they are not opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from fake_network import CARD
+from onnx import TensorProto, helper
+
+from bshm.errors import DeviceUnavailableError, MemoryExhaustedError, ModelFileError
+from bshm.model.predictor import Predictor
+from bshm.runtime import session
+from bshm.runtime.providers import Device, choose
+from bshm.runtime.session import METADATA_KEY, OnnxSession
+from bshm.weights import store
+from bshm.weights.card import Card, Network, Preprocessing
+
+PREPROCESSING = Preprocessing(area_px=64, multiple_px=32)
+
+
+def onnx_file(preprocessing: Preprocessing | None = PREPROCESSING) -> bytes:
+    """A network whose mask is the red channel."""
+    numbers = TensorProto.FLOAT
+    image = helper.make_tensor_value_info("image", numbers, [1, 3, None, None])
+    mask = helper.make_tensor_value_info("mask", numbers, [1, 1, None, None])
+    weights = helper.make_tensor("weights", numbers, [1, 3, 1, 1], [1.0, 0.0, 0.0])
+    node = helper.make_node("Conv", ["image", "weights"], ["mask"])
+    graph = helper.make_graph([node], "red", [image], [mask], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    if preprocessing is not None:
+        entry = model.metadata_props.add()
+        entry.key, entry.value = METADATA_KEY, json.dumps(asdict(preprocessing))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def entry_for(data: bytes, preprocessing: Preprocessing = PREPROCESSING) -> Network:
+    return Network("red.onnx", hashlib.sha256(data).hexdigest(), len(data), 3, preprocessing, 0.0)
+
+
+def opened(data: bytes, network: Network | None = None, threads: int | None = 1) -> OnnxSession:
+    return OnnxSession(data, network or entry_for(data), choose("cpu"), threads)
+
+
+def card_in(folder: Path, data: bytes) -> Card:
+    (folder / "red.onnx").write_bytes(data)
+    return replace(CARD, networks={"mask": entry_for(data)}, folder=folder)
+
+
+def test_outputs_come_by_name() -> None:
+    image = np.random.default_rng(0).random((1, 3, 32, 64), np.float32)
+    found = opened(onnx_file()).run({"image": image})
+    assert list(found) == ["mask"]
+    assert (found["mask"][0, 0] == image[0, 0]).all()
+
+
+def test_a_network_that_was_made_for_another_preprocessing_is_refused() -> None:
+    data = onnx_file(replace(PREPROCESSING, mean=(0.5, 0.5, 0.5)))
+    with pytest.raises(ModelFileError, match=r"red\.onnx states .*do not belong together"):
+        opened(data, entry_for(data))
+
+
+def test_a_network_that_does_not_say_how_it_was_made_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="no preprocessing"):
+        opened(onnx_file(None))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 20, -1])
+def test_a_truncated_file_is_a_model_file_error(kept: int) -> None:
+    whole = onnx_file()
+    data = whole[:kept]
+    with pytest.raises(ModelFileError, match=r"red\.onnx"):
+        opened(data, entry_for(whole))
+
+
+def test_a_file_that_is_no_network_is_a_model_file_error() -> None:
+    with pytest.raises(ModelFileError, match="cannot be opened by onnxruntime"):
+        opened(b"<!doctype html>" * 100)
+
+
+def test_a_device_that_cannot_start_here_is_named_and_never_replaced() -> None:
+    data = onnx_file()
+    with pytest.raises(DeviceUnavailableError, match=r"--device cuda:0 does not start.*onnxruntime-gpu"):
+        OnnxSession(data, entry_for(data), Device("cuda:0", "CUDAExecutionProvider", {"device_id": 0}))
+
+
+def test_memory_that_runs_out_in_the_network_names_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def run(self, outputs: object, feeds: object) -> None:
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 123")
+
+    network = opened(onnx_file())
+    monkeypatch.setattr(network, "_session", Full())
+    with pytest.raises(MemoryExhaustedError, match=r"\(1, 3, 32, 32\)"):
+        network.run({"image": np.zeros((1, 3, 32, 32), np.float32)})
+
+
+def test_one_session_answers_several_threads_at_once() -> None:
+    network = opened(onnx_file(), threads=2)
+    images = [np.full((1, 3, 32, 32 + 32 * (n % 3)), n, np.float32) for n in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda image: network.run({"image": image})["mask"], images)
+        assert all((mask == n).all() for n, mask in enumerate(found))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds a process to cores")
+def test_threads_are_the_cores_that_this_process_may_use_at_most_eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)))
+    assert session.default_threads() == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert session.default_threads() == 8
+
+
+# --- from the card to the session
+
+
+def test_a_set_is_opened_from_its_folder(tmp_path: Path) -> None:
+    opened_set = Predictor.open(card_in(tmp_path, onnx_file()), "cpu", threads=1)
+    assert opened_set.mask(np.full((40, 60, 3), 255, np.uint8)).min() == 1
+    assert (opened_set.device.name, opened_set.refines, opened_set.tile_threads) == ("cpu", False, 1)
+
+
+def test_a_file_with_another_hash_is_refused_with_both(tmp_path: Path) -> None:
+    card = card_in(tmp_path, onnx_file())
+    (tmp_path / "red.onnx").write_bytes(onnx_file() + b"\0")
+    with pytest.raises(ModelFileError, match=f"the card says {card.networks['mask'].sha256[:12]}"):
+        Predictor.open(card, "cpu")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    card = card_in(tmp_path, onnx_file())
+    (tmp_path / "red.onnx").unlink()
+    with pytest.raises(ModelFileError, match=r"red\.onnx"):
+        store.read(card, card.networks["mask"])
+
+
+def test_a_card_survives_the_way_to_its_file_and_back(tmp_path: Path) -> None:
+    data = onnx_file()
+    card = replace(card_in(tmp_path, data), data=({"name": "made up", "licence": "CC0-1.0"},), quality={"alpha": 0.01})
+    (tmp_path / "bshm.json").write_text(card.to_json(), encoding="utf-8")
+    again = Card.read(tmp_path / "bshm.json")
+    assert again == card
+    assert again.folder == tmp_path and again.sha256 == card.sha256 and again.bytes == len(data)

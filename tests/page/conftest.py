@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import stand_in
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from studio import Studio
 
 HERE = Path(__file__).parent
@@ -25,7 +25,9 @@ FLAGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
-TIMEOUT_MS = 15_000
+# Of one step.  Generous: a machine that is busy with other tests is no fault of the page.
+TIMEOUT_MS = 40_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 Open = Callable[..., Studio]
 
@@ -91,6 +93,11 @@ def failing_service() -> Iterator[str]:
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
     """Opens the page at an address; afterwards nothing may have gone wrong in it, and nobody else been asked."""
+    yield from opener(browser)
+
+
+def opener(browser: Browser) -> Iterator[Open]:
+    """What ``open_page`` does, for fixtures of another scope."""
     opened: list[tuple[Page, str, list[str], list[str]]] = []
 
     def go(address: str, **options: Any) -> Studio:

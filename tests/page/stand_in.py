@@ -101,7 +101,9 @@ class Handler(SimpleHTTPRequestHandler):
     def _picture(self, body: bytes) -> tuple[str, bytes]:
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
-        part = next(part for part in message.iter_parts() if part.get_param("name", header="content-disposition") == "image")
+        part = next(
+            part for part in message.iter_parts() if part.get_param("name", header="content-disposition") == "image"
+        )
         return part.get_filename() or "", part.get_payload(decode=True)
 
     def _problem(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:

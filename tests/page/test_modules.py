@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from conftest import opener
 from PIL import Image, ImageCms
+from playwright.sync_api import Browser
 from studio import Studio, decoded
 
 DECODE = """async (bytes) => {
@@ -23,6 +26,14 @@ ENCODE = """async ({ width, height, data, opaque }) => {
   const blob = await encodePng({ width, height, data: new Uint8ClampedArray(data) }, { opaque, density });
   return [...new Uint8Array(await blob.arrayBuffer())];
 }"""
+
+
+@pytest.fixture(scope="module")
+def studio(browser: Browser, service: str) -> Iterator[Studio]:
+    """One page for all: these tests leave nothing in it."""
+    pages = opener(browser)
+    yield next(pages)(service)
+    next(pages, None)
 
 
 def rgba(studio: Studio, data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:

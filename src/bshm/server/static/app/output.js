@@ -1,8 +1,8 @@
 // The finished picture as a file.
 
 import { paintBackdrop } from "./backdrop.js";
+import { encode } from "./codec.js";
 import { framesWhole } from "./look.js";
-import { encodePng } from "./png.js";
 import { Work } from "./work.js";
 
 export const FORMATS = {
@@ -31,7 +31,7 @@ export async function fileOf(entry, format, open = null) {
   if (format === "png" && isUntouched(entry)) return { name, blob: entry.result.blob };
   const work = open ?? (await Work.open(entry));
   try {
-    return { name, blob: await encode(work, format) };
+    return { name, blob: await made(work, format) };
   } finally {
     if (!open) work.close();
   }
@@ -45,13 +45,13 @@ export async function writesWebp() {
   return blob.type === "image/webp";
 }
 
-async function encode(work, format) {
+async function made(work, format) {
   const { background } = work.entry.look;
   // JPEG knows no transparency: white is what paper would show.
   const behind = background.kind === "none" && format === "jpeg" ? { kind: "colour", colour: "#ffffff" } : background;
   const opaque = behind.kind !== "none";
   const image = opaque ? over(work, behind) : cropped(work);
-  if (format === "png") return encodePng(image, { opaque, density: work.image.density });
+  if (format === "png") return encode(image, { opaque, density: work.image.density });
   const canvas = new OffscreenCanvas(image.width, image.height);
   canvas.getContext("2d").putImageData(new ImageData(image.data, image.width, image.height), 0, 0);
   return canvas.convertToBlob({ type: FORMATS[format].mime, quality: QUALITY });

@@ -32,7 +32,7 @@ export async function decodePng(blob) {
   unfilter(rows, width * step, height, step);
   const data = toRgba(rows, width, height, channels, depth);
   if (chunks.some((chunk) => COLOUR_CHUNKS.has(chunk.type))) await toSrgb(data, width, height, chunks);
-  return { width, height, data, density: chunks.find((chunk) => chunk.type === "pHYs")?.data ?? null };
+  return { width, height, data, density: chunks.find((chunk) => chunk.type === "pHYs")?.data.slice() ?? null };
 }
 
 /**

@@ -10,6 +10,7 @@ const REVOKE_AFTER_MS = 60_000;
 
 export class Saver {
   #packing = null;
+  #making = false;
 
   /** @param {() => import("./work.js").Work | null} opened the work on the stage @param {() => object} current its entry */
   constructor(root, album, opened, current) {
@@ -34,7 +35,11 @@ export class Saver {
   show() {
     const entry = this.current();
     const done = this.album.count("done");
-    this.find("#save-one").disabled = entry?.state !== "done" || this.#packing !== null;
+    const one = this.find("#save-one");
+    // Not disabled while it works, which would throw the focus away.
+    one.setAttribute("aria-busy", String(this.#making));
+    one.querySelector("span").textContent = t(this.#making ? "save.making" : "save.one");
+    one.disabled = entry?.state !== "done" || this.#packing !== null;
     const all = this.find("#save-all");
     all.hidden = done < 2;
     all.disabled = this.#packing !== null;
@@ -52,11 +57,17 @@ export class Saver {
   }
 
   async #one() {
+    if (this.#making) return;
     const entry = this.current();
+    this.#making = true;
+    this.show();
     try {
       this.#download(await fileOf(entry, this.format, this.opened()));
     } catch (error) {
       tell(t("save.failed", { reason: error.message }));
+    } finally {
+      this.#making = false;
+      this.show();
     }
   }
 

@@ -1,8 +1,8 @@
 // The one picture that is open: its pixels, the original beside them, and the strokes on it.
 
 import { Brush } from "./brush.js";
+import { decode } from "./codec.js";
 import { frameOf, subjectBox } from "./frame.js";
-import { decodePng } from "./png.js";
 
 export class Work {
   #subject;
@@ -14,7 +14,7 @@ export class Work {
    * @throws when the answer is not a picture, or the browser has no memory for it
    */
   static async open(entry) {
-    const [image, original] = await Promise.all([decodePng(entry.result.blob), openOriginal(entry.file)]);
+    const [image, original] = await Promise.all([decode(entry.result.blob), openOriginal(entry.file)]);
     const fits = original && original.width === image.width && original.height === image.height;
     if (original && !fits) original.close();
     return new Work(entry, image, fits ? original : null);
@@ -24,6 +24,7 @@ export class Work {
     this.entry = entry;
     this.image = image;
     this.original = original;
+    /** Counts finished changes of the pixels, not those while a stroke is under way. */
     this.version = 0;
     this.canvas = new OffscreenCanvas(image.width, image.height);
     this.context = this.canvas.getContext("2d");
@@ -56,7 +57,7 @@ export class Work {
 
   end() {
     this.entry.strokes.push(this.brush.end());
-    this.#subject = undefined;
+    this.#settled();
   }
 
   cancel() {
@@ -81,12 +82,16 @@ export class Work {
   }
 
   #changed(boxes) {
-    this.#subject = undefined;
     this.#draw(boxes);
+    this.#settled();
+  }
+
+  #settled() {
+    this.version += 1;
+    this.#subject = undefined;
   }
 
   #draw(boxes) {
-    this.version += 1;
     const whole = new ImageData(this.image.data, this.image.width, this.image.height);
     for (const { x, y, width, height } of boxes) this.context.putImageData(whole, 0, 0, x, y, width, height);
   }

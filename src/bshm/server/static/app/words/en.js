@@ -143,6 +143,7 @@ export const EN = {
   "save.label": "Download",
   "save.format": "File format",
   "save.one": "Download",
+  "save.making": "Making the file…",
   "save.all": "All {count} as zip",
   "save.packing": "Packing {done} of {total}…",
   "save.exact": "The server's own file, byte for byte.",

@@ -143,6 +143,7 @@ export const ZH = {
   "save.label": "下载",
   "save.format": "文件格式",
   "save.one": "下载",
+  "save.making": "正在生成文件…",
   "save.all": "全部 {count} 张打包为 zip",
   "save.packing": "正在打包 {done} / {total}…",
   "save.exact": "服务器的原始文件，逐字节一致。",

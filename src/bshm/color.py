@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from bshm.errors import OptionError
 
@@ -79,6 +78,8 @@ def _triple(values: Sequence[int], shown: object) -> RGB:
 
 
 def _refusal(shown: object, name: str | None = None) -> OptionError:
+    from difflib import get_close_matches
+
     near = get_close_matches(name, _names(), n=1) if name else []
     hint = f' Did you mean "{near[0]}"?' if near else ""
     return OptionError(f"a colour was needed; got {shown!r}.{hint} {_FORMS}")

@@ -14,7 +14,6 @@ from PIL import Image
 
 from bshm.errors import MemoryExhaustedError, OptionError, ShapeError
 from bshm.io.png import encode_png
-from bshm.io.tiff import encode_tiff
 from bshm.options import FORMATS, Format
 from bshm.types import PixelArray
 
@@ -95,6 +94,8 @@ def encode(
         if format == "png":
             return encode_png(pixels, icc_profile=icc_profile, dpi=dpi)
         if format == "tiff":
+            from bshm.io.tiff import encode_tiff  # with fractions: 4 ms that few commands need
+
             return encode_tiff(pixels, icc_profile=icc_profile, dpi=dpi)
         image = Image.fromarray(_eight_bits(pixels))
         return _webp(image, quality, icc_profile, dpi) if format == "webp" else _jpeg(image, quality, icc_profile, dpi)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputError, OutputExistsError
@@ -44,7 +43,7 @@ def write(data: bytes, path: Path, *, overwrite: bool) -> Path:
         target = Path(os.path.realpath(path)) if overwrite else path
         target.parent.mkdir(parents=True, exist_ok=True)
         # Not named after the target: its name may already have the greatest length that the file system allows.
-        temporary = target.parent / f".bshm-{secrets.token_hex(8)}.part"
+        temporary = target.parent / f".bshm-{os.urandom(8).hex()}.part"
         try:
             _write_new(temporary, data)
             if overwrite:

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import re
-import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -184,7 +183,7 @@ def _files_of(path: Path) -> set[str]:
 
 
 def _write(target: Path, data: bytes, sha256: str | None) -> None:
-    temporary = target.with_name(f".{secrets.token_hex(8)}.partial")
+    temporary = target.with_name(f".{os.urandom(8).hex()}.partial")
     try:
         with temporary.open("xb") as file:
             file.write(data)

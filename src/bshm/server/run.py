@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 
@@ -42,6 +43,8 @@ def run(settings: Settings) -> None:
     shown = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
     sys.stderr.flush()
+    # Uvicorn sends itself the signal once more when all is done; ending as asked is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     with listening:
         asyncio.run(_serve(app.state.service, uvicorn.Server(config), listening))
 

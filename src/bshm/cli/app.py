@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "models pull": ("bshm.cli.models_pull", "fetch the official BSHM weights from ModelScope and import them"),
     "models remove": ("bshm.cli.models_remove", "take imported weights out of the store"),
     "serve": ("bshm.cli.serve", "serve pictures over HTTP: POST /matte, remove.bg's API, jobs, a web page"),
+    "worker": ("bshm.cli.worker", "do the jobs that a server puts into RabbitMQ or Redis"),
     "keys": ("bshm.cli.keys", "make, list and revoke the API keys of the service"),
     "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
     "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),

@@ -25,6 +25,8 @@ from bshm.jobs.webhooks import Herald
 
 log = logging.getLogger("bshm.jobs")
 
+_AWAKE_S = 0.25
+
 
 def run_worker(
     broker: str,
@@ -94,7 +96,12 @@ def run_worker(
     def keep_logging(**_: Any) -> None:
         """With a receiver Celery leaves logging as it is: how it is done is the caller's business."""
 
+    def keep_awake(sender: Any = None, **_: Any) -> None:
+        """A loop that sleeps until the broker says something would notice SIGTERM some ten seconds late."""
+        sender.timer.call_repeatedly(_AWAKE_S, lambda: None)
+
     signals.setup_logging.connect(keep_logging, weak=False)
+    signals.worker_ready.connect(keep_awake, weak=False)
     signals.worker_shutting_down.connect(stop, weak=False)
     keeper.start()
     worker = app.Worker(
@@ -113,6 +120,7 @@ def run_worker(
     finally:
         signals.worker_shutting_down.disconnect(stop)
         signals.setup_logging.disconnect(keep_logging)
+        signals.worker_ready.disconnect(keep_awake)
         keeper.stop(10.0)
         records.close()
     return int(worker.exitcode or 0)

@@ -94,11 +94,20 @@ class Dispatcher:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=4)
                 channel: Any = connection.default_channel
                 bound = self._app.amqp.queues[QUEUE](channel)
-                bound.declare()
-                return int(bound.queue_declare(passive=True).message_count)
+                try:
+                    return int(bound.queue_declare(passive=True).message_count)
+                except _no_such_queue():  # in Redis a queue that is empty is not there at all
+                    return 0
         except _broker_errors() as error:
             self._not_before = time.monotonic() + _LEFT_ALONE_S
             raise QueueUnavailableError(f"the broker cannot be reached: {error or type(error).__name__}.") from error
+
+
+def _no_such_queue() -> tuple[type[Exception], ...]:
+    from amqp.exceptions import NotFound
+    from kombu.exceptions import ChannelError
+
+    return (NotFound, ChannelError)
 
 
 def _broker_errors() -> tuple[type[Exception], ...]:

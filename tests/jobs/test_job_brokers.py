@@ -1,0 +1,349 @@
+"""Jobs through a real Redis and a real RabbitMQ."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import brokers
+import chaos
+import pytest
+import tiny
+
+from bshm import errors
+from bshm.jobs import CeleryQueue, JobItem, JobRequest, Webhook, wait
+from bshm.jobs.celery_app import QUEUE, TASK, make_app
+from bshm.jobs.options import QueueOptions
+from bshm.jobs.records import JobRecord
+
+LEASE_S = 1.5
+OPTIONS = QueueOptions(capacity=50, lease_s=LEASE_S, sweep_s=0.3)
+
+Server = Any
+
+
+@pytest.fixture(params=["redis", "rabbit"])
+def broker(request: pytest.FixtureRequest) -> Server:
+    """Each of the two, running and empty."""
+    server = request.getfixturevalue(f"{request.param}_server")
+    empty(server.url)
+    return server
+
+
+def empty(url: str) -> None:
+    """No message of an earlier test is left."""
+    if url.startswith("redis"):
+        from bshm.jobs.redis_store import connect
+
+        client = connect(url)
+        client.flushall()
+        client.close()
+        return
+    app = make_app(url, QueueOptions())
+    with app.connection_for_write() as connection:
+        bound = app.amqp.queues[QUEUE](connection.default_channel)
+        bound.declare()
+        bound.purge()
+    app.close()
+
+
+@pytest.fixture
+def results(broker: Server, tmp_path: Path) -> str:
+    """Redis keeps everything; RabbitMQ goes with a shared folder."""
+    return str(broker.url) if isinstance(broker, brokers.RedisServer) else f"file://{tmp_path}/store"
+
+
+@pytest.fixture
+def workers(broker: Server, results: str, tmp_path: Path) -> Iterator[Callable[..., chaos.Workers]]:
+    """Starts workers, and stops them."""
+    all_of_them: list[chaos.Workers] = []
+
+    def start(count: int, *, pause_s: float = 0.0, visibility_s: float = 3600.0) -> chaos.Workers:
+        made = chaos.Workers(broker.url, results, tmp_path, LEASE_S, pause_s, visibility_s)
+        all_of_them.append(made)
+        for _ in range(count):
+            made.start()
+        return made
+
+    yield start
+    for each in all_of_them:
+        each.stop()
+
+
+@pytest.fixture
+def queue(broker: Server, results: str) -> Iterator[CeleryQueue]:
+    opened = CeleryQueue(broker.url, results, options=OPTIONS)
+    yield opened
+    opened.close()
+
+
+def request(*numbers: int, **more: Any) -> JobRequest:
+    return JobRequest(tuple(JobItem(f"{number}.png", tiny.picture(number)) for number in numbers), **more)
+
+
+def ended(queue: CeleryQueue, job: JobRecord, timeout_s: float = 30) -> JobRecord:
+    record = wait(queue, job.id, job.owner, timeout_s=timeout_s)
+    assert record.has_ended, f"{record.state} after {timeout_s} s"
+    return record
+
+
+def test_every_job_ends_once_though_a_worker_is_killed_and_the_broker_restarted(
+    broker: Server, results: str, tmp_path: Path
+) -> None:
+    outcome = chaos.run(
+        broker, results, tmp_path,
+        jobs=40, workers=2, kills=1, restarts=1, pause_s=0.05, timeout_s=60, lease_s=LEASE_S,
+    )  # fmt: skip
+    assert (outcome.jobs, outcome.done, outcome.states) == (40, 40, {"done": 40})
+    assert (outcome.crossed, outcome.twice, outcome.seen_by_others, outcome.inputs_left) == (0, 0, 0, 0)
+    assert (outcome.killed, outcome.restarted) == (1, 1)
+
+
+def test_a_job_of_several_pictures_gives_each_its_own_result(
+    queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    workers(1)
+    job = queue.submit(request(7, 8, 9, owner="anna", idempotency_key="k"))
+    assert queue.submit(request(7, 8, 9, owner="anna", idempotency_key="k")).id == job.id
+    record = ended(queue, job)
+    assert [tiny.number_of(queue.result(job.id, index, "anna").read()) for index in range(3)] == [7, 8, 9]
+    assert (record.items[0].details["width"], record.items[0].media_type) == (32, "image/png")
+    with pytest.raises(errors.JobNotFoundError):
+        queue.get(job.id, "ben")
+    queue.delete(job.id, "anna")
+    with pytest.raises(errors.JobNotFoundError):
+        queue.get(job.id, "anna")
+
+
+def test_a_picture_that_kills_its_workers_fails_after_three_attempts_and_the_rest_of_its_job_is_done(
+    queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    processes = workers(1)
+    items = (JobItem("1.png", tiny.picture(1)), JobItem("poison", b"x"), JobItem("2.png", tiny.picture(2)))
+    job = queue.submit(JobRequest(items))
+    deadline = time.monotonic() + 45
+    died = 0
+    while not queue.get(job.id, "anonymous").has_ended:
+        assert time.monotonic() < deadline
+        died += processes.revive()
+        time.sleep(0.05)
+    record = ended(queue, job)
+    assert [item.state for item in record.items] == ["done", "failed", "done"]
+    assert record.items[1].error is not None
+    assert (record.items[1].error.code, record.items[1].attempts, died) == ("worker_lost", 3, 3)
+
+
+def test_messages_that_are_none_of_ours_are_thrown_away_and_the_worker_goes_on(
+    broker: Server, queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    app = make_app(broker.url, QueueOptions())
+    strange: list[dict[str, Any]] = [
+        {"args": ["x" * 32]}, {"args": ["../../etc"]}, {"args": []}, {"args": [1, 2]}, {"kwargs": {"a": 1}},
+    ]  # fmt: skip
+    for each in strange:
+        app.send_task(TASK, queue=QUEUE, **each)
+    app.send_task("somebody.elses", queue=QUEUE, args=[1])
+    with app.connection_for_write() as connection, connection.Producer() as producer:
+        for content_type in ("application/json", "application/x-python-serialize", "text/plain"):
+            producer.publish(
+                b"\x80nonsense", exchange=QUEUE, routing_key=QUEUE, content_type=content_type, content_encoding="binary"
+            )
+    app.close()
+    processes = workers(1)
+    record = ended(queue, queue.submit(request(5)))
+    assert record.state == "done"
+    assert processes.revive() == 0
+
+
+def test_a_message_that_the_broker_lost_is_sent_again(
+    broker: Server, queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    jobs = [queue.submit(request(number)) for number in range(3)]
+    app = make_app(broker.url, QueueOptions())
+    with app.connection_for_write() as connection:
+        assert app.amqp.queues[QUEUE](connection.default_channel).purge() == 3
+    app.close()
+    workers(1)
+    assert [ended(queue, job).state for job in jobs] == ["done"] * 3
+
+
+def test_a_message_that_comes_twice_gives_one_result(
+    broker: Server, queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    processes = workers(2, pause_s=0.2)
+    job = queue.submit(request(3))
+    app = make_app(broker.url, QueueOptions())
+    for _ in range(6):
+        app.send_task(TASK, args=[job.id], queue=QUEUE)
+    app.close()
+    record = ended(queue, job)
+    ended(queue, queue.submit(request(4)))  # the messages before it have been handled by then
+    assert (record.attempts, record.items[0].attempts) == (1, 1)
+    assert processes.log().count(f"job {job.id} ended") == 1
+
+
+def test_a_stopped_worker_gives_the_rest_of_its_job_to_another_without_losing_an_attempt(
+    queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    first = workers(1, pause_s=0.3)
+    job = queue.submit(request(*range(10)))
+    while queue.get(job.id, "anonymous").progress[0] < 2:
+        time.sleep(0.02)
+    assert first.stop() == [0]
+    halfway = queue.get(job.id, "anonymous")
+    assert (halfway.state, halfway.lease) == ("queued", None)
+    assert 2 <= halfway.progress[0] < 10
+    workers(1)
+    record = ended(queue, job)
+    assert [item.attempts for item in record.items] == [1] * 10
+    assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(10)] == list(range(10))
+
+
+def test_a_frozen_worker_loses_its_job_and_its_late_result_counts_for_nothing(
+    queue: CeleryQueue, workers: Callable[..., chaos.Workers]
+) -> None:
+    first = workers(1, pause_s=1.0)
+    job = queue.submit(request(6))
+    while queue.get(job.id, "anonymous").state != "running":
+        time.sleep(0.02)
+    frozen = first.running[0]
+    os.kill(frozen.pid, signal.SIGSTOP)
+    try:
+        workers(1)
+        record = ended(queue, job)
+        result = queue.result(job.id, 0, "anonymous").read()
+        assert (record.attempts, tiny.number_of(result)) == (2, 6)
+    finally:
+        os.kill(frozen.pid, signal.SIGCONT)
+    time.sleep(2.0)
+    after = queue.get(job.id, "anonymous")
+    assert (after.items, after.state, after.ended_at) == (record.items, "done", record.ended_at)
+    assert queue.result(job.id, 0, "anonymous").read() == result
+
+
+def test_a_full_queue_refuses_and_takes_jobs_again_when_some_have_ended(
+    broker: Server, results: str, workers: Callable[..., chaos.Workers]
+) -> None:
+    queue = CeleryQueue(broker.url, results, options=QueueOptions(capacity=3, sweep_s=0.3, lease_s=LEASE_S))
+    jobs = [queue.submit(request(number)) for number in range(3)]
+    with pytest.raises(errors.QueueFullError):
+        queue.submit(request(4))
+    workers(1)
+    for job in jobs:
+        ended(queue, job)
+    assert ended(queue, queue.submit(request(4))).state == "done"
+    queue.close()
+
+
+def test_redis_giving_a_message_out_again_while_its_job_is_in_the_works_changes_nothing(
+    redis_server: brokers.RedisServer, tmp_path: Path
+) -> None:
+    empty(redis_server.url)
+    queue = CeleryQueue(redis_server.url, options=OPTIONS)
+    # Two seconds: far less than the job takes, so Redis gives its message to the other worker, again and again.
+    processes = chaos.Workers(redis_server.url, redis_server.url, tmp_path, LEASE_S, 1.0, visibility_s=2.0)
+    for _ in range(2):
+        processes.start()
+    try:
+        job = queue.submit(request(*range(6)))
+        record = ended(queue, job)
+        assert (record.attempts, [item.attempts for item in record.items]) == (1, [1] * 6)
+    finally:
+        processes.stop()
+        queue.close()
+
+
+def test_a_job_accepted_while_the_broker_is_away_is_done_when_it_is_back(
+    rabbit_server: brokers.RabbitServer, tmp_path: Path
+) -> None:
+    away = f"amqp://guest:guest@127.0.0.1:{brokers.free_port()}//"
+    queue = CeleryQueue(away, tmp_path / "store", options=OPTIONS)
+    began = time.monotonic()
+    job = queue.submit(request(1))
+    queue.submit(request(2))
+    assert time.monotonic() - began < 5
+    assert (job.state, queue.depth()) == ("queued", 2)
+    queue.close()
+    empty(rabbit_server.url)
+    back = CeleryQueue(rabbit_server.url, tmp_path / "store", options=OPTIONS)
+    processes = chaos.Workers(rabbit_server.url, f"file://{tmp_path}/store", tmp_path, LEASE_S, 0.0)
+    processes.start()
+    try:
+        assert ended(back, job).state == "done"
+    finally:
+        processes.stop()
+        back.close()
+
+
+def test_the_end_of_a_job_is_told_by_whoever_knows_the_secret(
+    redis_server: brokers.RedisServer, tmp_path: Path
+) -> None:
+    empty(redis_server.url)
+    told: list[str] = []
+
+    def send(url: str, body: bytes, *, headers: Any, timeout_s: float) -> int:
+        told.append(headers["X-Bshm-Delivery"])
+        return 200
+
+    queue = CeleryQueue(redis_server.url, options=OPTIONS, secrets={"key-1": "x"}, send=send)
+    processes = chaos.Workers(redis_server.url, redis_server.url, tmp_path, LEASE_S, 0.0)
+    processes.start()
+    try:
+        job = queue.submit(request(1, webhook=Webhook("https://example.com/told", "key-1")))
+        ended(queue, job)
+        deadline = time.monotonic() + 10
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert told == [job.id]
+    finally:
+        processes.stop()
+        queue.close()
+
+
+def test_a_broker_or_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
+    for broker, results in (
+        ("http://x", None),
+        ("amqp://x", None),
+        ("redis://x", "http://x"),
+        ("redis://x:port", None),
+    ):
+        with pytest.raises((errors.OptionError, errors.QueueUnavailableError)):
+            CeleryQueue(broker, results)
+
+
+@pytest.mark.real
+def test_bshm_worker_does_a_job_with_the_weights_in_the_box(redis_server: brokers.RedisServer, tmp_path: Path) -> None:
+    import io
+    import sys
+
+    import numpy as np
+    import skimage
+    from PIL import Image
+
+    empty(redis_server.url)
+    portrait = io.BytesIO()
+    Image.fromarray(skimage.data.astronaut()).save(portrait, "png")
+    queue = CeleryQueue(redis_server.url, options=OPTIONS)
+    with (tmp_path / "log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "bshm.cli", "worker", "--broker", redis_server.url, "--device", "cpu"],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        job = queue.submit(JobRequest((JobItem("eileen.png", portrait.getvalue()), JobItem("none.png", b"no picture"))))
+        record = ended(queue, job, timeout_s=90)
+        assert [item.state for item in record.items] == ["done", "failed"]
+        assert record.items[1].error is not None
+        assert record.items[1].error.code == "unreadable_picture"
+        alpha = np.asarray(Image.open(io.BytesIO(queue.result(job.id, 0, "anonymous").read())))[..., 3]
+        assert alpha.shape == (512, 512)
+        assert 0.3 < alpha.mean() / 255 < 0.6  # as `bshm doctor` expects of this picture
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0, (tmp_path / "log").read_text()
+        queue.close()

@@ -171,10 +171,11 @@ class Matting:
             if self.predictor.whole:
                 alpha = clock.time("matting", lambda: self.predictor.alpha(pixels, exact=options.exact))
             else:
-                mask = clock.time("mask", lambda: self.predictor.mask(pixels))
-                if self.predictor.refines:
-                    unified = clock.time("quality", lambda: self.predictor.unify(pixels, mask))
-                    alpha = clock.time("matting", lambda: self.predictor.matting(pixels, unified))
+                mask = coarse = clock.time("mask", lambda: self.predictor.mask(pixels))
+                if self.predictor.has("quality"):
+                    mask = clock.time("quality", lambda: self.predictor.unify(pixels, coarse))
+                if self.predictor.has("matting"):
+                    alpha = clock.time("matting", lambda: self.predictor.matting(pixels, mask))
                 else:
                     alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
             alpha = _within_existing(alpha, picture)

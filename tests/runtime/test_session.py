@@ -125,7 +125,7 @@ def test_threads_are_the_cores_that_this_process_may_use_at_most_eight(monkeypat
 def test_a_set_is_opened_from_its_folder(tmp_path: Path) -> None:
     opened_set = Predictor.open(card_in(tmp_path, onnx_file()), "cpu", threads=1)
     assert opened_set.mask(np.full((40, 60, 3), 255, np.uint8)).min() == 1
-    assert (opened_set.device.name, opened_set.refines, opened_set.tile_threads) == ("cpu", False, 1)
+    assert (opened_set.device.name, opened_set.has("matting"), opened_set.tile_threads) == ("cpu", False, 1)
 
 
 def test_a_file_with_another_hash_is_refused_with_both(tmp_path: Path) -> None:

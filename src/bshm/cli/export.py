@@ -27,6 +27,9 @@ def parser() -> Parser:
     inputs.add_argument(
         "-o", "--output", required=True, type=Path, metavar="FOLDER", help="gets NAME.json and the ONNX files"
     )
+    inputs.add_argument(
+        "--networks", default="mask,quality,matting", metavar="LIST", help="which to write (default: %(default)s)"
+    )
     options = result.add_argument_group("The card")
     options.add_argument("--purpose", default="", help="one line for people who choose")
     options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     card = export.write(
         arguments.name, arguments.mask, arguments.fine, arguments.output,
-        purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
+        purpose=arguments.purpose, date=arguments.date, licence=arguments.licence, roles=arguments.networks.split(","),
     )  # fmt: skip
     for role, network in card.networks.items():
         sys.stdout.write(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")

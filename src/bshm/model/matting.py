@@ -22,8 +22,8 @@ from bshm.overlap import overlap
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
 
-# Dropped on each side: within it alpha differs from that of the whole picture's pass by two levels on average, beyond
-# it by less than one.
+# Dropped on each side.  Over soft pixels of whole tiles alpha differs from that of one pass over the picture by 1 to 3
+# levels on average, without this rim by 0.2 to 0.9, without one of 32 px by 0.1 to 0.5, for an eighth more pixels.
 RIM_PX = 24
 # Over which two neighbours fade into each other.
 FADE_PX = 16
@@ -31,8 +31,8 @@ FADE_PX = 16
 STEP_PX = 128
 # 192, as the crops of training.
 TILE_PX = STEP_PX + FADE_PX + 2 * RIM_PX
-# The network pools 2x2 four times: only tiles that begin at a multiple of 16 px from each other agree where they
-# overlap.  (Off by 8 px, alpha differs by half a level on average.)
+# The network pools 2x2 four times, so that only tiles a multiple of 16 px apart agree where they overlap: tiles of
+# 256 px that begin anywhere were off by 0.5 levels on average, on this grid by 0.1.
 GRID_PX = 16
 # Widths come in these steps up to the widest, so that onnxruntime meets few shapes: it keeps memory for each.
 WIDTH_STEP_PX, WIDEST_PX = 32, 512

@@ -69,10 +69,9 @@ class Predictor:
         role = self.whole or "alpha"
         return foreign.alpha(self.sessions[role], self.card.networks[role], pixels, exact=exact)
 
-    @property
-    def refines(self) -> bool:
-        """Whether the set has the networks of the second and third stage."""
-        return "quality" in self.sessions and "matting" in self.sessions
+    def has(self, role: str) -> bool:
+        """Whether the set has the network of a stage: ``mask``, ``quality`` or ``matting``."""
+        return role in self.sessions
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from bshm.training.stages import MASK_AREA_PX, QUALITY_AREA_PX
 from bshm.weights.card import Card, Network, Preprocessing
 
 OPSET = 18
+ROLES = ("mask", "quality", "matting")
 _PAPER = 'Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020'
 # An eighth of an 8-bit level, which no output can show.  Single-precision sums in another order differ by up to 4e-4 on
 # pictures of noise and 1e-5 on photographs; a wrong operator or resize rule differs by 1e-2 and more.
@@ -178,7 +179,7 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def write(
     name: str, mask: Path, fine: Path | None, folder: Path, *, purpose: str = "", date: str = "",
-    licence: str = "Apache-2.0",
+    licence: str = "Apache-2.0", roles: Collection[str] = ROLES,
 ) -> Card:  # fmt: skip
     """Write the networks of two checkpoints and their card into ``folder``.
 
@@ -186,6 +187,7 @@ def write(
         name: of the set, and the beginning of its files' names.
         mask: checkpoint of stage ``mpn``.
         fine: checkpoint of a stage behind it; None makes a set with the mask network alone.
+        roles: which networks to write; without ``matting`` an edge-aware filter takes its place.
 
     Raises:
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
@@ -193,6 +195,7 @@ def write(
     parts = {"mask": mask_part(mask, MASK_AREA_PX)}
     if fine is not None:
         parts |= fine_parts(fine, QUALITY_AREA_PX)
+    parts = {role: part for role, part in parts.items() if role in roles}
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in parts.items()}
     quality = checkpoints.load(mask, stage="mpn").get("figures", {})

@@ -240,7 +240,7 @@ class Card:
 
 
 # The sets of roles that a card may have.
-_SETS = ({"mask"}, {"mask", "quality", "matting"}, {"alpha"}, {"rgba"})
+_SETS = ({"mask"}, {"mask", "quality"}, {"mask", "quality", "matting"}, {"alpha"}, {"rgba"})
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

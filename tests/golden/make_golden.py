@@ -1,0 +1,40 @@
+"""Writes the golden tensors: what each set of weights in the box answers to one photograph, at every stage.
+
+    python tests/golden/make_golden.py
+
+Run it when weights are replaced on purpose, and look at the pictures before you commit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bshm.io.decode import open_picture
+from bshm.model.predictor import Predictor
+from bshm.pipeline import Matting
+from bshm.weights import catalogue
+from bshm.weights.card import Card
+
+FOLDER = Path(__file__).parent
+PHOTOGRAPH = FOLDER.parent.parent / "image-matting" / "1.png"
+
+
+def answers(card: Card) -> dict[str, np.ndarray]:
+    """The stages' outputs, thinned to every fourth value."""
+    predictor = Predictor.open(card, "cpu", threads=1)
+    pixels = open_picture(PHOTOGRAPH).pixels
+    found = {"mask": predictor.mask(pixels)[::4, ::4]}
+    if predictor.has("quality"):
+        found["unified"] = predictor.unify(pixels, predictor.mask(pixels))[::4, ::4]
+    matte = Matting(predictor=predictor).matte(pixels)
+    found["alpha"] = matte.alpha[::4, ::4]
+    found["foreground"] = matte.foreground[::16, ::16]
+    return found
+
+
+if __name__ == "__main__":
+    for card in catalogue.cards():
+        values = {name: value.astype(np.float16) for name, value in answers(card).items()}
+        np.savez_compressed(FOLDER / f"{card.name}.npz", sha256=np.array(card.sha256), **values)

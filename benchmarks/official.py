@@ -136,6 +136,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     flags = parser.parse_args()
+    from bshm.importing import parity
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["BSHM_MODELS"] = str(folder / "models")
@@ -145,6 +147,7 @@ def main() -> None:
             for kind in ("random", "trained")
         }
         parameters = make(folder / "large.pb", "--weights", "trained", "--width", str(flags.width))
+        parity.SIZES_HW = parity.SIZES_HW[:1]  # seconds a picture
         large = imported(folder / "large.pb", "large", flags.threads)
         children = {
             "tensorflow": Child(tensorflow_python(), "tensorflow", str(folder / "large.pb"), flags.threads),

@@ -326,7 +326,7 @@ def _run_worker(
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise ModelFileError(
             f"TensorFlow ended with code {done.returncode} before it had converted {graph}: {last}. "
-            "Is there memory enough? The official graph needs about 3 GB."
+            "Is there memory enough? 312 MB of weights need about 8 GB, once."
         ) from error
     if not found["ok"]:
         raise _worker_error(found, graph, options)

@@ -141,6 +141,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page: Open, ser
     assert box["height"] > 200
     for selector in ("#save-one", "#save-all", "#tab-crop", "#add"):
         expect(studio.get(selector)).to_be_in_viewport(ratio=1)
+        assert studio.get(selector).evaluate("(button) => button.scrollWidth <= button.clientWidth + 1"), selector
 
 
 def test_two_fingers_zoom_and_do_not_paint(open_page: Open, service: str) -> None:
@@ -151,7 +152,9 @@ def test_two_fingers_zoom_and_do_not_paint(open_page: Open, service: str) -> Non
     fingers = studio.page.context.new_cdp_session(studio.page)
 
     def touch(kind: str, *spread: float) -> None:
-        points = [{"x": x + side * each, "y": y, "id": n} for n, (side, each) in enumerate(zip((-1, 1), spread, strict=False))]
+        points = [
+            {"x": x + side * each, "y": y, "id": n} for n, (side, each) in enumerate(zip((-1, 1), spread, strict=False))
+        ]
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     before = studio.view()[0]

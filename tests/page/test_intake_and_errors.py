@@ -99,9 +99,13 @@ def test_a_key_is_asked_for_only_when_the_server_wants_one_and_work_goes_on(fail
 
 
 def test_a_key_that_is_not_given_can_be_given_later(failing_studio: Studio) -> None:
-    failing_studio.add(("locked-2.png", portrait()))
+    failing_studio.add(*[(f"locked-{n}.png", portrait()) for n in range(2, 6)])
     failing_studio.get("#key-cancel").click()
+    expect(failing_studio.get("#strip-failed")).to_contain_text("4 failed")
     expect(failing_studio.get("#failed-title")).to_have_text("An API key is needed")
+    failing_studio.add(("open.png", portrait()))
+    expect(failing_studio.canvas).to_be_visible()
+    failing_studio.thumbs.nth(0).locator("button").first.click()
     failing_studio.get("#failed-retry").click()
     expect(failing_studio.get("#key-dialog")).to_be_visible()
 

@@ -74,6 +74,17 @@ export class Album extends EventTarget {
     this.#pump();
   }
 
+  /** Goes on without a key: the pictures that wait fail for want of one, later ones are tried. */
+  giveUp() {
+    this.#held = false;
+    for (const entry of this.entries) {
+      if (entry.state !== "waiting") continue;
+      entry.state = "failed";
+      entry.problem = new Problem({ kind: "key" });
+      this.#tell("change", entry);
+    }
+  }
+
   count(...states) {
     return this.entries.filter((entry) => states.includes(entry.state)).length;
   }

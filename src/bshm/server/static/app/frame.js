@@ -76,7 +76,8 @@ function aroundSubject(subject, percent, ratio, size) {
   if (ratio) {
     const [width, height] = [right - left, bottom - top];
     if (width / height < ratio) [left, right] = grow(left, right, height * ratio, cut.left, cut.right);
-    else [top, bottom] = grow(top, bottom, width / ratio, cut.top, cut.bottom);
+    // Whoever is cut below stands on the frame's lower edge, whatever is above.
+    else [top, bottom] = grow(top, bottom, width / ratio, cut.top && !cut.bottom, cut.bottom);
   }
   return { x: left, y: top, width: right - left, height: bottom - top };
 }

@@ -2,8 +2,12 @@
 
 import { setKey } from "./server.js";
 
-/** @returns {{ask: () => void}} ask opens the dialog; a key that was given already is then called refused */
-export function startKeyDialog(dialog, { given }) {
+/**
+ * Calls `given()` after a key, `refused()` after none.
+ *
+ * @returns {{ask: () => void}} ask opens the dialog; a key that was given already is then called refused
+ */
+export function startKeyDialog(dialog, { given, refused }) {
   const find = (selector) => dialog.querySelector(selector);
   let tried = false;
   find("#key-form").addEventListener("submit", () => {
@@ -11,11 +15,17 @@ export function startKeyDialog(dialog, { given }) {
     setKey(find("#key").value.trim());
     given();
   });
-  find("#key-cancel").addEventListener("click", () => dialog.close());
+  find("#key-cancel").addEventListener("click", () => dialog.close("cancel"));
+  // By the button or by Escape.
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue !== "given") refused();
+  });
   return {
     ask() {
       find("#key-refused").hidden = !tried;
-      if (!dialog.open) dialog.showModal();
+      if (dialog.open) return;
+      dialog.returnValue = "";
+      dialog.showModal();
       find("#key").select();
     },
   };

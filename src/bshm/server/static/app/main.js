@@ -40,7 +40,7 @@ const strip = new Strip(album, {
   nav: $(".strip"),
 });
 const saver = new Saver($(".save"), album, () => work, () => current);
-const keys = startKeyDialog($("#key-dialog"), { given: () => album.resume() });
+const keys = startKeyDialog($("#key-dialog"), { given: () => album.resume(), refused: () => album.giveUp() });
 
 let current = null;
 let work = null;

@@ -5,8 +5,9 @@ import { clamp } from "./frame.js";
 import { View } from "./view.js";
 
 const SQUARE_PX = 10;
-// The bar of zoom buttons stands here, below the picture.
-const TOOLS_PX = 72;
+// The bar of zoom buttons stands below the picture; on a low stage it is smaller and nearer.
+const TOOLS_PX = { low: 60, high: 84 };
+const LOW_STAGE_PX = 420;
 const KEY_PAN_PX = 48;
 
 /** Events: "view" (zoom or position), "stroke" (one ended), "compare" (the divider moved). */
@@ -77,9 +78,10 @@ export class Stage extends EventTarget {
 
   fit() {
     if (!this.work) return;
-    const sides = Math.max(Math.min(this.view.width, this.view.height) * 0.03, 14 * this.ratio);
+    const sides = Math.max(Math.min(this.view.width, this.view.height) * 0.03, 10 * this.ratio);
+    const tools = this.view.height < LOW_STAGE_PX * this.ratio ? TOOLS_PX.low : TOOLS_PX.high;
     const more = this.mode === "crop" ? 10 * this.ratio : 0;
-    this.view.fit(this.box, { sides: sides + more, top: sides + more, bottom: TOOLS_PX * this.ratio + more });
+    this.view.fit(this.box, { sides: sides + more, top: sides + more, bottom: tools * this.ratio + more });
     this.#viewChanged();
   }
 

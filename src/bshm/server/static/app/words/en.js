@@ -34,7 +34,7 @@ export const EN = {
   "stage.working": "Cutting out…",
   "stage.busy": "The server is busy. Trying again in {seconds} s",
   "stage.empty.title": "Nobody in this picture",
-  "stage.empty.text": "No person was found, so everything is transparent. You can still bring parts back with Touch up.",
+  "stage.empty.text": "No person was found, so all of it is transparent. Touch up can bring parts back.",
   "stage.empty.close": "Got it",
   "stage.nopreview": "This browser cannot show this kind of file, so there is no comparison, and Keep and Blur are off. The cut-out is complete.",
   "compare.label": "Before and after",

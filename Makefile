@@ -12,7 +12,8 @@ PINS   := -c constraints.txt
 demo: $(VENV)/.run
 	@$(BIN)/python inference_bshm.py
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev .venv-tf/.ready
+	@bash tests/install_servers.sh
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
@@ -35,8 +36,14 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install $(PINS) -e ".[dev,train,heif]"
+	$(PIP) install $(PINS) -e ".[dev,train,heif,server,queue]"
 	@touch $@ $(VENV)/.run
 
+# TensorFlow, for the import of the official graph, lives apart: it wants other versions of what bshm shares with it.
+.venv-tf/.ready: Makefile
+	$(PYTHON) -m venv .venv-tf
+	.venv-tf/bin/python -m pip --disable-pip-version-check --quiet install tensorflow-cpu==2.21.0 tf2onnx==1.17.0 onnxruntime
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-tf build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

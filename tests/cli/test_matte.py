@@ -217,3 +217,12 @@ def test_an_unexpected_fault_has_a_code_and_asks_for_a_report(
     assert main(["matte", str(photo("a.png"))]) == 70
     told = capsys.readouterr().err
     assert "ZeroDivisionError: a bug" in told and "report it" in told
+
+
+@pytest.mark.usefixtures("fake")
+def test_for_alpha_alone_no_colour_is_worked_out(photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    path = photo("a.png")
+    assert main(["matte", str(path), "--alpha", "--json"]) == 0
+    assert "foreground" not in json.loads(capsys.readouterr().out)["timings_ms"]
+    assert main(["matte", str(path), "--json"]) == 0
+    assert "foreground" in json.loads(capsys.readouterr().out)["timings_ms"]

@@ -136,7 +136,8 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the flags say; returns the exit code."""
-    options = MatteOptions(exact=arguments.exact)
+    # Nobody sees the people's colour in an alpha written alone.
+    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha)
     output = OutputOptions(
         format=arguments.format,
         alpha_only=arguments.alpha,

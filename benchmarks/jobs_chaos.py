@@ -2,9 +2,9 @@
 
     python -m benchmarks.jobs_chaos [--jobs 500] [--workers 3] [--kills 20] [--broker redis|rabbit]
 
-Every job must end in its own result, once: the figures below that are not 0 but should be end the run with 1.  The
-pictures are tiny and the network is a fake one, so that the queue is what is tried.  RabbitMQ goes with a shared folder,
-Redis keeps everything.  The servers are those of tests/install_servers.sh, on loopback.
+Every job must end in its own result, once; a figure that should be 0 and is not ends the run with 1.  The pictures are
+tiny and the network is a fake one, so that the queue is what is tried.  RabbitMQ goes with a shared folder, Redis keeps
+everything.  The servers are those of tests/install_servers.sh, on loopback.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class Workers:
     lease_s: float
     pause_s: float
     visibility_s: float = 3600.0
+    kind: str = "quick"
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     started: int = 0
 
@@ -58,6 +59,7 @@ class Workers:
                     str(self.lease_s),
                     str(self.visibility_s),
                     str(self.pause_s),
+                    self.kind,
                 ],
                 stdout=log,
                 stderr=log,
@@ -160,7 +162,7 @@ def run(
     """
     chance = random.Random(seed)
     options = QueueOptions(capacity=jobs, lease_s=lease_s, sweep_s=lease_s / 4)
-    processes = Workers(broker.url, results, folder, lease_s, pause_s)
+    processes = Workers(broker.url, results, folder, lease_s, pause_s, kind="network")
     for _ in range(workers):
         processes.start()
     queue = CeleryQueue(broker.url, results, options=options)

@@ -86,8 +86,14 @@ def request(*numbers: int, **more: Any) -> JobRequest:
     return JobRequest(tuple(JobItem(f"{number}.png", tiny.picture(number)) for number in numbers), **more)
 
 
-def ended(queue: CeleryQueue, job: JobRecord, timeout_s: float = 30) -> JobRecord:
-    record = wait(queue, job.id, job.owner, timeout_s=timeout_s)
+def ended(
+    queue: CeleryQueue, job: JobRecord, timeout_s: float = 30, worker: subprocess.Popen[bytes] | None = None
+) -> JobRecord:
+    """The job once it has ended; a worker that leaves meanwhile ends the wait."""
+    deadline = time.monotonic() + timeout_s
+    record = queue.get(job.id, job.owner)
+    while not record.has_ended and time.monotonic() < deadline and (worker is None or worker.poll() is None):
+        record = wait(queue, job.id, job.owner, timeout_s=0.5)
     assert record.has_ended, f"{record.state} after {timeout_s} s"
     return record
 
@@ -336,7 +342,7 @@ def test_bshm_worker_does_a_job_with_the_weights_in_the_box(redis_server: broker
         )  # fmt: skip
     try:
         job = queue.submit(JobRequest((JobItem("eileen.png", portrait.getvalue()), JobItem("none.png", b"no picture"))))
-        record = ended(queue, job, timeout_s=90)
+        record = ended(queue, job, timeout_s=90, worker=worker)
         assert [item.state for item in record.items] == ["done", "failed"]
         assert record.items[1].error is not None
         assert record.items[1].error.code == "unreadable_picture"

@@ -16,7 +16,7 @@ from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import JobRecord
 
 PROCESS = Path(__file__).with_name("embedded_process.py")
-JOBS = 200
+JOBS = 150
 BOUND_S = 60.0
 
 

@@ -20,6 +20,8 @@ log = logging.getLogger("bshm.jobs")
 
 # A broker that did not answer is left alone for so long: a server must not wait for it with every request.
 _LEFT_ALONE_S = 3.0
+# Whoever accepted a job is sending its message just now: nobody else needs to.
+_ON_ITS_WAY_S = 2.0
 
 
 class Dispatcher:
@@ -78,7 +80,11 @@ class Dispatcher:
             lost = [
                 record
                 for record in self._ledger.records.in_state("queued")
-                if record.dispatched_at is None or now - record.dispatched_at > self._patience_s
+                if (
+                    now - record.created_at > _ON_ITS_WAY_S
+                    if record.dispatched_at is None
+                    else now - record.dispatched_at > self._patience_s
+                )
             ]
             if not lost or time.monotonic() < self._not_before:
                 return 0

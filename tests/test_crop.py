@@ -12,9 +12,7 @@ from bshm.crop import Box, Length, arrange, foreground_box, parse_length, parse_
 from bshm.errors import OptionError, ShapeError
 
 
-@given(
-    height=some.integers(1, 40), width=some.integers(1, 40), data=some.data()
-)
+@given(height=some.integers(1, 40), width=some.integers(1, 40), data=some.data())
 def test_a_box_of_people_is_found_exactly(height: int, width: int, data: some.DataObject) -> None:
     top, left = data.draw(some.integers(0, height - 1)), data.draw(some.integers(0, width - 1))
     box = Box(top, left, data.draw(some.integers(1, height - top)), data.draw(some.integers(1, width - left)))

@@ -154,10 +154,11 @@ def test_a_job_outlives_kill_9(serve: Callable[..., Process]) -> None:
 def test_a_client_that_goes_away_is_not_worked_for(serve: Callable[..., Process]) -> None:
     started = serve("--cache", "off")
     data = big()
+    impatient = httpx.Timeout(30, read=0.05)
     for number in range(4):
+        files = {"image": data + bytes([number])}
         with pytest.raises(httpx.TimeoutException):
-            url = f"{started.url}/matte?{number}"
-            httpx.post(url, files={"image": data + bytes([number])}, trust_env=False, timeout=httpx.Timeout(30, read=0.05))
+            httpx.post(f"{started.url}/matte", files=files, trust_env=False, timeout=impatient)
     for _ in range(600):
         if "bshm_queue_depth 0.0" in httpx.get(f"{started.url}/metrics", trust_env=False).text:
             break

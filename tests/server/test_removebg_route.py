@@ -61,7 +61,9 @@ def test_zip_holds_colour_and_alpha(client: TestClient) -> None:
         assert set(archive.namelist()) == {"color.jpg", "alpha.png"}
 
 
-@pytest.mark.parametrize(("color", "expected"), [("81d4fa", (129, 212, 250)), ("#f00", (255, 0, 0)), ("green", (0, 128, 0))])
+@pytest.mark.parametrize(
+    ("color", "expected"), [("81d4fa", (129, 212, 250)), ("#f00", (255, 0, 0)), ("green", (0, 128, 0))]
+)
 def test_a_background_colour_with_auto_format_is_a_jpeg(
     client: TestClient, color: str, expected: tuple[int, int, int]
 ) -> None:

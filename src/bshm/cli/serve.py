@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     flags: dict[str, Any] = {name: value for name, value in vars(arguments).items() if value is not None}
     config = flags.pop("config", None)
     settings = _settings_module().load(flags, config=config)
-    # OpenCV writes what it thinks of damaged files to stderr, between the lines of JSON; it reads this when it is loaded.
+    # OpenCV tells stderr what it thinks of damaged files, between the lines of JSON; it reads this when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.server.run import run as serve
 

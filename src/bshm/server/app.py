@@ -117,8 +117,6 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(answers.REMOVEBG):
         code = title.lower().replace(" ", "_")
         body: dict[str, Any] = {"errors": [{"title": title, "code": code, "detail": detail}]}
-        import json
-
         return Response(json.dumps(body), status, headers, "application/json")
     return answers.problem(status, title, detail, request_id=answers.id_of(request), headers=headers)
 

@@ -81,9 +81,7 @@ class Settings(BaseSettings):
         (), description="addresses of proxies in front whose X-Forwarded-For and -Proto are believed"
     )
 
-    cache: str = Field(
-        "disk", description="disk, off, or redis://HOST:PORT/N: keeps results for equal requests"
-    )
+    cache: str = Field("disk", description="disk, off, or redis://HOST:PORT/N: keeps results for equal requests")
     cache_dir: Path | None = Field(None, description="folder of the disk cache; unset is ~/.cache/bshm/results")
     cache_bytes: int = Field(1024 * MIB, ge=MIB, description="largest size of the disk cache; the oldest go first")
     cache_age_s: float = Field(3600.0, gt=0, description="how long a result is kept")
@@ -92,16 +90,15 @@ class Settings(BaseSettings):
     broker: str = Field("embedded", description="embedded, or the URL of a Celery broker that `bshm worker` listens to")
     results: str | None = Field(
         None,
-        description="where jobs and their results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs, with a Redis broker that",
+        description="where jobs and their results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs, "
+        "or the broker where that is Redis",
     )
     jobs_workers: int = Field(1, ge=1, le=64, description="jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
     jobs_keep_s: float = Field(
         3600.0, ge=1, le=31 * 86400, description="how long results are kept once a job has ended"
     )
-    allow_webhooks: bool = Field(
-        False, description="call the webhook_url of an ended job; public addresses only"
-    )
+    allow_webhooks: bool = Field(False, description="call the webhook_url of an ended job; public addresses only")
     webhook_secret: SecretStr | None = Field(
         None, description="signs webhooks of jobs without an API key; those with one are signed with its SHA-256"
     )

@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, str | None] = {
     "folder": None,
     "tiles": None,
     "codecs": None,
+    "service": "fastapi",
     "refine": "pymatting",
     "foreground": "pymatting",
 }

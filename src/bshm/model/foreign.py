@@ -171,8 +171,8 @@ def _channels_first(answer: npt.NDArray[Any], network: Network, size_hw: tuple[i
         same = abs(height - size_hw[0] * width / size_hw[1]) <= 1 and 32 * height >= size_hw[0]
         if not same:
             raise ModelFileError(
-                f"{network.file} answers {answer.shape} to an input of {size_hw[0]}x{size_hw[1]}: that is no alpha of the "
-                "whole picture. Name another output on its card."
+                f"{network.file} answers {answer.shape} to an input of {size_hw[0]}x{size_hw[1]}: that is no alpha of "
+                "the whole picture. Name another output on its card."
             )
     else:
         raise ModelFileError(

@@ -33,9 +33,7 @@ class RedIsAPerson:
         return {"mask": (image[:, :1] > image[:, 1:2] + 0.2).astype(np.float32)}
 
 
-def open_fake(
-    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
-) -> Predictor:
+def open_fake(card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None) -> Predictor:
     """In place of ``Predictor.open``; the device is chosen as the real one does."""
     return Predictor(card, choose(device, gpu_memory_limit=gpu_memory_limit), {"mask": RedIsAPerson()})
 

@@ -24,6 +24,7 @@ from bshm.model.predictor import Predictor
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
 from bshm.overlap import overlap
 from bshm.refine import guided_filter
+from bshm.refine.doubt import drop_doubtful
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
@@ -174,6 +175,7 @@ class Matting:
                 mask = coarse = clock.time("mask", lambda: self.predictor.mask(pixels))
                 if self.predictor.has("quality"):
                     mask = clock.time("quality", lambda: self.predictor.unify(pixels, coarse))
+                mask = drop_doubtful(mask)
                 if self.predictor.has("matting"):
                     alpha = clock.time("matting", lambda: self.predictor.matting(pixels, mask))
                 else:

@@ -15,7 +15,9 @@ from bshm.training.data import DataFolder, is_held_out
 
 def test_no_person_of_london_is_on_both_sides(data_root: Path) -> None:
     data = DataFolder(data_root)
-    people = [{item.name.split("_")[1] for item in data.keyed("london", split, None)} for split in ("train", "validation")]
+    people = [
+        {item.name.split("_")[1] for item in data.keyed("london", split, None)} for split in ("train", "validation")
+    ]
     assert people[0] and people[1]
     assert not people[0] & people[1]
 

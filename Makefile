@@ -2,6 +2,7 @@
 # make test   everything that can be tested here
 PYTHON ?= python3
 VENV   := .venv
+TF     := .venv-tf
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraints keep tests and CI on versions known to work together; users' installs are free of them.
@@ -12,7 +13,7 @@ PINS   := -c constraints.txt
 demo: $(VENV)/.run
 	@$(BIN)/python inference_bshm.py
 
-test: $(VENV)/.dev .venv-tf/.ready
+test: $(VENV)/.dev $(TF)/.ready
 	@bash tests/install_servers.sh
 	$(BIN)/python -m pytest
 
@@ -39,11 +40,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install $(PINS) -e ".[dev,train,heif,server,queue]"
 	@touch $@ $(VENV)/.run
 
-# TensorFlow, for the import of the official graph, lives apart: it wants other versions of what bshm shares with it.
-.venv-tf/.ready: Makefile
-	$(PYTHON) -m venv .venv-tf
-	.venv-tf/bin/python -m pip --disable-pip-version-check --quiet install tensorflow-cpu==2.21.0 tf2onnx==1.17.0 onnxruntime
+# TensorFlow is for the conversion of the official weights alone and unpacks to 1.6 GB: an environment of its own.
+$(TF)/.ready: constraints.txt
+	$(PYTHON) -m venv $(TF)
+	$(TF)/bin/python -m pip --disable-pip-version-check --quiet install $(PINS) tensorflow-cpu tf2onnx
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-tf build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(TF) build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -15,7 +15,9 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev $(TF)/.ready
 	@bash tests/install_servers.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/page
+	@# Apart: the browser driver keeps an event loop running in its process, in which no other can be started.
+	$(BIN)/python -m pytest tests/page
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -138,7 +138,7 @@ class QueueFullError(EnvironmentFault):
         retry_after_s: when to try again, in seconds; what an HTTP answer puts into ``Retry-After``.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float = 5.0) -> None:
+    def __init__(self, message: str = "", *, retry_after_s: float = 5.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

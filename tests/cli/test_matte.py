@@ -185,6 +185,8 @@ def test_interrupting_a_batch_leaves_nothing_half_written(photo: Photo, tmp_path
     for number in range(40):
         photo(f"in/{number:02}.png")
     slow = (
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import time, bshm.pipeline as p; estimate = p.foreground.estimate\n"
         "p.foreground.estimate = lambda *given: (time.sleep(.1), estimate(*given))[1]\n"
     )

@@ -27,10 +27,12 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.UnknownModelError: 13,
     errors.DeviceUnavailableError: 14,
     errors.ModelFileError: 15,
-    MemoryError: 16,  # that of errors.MemoryExhaustedError, too
+    errors.MemoryExhaustedError: 16,
+    MemoryError: 16,
     errors.CheckpointError: 17,
     errors.MissingExtraError: 18,
     errors.EnvironmentFault: 19,
+    errors.QueueUnavailableError: 20,
 }
 
 MEANINGS: dict[int, str] = {
@@ -54,6 +56,7 @@ MEANINGS: dict[int, str] = {
     17: "a training checkpoint cannot be used",
     18: "an optional part of bshm is not installed",
     19: "something else on this machine is at fault",
+    20: "the broker or the store of the jobs cannot be reached",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "whoever read stdout went away",

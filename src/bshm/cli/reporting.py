@@ -64,7 +64,8 @@ class Reporter:
         elif record.status == "skipped":
             self._note(f"{record.job.name}: skipped, {record.job.output} is there")
         elif self._progress is None:
-            self._note(f"{record.job.name} -> {record.job.output}")
+            seconds = sum(record.timings_ms.values()) / 1000
+            self._note(f"{record.job.name} -> {record.job.output} ({seconds:.2f} s)")
         if record.empty:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
         if self._progress is not None and self._task is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 EXAMPLES = [
-    ("bshm serve", "http://127.0.0.1:8000/, for this machine alone"),
+    ("bshm serve", "http://127.0.0.1:8000/"),
     ("bshm serve --port 9000 --cache off", "elsewhere, and nothing kept"),
     ("bshm keys add shop && bshm serve --host 0.0.0.0", "for other machines, with an API key"),
     ("bshm serve --broker redis://127.0.0.1/0 --results redis://127.0.0.1/1", "jobs for `bshm worker`"),

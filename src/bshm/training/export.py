@@ -19,7 +19,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from bshm.errors import BshmError, CheckpointError
+from bshm.errors import CheckpointError, ModelFileError
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints
@@ -39,7 +39,7 @@ TOLERANCE = 1 / 255 / 8
 _HALF_FROM = 64  # elements; smaller tensors (constants of operators) stay as they are
 
 
-class ParityError(BshmError):
+class ParityError(ModelFileError):
     """The exported network does not compute what the trained one does."""
 
 

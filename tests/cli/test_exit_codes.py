@@ -14,7 +14,7 @@ def leaves(kind: type[BaseException]) -> Iterator[type[BaseException]]:
     for child in kind.__subclasses__():
         if child.__module__ == errors.__name__:
             yield from leaves(child)
-            if not child.__subclasses__():
+            if not any(kind.__module__ == errors.__name__ for kind in child.__subclasses__()):
                 yield child
 
 

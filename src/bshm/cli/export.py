@@ -15,21 +15,23 @@ def parser() -> Parser:
     result = Parser(
         "export",
         "Writes ONNX files and their card from checkpoints, and refuses when they do not compute what was trained.",
-        usage="NAME --mask FILE [--fine FILE] -o FOLDER [options]",
-        examples=[
-            ("bshm export mine --mask runs/mpn/last.pt --fine runs/fine/last.pt -o weights/", "all three networks")
-        ],
+        usage="NAME --checkpoint FILE -o FOLDER [options]",
+        examples=[("bshm export mine --checkpoint runs/joint/last.pt -o weights/", "all three networks")],
     )
     inputs = result.inputs
     inputs.add_argument("name", metavar="NAME", help="what --model will take")
-    inputs.add_argument("--mask", required=True, type=Path, metavar="FILE", help="checkpoint of stage mpn")
-    inputs.add_argument("--fine", type=Path, metavar="FILE", help="checkpoint of stage joint or mrn")
+    inputs.add_argument("--checkpoint", required=True, type=Path, metavar="FILE", help="of any stage")
     inputs.add_argument(
         "-o", "--output", required=True, type=Path, metavar="FOLDER", help="gets NAME.json and the ONNX files"
     )
-    inputs.add_argument(
-        "--networks", default="mask,quality,matting", metavar="LIST", help="which to write (default: %(default)s)"
+    networks = result.add_argument_group("The networks")
+    networks.add_argument(
+        "--networks", metavar="LIST", help="of mask,quality,matting (default: those that have learned by that stage)"
     )
+    networks.add_argument(
+        "--mask-area", type=int, default=256, metavar="PX",
+        help="side of the square whose area the mask network sees a picture at (default: %(default)s)",
+    )  # fmt: skip
     options = result.add_argument_group("The card")
     options.add_argument("--purpose", default="", help="one line for people who choose")
     options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
@@ -43,8 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.training import export
 
     card = export.write(
-        arguments.name, arguments.mask, arguments.fine, arguments.output,
-        purpose=arguments.purpose, date=arguments.date, licence=arguments.licence, roles=arguments.networks.split(","),
+        arguments.name, arguments.checkpoint, arguments.output,
+        roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,
+        purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip
     for role, network in card.networks.items():
         sys.stdout.write(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")

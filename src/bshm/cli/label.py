@@ -15,9 +15,10 @@ def parser() -> Parser:
     result = Parser(
         "label",
         "Writes coarse masks for unlabelled pictures and frames of videos, for `bshm train --labels`.",
-        usage="DATA -o FOLDER [--teacher NAME]",
+        usage="DATA -o FOLDER [options]",
         examples=[
             ("bshm label data -o labels --teacher mediapipe", "the first round"),
+            ("bshm label data -o labels-2 --earlier labels", "the next, by what the first has taught"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, by bshm itself"),
         ],
     )
@@ -31,6 +32,9 @@ def parser() -> Parser:
     options.add_argument(
         "--teacher", default="bshm", metavar="NAME", help="mediapipe, or a model (default: %(default)s)"
     )
+    options.add_argument(
+        "--earlier", type=Path, metavar="FOLDER", help="masks of the round before; the mean of both is written"
+    )
     add_help(options)
     return result
 
@@ -40,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.cli.app import say
     from bshm.training.label import label, teacher
 
-    count = label(arguments.data, arguments.output, teacher(arguments.teacher), report=say)
+    look = teacher(arguments.teacher)
+    count = label(arguments.data, arguments.output, look, report=say, earlier=arguments.earlier)
     sys.stdout.write(f"{count} masks written to {arguments.output}\n")
     return exit_codes.OK

@@ -10,9 +10,9 @@ from bshm.cli.parsing import Parser, add_help
 
 STAGES = {
     "mpn": "mask prediction, on coarse and fine annotations",
-    "qun": "quality unification, behind a mask network",
+    "qun": "quality unification, behind the mask network",
     "mrn": "matting refinement, behind both",
-    "joint": "unification and matting together",
+    "joint": "the three together",
 }
 
 
@@ -24,7 +24,7 @@ def parser() -> Parser:
         usage="--stage STAGE --data FOLDER --out FOLDER [options]",
         examples=[
             ("bshm train --stage mpn --data data --labels labels --out runs/mpn", "the mask network"),
-            ("bshm train --stage joint --data data --mask runs/mpn/last.pt --out runs/fine", "the two behind it"),
+            ("bshm train --stage qun --data data --start runs/mpn/last.pt --out runs/qun", "the one behind it"),
         ],
         notes="Stages:\n" + "\n".join(f"  {name:<6} {what}" for name, what in STAGES.items()),
     )
@@ -32,14 +32,13 @@ def parser() -> Parser:
     inputs.add_argument("--stage", required=True, choices=list(STAGES), help="which networks learn")
     inputs.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the sets of docs/training.md")
     inputs.add_argument("--labels", type=Path, metavar="FOLDER", help="what `bshm label` wrote")
-    inputs.add_argument("--mask", type=Path, metavar="FILE", help="checkpoint of stage mpn; the other stages need it")
     inputs.add_argument(
-        "--start", type=Path, metavar="FILE", help="checkpoint of an earlier stage behind mpn to begin from"
+        "--start", type=Path, metavar="FILE", help="checkpoint of the stage before; all stages but mpn need it"
     )
     inputs.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt and log.jsonl")
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
-    options.add_argument("--batch", type=int, help="pictures a step (default: 16 for mpn, 4 for the others)")
+    options.add_argument("--batch", type=int, help="pictures a step (default: 16 for mpn, 3 for the others)")
     options.add_argument(
         "--encoder", choices=["lite0", "lite1", "lite2"], default="lite2", help="of mpn (default: %(default)s)"
     )
@@ -56,27 +55,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
     from bshm.cli.app import say
     from bshm.errors import OptionError
-    from bshm.training import stages
     from bshm.training.data import DataFolder
+    from bshm.training.fine_stages import train_fine
+    from bshm.training.mask_stage import train_mask
     from bshm.training.schedule import Schedule
 
     data = DataFolder(arguments.data, arguments.labels)
-    first = arguments.stage == "mpn"
-    if not first and arguments.mask is None:
-        raise OptionError(f"--stage {arguments.stage} needs --mask, the checkpoint of stage mpn.")
+    stage, first = arguments.stage, arguments.stage == "mpn"
+    if not first and arguments.start is None:
+        raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     plan = Schedule(
         steps=arguments.steps,
-        batch=arguments.batch or (16 if first else 4),
+        batch=arguments.batch or (16 if first else 3),
         ema=0.998 if first else 0.995,
         save_every=arguments.save_every,
         seed=arguments.seed,
+        # What is learned already is only nudged when the three learn together.
+        **({"rate": 2e-4, "rate_encoder": 2e-5} if stage == "joint" else {}),
     )
     if first:
-        stages.train_mask(data, arguments.out, plan, variant=arguments.encoder, workers=arguments.workers, report=say)
+        train_mask(data, arguments.out, plan, variant=arguments.encoder, workers=arguments.workers, report=say)
     else:
-        stages.train_fine(
-            data, arguments.out, plan, mask=arguments.mask, start=arguments.start, workers=arguments.workers,
-            learn_quality=arguments.stage in ("qun", "joint"), learn_matting=arguments.stage in ("mrn", "joint"),
-            report=say,
-        )  # fmt: skip
+        train_fine(data, arguments.out, plan, stage=stage, start=arguments.start, workers=arguments.workers, report=say)
     return exit_codes.OK

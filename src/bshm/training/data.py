@@ -106,11 +106,13 @@ class DataFolder:
                 yield self._checked(Labelled(f"{which}/{path.stem}", image, read_mask(path, longest_px), "fine"))
 
     def ccp(self, split: Split, longest_px: int | None) -> Iterator[Labelled]:
-        """Street fashion with masks drawn by hand over superpixels."""
+        """Street fashion, masks drawn by hand over superpixels; for training, what a later round made of them."""
         for path in sorted((self.root / "ccp" / "masks").glob("*.png")):
             if is_held_out(f"ccp/{path.stem}", 0.06) == (split == "validation"):
                 image = read_image(self.root / "ccp" / "images" / f"{path.stem}.jpg", longest_px)
-                yield self._checked(Labelled(f"ccp/{path.stem}", image, read_mask(path, longest_px), "coarse"))
+                later = self.labels / "ccp" / "images" / path.name if self.labels and split == "train" else path
+                mask = read_mask(later if later.is_file() else path, longest_px)
+                yield self._checked(Labelled(f"ccp/{path.stem}", image, mask, "coarse"))
 
     def labelled(self, split: Split, longest_px: int | None) -> Iterator[Labelled]:
         """Pictures whose mask was written by a network: portraits, more street fashion, frames of videos."""

@@ -23,15 +23,16 @@ from bshm.errors import CheckpointError, ModelFileError
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints
-from bshm.training.network.mask import MaskNetwork
-from bshm.training.network.matting import MattingNetwork
-from bshm.training.network.quality import QualityNetwork
+from bshm.training.fine_stages import QUALITY_AREA_PX, Networks
+from bshm.training.mask_stage import MASK_AREA_PX
 from bshm.training.sources import SOURCES
-from bshm.training.stages import MASK_AREA_PX, QUALITY_AREA_PX
 from bshm.weights.card import Card, Network, Preprocessing
 
 OPSET = 18
-ROLES = ("mask", "quality", "matting")
+# Which networks have learned by the end of a stage.
+LEARNED = {"mpn": ("mask",), "qun": ("mask", "quality")} | dict.fromkeys(
+    ("mrn", "joint"), ("mask", "quality", "matting")
+)
 _PAPER = 'Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020'
 # An eighth of an 8-bit level, which no output can show.  Single-precision sums in another order differ by up to 4e-4 on
 # pictures of noise and 1e-5 on photographs; a wrong operator or resize rule differs by 1e-2 and more.
@@ -69,15 +70,6 @@ class _Probability(nn.Module):
         return torch.sigmoid(self.network(image))
 
 
-def mask_part(checkpoint: Path, area_px: int) -> Part:
-    """The mask network of a checkpoint of stage ``mpn``, its averaged weights."""
-    state = checkpoints.load(checkpoint, stage="mpn")
-    network = MaskNetwork(state["describe"]["variant"])
-    network.load_state_dict(state["average"])
-    example = {"image": torch.rand(1, 3, 256, 192, generator=torch.Generator().manual_seed(0))}
-    return Part(_Probability(network), example, ["mask"], Preprocessing(area_px, 32))
-
-
 class _Unified(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -87,24 +79,28 @@ class _Unified(nn.Module):
         return torch.sigmoid(self.network(image, mask))
 
 
-def fine_parts(checkpoint: Path, area_px: int) -> dict[str, Part]:
-    """The quality and the matting network of a checkpoint of the fine stages, their averaged weights."""
-    average = checkpoints.load(checkpoint, stage="fine")["average"]
-    quality, matting = QualityNetwork(), MattingNetwork()
-    for name, network in (("quality", quality), ("matting", matting)):
-        network.load_state_dict({k.removeprefix(f"{name}."): v for k, v in average.items() if k.startswith(f"{name}.")})
+def parts(checkpoint: Path, roles: Collection[str], mask_area_px: int) -> dict[str, Part]:
+    """The networks of a checkpoint, their averaged weights, by role."""
+    networks = Networks.load(checkpoint)
     generator = torch.Generator().manual_seed(0)
 
-    def example(side: int) -> dict[str, Tensor]:
-        return {
-            "image": torch.rand(1, 3, side, side, generator=generator),
-            "mask": torch.rand(1, 1, side, side, generator=generator),
-        }
+    def example(*names: str, sides: tuple[int, int] = (256, 256)) -> dict[str, Tensor]:
+        planes = {name: 3 if name == "image" else 1 for name in names}
+        return {name: torch.rand(1, count, *sides, generator=generator) for name, count in planes.items()}
 
-    return {
-        "quality": Part(_Unified(quality), example(256), ["mask_unified"], Preprocessing(area_px, 32)),
-        "matting": Part(matting, example(256), ["alpha", "foreground"], Preprocessing(0, 16, resize="none")),
-    }
+    found = {
+        "mask": Part(
+            _Probability(networks.mask), example("image", sides=(256, 192)), ["mask"], Preprocessing(mask_area_px, 32)
+        ),
+        "quality": Part(
+            _Unified(networks.quality), example("image", "mask"), ["mask_unified"], Preprocessing(QUALITY_AREA_PX, 32)
+        ),
+        "matting": Part(
+            networks.matting, example("image", "mask", "guide"), ["alpha", "foreground"],
+            Preprocessing(0, 16, resize="none"),
+        ),
+    }  # fmt: skip
+    return {role: part for role, part in found.items() if role in roles}
 
 
 def write_network(part: Part, path: Path) -> Network:
@@ -178,29 +174,26 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def write(
-    name: str, mask: Path, fine: Path | None, folder: Path, *, purpose: str = "", date: str = "",
-    licence: str = "Apache-2.0", roles: Collection[str] = ROLES,
+    name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
+    mask_area_px: int = MASK_AREA_PX, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
 ) -> Card:  # fmt: skip
-    """Write the networks of two checkpoints and their card into ``folder``.
+    """Write the networks of a checkpoint and their card into ``folder``.
 
     Args:
         name: of the set, and the beginning of its files' names.
-        mask: checkpoint of stage ``mpn``.
-        fine: checkpoint of a stage behind it; None makes a set with the mask network alone.
-        roles: which networks to write; without ``matting`` an edge-aware filter takes its place.
+        checkpoint: of any stage.
+        roles: which networks to write; None for those that have learned by this stage.  Without ``matting`` the
+            edge-aware filter's alpha stands.
+        mask_area_px: side of the square whose area the mask network will see pictures at.
 
     Raises:
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
     """
-    parts = {"mask": mask_part(mask, MASK_AREA_PX)}
-    if fine is not None:
-        parts |= fine_parts(fine, QUALITY_AREA_PX)
-    parts = {role: part for role, part in parts.items() if role in roles}
+    state = checkpoints.load(checkpoint)
+    learned = parts(checkpoint, LEARNED[state["stage"]] if roles is None else roles, mask_area_px)
     folder.mkdir(parents=True, exist_ok=True)
-    networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in parts.items()}
-    quality = checkpoints.load(mask, stage="mpn").get("figures", {})
-    if fine is not None:
-        quality = {**quality, **checkpoints.load(fine, stage="fine").get("figures", {})}
-    card = Card(name, purpose, date, licence, _PAPER, "docs/training.md", networks, SOURCES, quality, folder)
+    networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
+    figures = state.get("figures", {})
+    card = Card(name, purpose, date, licence, _PAPER, "docs/training.md", networks, SOURCES, figures, folder)
     (folder / f"{name}.json").write_text(card.to_json(), encoding="utf-8")
     return card

@@ -1,7 +1,8 @@
-"""Samples for quality unification and matting: composites at native resolution, seen whole and in crops.
+"""Samples for quality unification and matting: composites at native resolution with exact alpha.
 
-One scene gives the whole picture small (for the mask network, whose real mistakes the others must learn to mend), a
-window of it at the quality network's scale, and crops at native resolution inside that window.
+The whole picture small goes to the mask network, whose real mistakes the others must learn to mend; the same picture
+at the quality network's size goes to that; what the matting network sees is cut from the native picture during the
+step, where the unified mask leaves the edge open.
 """
 
 from __future__ import annotations
@@ -14,12 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from bshm.geometry import whole_picture_size
+from bshm import geometry
 from bshm.training.data import Bytes, DataFolder
 from bshm.training.scenes import Cutout, Random, Scene, composite_scene, cutout_of, decoded
-
-WINDOW_PX = 256
-CROP_PX = 192
 
 
 @dataclass
@@ -67,24 +65,21 @@ def _sensor(scene: Scene, rng: Random) -> Scene:
 
 
 class FineBatches(Dataset[dict[str, Tensor]]):
-    """Batch ``n`` of a run: ``scenes`` pictures of one size, ``crops`` crops of each.
+    """Batch ``n`` of a run: ``scenes`` pictures of one size.
 
-    Keys, with N scenes and K crops each, all float32:
-        whole: (N, 3, h, w) the picture at the mask network's size.
-        window, window_alpha: (N, 3|1, 256, 256) at the quality network's size.
-        window_box: (N, 4) x0, y0, x1, y1 of the window, 0..1 of the picture.
-        crop, crop_alpha, crop_foreground, crop_background: (N*K, 3|1, 192, 192) native.
-        crop_box: (N*K, 4) of each crop, -1..1 of its window (corners of pixels).
-        crop_known: (N*K, 1, 1, 1) 1 where foreground and background are known.
+    Keys, with N scenes:
+        whole, whole_alpha: (N, 3|1, h, w) float32, 0..1, the picture at the mask network's size.
+        middle, middle_alpha: (N, 3|1, h2, w2) float32, 0..1, at the quality network's size.
+        image, foreground, background: (N, H, W, 3) uint8; alpha: (N, H, W) uint8, native.
+        known: (N,) float32, 1 where foreground and background are the true ones.
     """
 
     def __init__(
-        self, pools: FinePools, scenes: int, crops: int, first: int, count: int, seed: int,
-        mask_area_px: int, quality_area_px: int,
-    ) -> None:  # fmt: skip
-        self.pools, self.scenes, self.crops = pools, scenes, crops
+        self, pools: FinePools, scenes: int, first: int, count: int, seed: int, mask_area_px: int, quality_area_px: int
+    ) -> None:
+        self.pools, self.scenes = pools, scenes
         self.first, self.count, self.seed = first, count, seed
-        self.mask_area_px, self.quality_area_px = mask_area_px, quality_area_px
+        self.areas = {"whole": mask_area_px, "middle": quality_area_px}
 
     def __len__(self) -> int:
         return self.count
@@ -94,69 +89,24 @@ class FineBatches(Dataset[dict[str, Tensor]]):
         aspect = float(np.exp(rng.uniform(-0.4, 0.4)))
         area = float(rng.choice([560, 720, 900, 1100, 1350], p=[0.15, 0.2, 0.3, 0.2, 0.15]))
         size_hw = (int(area * aspect**0.5), int(area / aspect**0.5))
-        parts: dict[str, list[np.ndarray]] = {}
-
-        def put(name: str, array: np.ndarray) -> None:
-            parts.setdefault(name, []).append(array)
-
-        for _ in range(self.scenes):
-            scene = fine_scene(self.pools, size_hw, rng)
-            small = whole_picture_size(*size_hw, self.mask_area_px)
-            put("whole", cv2.resize(scene.image, small[::-1], interpolation=cv2.INTER_AREA))
-            self._views(scene, put, rng)
-        return {name: _tensor(np.stack(arrays)) for name, arrays in parts.items()}
-
-    def _views(self, scene: Scene, put, rng: Random) -> None:  # type: ignore[no-untyped-def]
-        height, width = scene.alpha.shape
-        mid_h, mid_w = whole_picture_size(height, width, self.quality_area_px)
-        interpolation = cv2.INTER_AREA if mid_h < height else cv2.INTER_LINEAR
-        image = cv2.resize(scene.image, (mid_w, mid_h), interpolation=interpolation)
-        alpha = cv2.resize(scene.alpha, (mid_w, mid_h), interpolation=interpolation)
-        y, x = _edge_point(np.asarray(alpha, np.uint8), rng)
-        top = int(np.clip(y - WINDOW_PX // 2 + rng.normal(0, 40), 0, mid_h - WINDOW_PX))
-        left = int(np.clip(x - WINDOW_PX // 2 + rng.normal(0, 40), 0, mid_w - WINDOW_PX))
-        cut = np.s_[top : top + WINDOW_PX, left : left + WINDOW_PX]
-        put("window", image[cut])
-        put("window_alpha", alpha[cut])
-        box = np.array([left / mid_w, top / mid_h, (left + WINDOW_PX) / mid_w, (top + WINDOW_PX) / mid_h])
-        put("window_box", box.astype(np.float32))
-        # The window in native pixels, and crops that lie inside it.
-        x0, y0, x1, y1 = box * np.array([width, height, width, height])
-        inside = scene.alpha[int(y0) : int(y1), int(x0) : int(x1)]
-        known = scene.foreground is not None and scene.background is not None
-        for _ in range(self.crops):
-            cy, cx = _edge_point(inside, rng)
-            crop_top = int(
-                np.clip(cy + y0 - CROP_PX // 2 + rng.normal(0, 24), np.ceil(y0), max(np.ceil(y0), y1 - CROP_PX))
-            )
-            crop_left = int(
-                np.clip(cx + x0 - CROP_PX // 2 + rng.normal(0, 24), np.ceil(x0), max(np.ceil(x0), x1 - CROP_PX))
-            )
-            crop_top, crop_left = min(crop_top, height - CROP_PX), min(crop_left, width - CROP_PX)
-            at = np.s_[crop_top : crop_top + CROP_PX, crop_left : crop_left + CROP_PX]
-            put("crop", scene.image[at])
-            put("crop_alpha", scene.alpha[at])
-            put("crop_foreground", scene.foreground[at] if known and scene.foreground is not None else scene.image[at])
-            put("crop_background", scene.background[at] if known and scene.background is not None else scene.image[at])
-            put("crop_known", np.full((1, 1, 1), float(known), np.float32))
-            spans = np.array([crop_left - x0, crop_top - y0, crop_left + CROP_PX - x0, crop_top + CROP_PX - y0])
-            sides = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
-            put("crop_box", (2 * spans / sides - 1).astype(np.float32))
+        scenes = [fine_scene(self.pools, size_hw, rng) for _ in range(self.scenes)]
+        batch = {
+            "image": np.stack([scene.image for scene in scenes]),
+            "alpha": np.stack([scene.alpha for scene in scenes]),
+            "foreground": np.stack([_or(scene.foreground, scene.image) for scene in scenes]),
+            "background": np.stack([_or(scene.background, scene.image) for scene in scenes]),
+            "known": np.array([scene.foreground is not None for scene in scenes], np.float32),
+        }
+        tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
+        for name, area_px in self.areas.items():
+            size = geometry.whole_picture_size(*size_hw, area_px)
+            # As the networks are fed when they are used.
+            pictures = torch.from_numpy(np.stack([geometry.shrink(scene.image, size) for scene in scenes]))
+            alphas = torch.from_numpy(np.stack([geometry.shrink(scene.alpha, size) for scene in scenes]))
+            tensors[name] = pictures.permute(0, 3, 1, 2).float() / 255
+            tensors[f"{name}_alpha"] = alphas[:, None].float() / 255
+        return tensors
 
 
-def _edge_point(alpha: Bytes, rng: Random) -> tuple[float, float]:
-    """A pixel where alpha is soft, four times in five where there is one; hair is picked as often as its area."""
-    height, width = alpha.shape
-    if rng.random() < 0.85:
-        ys, xs = np.nonzero((alpha > 8) & (alpha < 247))
-        if len(ys):
-            pick = int(rng.integers(len(ys)))
-            return float(ys[pick]), float(xs[pick])
-    return rng.uniform(0, height), rng.uniform(0, width)
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    if array.dtype != np.uint8:
-        return torch.from_numpy(array)
-    tensor = torch.from_numpy(array).float() / 255
-    return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor[:, None]
+def _or(known: Bytes | None, otherwise: Bytes) -> Bytes:
+    return otherwise if known is None else known

@@ -1,7 +1,8 @@
 """Coarse masks without hands: a teacher network looks at unlabelled pictures and writes what it believes.
 
 The first teacher is MediaPipe's selfie segmentation; later rounds use bshm's own weights.  Such masks are right in
-most places and wrong in patches, which is what the paper means by coarse.
+most places and wrong in patches, which is what the paper means by coarse.  A later round writes the mean of its own
+and the earlier mask: where the two disagree it is near one half, and training leaves such pixels nearly out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from bshm.errors import DataFolderError, MissingExtraError
 from bshm.pipeline import Matting
-from bshm.training.data import PORTRAITS, Bytes, read_image
+from bshm.training.data import PORTRAITS, Bytes, read_image, read_mask
 from bshm.types import FloatArray, Picture
 
 Teacher = Callable[[Bytes], FloatArray]
@@ -67,29 +68,34 @@ def _own(name: str) -> Teacher:
     return lambda image: matting.matte_picture(Picture(image)).alpha
 
 
-def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None]) -> int:
+def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None], *, earlier: Path | None = None) -> int:
     """Write a mask for every unlabelled picture under ``data``, and frames with masks for every video.
 
     Args:
         data: the folder of docs/training.md, or any folder of pictures.
         out: gets the same sub-folders, a PNG a picture; videos become ``video/images`` and ``video/masks``.
         look: the teacher.
+        earlier: what an earlier round wrote; the mean of both masks is written.  The street pictures, whose masks
+            were drawn by hand over superpixels, then get one too.
 
     Returns:
         how many masks were written; those that are there already stay.
 
     Raises:
-        DataFolderError: no pictures, or one that cannot be read.
+        DataFolderError: no pictures, or one that cannot be read, or has no earlier mask.
     """
     written = 0
-    for source, image, image_out, mask_out in _pictures(data, out):
+    for source, image, image_out, mask_out in _pictures(data, out, by_hand=earlier is not None):
         if mask_out.exists():
             continue
         mask_out.parent.mkdir(parents=True, exist_ok=True)
         if image_out is not None:
             image_out.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(image_out), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])
-        cv2.imwrite(str(mask_out), (look(image) * 255 + 0.5).astype(np.uint8))
+        mask = look(image)
+        if earlier is not None:
+            mask = (mask + _earlier(data, earlier, mask_out.relative_to(out), mask.shape)) / 2
+        cv2.imwrite(str(mask_out), (mask * 255 + 0.5).astype(np.uint8))
         written += 1
         if written % 100 == 0:
             report(f"{written} masks, last {source}")
@@ -100,9 +106,22 @@ def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None]) -
     return written
 
 
-def _pictures(data: Path, out: Path) -> Iterator[tuple[str, Bytes, Path | None, Path]]:
+def _earlier(data: Path, earlier: Path, relative: Path, size_hw: tuple[int, ...]) -> FloatArray:
+    """The mask of an earlier round, or the one drawn by hand: (H, W) float32, 0..1."""
+    drawn = relative.parent == Path("ccp/images")
+    mask = read_mask(data / "ccp" / "masks" / relative.name if drawn else earlier / relative, None)
+    if mask.shape != size_hw:
+        raise DataFolderError(
+            f"the earlier mask {relative} is {mask.shape[1]}x{mask.shape[0]}, its picture {size_hw[1]}x{size_hw[0]}."
+        )
+    return mask.astype(np.float32) / 255
+
+
+def _pictures(data: Path, out: Path, *, by_hand: bool) -> Iterator[tuple[str, Bytes, Path | None, Path]]:
     """Name, picture, where to keep the picture itself (frames only), where its mask goes."""
     folders = [data / "portraits" / name for name in PORTRAITS] + [data / "ccp" / "unlabelled"]
+    if by_hand:
+        folders.append(data / "ccp" / "images")
     known = [folder for folder in folders if folder.is_dir()]
     for folder in known or [data]:
         for path in sorted(p for p in folder.glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")):

@@ -45,7 +45,7 @@ def unification_loss(logits: Tensor, target: Tensor) -> Tensor:
 def matting_loss(alpha: Tensor, target: Tensor) -> Tensor:
     """Alpha L1 (the soft band counted four times), gradient L1 and Laplacian pyramid L1."""
     weight = 1 + 3 * _soft_band(target)
-    return ((alpha - target).abs() * weight).mean() + _gradient(alpha, target) + _laplacian(alpha, target)
+    return ((alpha - target).abs() * weight).mean() + gradient_difference(alpha, target) + _laplacian(alpha, target)
 
 
 def composition_loss(alpha: Tensor, foreground: Tensor, background: Tensor, image: Tensor, known: Tensor) -> Tensor:
@@ -68,7 +68,8 @@ def _soft_band(alpha: Tensor) -> Tensor:
     return F.max_pool2d(soft, 5, stride=1, padding=2)
 
 
-def _gradient(found: Tensor, target: Tensor) -> Tensor:
+def gradient_difference(found: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of the steps from pixel to pixel, across plus down."""
     difference = found - target
     across = (difference[..., :, 1:] - difference[..., :, :-1]).abs().mean()
     return across + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()

@@ -110,9 +110,9 @@ class MaskBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         masks = np.stack([scene.alpha for scene in scenes])[:, None]
         mask = torch.from_numpy(masks).float() / 255
         image = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        # What a teacher is unsure of teaches little: count a half mask at a third.
+        # What teachers are unsure of, or disagree about, teaches nothing but doubt.
         sure = torch.tensor([scene.fine for scene in scenes]).view(-1, 1, 1, 1)
-        weight = torch.where(sure, torch.ones_like(mask), 0.33 + 0.67 * (2 * mask - 1).abs())
+        weight = torch.where(sure, torch.ones_like(mask), 0.05 + 0.95 * (2 * mask - 1).abs())
         return image, mask, weight
 
 

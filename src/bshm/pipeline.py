@@ -176,10 +176,9 @@ class Matting:
                 if self.predictor.has("quality"):
                     mask = clock.time("quality", lambda: self.predictor.unify(pixels, coarse))
                 mask = drop_doubtful(mask)
+                alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
                 if self.predictor.has("matting"):
-                    alpha = clock.time("matting", lambda: self.predictor.matting(pixels, mask))
-                else:
-                    alpha = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
+                    alpha = clock.time("matting", lambda: self.predictor.matting(pixels, mask, guide))
             alpha = _within_existing(alpha, picture)
             colour = pixels
             if options.decontaminate:

@@ -11,22 +11,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bshm import geometry
 from bshm.model import matting
 
 LEVEL = 1 / 255
 
 
 class Unchanged:
-    """The network before training: alpha is the mask."""
+    """The network before training: alpha is the guide."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        assert {name: value.dtype for name, value in feeds.items()} == {"image": np.float32, "mask": np.float32}
+        assert {name: value.dtype for name, value in feeds.items()} == dict.fromkeys(
+            ("image", "mask", "guide"), np.float32
+        )
+        assert feeds["mask"].shape == feeds["guide"].shape == (1, 1, *feeds["image"].shape[2:])
         assert feeds["image"].flags.c_contiguous and feeds["image"].min() >= 0 and feeds["image"].max() <= 1
         self.shapes.append(feeds["image"].shape[2:])
-        return {"alpha": feeds["mask"]}
+        return {"alpha": feeds["guide"]}
 
 
 class FromTheColour(Unchanged):
@@ -36,7 +40,8 @@ class FromTheColour(Unchanged):
     """
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        mask = super().run(feeds)["alpha"][0, 0]
+        super().run(feeds)
+        mask = feeds["mask"][0, 0]
         red = cv2.blur(feeds["image"][0, 0], (21, 21), borderType=cv2.BORDER_CONSTANT)
         return {"alpha": np.where((mask > 0.02) & (mask < 0.98), red, mask)[None, None]}
 
@@ -51,22 +56,41 @@ def disc(side: int, cells: int = 256, soft_cells: float = 3.0) -> tuple[np.ndarr
     return np.dstack([red * 255, np.zeros((side, side, 2))]).astype(np.uint8), unified
 
 
+def refined(session: Any, pixels: np.ndarray, unified: np.ndarray, **options: int) -> np.ndarray:
+    """``refine`` behind a guided filter that draws no edge: its alpha is the enlarged mask."""
+    guide = geometry.enlarge(unified, (pixels.shape[0], pixels.shape[1]))
+    return matting.refine(session, pixels, unified, guide, **options)
+
+
 def stretched(alpha: np.ndarray) -> np.ndarray:
-    """What ``refine`` does to every alpha at its end."""
+    """What ``refine`` does to every alpha of the network."""
     return np.clip((alpha - 0.012) / (1 - 0.024), 0, 1)
 
 
 def test_a_network_that_changes_nothing_leaves_the_enlarged_mask() -> None:
     pixels, unified = disc(700)
-    alpha = matting.refine(Unchanged(), pixels, unified)
+    alpha = refined(Unchanged(), pixels, unified)
     wanted = stretched(cv2.resize(unified, (700, 700)))
     assert alpha.dtype == np.float32
     assert np.abs(alpha - wanted).max() < 1e-6  # float32
 
 
+def test_the_network_sees_the_unified_mask_and_the_guide() -> None:
+    class Seen(Unchanged):
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            assert (feeds["mask"] == 0.5).all() and (feeds["guide"] == 0.25).all()
+            return super().run(feeds)
+
+    size_hw = (300, 200)
+    guide = np.full(size_hw, 0.25, np.float32)
+    session = Seen()
+    alpha = matting.refine(session, np.zeros((*size_hw, 3), np.uint8), np.full((64, 64), 0.5, np.float32), guide)
+    assert session.shapes and np.abs(alpha - stretched(np.float32(0.25))).max() < 1e-6  # float32
+
+
 def test_what_the_network_says_stands_in_the_alpha() -> None:
     pixels, unified = disc(700)
-    alpha = matting.refine(FromTheColour(), pixels, unified)
+    alpha = refined(FromTheColour(), pixels, unified)
     mask = cv2.resize(unified, (700, 700))
     red = cv2.blur(pixels[..., 0].astype(np.float32) / 255, (21, 21))
     wanted = stretched(np.where((mask > 0.02) & (mask < 0.98), red, mask))
@@ -77,16 +101,17 @@ def test_what_the_network_says_stands_in_the_alpha() -> None:
 @pytest.mark.parametrize("origin_px", [1, 8, 16, 77, 128, 1000])
 def test_moving_the_tiles_does_not_show(origin_px: int) -> None:
     pixels, unified = disc(700)
-    found = matting.refine(FromTheColour(), pixels, unified, origin_px=origin_px)
+    found = refined(FromTheColour(), pixels, unified, origin_px=origin_px)
     # The network looks 10 px around, less than the rim that is dropped; what remains is float32's rounding.
-    assert np.abs(found - matting.refine(FromTheColour(), pixels, unified)).max() < 1e-5
+    assert np.abs(found - refined(FromTheColour(), pixels, unified)).max() < 1e-5
 
 
 class FromFarAway(Unchanged):
     """As a trained network: mostly the surroundings of a pixel, and a little of everything that it sees."""
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        mask = super().run(feeds)["alpha"][0, 0]
+        super().run(feeds)
+        mask = feeds["mask"][0, 0]
         near = cv2.blur(feeds["image"][0, 0], (21, 21), borderType=cv2.BORDER_CONSTANT)
         found = 0.9 * near + 0.1 * feeds["image"][0, 0].mean()
         return {"alpha": np.where((mask > 0.02) & (mask < 0.98), found, mask)[None, None]}
@@ -97,7 +122,7 @@ def test_tiles_that_disagree_fade_into_each_other_without_a_step() -> None:
     pixels, unified = disc(side, soft_cells=120.0)  # unsure nearly everywhere
     pixels[:] = (128, 0, 0)
     pixels[:, side // 2 :, 0] = 250  # tiles on the left see a darker picture
-    alpha = matting.refine(FromFarAway(), pixels, unified)
+    alpha = refined(FromFarAway(), pixels, unified)
     soft = cv2.resize(unified, (side, side))
     steps = np.abs(np.diff(alpha, axis=0))[((soft > 0.1) & (soft < 0.9))[1:]]
     # Neighbours that are off by 0.1 of the picture's contrast (0.48) fade over 16 px: 0.003 a pixel.
@@ -106,8 +131,8 @@ def test_tiles_that_disagree_fade_into_each_other_without_a_step() -> None:
 
 def test_the_result_does_not_depend_on_the_threads() -> None:
     pixels, unified = disc(900)
-    once = matting.refine(FromTheColour(), pixels, unified)
-    assert all((matting.refine(FromTheColour(), pixels, unified, threads=n) == once).all() for n in (2, 5))
+    once = refined(FromTheColour(), pixels, unified)
+    assert all((refined(FromTheColour(), pixels, unified, threads=n) == once).all() for n in (2, 5))
 
 
 def test_an_error_in_a_tile_is_raised() -> None:
@@ -118,15 +143,15 @@ def test_an_error_in_a_tile_is_raised() -> None:
     pixels, unified = disc(700)
     for threads in (1, 3):
         with pytest.raises(MemoryError, match="no room"):
-            matting.refine(Broken(), pixels, unified, threads=threads)
+            refined(Broken(), pixels, unified, threads=threads)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 0.01, 0.99])
 def test_where_nothing_is_unsure_no_tile_runs(level: float) -> None:
     session = Unchanged()
-    alpha = matting.refine(session, np.zeros((300, 400, 3), np.uint8), np.full((64, 96), level, np.float32))
+    alpha = refined(session, np.zeros((300, 400, 3), np.uint8), np.full((64, 96), level, np.float32))
     assert session.shapes == []
-    assert (alpha == round(level)).all()
+    assert (alpha == np.float32(level)).all()
 
 
 def test_a_hard_step_between_sure_cells_is_unsure_all_the_same() -> None:
@@ -139,7 +164,7 @@ def test_a_hard_step_between_sure_cells_is_unsure_all_the_same() -> None:
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 2), (3, 500), (500, 3), (16, 16), (191, 193), (1, 3000)])
 def test_pictures_of_any_shape_are_matted(size_hw: tuple[int, int]) -> None:
     pixels = np.full((*size_hw, 3), 128, np.uint8)
-    alpha = matting.refine(FromTheColour(), pixels, np.full((64, 64), 0.5, np.float32))
+    alpha = refined(FromTheColour(), pixels, np.full((64, 64), 0.5, np.float32))
     assert alpha.shape == size_hw
     # Mirrored outwards: a picture of one colour has that colour all around, whatever its size.
     assert np.abs(alpha - stretched(np.float32(128 / 255))).max() < 1e-5
@@ -149,16 +174,16 @@ def test_sixteen_bits_are_seen_as_sixteen_bits() -> None:
     pixels, unified = disc(500)
     pixels = np.minimum(pixels, 250)
     fine = pixels.astype(np.uint16) * 257
-    eight = matting.refine(FromTheColour(), pixels, unified)
-    assert np.abs(matting.refine(FromTheColour(), fine, unified) - eight).max() < 1e-6  # float32
+    eight = refined(FromTheColour(), pixels, unified)
+    assert np.abs(refined(FromTheColour(), fine, unified) - eight).max() < 1e-6  # float32
     fine[..., 0] += 128  # half a level of 8 bits
-    assert 0.4 * LEVEL < (matting.refine(FromTheColour(), fine, unified) - eight).max() < 0.6 * LEVEL
+    assert 0.4 * LEVEL < (refined(FromTheColour(), fine, unified) - eight).max() < 0.6 * LEVEL
 
 
 def test_the_pictures_arrays_are_left_as_they_were() -> None:
     pixels, unified = disc(400)
     before = pixels.copy(), unified.copy()
-    matting.refine(FromTheColour(), pixels, unified)
+    refined(FromTheColour(), pixels, unified)
     assert (pixels == before[0]).all() and (unified == before[1]).all()
 
 
@@ -166,7 +191,7 @@ def test_tiles_come_in_few_shapes_that_the_network_can_pool() -> None:
     shapes = set()
     for side in (300, 777, 2000, 4001):
         session = Unchanged()
-        matting.refine(session, *disc(side))
+        refined(session, *disc(side))
         shapes |= set(session.shapes)
     assert all(height == matting.TILE_PX and width % 16 == 0 for height, width in shapes)
     assert len({width for _, width in shapes}) <= matting.WIDEST_PX // matting.WIDTH_STEP_PX

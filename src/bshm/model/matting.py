@@ -5,7 +5,8 @@ nearby, so that an upright edge costs a narrow tile and a sure region none.  Hal
 grid go through the network this way (benchmarks/tiles.py).
 
 A tile's outer rim is dropped, as the network saw it without surroundings; the next part fades into the neighbour.
-Where no tile was needed the unified mask stands, so the alpha is continuous everywhere and does not show the tiles.
+Where no tile was needed the guided filter's alpha stands, so the alpha is continuous everywhere and does not show the
+tiles.
 """
 
 from __future__ import annotations
@@ -57,46 +58,55 @@ class Tile(NamedTuple):
 
 
 def refine(
-    session: Session, pixels: PixelArray, unified: FloatArray, *, threads: int = 1, origin_px: int = 0
+    session: Session,
+    pixels: PixelArray,
+    unified: FloatArray,
+    guide: FloatArray,
+    *,
+    threads: int = 1,
+    origin_px: int = 0,
 ) -> FloatArray:
     """Alpha at native resolution.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16, RGB.
         unified: (h, w) float32, 0..1, of the whole picture.
+        guide: (H, W) float32, 0..1, what ``refine.guided_filter`` makes of both; it is changed in place.
         threads: tiles worked on at once.  A tile is too small for the threads of one run to share: each waits for the
             others at every layer.
         origin_px: moves the tiles up and left by this; what comes out must not show it.
 
     Returns:
-        (H, W) float32, 0..1.
+        (H, W) float32, 0..1: ``guide``, corrected where the unified mask is unsure.
     """
     height, width = pixels.shape[:2]
     enlarged = geometry.enlarge(unified, (height, width))
-    alpha = enlarged.copy()
     scale = np.float32(1 / np.iinfo(pixels.dtype).max)
 
     def change(tile: Tile) -> FloatArray:
-        """What the network changes of the mask, weighted: the weights of neighbours sum to one."""
+        """What the network changes of the guide, weighted: the weights of neighbours sum to one."""
         image = np.empty((3, TILE_PX, tile.width), np.float32)
         for plane, levels in zip(image, cv2.split(_cut(pixels, tile)), strict=True):
             np.multiply(levels, scale, out=plane)
-        mask = _cut(enlarged, tile)
-        found = session.run({"image": image[None], "mask": mask[None, None]})["alpha"][0, 0]
-        result: FloatArray = (found - mask)[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+        mask, start = _cut(enlarged, tile), _cut(guide, tile)
+        feeds = {"image": image[None], "mask": mask[None, None], "guide": start[None, None]}
+        found = session.run(feeds)["alpha"][0, 0, RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+        result: FloatArray = (found - _STRETCH) * np.float32(1 / (1 - 2 * _STRETCH))
+        np.clip(result, 0, 1, out=result)
+        result -= start[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
         result *= _ramp(result.shape[0])[:, None]
         result *= _ramp(result.shape[1])
         return result
 
-    # Added in the order of the tiles and not as they finish: sums of floats must not depend on the threads.
-    for outcome in overlap(tiles(unsure_cells(unified), (height, width), origin_px), change, threads=threads):
+    # Tiles look at the guide as it was, so all are done before it is changed; and the changes are added in the order of
+    # the tiles and not as they finish: sums of floats must not depend on the threads.
+    outcomes = list(overlap(tiles(unsure_cells(unified), (height, width), origin_px), change, threads=threads))
+    for outcome in outcomes:
         tile, part = outcome.item, outcome.unwrap()
         y, x = tile.top + RIM_PX, tile.left + RIM_PX
         y0, x0, y1, x1 = max(y, 0), max(x, 0), min(y + part.shape[0], height), min(x + part.shape[1], width)
-        alpha[y0:y1, x0:x1] += part[y0 - y : y1 - y, x0 - x : x1 - x]
-    alpha -= _STRETCH
-    alpha *= 1 / (1 - 2 * _STRETCH)
-    return np.clip(alpha, 0.0, 1.0, out=alpha)
+        guide[y0:y1, x0:x1] += part[y0 - y : y1 - y, x0 - x : x1 - x]
+    return np.clip(guide, 0.0, 1.0, out=guide)
 
 
 def unsure_cells(unified: FloatArray) -> npt.NDArray[np.bool_]:

@@ -40,7 +40,10 @@ def parser() -> Parser:
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
     options.add_argument("--batch", type=int, help="pictures a step (default: 16 for mpn, 3 for the others)")
     options.add_argument(
-        "--encoder", choices=["lite0", "lite1", "lite2"], default="lite2", help="of mpn (default: %(default)s)"
+        "--encoder",
+        choices=["lite0", "lite1", "lite2", "live"],
+        default="lite2",
+        help="of mpn; live is small enough for video calls (default: %(default)s)",
     )
     options.add_argument(
         "--save-every", type=int, default=250, metavar="N", help="steps between checkpoints (default: %(default)s)"

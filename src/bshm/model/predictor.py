@@ -80,7 +80,7 @@ class Predictor:
         return quality.unify(self.sessions["quality"], self.card.networks["quality"].preprocessing, pixels, coarse)
 
     def matting(self, pixels: PixelArray, unified: FloatArray, guide: FloatArray) -> FloatArray:
-        """Matting refinement: (H, W, 3) pixels, the unified mask and the guided filter's alpha to alpha (H, W), 0..1."""
+        """Matting refinement: pixels (H, W, 3), unified mask and the guided filter's alpha to alpha (H, W), 0..1."""
         from bshm.model import matting
 
         return matting.refine(self.sessions["matting"], pixels, unified, guide, threads=self.tile_threads)

@@ -28,9 +28,11 @@ from bshm.training.losses import (
     unification_loss,
 )
 from bshm.training.mask_stage import MASK_AREA_PX
+from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.matting import MattingNetwork
 from bshm.training.network.quality import QualityNetwork
+from bshm.training.network.variants import mask_network
 from bshm.training.sampler import fix_threads
 from bshm.training.scenes import cutout_of
 
@@ -50,7 +52,7 @@ LEARNING: dict[FineStage, tuple[str, ...]] = {
 class Networks(nn.Module):
     """The three networks, of which some learn and the others are held still."""
 
-    def __init__(self, mask: MaskNetwork, learning: Collection[str] = ()) -> None:
+    def __init__(self, mask: MaskNetwork | LiveNetwork, learning: Collection[str] = ()) -> None:
         super().__init__()
         self.mask, self.quality, self.matting = mask, QualityNetwork(), MattingNetwork()
         self.learning = frozenset(learning)
@@ -65,7 +67,7 @@ class Networks(nn.Module):
             CheckpointError: it cannot be read or is of another version.
         """
         state = checkpoints.load(checkpoint)
-        mask = MaskNetwork(state["describe"]["variant"])
+        mask = mask_network(state["describe"]["variant"])
         networks = cls(mask, learning)
         try:
             (mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])

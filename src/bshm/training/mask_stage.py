@@ -15,8 +15,9 @@ from bshm.geometry import whole_picture_size
 from bshm.training import schedule
 from bshm.training.data import Bytes, DataFolder
 from bshm.training.losses import mask_loss
-from bshm.training.network.encoder import Variant
+from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
+from bshm.training.network.variants import MaskVariant, mask_network
 from bshm.training.sampler import MaskBatches, Mixture, Pools, fix_threads
 from bshm.training.scenes import composite_scene, cutout_of, photograph
 
@@ -31,7 +32,7 @@ def train_mask(
     out: Path,
     plan: schedule.Schedule,
     *,
-    variant: Variant = "lite2",
+    variant: MaskVariant = "lite2",
     workers: int = 1,
     report: Callable[[str], None] = print,
 ) -> Path:
@@ -40,7 +41,7 @@ def train_mask(
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
     torch.manual_seed(plan.seed)
-    network = MaskNetwork(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.encoder.load_imagenet()
     network.encoder.freeze_early()
 
@@ -49,7 +50,7 @@ def train_mask(
         return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=fix_threads)
 
     def loss(net: nn.Module, batch: Sequence[Tensor]) -> Tensor:
-        assert isinstance(net, MaskNetwork)
+        assert isinstance(net, MaskNetwork | LiveNetwork)
         image, mask, weight = batch
         fine, coarse = net.predict(image.contiguous(memory_format=torch.channels_last))
         small = [F.interpolate(x, coarse.shape[-2:], mode="area") for x in (mask, weight)]

@@ -141,6 +141,10 @@ class Encoder(nn.Module):
                 taps.append(x)
         return tuple(taps)
 
+    def drop_last(self) -> None:
+        """Leave out what follows stride 16: features of four strides come out, not five."""
+        del self._blocks[self._taps[3] + 1 :]
+
     def freeze_early(self) -> None:
         """Keep the layers up to stride 4 as ImageNet left them.
 

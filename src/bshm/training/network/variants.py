@@ -1,0 +1,16 @@
+"""The mask networks that can be trained, by name."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from bshm.training.network.live import LiveNetwork
+from bshm.training.network.mask import MaskNetwork
+
+MaskVariant = Literal["lite0", "lite1", "lite2", "live"]
+VARIANTS: tuple[MaskVariant, ...] = get_args(MaskVariant)
+
+
+def mask_network(variant: MaskVariant) -> MaskNetwork | LiveNetwork:
+    """An untrained mask network: ``live`` for video calls, else one with that EfficientNet-Lite encoder."""
+    return LiveNetwork() if variant == "live" else MaskNetwork(variant)

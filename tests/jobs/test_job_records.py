@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from bshm import errors
+from bshm.crop import parse_length, parse_margins
 from bshm.jobs.records import (
     Delivery,
     ItemRecord,
@@ -22,7 +23,8 @@ from bshm.jobs.records import (
     is_id,
     new_id,
 )
-from bshm.options import Limits, MatteOptions, OutputOptions
+from bshm.options import Limits
+from bshm.rendering import Blur, Plain, Recipe, Region
 
 
 def full_record() -> JobRecord:
@@ -36,7 +38,7 @@ def full_record() -> JobRecord:
             ItemRecord("b.png", "failed", 3, JobError("worker_lost", "lost")),
             ItemRecord("c.png", "running", 1, input="x/in-2"),
         ),
-        options=JobOptions(output=OutputOptions(background=b"\x00\xff")).to_json(),
+        options=JobOptions(Recipe().before(b"\x00\xff"), b"\x00\xff").to_json(),
         created_at=1.5,
         fingerprint="f",
         keep_s=60.0,
@@ -63,10 +65,12 @@ def test_a_record_goes_through_text_and_back_unchanged() -> None:
     "options",
     [
         JobOptions(),
-        JobOptions("other", MatteOptions(decontaminate=False, limits=Limits(pixels=9)), OutputOptions(format="webp")),
-        JobOptions(output=OutputOptions(background="white")),
-        JobOptions(output=OutputOptions(background="blur:12.5")),
-        JobOptions(output=OutputOptions(background=b"\x89PNG\xff")),
+        JobOptions(Recipe("other", decontaminate=False, exact=True, format="zip", quality=7), limits=Limits(pixels=9)),
+        JobOptions(Recipe(background=Plain((1, 2, 3, 4)), format="jpg")),
+        JobOptions(Recipe(background=Blur("blur:12.5"))),
+        JobOptions(Recipe().before(b"\x89PNG\xff"), b"\x89PNG\xff"),
+        JobOptions(Recipe(crop=True, margins=parse_margins("10% 3px"), scale=0.5, position=(0.25, 1.0), shadow=True)),
+        JobOptions(Recipe(region=Region(*map(parse_length, ("1px", "2%", "30px", "100%"))), max_pixels=1000)),
     ],
 )
 def test_options_go_through_json_and_back_unchanged(options: JobOptions) -> None:
@@ -78,10 +82,16 @@ def test_options_go_through_json_and_back_unchanged(options: JobOptions) -> None
 @pytest.mark.parametrize("background", ["/etc/passwd", "beach.jpg", "http://10.0.0.1/a.png", "file:///etc/passwd"])
 def test_a_background_that_a_worker_would_have_to_fetch_is_refused(background: str) -> None:
     with pytest.raises(errors.OptionError, match="background"):
-        JobOptions(output=OutputOptions(background=background))
+        JobOptions.from_json({"recipe": {"background": {"spec": background}}})
 
 
-@pytest.mark.parametrize("value", [{"nonsense": 1}, {"output": {"quality": 500}}, {"matte": 3}, {"output": {"x": 1}}])
+def test_a_picture_behind_the_people_is_there_or_is_refused() -> None:
+    for recipe, scenery in ((Recipe().before(b"x"), None), (Recipe(), b"x")):
+        with pytest.raises(errors.OptionError, match="background"):
+            JobOptions(recipe, scenery)
+
+
+@pytest.mark.parametrize("value", [{"nonsense": 1}, {"recipe": {"quality": 500}}, {"recipe": 3}, {"recipe": {"x": 1}}])
 def test_options_that_there_are_not_are_refused(value: dict[str, object]) -> None:
     with pytest.raises(errors.OptionError):
         JobOptions.from_json(value)

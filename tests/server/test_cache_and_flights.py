@@ -13,9 +13,9 @@ from sent import picture
 
 from bshm.errors import MissingExtraError, OptionError
 from bshm.pipeline import Matting
+from bshm.rendering import Recipe, Rendered
 from bshm.server.cache import DiskCache, NoCache, digest, open_cache
 from bshm.server.flights import Flights
-from bshm.server.rendering import Recipe, Rendered
 from bshm.server.settings import Settings
 
 
@@ -135,7 +135,7 @@ def test_a_flight_that_fails_fails_for_all_and_is_forgotten() -> None:
 
 
 def test_a_recipe_is_written_the_same_way_each_time_and_no_two_alike() -> None:
-    from bshm.server.rendering import Blur, Plain
+    from bshm.rendering import Blur, Plain
 
     recipes = [
         Recipe(),

@@ -15,9 +15,8 @@ from starlette.testclient import TestClient
 from bshm import options as defaults
 from bshm.cli.matte import parser
 from bshm.options import MatteOptions, OutputOptions
-from bshm.server.jobs import JobFields
-from bshm.server.matte import MatteFields
-from bshm.server.rendering import Recipe
+from bshm.rendering import Recipe
+from bshm.server.fields import PictureFields
 
 
 def test_a_file_gives_the_cutout_as_png(client: TestClient) -> None:
@@ -149,11 +148,10 @@ def test_fields_flags_and_options_have_the_same_defaults() -> None:
         "model": defaults.DEFAULT_MODEL,
     }
     for name, value in expected.items():
-        assert MatteFields.model_fields[name].default == value, name
-        assert JobFields.model_fields[name].default == value, name
+        assert PictureFields.model_fields[name].default == value, name
         assert flags[name] == value, name
-    assert MatteFields.model_fields["decontaminate"].default == MatteOptions.decontaminate
-    assert JobFields.model_fields["decontaminate"].default == MatteOptions.decontaminate
+    for name in ("decontaminate", "exact"):
+        assert PictureFields.model_fields[name].default == getattr(MatteOptions, name), name
     recipe = {name: each.default for name, each in inspect.signature(Recipe).parameters.items()}
     assert (recipe["model"], recipe["quality"]) == (defaults.DEFAULT_MODEL, OutputOptions.quality)
     assert (recipe["alpha_only"], recipe["decontaminate"]) == (OutputOptions.alpha_only, MatteOptions.decontaminate)

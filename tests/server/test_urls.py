@@ -153,3 +153,22 @@ def test_a_url_can_be_the_background(start: Any) -> None:
         assert answer.status_code == 200
         removed = client.post("/v1.0/removebg", files={"image_file": picture()}, data={"bg_image_url": url})
         assert removed.status_code == 200 and removed.headers["content-type"] == "image/jpeg"
+
+
+def test_a_job_takes_the_picture_and_the_background_from_urls(start: Any) -> None:
+    class One(Pictures):
+        data = picture()
+
+    client = start(fetch=loopback_too, allow_urls=True)
+    with serving(One) as (url, asked):
+        single = client.post("/matte", data={"image_url": url, "background": url})
+        accepted = client.post("/jobs", data={"image_url": url, "background": url})
+    # What the job needs is here before it is accepted: the URL's server may be gone by now.
+    place = accepted.headers["location"]
+    for _ in range(600):
+        job = client.get(place).json()
+        if job["state"] not in ("queued", "running"):
+            break
+        threading.Event().wait(0.05)
+    assert job["state"] == "done" and job["items"][0]["name"] == "a.png" and len(asked) == 4
+    assert client.get(f"{place}/results/0").content == single.content

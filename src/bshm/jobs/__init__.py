@@ -15,28 +15,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bshm.jobs.protocol import JobQueue, Product, Work
-from bshm.jobs.records import (
-    ANONYMOUS,
-    DEFAULT_KEEP_S,
-    ENDED,
-    MAX_ITEMS,
-    STATES,
-    ItemRecord,
-    JobError,
-    JobItem,
-    JobOptions,
-    JobRecord,
-    JobRequest,
-    JobResult,
-    State,
-    Webhook,
-    code_of,
-)
-
 if TYPE_CHECKING:
     from bshm.jobs.celery_queue import CeleryQueue
     from bshm.jobs.embedded import EmbeddedQueue
+    from bshm.jobs.protocol import JobQueue, Product, Work
+    from bshm.jobs.records import (
+        ANONYMOUS,
+        DEFAULT_KEEP_S,
+        ENDED,
+        MAX_ITEMS,
+        STATES,
+        ItemRecord,
+        JobError,
+        JobItem,
+        JobOptions,
+        JobRecord,
+        JobRequest,
+        JobResult,
+        State,
+        Webhook,
+        code_of,
+    )
     from bshm.jobs.waiting import wait
     from bshm.jobs.work import MattingWork
 
@@ -65,16 +64,19 @@ __all__ = [
     "wait",
 ]
 
-# Loaded when they are named: sqlite3, celery and redis cost time that a server without jobs need not spend.
-_LAZY = {
-    "CeleryQueue": "bshm.jobs.celery_queue",
-    "EmbeddedQueue": "bshm.jobs.embedded",
-    "MattingWork": "bshm.jobs.work",
-    "wait": "bshm.jobs.waiting",
+# Loaded when they are named: OpenCV, sqlite3, celery and redis cost time that a help page need not spend.
+_ELSEWHERE = {
+    "CeleryQueue": "celery_queue",
+    "EmbeddedQueue": "embedded",
+    "JobQueue": "protocol",
+    "Product": "protocol",
+    "Work": "protocol",
+    "MattingWork": "work",
+    "wait": "waiting",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+    if name in __all__:
+        return getattr(import_module(f"bshm.jobs.{_ELSEWHERE.get(name, 'records')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

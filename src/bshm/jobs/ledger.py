@@ -31,9 +31,9 @@ from bshm.jobs.records import (
     new_id,
     to_json,
 )
+from bshm.rendering import suffix_of
 
 Change = Callable[[JobRecord], "JobRecord | None"]
-_SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/tiff": ".tiff"}
 
 
 class Ledger:
@@ -112,7 +112,7 @@ class Ledger:
         data = self.blobs.get(item.result) if path is None else None
         if path is None and data is None:
             raise JobNotFoundError(f"the result {index} of the job {job_id} has expired.")
-        name = Path(item.name).stem + _SUFFIXES.get(item.media_type, "")
+        name = Path(item.name).stem + suffix_of(item.media_type)
         return JobResult(name, item.media_type, item.size, path, data)
 
     def cancel(self, job_id: str, owner: str) -> JobRecord:

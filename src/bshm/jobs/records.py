@@ -17,9 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bshm.color import looks_like_color
 from bshm.errors import BshmError, OptionError
-from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
+from bshm.options import Limits
+from bshm.rendering import Recipe, Scenery
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
@@ -28,8 +28,6 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 ANONYMOUS = "anonymous"
 DEFAULT_KEEP_S = 3600.0
 MAX_ITEMS = 1000
-
-_BLUR = re.compile(r"blur(?::[0-9.]+)?")
 
 Json = Any
 T = TypeVar("T")
@@ -60,29 +58,23 @@ class JobOptions:
     """What is made of every picture of a job.
 
     Attributes:
-        model: a name that `bshm models` lists; a worker that holds another one fails the job's items.
-        matte: how mattes are made.
-        output: how they are written; ``format`` None is PNG, ``overwrite`` has no meaning here.  A background is a
-            colour, a blur or the bytes of a picture, but no path and no URL: a worker must not read for a stranger what
-            the stranger cannot.
+        recipe: as for a single picture; a worker that holds another model fails the job's items.
+        scenery: the file that ``recipe.before`` was made of; None for a recipe without a picture behind the people.
+        limits: what a picture may cost.
     """
 
-    model: str = DEFAULT_MODEL
-    matte: MatteOptions = field(default_factory=MatteOptions)
-    output: OutputOptions = field(default_factory=OutputOptions)
+    recipe: Recipe = field(default_factory=Recipe)
+    scenery: bytes | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        background = self.output.background
-        if isinstance(background, str) and not looks_like_color(background) and not _BLUR.fullmatch(background.strip()):
-            raise OptionError(
-                f"the background of a job is a colour, blur or blur:RADIUS, or the bytes of a picture; "
-                f"got {background!r:.80}. Send the picture itself."
-            )
+        if isinstance(self.recipe.background, Scenery) != (self.scenery is not None):
+            raise OptionError("a picture as the background of a job is its recipe's and its scenery: give both.")
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.
 
-        >>> JobOptions.from_json(JobOptions(model="other").to_json()) == JobOptions(model="other")
+        >>> JobOptions.from_json(JobOptions(Recipe(crop=True)).to_json()) == JobOptions(Recipe(crop=True))
         True
         """
         made: dict[str, Json] = to_json(self)
@@ -390,14 +382,15 @@ def _built(kind: Any, value: Json) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], value: Json) -> Any:
-    """A value of a union: None, the plain value, bytes, or the one dataclass or tuple among the alternatives."""
+    """A value of a union: None, the plain value, bytes, a tuple, or the dataclass that has fields of these names."""
     if value is None:
         return None
     if isinstance(value, Mapping):
         if bytes in kinds and set(value) == {"base64"}:
             return _built(bytes, value)
-        kinds = tuple(each for each in kinds if is_dataclass(each)) or kinds
-        return _built(kinds[0], value)
+        shaped = [each for each in kinds if is_dataclass(each) and isinstance(each, type)]
+        fitting = [each for each in shaped if set(value) <= {every.name for every in fields(each)}]
+        return _built((fitting or shaped or kinds)[0], value)
     if isinstance(value, list):
         return _built(next((each for each in kinds if get_origin(each) is tuple), kinds[0]), value)
     return value

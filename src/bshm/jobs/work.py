@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bshm.errors import UnknownModelError
 from bshm.jobs.protocol import Product
 from bshm.jobs.records import JobOptions
-from bshm.options import Format
 
 if TYPE_CHECKING:
+    from bshm.options import MatteOptions
     from bshm.pipeline import Matting
-
-_MEDIA_TYPES: dict[Format, str] = {
-    "png": "image/png",
-    "webp": "image/webp",
-    "jpg": "image/jpeg",
-    "tiff": "image/tiff",
-}
+    from bshm.result import Matte
+    from bshm.types import Picture
 
 
 class MattingWork:
@@ -29,30 +25,42 @@ class MattingWork:
         self._matting = matting
 
     def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
-        """The matte of a picture, encoded.
+        """The file that the job's recipe asks for.
 
         Raises:
             UnknownModelError: the job asks for other weights than those of the session.
-            InputError, MemoryExhaustedError: see ``bshm.errors``.
+            InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
         """
-        from bshm.io.decode import decode
+        held, asked = self._matting.predictor.card.name, options.recipe.model
+        if asked != held:
+            raise UnknownModelError(f"the job asks for the model {asked!r}; the workers hold {held!r}.")
+        return made(picture, name, options, self._matting.matte_picture)
 
-        held = self._matting.predictor.card.name
-        if options.model != held:
-            raise UnknownModelError(f"the job asks for the model {options.model!r}; the workers hold {held!r}.")
-        matte = self._matting.matte_picture(decode(picture, name=name, limits=options.matte.limits), options.matte)
-        height, width = matte.picture.size_hw
-        return Product(
-            matte.encode(options.output),
-            _MEDIA_TYPES[options.output.format or "png"],
-            MappingProxyType(
-                {
-                    "width": width,
-                    "height": height,
-                    "empty": matte.is_empty,
-                    "model": matte.ran.model,
-                    "device": matte.ran.device,
-                    "timings_ms": dict(matte.ran.timings_ms),
-                }
-            ),
-        )
+
+def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, MatteOptions], Matte]) -> Product:
+    """The product of one picture.
+
+    Args:
+        data: its file.
+        name: what errors call it.
+        options: of the job.
+        matte: the network.
+
+    Raises:
+        InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
+    """
+    from bshm.rendering import opened, render
+
+    recipe, limits = options.recipe, options.limits
+    picture = opened(data, name, limits, recipe.max_pixels)
+    scenery = None if options.scenery is None else opened(options.scenery, "the background", limits)
+    done = render(matte(picture, recipe.matte_options(limits)), recipe, scenery)
+    details = {
+        "width": done.width,
+        "height": done.height,
+        "empty": done.empty,
+        "model": done.model,
+        "device": done.device,
+        "timings_ms": done.timings_ms,
+    }
+    return Product(done.data, done.media_type, MappingProxyType(details))

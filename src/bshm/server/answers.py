@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from bshm import errors
 from bshm.crop import Box
+from bshm.rendering import RegionError
 from bshm.server import logs, refusals, statuses
 from bshm.server.metrics import Metrics
-from bshm.server.rendering import RegionError
 
 REMOVEBG = "/v1.0/"
 PROBLEM_JSON = "application/problem+json"

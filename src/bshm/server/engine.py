@@ -11,13 +11,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from bshm.io import decode
 from bshm.io.fetch import Fetched, Validators, fetch_if_changed
 from bshm.jobs import JobOptions, Product
+from bshm.jobs.work import made
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
+from bshm.rendering import Recipe, Rendered, Scenery, opened, render
+from bshm.result import Matte
 from bshm.server.metrics import Metrics
-from bshm.server.rendering import MEDIA_TYPES, Recipe, Rendered, Scenery, render, shrunk
 from bshm.server.settings import Settings
 from bshm.types import Picture
 from bshm.weights import catalogue
@@ -106,12 +107,12 @@ class Engine:
         limits = self._settings.limits
         async with self._slots:
             started = time.perf_counter()
-            picture = await self.beside(partial(_opened, data, "the picture", limits, recipe.max_pixels))
+            picture = await self.beside(partial(opened, data, "the picture", limits, recipe.max_pixels))
             behind = None
             if isinstance(recipe.background, Scenery) and scenery is not None:
-                behind = await self.beside(partial(_opened, scenery, "the background", limits, None))
+                behind = await self.beside(partial(opened, scenery, "the background", limits))
             decoded = time.perf_counter()
-            options = MatteOptions(decontaminate=recipe.decontaminate, limits=limits)
+            options = recipe.matte_options(limits)
             matte = await _in_thread(self._network, lambda: self.matting(recipe.model).matte_picture(picture, options))
             matted = time.perf_counter()
             rendered = await self.beside(partial(render, matte, recipe, behind))
@@ -126,33 +127,21 @@ class Engine:
         return replace(rendered, timings_ms=timings)
 
     def work(self, data: bytes, name: str, options: JobOptions) -> Product:
-        """The matte of one picture of a job, made in the thread that calls, but for the network.
+        """``Work`` of the embedded queue, done in the thread that calls, but for the network.
 
         Raises:
             BshmError: it cannot be made.
         """
-        picture = decode.decode(data, name=name, limits=options.matte.limits)
-        running = self._network.submit(lambda: self.matting(options.model).matte_picture(picture, options.matte))
-        matte = running.result()
-        height, width = picture.size_hw
-        details = {
-            "width": width,
-            "height": height,
-            "empty": matte.is_empty,
-            "model": matte.ran.model,
-            "device": matte.ran.device,
-            "timings_ms": dict(matte.ran.timings_ms),
-        }
-        return Product(matte.encode(options.output), MEDIA_TYPES[options.output.format or "png"], details)
+
+        def matte(picture: Picture, how: MatteOptions) -> Matte:
+            return self._network.submit(lambda: self.matting(options.recipe.model).matte_picture(picture, how)).result()
+
+        return made(data, name, options, matte)
 
     def close(self) -> None:
         """Let go of the threads; what runs in them ends first."""
         for pool in (self._downloads, self._codecs, self._network):
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _opened(data: bytes, name: str, limits: Limits, max_pixels: int | None) -> Picture:
-    return shrunk(decode.decode(data, name=name, limits=limits), max_pixels)
 
 
 async def _in_thread(pool: Executor, work: Callable[[], T]) -> T:

@@ -22,7 +22,8 @@ from bshm.server.refusals import ClientGoneError
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_FIELDS = 64
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_JSON = "application/json"
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 class Body:
@@ -93,13 +94,16 @@ async def read(upload: UploadFile, *, most: int) -> bytes:
 
 
 @asynccontextmanager
-async def body(request: Request, *, most_files: int = 4, most_part: int) -> AsyncIterator[Body]:
+async def body(
+    request: Request, *, most_files: int = 4, most_part: int, kinds: tuple[str, ...] = (*FORMS, _JSON)
+) -> AsyncIterator[Body]:
     """The body of a request; its uploads are gone afterwards.
 
     Args:
-        request: with multipart/form-data, application/x-www-form-urlencoded or application/json.
+        request: with a body of one of ``kinds``.
         most_files: how many uploads are taken.
         most_part: bytes of the largest part that is no upload (base64 is).
+        kinds: content types that are taken.
 
     Raises:
         FieldError: it is none of these, or is damaged.
@@ -109,17 +113,16 @@ async def body(request: Request, *, most_files: int = 4, most_part: int) -> Asyn
     form: FormData | None = None
     try:
         try:
-            if kind == "application/json":
+            if kind not in kinds:
+                names = " or ".join(each for each in kinds if each != "application/x-www-form-urlencoded")
+                raise FieldError({"Content-Type": f"needs to be {names}; got {kind[:80]!r}."})
+            if kind == _JSON:
                 parts = Body(_json(await request.body()), [])
-            elif kind in _FORMS:
+            else:
                 form = await request.form(
                     max_files=most_files, max_fields=_MOST_FIELDS, max_part_size=int(most_part * 4 / 3) + 1024
                 )
                 parts = _form(form)
-            else:
-                raise FieldError(
-                    {"Content-Type": f"needs to be multipart/form-data or application/json; got {kind[:80]!r}."}
-                )
         except ClientDisconnect as error:
             raise ClientGoneError("the client went away before its request was complete.") from error
         except HTTPException as error:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.datastructures import UploadFile
 
 from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError, OutputError
@@ -28,11 +30,10 @@ from bshm.jobs import (
     Product,
     Webhook,
 )
-from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
-from bshm.server.matte import PROBLEMS, background, picture
-from bshm.server.rendering import Blur, Plain
+from bshm.server.fields import PictureFields, recipe_of
+from bshm.server.matte import PROBLEMS, picture
 from bshm.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,23 +43,9 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["jobs"])
 
 
-class JobFields(BaseModel):
-    """What may be said beside the pictures of a job; defaults are those of ``bshm.options``."""
+class JobFields(PictureFields):
+    """What may be said beside the pictures of a job: all that may be said beside a single one, and these."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    alpha: bool = Field(OutputOptions.alpha_only, description="The alpha alone, as one grey channel.")
-    background: str | None = Field(
-        None, description="Lay the people over a colour, or blur or blur:RADIUS of the original."
-    )
-    format: Literal["png", "webp", "jpg", "tiff"] | None = Field(
-        OutputOptions.format, description="Of the results, else png."
-    )
-    quality: int = Field(OutputOptions.quality, ge=1, le=100, description="Of jpg and webp; 100 makes webp lossless.")
-    model: str = Field(DEFAULT_MODEL, max_length=64, description="A name that `bshm models` lists.")
-    decontaminate: bool = Field(
-        MatteOptions.decontaminate, description="Take the old background's colour out of soft edges."
-    )
     keep_s: float | None = Field(
         None, ge=1, le=31 * 86400, description="Seconds that results are kept once the job has ended."
     )
@@ -112,7 +99,7 @@ _ID = "32 characters that POST /jobs gave."
     },
 )
 async def submit(request: Request) -> Response:
-    """Send `image` once or several times, or a zip as `archive` (multipart/form-data).
+    """Send `image` once or several times, a zip as `archive`, or an `image_url` (multipart/form-data).
 
     curl -F image=@a.jpg -F image=@b.jpg -F background=white http://127.0.0.1:8000/jobs -i
     """
@@ -123,7 +110,11 @@ async def submit(request: Request) -> Response:
     spooled: list[Path] = []
     try:
         async with intake.body(
-            request, most_files=settings.max_job_items + 2, most_part=settings.max_upload_bytes
+            request,
+            most_files=settings.max_job_items + 2,
+            most_part=settings.max_upload_bytes,
+            # A job in base64 would be in memory whole, as text.
+            kinds=intake.FORMS,
         ) as body:
             scenery = await picture(service, body, "background_image", settings.max_upload_bytes)
             uploads = [upload for name, upload in body.files if name == "image"]
@@ -131,13 +122,19 @@ async def submit(request: Request) -> Response:
             strange = {name for name, _ in body.files} - {"image", "archive", "background_image"}
             if strange:
                 raise FieldError(dict.fromkeys(sorted(strange), "no upload of that name is taken."))
-            if len(zips) > 1 or bool(uploads) == bool(zips):
-                raise FieldError({"image": "send one or more pictures in image, or one zip in archive."})
             fields = body.model(JobFields)
-            options = _options(fields, scenery, settings)
+            if len(zips) > 1 or sum(map(bool, (uploads, zips, fields.image_url))) != 1:
+                raise FieldError(
+                    {"image": "send pictures in image, one zip in archive, or a URL in image_url: one of the three."}
+                )
             webhook = _webhook(fields.webhook_url, caller, settings)
+            options = await _options(fields, scenery, service)
             spool = _Spool(queue.spool, spooled)
-            items = await service.engine.beside(partial(_items, uploads, zips, spool, settings))
+            if fields.image_url is not None:
+                fetched = BytesIO(await service.fetched(fields.image_url))
+                items = [await service.engine.beside(partial(spool.keep, urlsplit(fields.image_url).path, fetched))]
+            else:
+                items = await service.engine.beside(partial(_items, uploads, zips, spool, settings))
         made = JobRequest(
             items=tuple(items),
             options=options,
@@ -283,21 +280,15 @@ def _owner(request: Request) -> str:
     return name if kind == "key" else ANONYMOUS
 
 
-def _options(fields: JobFields, scenery: bytes | None, settings: Settings) -> JobOptions:
-    behind, url = background(fields.background)
-    if url is not None:
-        raise FieldError({"background": "of a job is a colour or a blur. Send a picture as background_image."})
-    if scenery is not None and behind is not None:
-        raise FieldError({"background": "send background or background_image, not both."})
-    text: str | bytes | None = scenery
-    if isinstance(behind, Plain):
-        text = ",".join(map(str, behind.rgba[:3]))
-    elif isinstance(behind, Blur):
-        text = behind.spec
-    model = fields.model if "model" in fields.model_fields_set else settings.model
-    output = OutputOptions(format=fields.format, alpha_only=fields.alpha, background=text, quality=fields.quality)
-    matte = MatteOptions(decontaminate=fields.decontaminate, limits=settings.limits)
-    return JobOptions(model=model, matte=matte, output=output)
+async def _options(fields: JobFields, scenery: bytes | None, service: Service) -> JobOptions:
+    settings = service.settings
+    recipe, scenery_url = recipe_of(fields, has_scenery=scenery is not None, default_model=settings.model)
+    if scenery_url is not None:
+        scenery = await service.fetched(scenery_url)
+    if scenery is not None:
+        recipe = recipe.before(scenery)
+    # The URL is fetched before the job is accepted; workers fetch nothing.
+    return JobOptions(recipe, scenery, replace(settings.limits, allow_urls=False))
 
 
 def _webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:

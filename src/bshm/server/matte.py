@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
-from bshm.color import looks_like_color, parse_color
-from bshm.crop import NO_MARGINS, parse_margins
-from bshm.options import DEFAULT_MODEL, Format, MatteOptions, OutputOptions
+from bshm.rendering import MEDIA_TYPES, suffix_of
 from bshm.server import intake
 from bshm.server.answers import FieldError
-from bshm.server.rendering import MEDIA_TYPES, Blur, Plain, Recipe
+from bshm.server.fields import PictureFields, recipe_of
 from bshm.server.service import Order, Outcome, Service
-
-
-class MatteFields(BaseModel):
-    """What may be said beside the picture; defaults are those of ``bshm.options``."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    alpha: bool = Field(OutputOptions.alpha_only, description="The alpha alone, as one grey channel.")
-    background: str | None = Field(
-        None,
-        description="Lay the people over a colour (white, #1e90ff, 30,144,255), blur or blur:RADIUS of the original, "
-        "or the picture at a URL where URLs are allowed. A picture of your own goes into background_image.",
-        examples=["white", "#1e90ff", "blur"],
-    )
-    format: Literal["png", "webp", "jpg", "tiff", "zip"] | None = Field(
-        OutputOptions.format, description="Of the result, else png. zip holds color.jpg and alpha.png."
-    )
-    quality: int = Field(OutputOptions.quality, ge=1, le=100, description="Of jpg and webp; 100 makes webp lossless.")
-    model: str = Field(DEFAULT_MODEL, max_length=64, description="A name that `bshm models` lists.")
-    decontaminate: bool = Field(
-        MatteOptions.decontaminate, description="Take the old background's colour out of soft edges."
-    )
-    crop: bool = Field(False, description="Crop to the people.")
-    crop_margin: str | None = Field(
-        None,
-        max_length=80,
-        description="Left around the people when cropping: one, two or four lengths in px or %.",
-        examples=["10%", "20px 40px"],
-    )
-    image_url: str | None = Field(
-        None, max_length=4096, description="Where the picture is, in place of image; off unless --allow-urls."
-    )
-
 
 _PICTURE = {"description": "The picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC."}
 _BEHIND = {"description": "A picture to lay the people over."}
@@ -131,7 +96,7 @@ router = APIRouter(tags=["pictures"])
     },
     openapi_extra={
         "requestBody": request_body(
-            MatteFields,
+            PictureFields,
             {"image": {**_BINARY, **_PICTURE}, "background_image": {**_BINARY, **_BEHIND}},
             {"image": {**_BASE64, **_PICTURE}, "background_image": {**_BASE64, **_BEHIND}},
         )
@@ -148,7 +113,7 @@ async def matte(request: Request) -> Response:
     async with intake.body(request, most_part=most) as body:
         data = await picture(service, body, "image", most)
         scenery = await picture(service, body, "background_image", most)
-        order = order_of(body.model(MatteFields), data, scenery, service)
+        order = order_of(body.model(PictureFields), data, scenery, service)
     del body
     outcome = await service.serve(request, order, request.scope["state"]["caller"])
     return answer(outcome)
@@ -167,7 +132,7 @@ async def picture(service: Service, body: intake.Body, name: str, most: int) -> 
     return coded if sent is None else sent
 
 
-def order_of(fields: MatteFields, data: bytes | None, scenery: bytes | None, service: Service) -> Order:
+def order_of(fields: PictureFields, data: bytes | None, scenery: bytes | None, service: Service) -> Order:
     """What the fields ask for.
 
     Raises:
@@ -175,52 +140,13 @@ def order_of(fields: MatteFields, data: bytes | None, scenery: bytes | None, ser
     """
     if (data is None) == (fields.image_url is None):
         raise FieldError({"image": "send a picture in image, or its URL in image_url, and one of the two."})
-    behind, scenery_url = background(fields.background)
-    if scenery is not None and fields.background is not None:
-        raise FieldError({"background": "send background or background_image, not both."})
-    wants_scenery = scenery is not None or scenery_url is not None
-    if fields.crop_margin is not None and not fields.crop:
-        raise FieldError({"crop_margin": "has a meaning with crop=true only."})
-    if wants_scenery and fields.alpha:
-        raise FieldError({"alpha": "gives the alpha alone, so a background has no place in it."})
-    recipe = Recipe(
-        model=fields.model if "model" in fields.model_fields_set else service.settings.model,
-        decontaminate=fields.decontaminate,
-        alpha_only=fields.alpha,
-        # Known by its hash only once it is there; white stands for it until then.
-        background=Plain((255, 255, 255, 255)) if wants_scenery else behind,
-        format=fields.format or "png",
-        quality=fields.quality,
-        crop=fields.crop,
-        margins=parse_margins(fields.crop_margin) if fields.crop_margin else NO_MARGINS,
-    )
+    recipe, scenery_url = recipe_of(fields, has_scenery=scenery is not None, default_model=service.settings.model)
     return Order(recipe, data=data, url=fields.image_url, scenery=scenery, scenery_url=scenery_url)
-
-
-def background(text: str | None) -> tuple[Plain | Blur | None, str | None]:
-    """A background as fields name it: a colour or a blur, or the URL of a picture.  Never a path of this machine.
-
-    Raises:
-        FieldError: it is none of these.
-    """
-    if text is None:
-        return None, None
-    text = text.strip()
-    if looks_like_color(text):
-        return Plain((*parse_color(text), 255)), None
-    if text == "blur" or text.startswith("blur:"):
-        return Blur(text), None
-    if text.lower().startswith(("http://", "https://")):
-        return None, text
-    raise FieldError(
-        {"background": "is a colour, blur, blur:RADIUS or a URL. Send a picture of your own as background_image."}
-    )
 
 
 def answer(outcome: Outcome) -> Response:
     """The result with what is known of it in headers."""
     rendered = outcome.rendered
-    suffix = next((form for form, kind in MEDIA_TYPES.items() if kind == rendered.media_type), "bin")
     headers = {
         "X-Bshm-Model": rendered.model,
         "X-Bshm-Model-Sha256": rendered.model_sha256,
@@ -230,19 +156,8 @@ def answer(outcome: Outcome) -> Response:
         "X-Width": str(rendered.width),
         "X-Height": str(rendered.height),
         "Server-Timing": ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in rendered.timings_ms.items()),
-        "Content-Disposition": f'inline; filename="cutout.{suffix}"',
+        "Content-Disposition": f'inline; filename="cutout{suffix_of(rendered.media_type)}"',
     }
     if outcome.rate is not None:
         headers.update(outcome.rate.headers())
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)
-
-
-def output_format(text: str | None) -> Format | None:
-    """A format that ``OutputOptions`` knows.
-
-    Raises:
-        FieldError: zip, which is for single pictures.
-    """
-    if text == "zip":
-        raise FieldError({"format": "zip is for POST /matte; a job's results come as a zip anyway."})
-    return text  # type: ignore[return-value]

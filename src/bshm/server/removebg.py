@@ -19,10 +19,11 @@ from bshm.color import looks_like_color, parse_color
 from bshm.crop import NO_MARGINS, Margins, parse_length, parse_margins
 from bshm.errors import FetchError, OptionError, UrlRefusedError
 from bshm.options import OutputOptions
+from bshm.rendering import Plain, Recipe, Region, ResultFormat
 from bshm.server import intake
 from bshm.server.answers import FieldError, NobodyError, box_headers
+from bshm.server.fields import parse_position, parse_scale
 from bshm.server.matte import picture, request_body
-from bshm.server.rendering import Plain, Recipe, Region, ResultFormat
 from bshm.server.service import Order, Outcome, Service
 from bshm.server.statuses import detail_of
 
@@ -40,7 +41,6 @@ SIZES: dict[str, int] = {
 }
 _TYPES = ("auto", "person", "product", "car", "animal", "graphic", "graphics", "transportation", "other")
 _HEX = re.compile(r"#?([0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%")
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # What the numbers of an account without bills say: enough for every client that looks before it asks.
 _PLENTY = 1_000_000
@@ -170,7 +170,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
     wants_scenery = not alpha_only and (scenery is not None or fields.bg_image_url is not None)
     if wants_scenery or (form == "jpg" and behind is None and not alpha_only):
         behind = Plain((255, 255, 255, 255))  # JPEG has no transparency: white, as there
-    scale = _scale(fields.scale)
+    scale = parse_scale(fields.scale)
     recipe = Recipe(
         model=service.settings.model,
         max_pixels=min(SIZES[fields.size], _PNG if form in ("png", "auto") else _LARGEST),
@@ -183,7 +183,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
         crop=_boolean("crop", fields.crop),
         margins=_margins(fields.crop_margin),
         scale=scale,
-        position=_position(fields.position),
+        position=None if fields.position is None else parse_position(fields.position),
     )
     if not recipe.crop:
         recipe = replace(recipe, margins=NO_MARGINS)
@@ -279,29 +279,3 @@ def _margins(text: str) -> Margins:
         return parse_margins(text)
     except OptionError as error:
         raise FieldError({"crop_margin": str(error)}) from error
-
-
-def _scale(text: str) -> float | None:
-    if text.strip() == "original":
-        return None
-    share = _percent(text)
-    if share is None or not 0.1 <= share <= 1:
-        raise FieldError({"scale": f"takes original or 10% to 100%; got {text[:40]!r}."})
-    return share
-
-
-def _position(text: str | None) -> tuple[float, float] | None:
-    if text is None or text.strip() == "original":
-        return None
-    words = text.split()
-    if words == ["center"]:
-        return 0.5, 0.5
-    shares = [_percent(word) for word in words]
-    if len(shares) not in (1, 2) or any(share is None or share > 1 for share in shares):
-        raise FieldError({"position": f"takes original, center, or one or two of 0% to 100%; got {text[:40]!r}."})
-    return shares[0] or 0.0, shares[-1] or 0.0
-
-
-def _percent(text: str) -> float | None:
-    match = _PERCENT.fullmatch(text.strip())
-    return float(match[1]) / 100 if match else None

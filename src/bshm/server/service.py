@@ -17,6 +17,7 @@ from bshm.errors import UnreadablePictureError, UrlRefusedError
 from bshm.io import decode
 from bshm.io.fetch import Validators
 from bshm.jobs import ANONYMOUS
+from bshm.rendering import Recipe, Rendered
 from bshm.server import cache as caches
 from bshm.server.engine import Engine, Fetch, fetch_url
 from bshm.server.flights import Flights
@@ -24,7 +25,6 @@ from bshm.server.keys import Keys, default_file
 from bshm.server.metrics import Metrics
 from bshm.server.rates import Rate, Rates, units_of
 from bshm.server.refusals import ClientGoneError, TimeRanOutError
-from bshm.server.rendering import Recipe, Rendered, Scenery
 from bshm.server.settings import DEFAULT_RATE_LIMIT, Settings
 
 if TYPE_CHECKING:
@@ -165,13 +165,10 @@ class Service:
 
     async def _with_scenery(self, order: Order) -> Order:
         if order.scenery_url is not None:
-            self._check_urls_allowed()
-            fetched = await self.engine.fetch(order.scenery_url, None)
-            order = replace(order, scenery=fetched.data or b"")
+            order = replace(order, scenery=await self.fetched(order.scenery_url))
         if order.scenery is None:
             return order
-        sha256 = hashlib.sha256(order.scenery).hexdigest()
-        return replace(order, recipe=replace(order.recipe, background=Scenery(sha256)))
+        return replace(order, recipe=order.recipe.before(order.scenery))
 
     async def _from_url(self, url: str, recipe: str, weights: str) -> tuple[bytes | None, str, int, Rendered | None]:
         """The picture behind a URL; or the result kept of it, where its server says that it has not changed."""
@@ -201,6 +198,15 @@ class Service:
             return _KnownUrl(Validators(**entry["validators"]), entry["sha256"], entry["pixels"])
         except (ValueError, KeyError, TypeError):
             return None
+
+    async def fetched(self, url: str) -> bytes:
+        """What a URL gives, asked for whether it has changed or not.
+
+        Raises:
+            UrlRefusedError, FetchError, PictureTooLargeError, UnreadablePictureError: see ``bshm.io.fetch``.
+        """
+        self._check_urls_allowed()
+        return (await self.engine.fetch(url, None)).data or b""
 
     def _check_urls_allowed(self) -> None:
         if not self.settings.allow_urls:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -14,8 +16,8 @@ from bshm import composite, crop, geometry, shadow
 from bshm.backdrop import backdrop
 from bshm.crop import NO_MARGINS, Box, Length, Margins
 from bshm.errors import OptionError
-from bshm.io import encode
-from bshm.options import DEFAULT_MODEL, Format, MatteOptions, OutputOptions
+from bshm.io import decode, encode
+from bshm.options import DEFAULT_MODEL, Format, Limits, MatteOptions, OutputOptions
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray
 
@@ -28,6 +30,7 @@ MEDIA_TYPES: dict[str, str] = {
     "tiff": "image/tiff",
     "zip": "application/zip",
 }
+_BLUR = re.compile(r"blur(?::[0-9.]+)?")
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,14 @@ class Plain:
 
 @dataclass(frozen=True)
 class Blur:
-    """The original out of focus, as ``backdrop`` takes it."""
+    """The original out of focus: ``blur`` or ``blur:RADIUS``, as ``backdrop`` takes it."""
 
     spec: str
+
+    def __post_init__(self) -> None:
+        # ``backdrop`` takes any other text for a path or a URL: what strangers send must not get there.
+        if not _BLUR.fullmatch(self.spec):
+            raise OptionError(f"a blurred background is blur or blur:RADIUS; got {self.spec[:40]!r}.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Recipe:
 
     Attributes:
         model: which weights.
-        decontaminate: as in ``MatteOptions``.
+        decontaminate, exact: as in ``MatteOptions``.
         max_pixels: a larger picture is scaled down to this before it is matted; None never.
         region: the only place where people are looked for; None is everywhere.
         alpha_only: the alpha as one grey channel.
@@ -79,6 +87,7 @@ class Recipe:
 
     model: str = DEFAULT_MODEL
     decontaminate: bool = MatteOptions.decontaminate
+    exact: bool = MatteOptions.exact
     max_pixels: int | None = None
     region: Region | None = None
     alpha_only: bool = OutputOptions.alpha_only
@@ -98,6 +107,14 @@ class Recipe:
             raise OptionError("alpha gives the alpha alone, so a background has no place in it. Drop one of them.")
         if self.format == "jpg" and self.background is None and not self.alpha_only:
             raise OptionError("JPEG has no transparency. Give a background, or choose png, webp or tiff.")
+
+    def matte_options(self, limits: Limits) -> MatteOptions:
+        """How the matte is made."""
+        return MatteOptions(decontaminate=self.decontaminate, exact=self.exact, limits=limits)
+
+    def before(self, scenery: bytes) -> Recipe:
+        """The same, with the picture in the file ``scenery`` behind the people."""
+        return replace(self, background=Scenery(hashlib.sha256(scenery).hexdigest()))
 
     def canonical(self) -> str:
         """The same text for the same recipe."""
@@ -152,6 +169,30 @@ class Rendered:
             return cls(data=data, box=None if box is None else Box(*box), **facts)
         except TypeError as error:
             raise ValueError(f"a result stored by another version: {error}") from error
+
+
+def suffix_of(media_type: str) -> str:
+    """The end of the name of a file of that kind.
+
+    >>> suffix_of("image/jpeg"), suffix_of("text/plain")
+    ('.jpg', '')
+    """
+    return next((f".{form}" for form, kind in MEDIA_TYPES.items() if kind == media_type), "")
+
+
+def opened(data: bytes, name: str, limits: Limits, max_pixels: int | None = None) -> Picture:
+    """A file as a picture of at most ``max_pixels``.
+
+    Args:
+        data: the file.
+        name: what errors call it.
+        limits: what it may cost.
+        max_pixels: see ``Recipe``.
+
+    Raises:
+        InputError: see ``bshm.io.decode``.
+    """
+    return shrunk(decode.decode(data, name=name, limits=limits), max_pixels)
 
 
 def shrunk(picture: Picture, max_pixels: int | None) -> Picture:

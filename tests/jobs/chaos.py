@@ -43,6 +43,7 @@ class Workers:
     pause_s: float
     visibility_s: float = 3600.0
     kind: str = "quick"
+    item_timeout_s: float = 600.0
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     started: int = 0
 
@@ -60,6 +61,7 @@ class Workers:
                     str(self.visibility_s),
                     str(self.pause_s),
                     self.kind,
+                    str(self.item_timeout_s),
                 ],
                 stdout=log,
                 stderr=log,

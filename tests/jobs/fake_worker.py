@@ -1,7 +1,7 @@
-"""A worker process: ``python fake_worker.py BROKER RESULTS LEASE_S VISIBILITY_S PAUSE_S network|quick``.
+"""A worker process: ``python fake_worker.py BROKER RESULTS LEASE_S VISIBILITY_S PAUSE_S network|quick ITEM_TIMEOUT_S``.
 
 ``network`` is the real pipeline around the fake network, ``quick`` cuts out red with Pillow alone and starts sooner.
-A picture called ``poison`` ends the process as the system does when memory runs out.
+A picture called ``poison`` ends the process as the system does when memory runs out; one called ``hang`` is never done.
 """
 
 from __future__ import annotations
@@ -46,18 +46,22 @@ def quick(data: bytes, name: str, options: JobOptions) -> Product:
 
 def main() -> int:
     """Work until told to stop."""
-    broker, results, lease_s, visibility_s, pause_s, kind = sys.argv[1:]
+    broker, results, lease_s, visibility_s, pause_s, kind, item_timeout_s = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     made = network() if kind == "network" else quick
 
     def work(data: bytes, name: str, options: JobOptions) -> Product:
         if name == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(float(pause_s))
+        time.sleep(float(pause_s) if name != "hang" else 3600)
         return made(data, name, options)
 
     options = QueueOptions(
-        workers=1, lease_s=float(lease_s), sweep_s=float(lease_s) / 4, visibility_timeout_s=float(visibility_s)
+        workers=1,
+        item_timeout_s=float(item_timeout_s),
+        lease_s=float(lease_s),
+        sweep_s=float(lease_s) / 4,
+        visibility_timeout_s=float(visibility_s),
     )
     return run_worker(broker, work, results=results, options=options)
 

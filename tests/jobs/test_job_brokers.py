@@ -232,6 +232,30 @@ def test_a_frozen_worker_loses_its_job_and_its_late_result_counts_for_nothing(
     assert queue.result(job.id, 0, "anonymous").read() == result
 
 
+def test_a_picture_that_hangs_fails_in_time_and_a_worker_with_too_many_of_them_ends_to_be_replaced(
+    broker: Server, results: str, queue: CeleryQueue, tmp_path: Path
+) -> None:
+    processes = chaos.Workers(broker.url, results, tmp_path, LEASE_S, 0.0, item_timeout_s=0.5)
+    worker = processes.start()
+    try:
+        items = [
+            JobItem("1.png", tiny.picture(1)),
+            *(JobItem("hang", b"x") for _ in range(5)),
+            JobItem("2.png", tiny.picture(2)),
+        ]
+        job = queue.submit(JobRequest(tuple(items)))
+        # Four hang: it gives the rest of its job back and goes, as a supervisor would notice by its exit code.
+        assert worker.wait(40) == 1
+        assert processes.revive() == 1
+        record = ended(queue, job)
+        assert [item.state for item in record.items] == ["done", *["failed"] * 5, "done"]
+        assert {item.error.code for item in record.items if item.error is not None} == {"overrun"}
+        assert tiny.number_of(queue.result(job.id, 6, "anonymous").read()) == 2
+        assert "pictures hang in this worker" in processes.log()
+    finally:
+        processes.stop()
+
+
 def test_a_full_queue_refuses_and_takes_jobs_again_when_some_have_ended(
     broker: Server, results: str, workers: Callable[..., chaos.Workers]
 ) -> None:

@@ -50,6 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "results",
         "jobs_workers",
         "jobs_capacity",
+        "job_timeout_s",
         "jobs_keep_s",
         "allow_webhooks",
         "webhook_secret",

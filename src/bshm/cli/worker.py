@@ -76,6 +76,13 @@ def parser() -> Parser:
         help="how often a picture may take its worker with it before it fails (default: %(default)s)",
     )
     options.add_argument(
+        "--item-timeout",
+        metavar="SECONDS",
+        type=float,
+        default=queue.item_timeout_s,
+        help="a picture that takes longer fails (default: %(default)g)",
+    )
+    options.add_argument(
         "--lease",
         metavar="SECONDS",
         type=float,
@@ -107,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = QueueOptions(
         workers=arguments.jobs,
         max_attempts=arguments.attempts,
+        item_timeout_s=arguments.item_timeout,
         lease_s=arguments.lease,
         visibility_timeout_s=arguments.visibility_timeout,
     )

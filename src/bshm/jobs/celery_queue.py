@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from bshm.errors import OptionError, QueueUnavailableError
+from bshm.errors import OptionError
 from bshm.jobs.celery_app import make_app
 from bshm.jobs.dispatcher import Dispatcher
 from bshm.jobs.keeper import Keeper
 from bshm.jobs.ledger import Ledger
+from bshm.jobs.ledger_queue import LedgerQueue
 from bshm.jobs.options import QueueOptions
-from bshm.jobs.records import JobRecord, JobRequest, JobResult
+from bshm.jobs.records import JobRecord
 from bshm.jobs.stores import open_store
-from bshm.jobs.webhooks import Herald, Post
+from bshm.jobs.webhooks import Herald, Post, Secrets
 
 
-class CeleryQueue:
+class CeleryQueue(LedgerQueue):
     """``JobQueue`` of a server; `bshm worker` does the jobs.
 
     A job is accepted when its record is in the store.  If the broker is away just then, the job waits there and its
@@ -31,7 +31,7 @@ class CeleryQueue:
         results: str | Path | None = None,
         *,
         options: QueueOptions | None = None,
-        secrets: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        secrets: Secrets | None = None,
         send: Post | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -53,61 +53,19 @@ class CeleryQueue:
         self._options = options or QueueOptions()
         self._app = make_app(broker, self._options)
         records, blobs = open_store(store_of(broker, results), self._options)
-        self._ledger = Ledger(records, blobs, capacity=self._options.capacity, clock=clock)
+        super().__init__(Ledger(records, blobs, capacity=self._options.capacity, clock=clock))
         self._dispatcher = Dispatcher(self._app, self._ledger, patience_s=self._options.lease_s)
-        self._closed = threading.Event()
-        lookup = secrets if callable(secrets) else dict(secrets or {}).get
         self._keeper = Keeper(
             self._ledger,
             options=self._options,
-            herald=Herald(self._ledger, lookup, options=self._options, send=send),
+            herald=Herald(self._ledger, secrets, options=self._options, send=send),
             requeued=self._dispatcher.send,
             also=self._dispatcher.send_lost,
         )
         self._keeper.start()
 
-    @property
-    def capacity(self) -> int:
-        """See ``JobQueue``."""
-        return self._options.capacity
-
-    @property
-    def spool(self) -> Path | None:
-        """See ``JobQueue``."""
-        return self._ledger.blobs.folder
-
-    def submit(self, request: JobRequest) -> JobRecord:
-        """See ``JobQueue``."""
-        if self._closed.is_set():
-            raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
-        record, is_new = self._ledger.submit(request)
-        if is_new:
-            self._dispatcher.send(record)
-        return record
-
-    def get(self, job_id: str, owner: str) -> JobRecord:
-        """See ``JobQueue``."""
-        return self._ledger.get(job_id, owner)
-
-    def result(self, job_id: str, index: int, owner: str) -> JobResult:
-        """See ``JobQueue``."""
-        return self._ledger.result(job_id, index, owner)
-
-    def cancel(self, job_id: str, owner: str) -> JobRecord:
-        """See ``JobQueue``."""
-        return self._ledger.cancel(job_id, owner)
-
-    def delete(self, job_id: str, owner: str) -> None:
-        """See ``JobQueue``."""
-        self._ledger.delete(job_id, owner)
-
-    def purge(self) -> int:
-        """See ``JobQueue``."""
-        return self._ledger.purge()
-
-    def depth(self) -> int:
-        """See ``JobQueue``."""
-        return self._ledger.records.depth()
+    def _accepted(self, record: JobRecord) -> None:
+        self._dispatcher.send(record)
 
     def close(self, *, timeout_s: float = 30.0) -> None:
         """See ``JobQueue``: no work is done here, so nothing goes back."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from bshm.jobs.protocol import Work
 from bshm.jobs.records import is_id
 from bshm.jobs.runner import Runner
 from bshm.jobs.stores import open_store
-from bshm.jobs.webhooks import Herald
+from bshm.jobs.webhooks import Herald, Secrets
+from bshm.lanes import MOST_STUCK, OverrunError
 
 log = logging.getLogger("bshm.jobs")
 
@@ -34,7 +35,7 @@ def run_worker(
     *,
     results: str | Path | None = None,
     options: QueueOptions | None = None,
-    secrets: Mapping[str, str] | Callable[[str], str | None] | None = None,
+    secrets: Secrets | None = None,
 ) -> int:
     """Do jobs until SIGTERM or Ctrl-C; the item in the works is finished then, and what is left of its job goes back.
 
@@ -54,6 +55,7 @@ def run_worker(
 
     Raises:
         OptionError, MissingExtraError, OutputError, QueueUnavailableError: see ``CeleryQueue``.
+        OverrunError: so many pictures hang that the process has to be replaced.
     """
     options = options or QueueOptions()
     app = make_app(broker, options)
@@ -65,12 +67,19 @@ def run_worker(
     dispatcher = Dispatcher(app, ledger, patience_s=options.lease_s)
     stopping = threading.Event()
     name = f"{socket.gethostname()}:{os.getpid()}"
-    runner = Runner(ledger, work, worker=name, options=options, stopping=stopping)
-    lookup = secrets if callable(secrets) else dict(secrets or {}).get
+    broken = threading.Event()
+
+    def give_up() -> None:
+        """Stop as on SIGTERM: what hangs in this process goes only with it."""
+        broken.set()
+        stopping.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    runner = Runner(ledger, work, worker=name, options=options, stopping=stopping, broken=give_up)
     keeper = Keeper(
         ledger,
         options=options,
-        herald=Herald(ledger, lookup, options=options),
+        herald=Herald(ledger, secrets, options=options),
         requeued=dispatcher.send,
         also=dispatcher.send_lost,
     )
@@ -122,5 +131,8 @@ def run_worker(
         signals.setup_logging.disconnect(keep_logging)
         signals.worker_ready.disconnect(keep_awake)
         keeper.stop(10.0)
+        runner.close()
         records.close()
+    if broken.is_set():
+        raise OverrunError(f"more than {MOST_STUCK} pictures hang in this worker. Start it anew; its jobs wait.")
     return int(worker.exitcode or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import QueueUnavailableError
@@ -13,13 +13,14 @@ from bshm.jobs import transitions
 from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.jobs.keeper import Keeper
 from bshm.jobs.ledger import Ledger
+from bshm.jobs.ledger_queue import LedgerQueue
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.process_lock import ProcessLock
 from bshm.jobs.protocol import Work
-from bshm.jobs.records import JobRecord, JobRequest, JobResult
+from bshm.jobs.records import JobRecord
 from bshm.jobs.runner import Runner
 from bshm.jobs.sqlite_records import SqliteRecords
-from bshm.jobs.webhooks import Herald, Post
+from bshm.jobs.webhooks import Herald, Post, Secrets
 
 log = logging.getLogger("bshm.jobs")
 
@@ -27,7 +28,7 @@ log = logging.getLogger("bshm.jobs")
 _POLL_S = 0.5
 
 
-class EmbeddedQueue:
+class EmbeddedQueue(LedgerQueue):
     """``JobQueue`` in a folder of a local disk; several processes of one machine may open the same folder.
 
     >>> import tempfile
@@ -51,9 +52,10 @@ class EmbeddedQueue:
         work: Work,
         *,
         options: QueueOptions | None = None,
-        secrets: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        secrets: Secrets | None = None,
         send: Post | None = None,
         clock: Callable[[], float] = time.time,
+        broken: Callable[[], object] = lambda: None,
     ) -> None:
         """Open the folder, take up what an earlier process left, and begin to work.
 
@@ -64,30 +66,36 @@ class EmbeddedQueue:
             secrets: from ``Webhook.secret_ref`` to secrets: a mapping or a function.
             send: for tests: in place of ``bshm.io.post.post``.
             clock: seconds since 1970; for tests.
+            broken: called when so many pictures hang that the process should be replaced.
 
         Raises:
             OutputError: the folder cannot be used.
         """
         self._options = options or QueueOptions()
         self._lock = ProcessLock(folder / "workers")
-        self._ledger = Ledger(
-            SqliteRecords(folder / "jobs.sqlite3"),
-            FolderBlobs(folder / "pictures"),
-            capacity=self._options.capacity,
-            clock=clock,
+        super().__init__(
+            Ledger(
+                SqliteRecords(folder / "jobs.sqlite3"),
+                FolderBlobs(folder / "pictures"),
+                capacity=self._options.capacity,
+                clock=clock,
+            )
         )
-        self._stopping = threading.Event()
         self._waiting = threading.Condition()
-        lookup = secrets if callable(secrets) else dict(secrets or {}).get
         self._keeper = Keeper(
             self._ledger,
             options=self._options,
-            herald=Herald(self._ledger, lookup, options=self._options, send=send),
+            herald=Herald(self._ledger, secrets, options=self._options, send=send),
             is_dead=lambda lease: self._lock.is_dead(lease.worker),
             requeued=lambda record: self._wake(),
         )
         self._runner = Runner(
-            self._ledger, work, worker=self._lock.name, options=self._options, stopping=self._stopping
+            self._ledger,
+            work,
+            worker=self._lock.name,
+            options=self._options,
+            stopping=self._closed,
+            broken=broken,
         )
         self._keeper.recover()
         self._threads = [
@@ -98,59 +106,20 @@ class EmbeddedQueue:
             thread.start()
         self._keeper.start()
 
-    @property
-    def capacity(self) -> int:
-        """See ``JobQueue``."""
-        return self._options.capacity
-
-    @property
-    def spool(self) -> Path | None:
-        """See ``JobQueue``."""
-        return self._ledger.blobs.folder
-
-    def submit(self, request: JobRequest) -> JobRecord:
-        """See ``JobQueue``."""
-        if self._stopping.is_set():
-            raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
-        record, is_new = self._ledger.submit(request)
-        if is_new:
-            self._wake()
-        return record
-
-    def get(self, job_id: str, owner: str) -> JobRecord:
-        """See ``JobQueue``."""
-        return self._ledger.get(job_id, owner)
-
-    def result(self, job_id: str, index: int, owner: str) -> JobResult:
-        """See ``JobQueue``."""
-        return self._ledger.result(job_id, index, owner)
-
-    def cancel(self, job_id: str, owner: str) -> JobRecord:
-        """See ``JobQueue``."""
-        return self._ledger.cancel(job_id, owner)
-
-    def delete(self, job_id: str, owner: str) -> None:
-        """See ``JobQueue``."""
-        self._ledger.delete(job_id, owner)
-
-    def purge(self) -> int:
-        """See ``JobQueue``."""
-        return self._ledger.purge()
-
-    def depth(self) -> int:
-        """See ``JobQueue``."""
-        return self._ledger.records.depth()
+    def _accepted(self, record: JobRecord) -> None:
+        self._wake()
 
     def close(self, *, timeout_s: float = 30.0) -> None:
         """See ``JobQueue``."""
-        if self._stopping.is_set():
+        if self._closed.is_set():
             return
-        self._stopping.set()
+        self._closed.set()
         self._wake()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._keeper.stop(max(0.0, deadline - time.monotonic()))
+        self._runner.close()
         # Those that did not end in time: their jobs go back, and what they may still make is dropped.
         for record in self._ledger.records.in_state("running"):
             if record.lease is not None and record.lease.worker == self._lock.name:
@@ -164,17 +133,17 @@ class EmbeddedQueue:
             self._waiting.notify_all()
 
     def _work_on(self) -> None:
-        while not self._stopping.is_set():
+        while not self._closed.is_set():
             try:
                 oldest = self._ledger.records.in_state("queued", limit=1)
                 if oldest:
                     self._runner.run(oldest[0].id)
                     continue
             except QueueUnavailableError as error:
-                if not self._stopping.is_set():
+                if not self._closed.is_set():
                     log.warning("%s", error)
             except Exception:
                 log.exception("a fault in bshm while working on a job")
             with self._waiting:
-                if not self._stopping.is_set():
+                if not self._closed.is_set():
                     self._waiting.wait(_POLL_S)

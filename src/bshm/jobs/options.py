@@ -15,6 +15,7 @@ class QueueOptions:
         capacity: jobs that may wait or run at once; more are refused with ``QueueFullError``.
         workers: threads of the embedded driver.  Three keep the network busy: one decodes and one encodes meanwhile.
         max_attempts: how often a picture may take its worker with it before it fails as ``worker_lost``.
+        item_timeout_s: a picture that takes longer fails as ``overrun``, and its thread is left to itself.
         lease_s: a job whose worker gives no sign of life for so long goes back into the queue.
         sweep_s: how often lost jobs are looked for.
         purge_s: how often expired jobs are deleted.
@@ -29,6 +30,7 @@ class QueueOptions:
     capacity: int = 1000
     workers: int = 3
     max_attempts: int = 3
+    item_timeout_s: float = 600.0
     lease_s: float = 30.0
     sweep_s: float = 5.0
     purge_s: float = 60.0
@@ -42,7 +44,15 @@ class QueueOptions:
         for name in ("capacity", "workers", "max_attempts", "webhook_attempts"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} of a queue is 1 or more; got {getattr(self, name)}.")
-        for name in ("lease_s", "sweep_s", "purge_s", "orphan_s", "webhook_first_wait_s", "webhook_timeout_s"):
+        for name in (
+            "item_timeout_s",
+            "lease_s",
+            "sweep_s",
+            "purge_s",
+            "orphan_s",
+            "webhook_first_wait_s",
+            "webhook_timeout_s",
+        ):
             if not getattr(self, name) > 0:
                 raise OptionError(f"{name} of a queue is above 0 seconds; got {getattr(self, name)}.")
         if self.visibility_timeout_s <= self.lease_s:

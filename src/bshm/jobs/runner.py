@@ -16,6 +16,7 @@ from bshm.jobs.ledger import Change, Ledger
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Product, Work
 from bshm.jobs.records import JobError, JobOptions, JobRecord, code_of
+from bshm.lanes import Lane, OverrunError
 
 log = logging.getLogger("bshm.jobs")
 
@@ -29,7 +30,14 @@ class Runner:
     """Does jobs, for worker threads of either driver."""
 
     def __init__(
-        self, ledger: Ledger, work: Work, *, worker: str, options: QueueOptions, stopping: threading.Event
+        self,
+        ledger: Ledger,
+        work: Work,
+        *,
+        worker: str,
+        options: QueueOptions,
+        stopping: threading.Event,
+        broken: Callable[[], object] = lambda: None,
     ) -> None:
         """Over an open ledger.
 
@@ -37,14 +45,16 @@ class Runner:
             ledger: the jobs.
             work: makes the results.
             worker: what the lease calls this worker.
-            options: how long a lease lasts.
+            options: how long a lease lasts, and a picture may take.
             stopping: when set, no further item is begun and the job goes back.
+            broken: called when so many pictures hang that the process should be replaced.
         """
         self._ledger = ledger
         self._work = work
         self._worker = worker
         self._options = options
         self._stopping = stopping
+        self._lane = Lane(options.workers, name="bshm-item", timeout_s=options.item_timeout_s, broken=broken)
 
     def run(self, job_id: str) -> Verdict:
         """Do a job from where it stands.
@@ -80,6 +90,10 @@ class Runner:
                     ),
                 )
                 raise
+
+    def close(self) -> None:
+        """Let go of the threads; what hangs in them is left to itself."""
+        self._lane.shutdown(wait=False, cancel_futures=True)
 
     def _items(self, record: JobRecord, token: str) -> Verdict:
         options = JobOptions.from_json(record.options)
@@ -132,7 +146,7 @@ class Runner:
         data = self._patiently(lambda: self._ledger.blobs.get(str(item.input)))
         if data is None:
             raise OutputError(f"the bytes of {item.name} are gone from the store of the jobs. Send it again.")
-        return self._work(data, item.name, options)
+        return self._lane.submit(self._work, data, item.name, options).result()
 
     def _change(self, job_id: str, change: Change) -> JobRecord | None:
         return self._patiently(lambda: self._ledger.change(job_id, change))
@@ -172,6 +186,8 @@ class Runner:
 
 
 def _told(error: Exception, name: str) -> JobError:
+    if isinstance(error, OverrunError):
+        return JobError(code_of(error), f"{name} took too long: {error} Use a smaller picture.")
     if isinstance(error, BshmError):
         return JobError(code_of(error), str(error))
     if isinstance(error, MemoryError):

@@ -32,7 +32,8 @@ from bshm.overlap import overlap
 
 log = logging.getLogger("bshm.jobs")
 
-Secrets = Callable[[str], "str | None"]
+# From ``Webhook.secret_ref`` to secrets.
+Secrets = Mapping[str, str] | Callable[[str], "str | None"]
 """From the reference in a request to the secret; None where there is none."""
 
 _GONE = 410
@@ -115,7 +116,14 @@ def body_of(record: JobRecord) -> bytes:
 class Herald:
     """Calls the webhooks that are due."""
 
-    def __init__(self, ledger: Ledger, secrets: Secrets, *, options: QueueOptions, send: Post | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        secrets: Secrets | None,
+        *,
+        options: QueueOptions,
+        send: Post | None = None,
+    ) -> None:
         """Over an open ledger.
 
         Args:
@@ -125,7 +133,7 @@ class Herald:
             send: for tests: in place of ``bshm.io.post.post``.
         """
         self._ledger = ledger
-        self._secrets = secrets
+        self._secrets: Callable[[str], str | None] = secrets if callable(secrets) else dict(secrets or {}).get
         self._options = options
         self._send: Post = send or post.post
 

@@ -119,7 +119,7 @@ def removebg_body(error: BaseException) -> tuple[int, dict[str, Any]]:
     if known is not None and answer.status < 500:
         status, code, title = known
         return status, _removebg(code, title, statuses.detail_of(error))
-    code = "too_busy" if answer.status == 503 else "internal_server_error"
+    code = {503: "too_busy", 504: "timeout"}.get(answer.status, "internal_server_error")
     return answer.status, _removebg(code, answer.title, statuses.detail_of(error))
 
 

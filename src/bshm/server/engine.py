@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -14,6 +14,7 @@ from typing import TypeVar
 from bshm.io.fetch import Fetched, Validators, fetch_if_changed
 from bshm.jobs import JobOptions, Product
 from bshm.jobs.work import made
+from bshm.lanes import Lane
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
 from bshm.rendering import Recipe, Rendered, Scenery, opened, render
@@ -42,15 +43,32 @@ class Engine:
     grow with the number of requests.  The network takes one picture at a time: it already uses every core.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, fetch: Fetch = fetch_url) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        fetch: Fetch = fetch_url,
+        broken: Callable[[], object] = lambda: None,
+    ) -> None:
+        """With no model open yet.
+
+        Args:
+            settings: of the service.
+            metrics: count the stages.
+            fetch: gives what a URL holds.
+            broken: called when so many pictures hang that the process should be replaced.
+        """
         self._settings = settings
         self._metrics = metrics
         self._fetch = fetch
         self._lock = threading.Lock()
         self._mattings: dict[str, Matting] = {}
-        self._codecs = ThreadPoolExecutor(settings.in_flight + 1, thread_name_prefix="bshm-codec")
-        self._network = ThreadPoolExecutor(1, thread_name_prefix="bshm-network")
-        self._downloads = ThreadPoolExecutor(8, thread_name_prefix="bshm-download")
+        # Nobody waits for an answer longer than this, so a stage that takes as long works for nobody.
+        lane = partial(Lane, timeout_s=settings.request_timeout_s, broken=broken)
+        self._codecs = lane(settings.in_flight + 1, name="bshm-codec")
+        self._network = lane(1, name="bshm-network")
+        self._downloads = lane(8, name="bshm-download")
         self._slots = asyncio.Semaphore(settings.in_flight)
         self._mean_s = 1.0
 
@@ -85,13 +103,27 @@ class Engine:
         found = self._mattings.get(model)
         return found.predictor.card.sha256 if found else catalogue.find(model).sha256
 
-    async def beside(self, work: Callable[[], T]) -> T:
-        """Run something short that blocks (hashing, a header, the disk) beside the event loop."""
-        return await _in_thread(self._codecs, work)
+    @property
+    def stuck(self) -> int:
+        """How many threads hang."""
+        return sum(lane.stuck for lane in (self._codecs, self._network, self._downloads))
+
+    async def beside(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
+        """Run something short that blocks (hashing, a header, the disk) beside the event loop.
+
+        Args:
+            work: what to run.
+            timeout_s: longest time; None is that of a request.
+
+        Raises:
+            OverrunError: it took longer.
+        """
+        limit_s = self._settings.request_timeout_s if timeout_s is None else timeout_s
+        return await _done(self._codecs.send(work, timeout_s=limit_s))
 
     async def fetch(self, url: str, known: Validators | None) -> Fetched:
         """What a URL gives; see ``bshm.io.fetch``."""
-        return await _in_thread(self._downloads, partial(self._fetch, url, self._settings.limits, known))
+        return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
 
     async def make(self, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:
         """Decode, matte and render one picture.
@@ -113,7 +145,9 @@ class Engine:
                 behind = await self.beside(partial(opened, scenery, "the background", limits))
             decoded = time.perf_counter()
             options = recipe.matte_options(limits)
-            matte = await _in_thread(self._network, lambda: self.matting(recipe.model).matte_picture(picture, options))
+            matte = await _done(
+                self._network.submit(lambda: self.matting(recipe.model).matte_picture(picture, options))
+            )
             matted = time.perf_counter()
             rendered = await self.beside(partial(render, matte, recipe, behind))
             timings = {
@@ -126,28 +160,31 @@ class Engine:
         self._metrics.pixels.inc(picture.pixels.shape[0] * picture.pixels.shape[1])
         return replace(rendered, timings_ms=timings)
 
-    def work(self, data: bytes, name: str, options: JobOptions) -> Product:
+    def work(self, picture: bytes, name: str, options: JobOptions) -> Product:
         """``Work`` of the embedded queue, done in the thread that calls, but for the network.
 
         Raises:
             BshmError: it cannot be made.
         """
 
-        def matte(picture: Picture, how: MatteOptions) -> Matte:
-            return self._network.submit(lambda: self.matting(options.recipe.model).matte_picture(picture, how)).result()
+        def matte(decoded: Picture, how: MatteOptions) -> Matte:
+            running = self._network.send(
+                lambda: self.matting(options.recipe.model).matte_picture(decoded, how),
+                timeout_s=self._settings.job_timeout_s,
+            )
+            return running.result()
 
-        return made(data, name, options, matte)
+        return made(picture, name, options, matte)
 
     def close(self) -> None:
-        """Let go of the threads; what runs in them ends first."""
-        for pool in (self._downloads, self._codecs, self._network):
-            pool.shutdown(wait=True, cancel_futures=True)
+        """Let go of the threads; what runs in them ends first, unless it hangs."""
+        for lane in (self._downloads, self._codecs, self._network):
+            lane.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
 
 
-async def _in_thread(pool: Executor, work: Callable[[], T]) -> T:
-    """Run ``work`` in ``pool``.  A thread cannot be stopped: who is cancelled meanwhile waits for it to end, so that
-    the place that the work takes is not given away while it still runs."""
-    future: Future[T] = pool.submit(work)
+async def _done(future: Future[T]) -> T:
+    """The result.  A thread cannot be stopped: who is cancelled meanwhile waits until it ends or its lane gives it up,
+    so that the place that the work takes is not given away while it still runs."""
     waiting = asyncio.wrap_future(future)
     try:
         return await asyncio.shield(waiting)

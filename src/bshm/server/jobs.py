@@ -27,7 +27,6 @@ from bshm.jobs import (
     JobRecord,
     JobRequest,
     JobResult,
-    Product,
     Webhook,
 )
 from bshm.server import archives, intake
@@ -134,7 +133,10 @@ async def submit(request: Request) -> Response:
                 fetched = BytesIO(await service.fetched(fields.image_url))
                 items = [await service.engine.beside(partial(spool.keep, urlsplit(fields.image_url).path, fetched))]
             else:
-                items = await service.engine.beside(partial(_items, uploads, zips, spool, settings))
+                # Its time is that of the disk, and of many pictures.
+                items = await service.engine.beside(
+                    partial(_items, uploads, zips, spool, settings), timeout_s=settings.job_timeout_s
+                )
         made = JobRequest(
             items=tuple(items),
             options=options,
@@ -145,7 +147,7 @@ async def submit(request: Request) -> Response:
         )
         if len(items) > 1:  # a picture each; their sizes are not known yet
             rate = service.rates.charge(caller, len(items) - 1)
-        record = await service.engine.beside(lambda: queue.submit(made))
+        record = await service.engine.beside(lambda: queue.submit(made), timeout_s=settings.job_timeout_s)
     finally:
         await service.engine.beside(lambda: _forget(spooled))
     headers = {"Location": f"/jobs/{record.id}", **({} if rate is None else rate.headers())}
@@ -363,24 +365,16 @@ def _attachment(name: str) -> str:
     return f'attachment; filename="{plain}"'
 
 
-class EngineWork:
-    """``Work`` of the embedded queue: the same networks as the requests', one picture in them at a time."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
-        """The matte of a picture, encoded; see ``bshm.jobs.MattingWork``."""
-        return self._engine.work(picture, name, options)
-
-
-def open_queue(settings: Settings, engine: Engine, secret_of: Callable[[str], str | None]) -> JobQueue:
+def open_queue(
+    settings: Settings, engine: Engine, secret_of: Callable[[str], str | None], broken: Callable[[], object]
+) -> JobQueue:
     """The queue that the settings name.
 
     Args:
         settings: ``broker``, ``results`` and the other ``jobs_…``.
         engine: works on jobs of the embedded queue.
         secret_of: from an owner to what signs webhooks.
+        broken: called when so many pictures hang that the process should be replaced.
 
     Raises:
         OptionError: they contradict each other.
@@ -388,7 +382,9 @@ def open_queue(settings: Settings, engine: Engine, secret_of: Callable[[str], st
     """
     from bshm.jobs.options import QueueOptions
 
-    options = QueueOptions(capacity=settings.jobs_capacity, workers=settings.jobs_workers)
+    options = QueueOptions(
+        capacity=settings.jobs_capacity, workers=settings.jobs_workers, item_timeout_s=settings.job_timeout_s
+    )
     if settings.broker == "embedded":
         from bshm.jobs import EmbeddedQueue
 
@@ -396,7 +392,7 @@ def open_queue(settings: Settings, engine: Engine, secret_of: Callable[[str], st
             raise OptionError("--results is a folder for the embedded queue; a URL needs a --broker.")
         folder = Path(settings.results) if settings.results else _default_store()
         _make_private(folder)
-        return EmbeddedQueue(folder, EngineWork(engine), options=options, secrets=secret_of)
+        return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
     from bshm.jobs import CeleryQueue
 
     return CeleryQueue(settings.broker, settings.results, options=options, secrets=secret_of)

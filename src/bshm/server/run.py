@@ -10,6 +10,7 @@ import sys
 import uvicorn
 
 from bshm.errors import BshmError, OptionError
+from bshm.lanes import MOST_STUCK, OverrunError
 from bshm.server import logs
 from bshm.server.app import check_place, create_app
 from bshm.server.service import Service
@@ -21,6 +22,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         OptionError: the address cannot be had, or other machines would be served without keys.
+        OverrunError: so many pictures hang that the process has to be replaced; whatever started it starts it again.
         BshmError: the model, the cache or the queue cannot be opened.
     """
     logs.set_up(settings.log_level)
@@ -56,7 +58,10 @@ async def _serve(service: Service, server: uvicorn.Server, listening: socket.soc
     except BshmError:
         await service.close()
         raise
+    service.end_process = lambda: setattr(server, "should_exit", True)
     await server.serve(sockets=[listening])
+    if service.is_broken:
+        raise OverrunError(f"more than {MOST_STUCK} pictures hang in this process. Start it anew.")
 
 
 def _listen(settings: Settings) -> socket.socket:

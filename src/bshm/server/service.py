@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,6 +21,7 @@ from bshm.io.fetch import Validators
 from bshm.jobs import ANONYMOUS
 from bshm.rendering import Recipe, Rendered
 from bshm.server import cache as caches
+from bshm.server import logs
 from bshm.server.engine import Engine, Fetch, fetch_url
 from bshm.server.flights import Flights
 from bshm.server.keys import Keys, default_file
@@ -89,13 +92,16 @@ class Service:
             limit = 0 if self.is_open and not settings.allow_open else DEFAULT_RATE_LIMIT
         self.rates = Rates(limit)
         self.cache = caches.open_cache(settings)
-        self.engine = Engine(settings, self.metrics, fetch=fetch)
+        self.engine = Engine(settings, self.metrics, fetch=fetch, broken=self._break)
         self.flights: Flights[Rendered] = Flights()
         self.queue: JobQueue | None = None
         self.inside = 0
         self.draining = False
+        self.is_broken = False
+        self.end_process: Callable[[], object] = lambda: None
         self.metrics.watch("bshm_queue_depth", "Requests in the house.", lambda: self.inside)
         self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.flights))
+        self.metrics.watch("bshm_stuck_threads", "Threads that hang and were given up.", lambda: self.engine.stuck)
         self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.engine.is_ready))
 
     @property
@@ -220,12 +226,21 @@ class Service:
         """
         if self.engine.is_ready:
             return
-        await self.engine.beside(partial(self.engine.matting, self.settings.model))
+        # No cap: a cold disk may take its time, and nobody waits for an answer yet.
+        await self.engine.beside(partial(self.engine.matting, self.settings.model), timeout_s=math.inf)
         if self.settings.jobs:
             from bshm.server.jobs import open_queue
 
-            self.queue = await self.engine.beside(partial(open_queue, self.settings, self.engine, self._secret_of))
+            opening = partial(open_queue, self.settings, self.engine, self._secret_of, self._break)
+            self.queue = await self.engine.beside(opening, timeout_s=math.inf)
             self.metrics.watch("bshm_jobs_depth", "Jobs that wait or run.", self._jobs_depth)
+
+    def _break(self) -> None:
+        """Take nothing more and ask to be replaced.  Called from any thread."""
+        if not self.is_broken:
+            logs.say(logging.CRITICAL, "broken", stuck=self.engine.stuck)
+        self.is_broken = self.draining = True
+        self.end_process()
 
     def _secret_of(self, owner: str) -> str | None:
         """What signs the webhooks of an owner: both sides know the SHA-256 of a key; the key itself is kept nowhere."""
@@ -244,7 +259,7 @@ class Service:
             await asyncio.wait_for(self.flights.drain(), self.settings.shutdown_timeout_s)
         if self.queue is not None:
             queue, timeout_s = self.queue, self.settings.shutdown_timeout_s
-            await self.engine.beside(lambda: queue.close(timeout_s=timeout_s))
+            await self.engine.beside(lambda: queue.close(timeout_s=timeout_s), timeout_s=math.inf)
         await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
         self.cache.close()
 

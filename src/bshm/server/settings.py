@@ -54,7 +54,9 @@ class Settings(BaseSettings):
         BatchOptions.jobs, ge=1, le=64, description="pictures decoded, matted or encoded at once, each in memory whole"
     )
     queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
-    request_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time from a request to its answer")
+    request_timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="longest time from a request to its answer; what takes longer is given up"
+    )
     upload_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time that a request may take to arrive")
     shutdown_timeout_s: float = Field(30.0, gt=0, le=3600, description="longest time for requests to end on SIGTERM")
 
@@ -95,6 +97,9 @@ class Settings(BaseSettings):
     )
     jobs_workers: int = Field(1, ge=1, le=64, description="jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
+    job_timeout_s: float = Field(
+        600.0, gt=0, le=86400, description="longest time for one picture of a job; what takes longer fails"
+    )
     jobs_keep_s: float = Field(
         3600.0, ge=1, le=31 * 86400, description="how long results are kept once a job has ended"
     )

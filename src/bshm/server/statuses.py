@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bshm import errors
+from bshm.lanes import OverrunError
 from bshm.server import refusals
 
 CLIENT_CLOSED = 499  # nginx's word for it; nobody reads it but the log
@@ -63,6 +64,11 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
     errors.QueueFullError: Answer(503, "The queue is full"),
     errors.QueueUnavailableError: Answer(503, "The queue cannot be reached", _OUR_FAULT),
     errors.MemoryExhaustedError: Answer(503, "Out of memory"),
+    OverrunError: Answer(
+        504,
+        "It took too long",
+        "The picture took longer than a request may and was given up. Send a smaller one, or make it a job.",
+    ),
     MemoryError: Answer(503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."),
     refusals.KeyRefusedError: Answer(401, "An API key is needed"),
     refusals.HostRefusedError: Answer(403, "Not from here"),

@@ -1,0 +1,67 @@
+"""What a queue answers from its ledger alone, however its jobs get to whoever does them."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from bshm.errors import QueueUnavailableError
+from bshm.jobs.ledger import Ledger
+from bshm.jobs.records import JobRecord, JobRequest, JobResult
+
+
+class LedgerQueue(ABC):
+    """All of ``JobQueue`` but ``close``; the methods are described there."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Over a ledger that is open."""
+        self._ledger = ledger
+        self._closed = threading.Event()
+
+    @abstractmethod
+    def _accepted(self, record: JobRecord) -> None:
+        """Tell the workers of a new job."""
+
+    @property
+    def capacity(self) -> int:
+        """See ``JobQueue``."""
+        return self._ledger.capacity
+
+    @property
+    def spool(self) -> Path | None:
+        """See ``JobQueue``."""
+        return self._ledger.blobs.folder
+
+    def submit(self, request: JobRequest) -> JobRecord:
+        """See ``JobQueue``."""
+        if self._closed.is_set():
+            raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
+        record, is_new = self._ledger.submit(request)
+        if is_new:
+            self._accepted(record)
+        return record
+
+    def get(self, job_id: str, owner: str) -> JobRecord:
+        """See ``JobQueue``."""
+        return self._ledger.get(job_id, owner)
+
+    def result(self, job_id: str, index: int, owner: str) -> JobResult:
+        """See ``JobQueue``."""
+        return self._ledger.result(job_id, index, owner)
+
+    def cancel(self, job_id: str, owner: str) -> JobRecord:
+        """See ``JobQueue``."""
+        return self._ledger.cancel(job_id, owner)
+
+    def delete(self, job_id: str, owner: str) -> None:
+        """See ``JobQueue``."""
+        self._ledger.delete(job_id, owner)
+
+    def purge(self) -> int:
+        """See ``JobQueue``."""
+        return self._ledger.purge()
+
+    def depth(self) -> int:
+        """See ``JobQueue``."""
+        return self._ledger.records.depth()

@@ -25,7 +25,7 @@ SOURCES: tuple[dict[str, str], ...] = (
         "name": "Clothing Co-Parsing (CCP)",
         "licence": "Apache-2.0",
         "source": "bearpaw/clothing-co-parsing; Yang, Luo and Lin, CVPR 2014",
-        "use": "coarse masks; further pictures without masks",
+        "use": "masks drawn by hand over superpixels; further pictures without masks",
     },
     {
         "name": "CivilServiceUSA portraits",
@@ -56,6 +56,6 @@ SOURCES: tuple[dict[str, str], ...] = (
         "name": "MediaPipe selfie segmentation",
         "licence": "Apache-2.0",
         "source": "PyPI mediapipe 0.10.14",
-        "use": "teacher: first coarse masks of the unlabelled pictures",
+        "use": "teacher: first coarse masks of the unlabelled pictures; later rounds are taught by bshm itself",
     },
 )

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from bshm.training.schedule import Schedule
 
 STAGES = {
     "mpn": "mask prediction, on coarse and fine annotations",
@@ -20,11 +26,13 @@ def parser() -> Parser:
     """The flags of ``bshm train``."""
     result = Parser(
         "train",
-        "Trains one stage of the recipe in docs/training.md; started again with the same --out, it goes on.",
+        "Trains one stage of the recipe in docs/training.md; started again with the same --out, it goes on.\n"
+        "Ctrl-C or SIGTERM saves the step at hand first.",
         usage="--stage STAGE --data FOLDER --out FOLDER [options]",
         examples=[
             ("bshm train --stage mpn --data data --labels labels --out runs/mpn", "the mask network"),
             ("bshm train --stage qun --data data --start runs/mpn/last.pt --out runs/qun", "the one behind it"),
+            ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn --devices 4", "on four GPUs"),
         ],
         notes="Stages:\n" + "\n".join(f"  {name:<6} {what}" for name, what in STAGES.items()),
     )
@@ -35,10 +43,12 @@ def parser() -> Parser:
     inputs.add_argument(
         "--start", type=Path, metavar="FILE", help="checkpoint of the stage before; all stages but mpn need it"
     )
-    inputs.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt and log.jsonl")
+    inputs.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/"
+    )
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
-    options.add_argument("--batch", type=int, help="pictures a step (default: 16 for mpn, 3 for the others)")
+    options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 3 else)")
     options.add_argument(
         "--encoder",
         choices=["lite0", "lite1", "lite2", "live"],
@@ -49,35 +59,91 @@ def parser() -> Parser:
         "--save-every", type=int, default=250, metavar="N", help="steps between checkpoints (default: %(default)s)"
     )
     options.add_argument("--seed", type=int, default=1, help="picks every sample (default: %(default)s)")
-    options.add_argument("--workers", type=int, default=1, help="processes that make samples (default: %(default)s)")
-    add_help(options)
+    options.add_argument(
+        "--workers", type=int, default=1, help="processes that make samples, of each device (default: %(default)s)"
+    )
+    machine = result.add_argument_group("The machine")
+    machine.add_argument(
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 (default: %(default)s)"
+    )
+    machine.add_argument(
+        "--devices", type=int, default=1, metavar="N",
+        help="GPUs, or processes on a processor, that share each step (default: %(default)s)",
+    )  # fmt: skip
+    machine.add_argument(
+        "--precision", choices=["32", "bf16"], help="of the networks' arithmetic (default: bf16 on a GPU, else 32)"
+    )
+    add_help(machine)
     return result
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
     from bshm.cli.app import say
-    from bshm.errors import OptionError
-    from bshm.training.data import DataFolder
-    from bshm.training.fine_stages import train_fine
-    from bshm.training.mask_stage import train_mask
-    from bshm.training.schedule import Schedule
+    from bshm.errors import BshmError, MissingExtraError, OptionError
 
-    data = DataFolder(arguments.data, arguments.labels)
     stage, first = arguments.stage, arguments.stage == "mpn"
     if not first and arguments.start is None:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
+    if first and arguments.start is not None:
+        raise OptionError("--stage mpn is the first one and takes no --start; the same --out goes on from its last.pt.")
+    if arguments.workers < 0:
+        raise OptionError(f"--workers is zero or more; got {arguments.workers}.")
+    try:
+        from bshm.training.devices import end_others, open_devices
+        from bshm.training.schedule import Schedule
+    except ImportError as error:
+        raise MissingExtraError(f"bshm train needs {error.name}: pip install 'bshm[train]'") from error
+    nudged = stage == "joint"  # what is learned already is only nudged when the three learn together
     plan = Schedule(
         steps=arguments.steps,
-        batch=arguments.batch or (16 if first else 3),
+        batch=(16 if first else 2) if arguments.batch is None else arguments.batch,
+        rate_encoder=2e-5 if nudged else Schedule.rate_encoder,
+        rate=2e-4 if nudged else Schedule.rate,
         ema=0.998 if first else 0.995,
         save_every=arguments.save_every,
         seed=arguments.seed,
-        # What is learned already is only nudged when the three learn together.
-        **({"rate": 2e-4, "rate_encoder": 2e-5} if stage == "joint" else {}),
     )
-    if first:
-        train_mask(data, arguments.out, plan, variant=arguments.encoder, workers=arguments.workers, report=say)
-    else:
-        train_fine(data, arguments.out, plan, stage=stage, start=arguments.start, workers=arguments.workers, report=say)
+    fabric = open_devices(arguments.device, arguments.devices, arguments.precision)
+    # What every process would find wrong is told once, before there are several.
+    _check_inputs(arguments)
+    if arguments.devices > 1:
+        fabric.launch()
+    try:
+        _learn(arguments, plan, fabric)
+    except BaseException as error:
+        end_others(fabric)
+        if isinstance(error, BshmError) and not fabric.is_global_zero:
+            say(f"bshm: process {fabric.global_rank}: {error}")
+            return exit_codes.code_of(error)
+        raise
     return exit_codes.OK
+
+
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    from bshm.training.data import DataFolder
+    from bshm.training.fine_stages import Networks
+
+    DataFolder(arguments.data, arguments.labels)
+    if arguments.start is not None:
+        Networks.load(arguments.start, arguments.stage)
+
+
+def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> None:
+    from bshm.cli.training_progress import reporter
+    from bshm.training.data import DataFolder
+    from bshm.training.fine_stages import train_fine
+    from bshm.training.mask_stage import train_mask
+
+    data = DataFolder(arguments.data, arguments.labels)
+    with reporter(shown=fabric.is_global_zero) as report:
+        if arguments.stage == "mpn":
+            train_mask(
+                data, arguments.out, plan, variant=arguments.encoder, workers=arguments.workers,
+                report=report, fabric=fabric,
+            )  # fmt: skip
+        else:
+            train_fine(
+                data, arguments.out, plan, stage=arguments.stage, start=arguments.start, workers=arguments.workers,
+                report=report, fabric=fabric,
+            )  # fmt: skip

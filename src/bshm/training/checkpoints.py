@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bshm.errors import CheckpointError, DiskFullError
+from bshm.errors import CheckpointError, DiskFullError, OutputError
 
 FORMAT = 1
+# Windows has no quota error.
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` beside ``path`` and move it there, so that a kill leaves the last whole checkpoint."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write ``state`` beside ``path`` and move it there, so that a kill leaves the last whole checkpoint.
+
+    Raises:
+        DiskFullError: no room for it.
+        OutputError: it cannot be written for another reason.
+    """
+    whole = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, whole)
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise DiskFullError(
-            f"the checkpoint {path} cannot be written ({error}). The one before it is untouched; "
-            "make room and start the same command again."
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.write(whole.getbuffer())
+                file.flush()
+                # The name must not be taken before the bytes are on the disk: a power cut would leave neither.
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        full = error.errno in _FULL
+        raise (DiskFullError if full else OutputError)(
+            f"the checkpoint {path} cannot be written ({error.strerror or error}). The one before it is untouched; "
+            + ("make room" if full else "choose a folder that can be written to")
+            + " and start the same command again."
         ) from error
 
 
@@ -37,12 +54,19 @@ def load(path: Path, **expected: object) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read, has another format, or an expected entry differs.
     """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}.")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(f"{path} is not a checkpoint that can be read ({error}).") from error
-    if state.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has checkpoint format {state.get('format')}; this version reads {FORMAT}.")
+        raise CheckpointError(f"{path} is not a checkpoint that can be read ({_short(error)}).") from error
+    if not isinstance(state, dict) or "format" not in state:
+        raise CheckpointError(f"{path} is a file of torch, but no checkpoint of `bshm train`.")
+    if state["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {state['format']}; this version reads {FORMAT}. "
+            "Train it anew, or use the version of bshm that made it."
+        )
     for name, value in expected.items():
         if state.get(name) != value:
             raise CheckpointError(
@@ -50,3 +74,16 @@ def load(path: Path, **expected: object) -> dict[str, Any]:
                 "Use another --out folder or the same options."
             )
     return state
+
+
+def other_shape(path: Path, error: Exception) -> CheckpointError:
+    """The error for weights that do not fit their network, as torch tells it at length."""
+    return CheckpointError(
+        f"{path} holds networks of another shape than this version of bshm trains ({_short(error)}). "
+        "Train it anew, or use the version that made it."
+    )
+
+
+def _short(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return words if len(words) <= 240 else words[:240] + " …"

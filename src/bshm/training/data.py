@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from bshm.errors import DataFolderError
 
+Item = TypeVar("Item")
 Split = Literal["train", "validation"]
 Bytes = npt.NDArray[np.uint8]
 
@@ -73,6 +74,26 @@ def _shrink(array: Bytes, longest_px: int | None) -> Bytes:
     scale = longest_px / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(array, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def some(items: Iterable[Item], name: str) -> Iterator[Item]:
+    """``items`` as they are, or an error that names their set where there is none.
+
+    Raises:
+        DataFolderError: nothing of ``name`` is on the side that was asked for.
+
+    >>> list(some("ab", "letters"))
+    ['a', 'b']
+    """
+    empty = True
+    for item in items:
+        empty = False
+        yield item
+    if empty:
+        raise DataFolderError(
+            f"no picture of {name} is on one side of the split; a set needs enough for training and validation. "
+            "docs/training.md tells how the sides are chosen."
+        )
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,10 @@ class DataFolder:
     @staticmethod
     def _index(folder: Path) -> list[dict[str, str]]:
         path = folder / "index.json"
-        entries: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+        try:
+            entries: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+        except ValueError as error:
+            raise DataFolderError(f"{path} cannot be read as JSON ({error}). Fetch it again.") from error
         return entries
 
     @staticmethod

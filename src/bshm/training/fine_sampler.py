@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bshm import geometry
-from bshm.training.data import Bytes, DataFolder
+from bshm.training.data import Bytes, DataFolder, some
 from bshm.training.scenes import Cutout, Random, Scene, composite_scene, cutout_of, decoded
 
 
@@ -31,11 +31,15 @@ class FinePools:
     @classmethod
     def load(cls, data: DataFolder, longest_px: int | None = None) -> FinePools:
         """Decode everything once; about 2 GB."""
-        london = [cutout_of(item, flush=True, white_shirt=True) for item in data.keyed("london", "train", longest_px)]
+        keyed = some(data.keyed("london", "train", longest_px), "keyed/london")
+        london = [cutout_of(item, flush=True, white_shirt=True) for item in keyed]
         # Their masks are coarse, but over a new background the alpha they were pasted with is exact: clothes, limbs
         # and shoes, which the London busts lack.
-        street = [cutout_of(item, flush=bool(item.mask[-2:].max() > 127)) for item in data.ccp("train", longest_px)]
-        return cls(london, street, [image for _, image in data.backgrounds("train", longest_px)])
+        street = [
+            cutout_of(item, flush=bool(item.mask[-2:].max() > 127))
+            for item in some(data.ccp("train", longest_px), "ccp")
+        ]
+        return cls(london, street, [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")])
 
 
 def fine_scene(pools: FinePools, size_hw: tuple[int, int], rng: Random) -> Scene:

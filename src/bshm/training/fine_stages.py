@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from bshm import geometry
 from bshm.errors import CheckpointError
 from bshm.model.matting import TILE_PX, unsure_cells
 from bshm.refine import guided_filter
 from bshm.training import checkpoints, schedule
-from bshm.training.data import Bytes, DataFolder
+from bshm.training.data import Bytes, DataFolder, some
+from bshm.training.devices import device_of
 from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
 from bshm.training.losses import (
     composition_loss,
@@ -33,20 +35,30 @@ from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.matting import MattingNetwork
 from bshm.training.network.quality import QualityNetwork
 from bshm.training.network.variants import mask_network
-from bshm.training.sampler import fix_threads
+from bshm.training.reporting import Reporter
+from bshm.training.sampler import fix_threads, start_worker
 from bshm.training.scenes import cutout_of
+from bshm.training.sheet import cutout_on_colour, levels
 
 FineStage = Literal["qun", "mrn", "joint"]
 # Side of the square whose area the quality network sees a picture at, and of the windows that it is trained on.
 QUALITY_AREA_PX = 512
 WINDOW_PX = 256
-WINDOWS = 2  # of a scene
+WINDOWS = 4  # of a scene
 CROP_PX = TILE_PX
 LEARNING: dict[FineStage, tuple[str, ...]] = {
     "qun": ("quality",),
     "mrn": ("matting",),
     "joint": ("mask", "quality", "matting"),
 }
+# What each stage may go on from: all that it leaves as it is must have learned.
+BEFORE: dict[FineStage, tuple[str, ...]] = {
+    "qun": ("mpn", "qun", "mrn", "joint"),
+    "mrn": ("qun", "mrn", "joint"),
+    "joint": ("mrn", "joint"),
+}
+# Validation pictures on the contact sheet.
+_SHOWN = 4
 
 
 class Networks(nn.Module):
@@ -58,21 +70,32 @@ class Networks(nn.Module):
         self.learning = frozenset(learning)
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
+        # No loss of these stages hears the mask network's second opinion.
+        mask.coarse_head.requires_grad_(False)
 
     @classmethod
-    def load(cls, checkpoint: Path, learning: Collection[str] = ()) -> Networks:
-        """The averaged weights of a checkpoint of any stage; what it does not have yet starts afresh.
+    def load(cls, checkpoint: Path, stage: FineStage | None = None) -> Networks:
+        """The averaged weights of a checkpoint; what it does not have yet starts afresh.
+
+        Args:
+            checkpoint: of any stage.
+            stage: that shall go on from it; None is no learning.
 
         Raises:
-            CheckpointError: it cannot be read or is of another version.
+            CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
         """
         state = checkpoints.load(checkpoint)
+        if stage is not None and state["stage"] not in BEFORE[stage]:
+            raise CheckpointError(
+                f"stage {stage} goes on from a checkpoint of {' or '.join(BEFORE[stage])}; "
+                f"{checkpoint} is of {state['stage']}."
+            )
         mask = mask_network(state["describe"]["variant"])
-        networks = cls(mask, learning)
+        networks = cls(mask, LEARNING[stage] if stage else ())
         try:
             (mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
         except RuntimeError as error:
-            raise CheckpointError(f"{checkpoint} holds networks of another shape ({error}).") from error
+            raise checkpoints.other_shape(checkpoint, error) from error
         return networks
 
     def train(self, mode: bool = True) -> Networks:
@@ -85,7 +108,7 @@ class Networks(nn.Module):
 
 def train_fine(
     data: DataFolder, out: Path, plan: schedule.Schedule, *, stage: FineStage, start: Path, workers: int = 1,
-    crops: int = 8, report: Callable[[str], None] = print,
+    crops: int = 16, report: Reporter | None = None, fabric: Fabric | None = None,
 ) -> Path:  # fmt: skip
     """One of the stages behind mask prediction.
 
@@ -93,42 +116,50 @@ def train_fine(
         stage: which networks learn.
         start: checkpoint of the stage before; its mask network gives the masks, mistakes included.
         crops: native-resolution crops of a scene, for the matting network.
+
+    Raises:
+        CheckpointError: ``start`` cannot be read or is of a stage too early.
     """
     fix_threads()
     torch.manual_seed(plan.seed)
     learning = LEARNING[stage]
-    networks = Networks.load(start, learning).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    networks = Networks.load(start, stage).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pools = FinePools.load(data)
     checks = fine_validation(data)
 
-    def batches(first: int, count: int) -> Iterable[dict[str, Tensor]]:
+    def batches(numbers: range) -> Iterable[dict[str, Tensor]]:
         dataset = FineBatches(
-            pools, scenes=plan.batch, first=first, count=count, seed=plan.seed,
+            pools, scenes=plan.batch, first=0, count=numbers.stop, seed=plan.seed,
             mask_area_px=MASK_AREA_PX, quality_area_px=QUALITY_AREA_PX,
         )  # fmt: skip
-        return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=fix_threads)
+        chosen = Subset(dataset, numbers)
+        return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
 
     def loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         assert isinstance(net, Networks)
-        total = torch.zeros(())
+        # The native pictures stay where they are: only crops of them are needed.
+        device = device_of(net)
+        names = ("whole", "whole_alpha", "middle", "middle_alpha")
+        whole, whole_alpha, middle, target = (batch[name].to(device, non_blocking=True) for name in names)
+        total = torch.zeros((), device=device)
         with torch.set_grad_enabled("mask" in learning):
-            logits = net.mask(batch["whole"])
+            # Losses are summed in single precision, whatever the networks computed in.
+            logits = net.mask(whole).float()
         if "mask" in learning:
-            total = total + mask_loss(logits, batch["whole_alpha"])
-        middle, target = batch["middle"], batch["middle_alpha"]
+            total = total + mask_loss(logits, whole_alpha)
         coarse = _damage(_resized(logits.sigmoid(), middle.shape[-2:]), target)
         if "quality" in learning:
             total = total + _learn_quality(net, middle, target, coarse)
         if "matting" in learning:
             with torch.set_grad_enabled("quality" in learning):
-                unified = net.quality(middle, coarse).sigmoid()
+                unified = net.quality(middle, coarse).float().sigmoid()
             total = total + _learn_matting(net, batch, unified, crops)
         return total
 
     return schedule.run(
         networks, plan, out, stage=stage, describe={"variant": networks.mask.encoder.variant},
         batches=batches, loss=loss, validate=lambda net: check_fine(net, checks),
-        pretrained=lambda name: name.startswith("mask."), report=report,
+        pretrained=lambda name: name.startswith("mask."), report=report, fabric=fabric,
     )  # fmt: skip
 
 
@@ -139,24 +170,25 @@ def _learn_quality(net: Networks, middle: Tensor, target: Tensor, coarse: Tensor
         return torch.stack([maps[n, :, y : y + WINDOW_PX, x : x + WINDOW_PX] for n, y, x in at])
 
     picture, true = windows(middle), windows(target)
-    unified = net.quality(picture, windows(coarse))
+    unified: Tensor = net.quality(picture, windows(coarse)).float()
     # Identity: a fine mask, as the small picture can show it, stays as it is.
-    kept = net.quality(picture, true)
+    kept: Tensor = net.quality(picture, true).float()
     consistency = (unified.sigmoid() - kept.sigmoid()).abs().mean()
     return unification_loss(unified, true) + 0.3 * unification_loss(kept, true) + 0.3 * consistency
 
 
 def _learn_matting(net: Networks, batch: dict[str, Tensor], unified: Tensor, crops: int) -> Tensor:
+    device = device_of(net)
     parts: dict[str, list[Tensor]] = {}
     for n, (image, alpha) in enumerate(zip(batch["image"], batch["alpha"], strict=True)):
-        mask = unified[n].detach()[0].numpy()
+        mask = unified[n].detach()[0].cpu().numpy()
         planes = {
             "image": image.permute(2, 0, 1),
             "alpha": alpha[None],
             "foreground": batch["foreground"][n].permute(2, 0, 1),
             "background": batch["background"][n].permute(2, 0, 1),
             "mask": _resized(unified[n : n + 1], alpha.shape)[0],
-            "guide": torch.from_numpy(guided_filter.refine(image.numpy(), np.ascontiguousarray(mask)))[None],
+            "guide": torch.from_numpy(guided_filter.refine(image.cpu().numpy(), np.ascontiguousarray(mask)))[None],
         }
         unsure = geometry.enlarge(unsure_cells(mask).astype(np.float32), (alpha.shape[0], alpha.shape[1])) > 0.5
         places = (_soft(alpha.float() / 255), torch.from_numpy(unsure))
@@ -166,8 +198,9 @@ def _learn_matting(net: Networks, batch: dict[str, Tensor], unified: Tensor, cro
             for name, plane in planes.items():
                 cut = plane[:, y : y + CROP_PX, x : x + CROP_PX]
                 parts.setdefault(name, []).append(cut.float() / 255 if cut.dtype == torch.uint8 else cut)
-    seen = {name: torch.stack(tensors).contiguous(memory_format=torch.channels_last) for name, tensors in parts.items()}
-    known = batch["known"].repeat_interleave(crops).view(-1, 1, 1, 1)
+    stacked = {name: torch.stack(tensors).to(device) for name, tensors in parts.items()}
+    seen = {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in stacked.items()}
+    known = batch["known"].to(device).repeat_interleave(crops).view(-1, 1, 1, 1)
     alpha, colour = net.matting(seen["image"], seen["mask"], seen["guide"])
     total = matting_loss(alpha, seen["alpha"])
     total = total + 0.5 * composition_loss(alpha, colour, seen["background"], seen["image"], known)
@@ -201,7 +234,7 @@ def _damage(coarse: Tensor, target: Tensor) -> Tensor:
             hard = (F.avg_pool2d(true[None], 9, stride=1, padding=4)[0] > torch.empty(()).uniform_(0.2, 0.8)).float()
             mask = F.avg_pool2d(hard[None], 3, stride=1, padding=1)[0]
         elif kind < 0.4:  # patches of doubt, and of wrong belief
-            rough = torch.randn(1, 1, 6, 6) * torch.empty(()).uniform_(0.3, 2.0)
+            rough = (torch.randn(1, 1, 6, 6) * torch.empty(()).uniform_(0.3, 2.0)).to(mask.device)
             shift = F.interpolate(rough, mask.shape[-2:], mode="bicubic", align_corners=False)[0]
             edge = F.max_pool2d(((mask > 0.02) & (mask < 0.98)).float()[None], 15, stride=1, padding=7)[0]
             mask = torch.sigmoid(torch.logit(mask, eps=0.01) + shift * edge)
@@ -213,38 +246,52 @@ def _damage(coarse: Tensor, target: Tensor) -> Tensor:
 def fine_validation(data: DataFolder) -> list[tuple[Bytes, Bytes]]:
     """Composites of people never trained on, over scenes never trained on, with exact alpha; longer side 1024."""
     rng = np.random.default_rng(21)
-    people = [cutout_of(item, flush=True, white_shirt=True) for item in data.keyed("london", "validation", None)]
-    backgrounds = [image for _, image in data.backgrounds("validation", None)]
+    held_out = some(data.keyed("london", "validation", None), "keyed/london")
+    people = [cutout_of(item, flush=True, white_shirt=True) for item in held_out]
+    backgrounds = [image for _, image in some(data.backgrounds("validation", None), "backgrounds")]
     pools = FinePools(people, people, backgrounds)
     scenes = [fine_scene(pools, (1024, 832), rng) for _ in range(12)]
     return [(scene.image, scene.alpha) for scene in scenes]
 
 
 @torch.no_grad()
-def check_fine(network: nn.Module, checks: list[tuple[Bytes, Bytes]]) -> dict[str, float]:
+def check_fine(network: nn.Module, checks: list[tuple[Bytes, Bytes]]) -> schedule.Checked:
     """Each stage's output against the exact alpha: mean absolute difference, inside the soft band, and of the steps."""
     assert isinstance(network, Networks)
     sums: dict[str, list[float]] = {}
-    for image, alpha in checks:
+    rows = []
+    for index, (image, alpha) in enumerate(checks):
         true = torch.from_numpy(alpha)[None, None].float() / 255
-        mask = network.mask(_seen(image, MASK_AREA_PX)).sigmoid()
-        middle = _seen(image, QUALITY_AREA_PX)
-        unified = network.quality(middle, _resized(mask, middle.shape[-2:])).sigmoid()
-        guide = torch.from_numpy(guided_filter.refine(image, unified[0, 0].numpy()))[None, None]
-        enlarged = _resized(unified, alpha.shape)
-        whole = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-        found, _ = network.matting(whole, enlarged, guide)
+        found, colour = _stages(network, image)
         band = F.max_pool2d(((true > 0.01) & (true < 0.99)).float(), 11, stride=1, padding=5) > 0
-        for name, value in {
-            "mask": _resized(mask, alpha.shape),
-            "unified": enlarged,
-            "guide": guide,
-            "alpha": found,
-        }.items():
+        for name, value in found.items():
             sums.setdefault(name, []).append(float((value - true).abs().mean()))
             sums.setdefault(f"band_{name}", []).append(float((value - true).abs()[band].mean()))
             sums.setdefault(f"steps_{name}", []).append(float(gradient_difference(value, true)))
-    return {name: float(np.mean(values)) for name, values in sums.items()}
+        if index < _SHOWN:
+            planes = {name: value[0, 0].numpy() for name, value in found.items()}
+            foreground = (colour[0].permute(1, 2, 0).contiguous().numpy() * 255 + 0.5).astype(np.uint8)
+            rows.append(
+                {"picture": image, "annotation": alpha}
+                | {name: levels(plane) for name, plane in planes.items()}
+                | {"cut out": cutout_on_colour(foreground, planes["alpha"])}
+            )
+    return schedule.Checked({name: float(np.mean(values)) for name, values in sums.items()}, rows)
+
+
+def _stages(network: Networks, image: Bytes) -> tuple[dict[str, Tensor], Tensor]:
+    """What each stage gives, (1, 1, H, W) on the processor, and the foreground (1, 3, H, W)."""
+    device = device_of(network)
+    mask = network.mask(_seen(image, MASK_AREA_PX).to(device)).sigmoid()
+    middle = _seen(image, QUALITY_AREA_PX).to(device)
+    unified = network.quality(middle, _resized(mask, middle.shape[-2:])).sigmoid()
+    guide = torch.from_numpy(guided_filter.refine(image, unified[0, 0].cpu().numpy()))[None, None]
+    size_hw = image.shape[:2]
+    enlarged = _resized(unified, size_hw)
+    whole = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    alpha, colour = network.matting(whole.to(device), enlarged, guide.to(device))
+    found = {"mask": _resized(mask, size_hw), "unified": enlarged, "guide": guide, "alpha": alpha}
+    return {name: value.cpu() for name, value in found.items()}, colour.cpu()
 
 
 def _seen(image: Bytes, area_px: int) -> Tensor:

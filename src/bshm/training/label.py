@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from bshm.errors import DataFolderError, MissingExtraError
+from bshm.io import sink
 from bshm.pipeline import Matting
 from bshm.training.data import PORTRAITS, Bytes, read_image, read_mask
 from bshm.types import FloatArray, Picture
@@ -83,19 +84,22 @@ def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None], *
 
     Raises:
         DataFolderError: no pictures, or one that cannot be read, or has no earlier mask.
+        OutputError: a mask cannot be written; ``DiskFullError`` where there is no room.
     """
     written = 0
     for source, image, image_out, mask_out in _pictures(data, out, by_hand=earlier is not None):
         if mask_out.exists():
             continue
-        mask_out.parent.mkdir(parents=True, exist_ok=True)
         if image_out is not None:
-            image_out.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(image_out), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])
+            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            sink.write(bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]), image_out, overwrite=True)
         mask = look(image)
         if earlier is not None:
-            mask = (mask + _earlier(data, earlier, mask_out.relative_to(out), mask.shape)) / 2
-        cv2.imwrite(str(mask_out), (mask * 255 + 0.5).astype(np.uint8))
+            before = _earlier(data, earlier, mask_out.relative_to(out), mask.shape)
+            mask = ((mask + before) / 2).astype(np.float32, copy=False)
+        # Whole or not at all: a mask that is there is not made again.
+        encoded = cv2.imencode(".png", (mask * 255 + 0.5).astype(np.uint8))[1]
+        sink.write(bytes(encoded), mask_out, overwrite=True)
         written += 1
         if written % 100 == 0:
             report(f"{written} masks, last {source}")
@@ -114,7 +118,7 @@ def _earlier(data: Path, earlier: Path, relative: Path, size_hw: tuple[int, ...]
         raise DataFolderError(
             f"the earlier mask {relative} is {mask.shape[1]}x{mask.shape[0]}, its picture {size_hw[1]}x{size_hw[0]}."
         )
-    return mask.astype(np.float32) / 255
+    return (mask.astype(np.float32) / np.float32(255)).astype(np.float32, copy=False)
 
 
 def _pictures(data: Path, out: Path, *, by_hand: bool) -> Iterator[tuple[str, Bytes, Path | None, Path]]:

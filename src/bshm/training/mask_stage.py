@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from bshm.geometry import whole_picture_size
 from bshm.training import schedule
-from bshm.training.data import Bytes, DataFolder
+from bshm.training.data import Bytes, DataFolder, some
+from bshm.training.devices import device_of
 from bshm.training.losses import mask_loss
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.variants import MaskVariant, mask_network
-from bshm.training.sampler import MaskBatches, Mixture, Pools, fix_threads
+from bshm.training.reporting import Reporter
+from bshm.training.sampler import MaskBatches, Mixture, Pools, fix_threads, start_worker
 from bshm.training.scenes import composite_scene, cutout_of, photograph
+from bshm.training.sheet import cutout_on_colour, levels
 
 # The longer side that pictures are decoded to for the networks that see the whole picture small.
 _SMALL_LONGEST_PX = 640
 # Side of the square whose area the mask network sees a picture at.
 MASK_AREA_PX = 256
+# Of each kind of validation picture, on the contact sheet.
+_SHOWN = 2
 
 
 def train_mask(
@@ -34,7 +40,8 @@ def train_mask(
     *,
     variant: MaskVariant = "lite2",
     workers: int = 1,
-    report: Callable[[str], None] = print,
+    report: Reporter | None = None,
+    fabric: Fabric | None = None,
 ) -> Path:
     """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together."""
     fix_threads()
@@ -45,27 +52,30 @@ def train_mask(
     network.encoder.load_imagenet()
     network.encoder.freeze_early()
 
-    def batches(first: int, count: int) -> Iterable[Sequence[Tensor]]:
-        dataset = MaskBatches(pools, Mixture(), plan.batch, first=first, count=count, seed=plan.seed)
-        return DataLoader(dataset, batch_size=None, num_workers=workers, worker_init_fn=fix_threads)
+    def batches(numbers: range) -> Iterable[Sequence[Tensor]]:
+        dataset = MaskBatches(pools, Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed)
+        chosen = Subset(dataset, numbers)
+        return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
 
     def loss(net: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         assert isinstance(net, MaskNetwork | LiveNetwork)
-        image, mask, weight = batch
-        fine, coarse = net.predict(image.contiguous(memory_format=torch.channels_last))
+        image, mask, weight = (each.to(device_of(net), non_blocking=True) for each in batch)
+        # Losses are summed in single precision, whatever the network computed in.
+        logits = net.predict(image.contiguous(memory_format=torch.channels_last))
+        fine, coarse = (each.float() for each in logits)
         small = [F.interpolate(x, coarse.shape[-2:], mode="area") for x in (mask, weight)]
         return mask_loss(fine, mask, weight) + 0.4 * mask_loss(coarse, *small)
 
     return schedule.run(
         network, plan, out, stage="mpn", describe={"variant": variant},
-        batches=batches, loss=loss, validate=lambda net: check_mask(net, checks), report=report,
+        batches=batches, loss=loss, validate=lambda net: check_mask(net, checks), report=report, fabric=fabric,
     )  # fmt: skip
 
 
 def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:
     """Pictures of people never trained on, by kind: (image, mask) pairs, longer side at most 640 px."""
     rng = np.random.default_rng(20)
-    backgrounds = [image for _, image in data.backgrounds("validation", _SMALL_LONGEST_PX)]
+    backgrounds = [image for _, image in some(data.backgrounds("validation", _SMALL_LONGEST_PX), "backgrounds")]
     composites = []
     for item in data.keyed("london", "validation", _SMALL_LONGEST_PX):
         person = cutout_of(item, flush=True, white_shirt=True)
@@ -81,16 +91,23 @@ def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:
 @torch.no_grad()
 def check_mask(
     network: nn.Module, checks: dict[str, list[tuple[Bytes, Bytes]]], area_px: int = MASK_AREA_PX
-) -> dict[str, float]:
-    """Mean absolute difference to the annotation, by kind of picture."""
-    figures = {}
+) -> schedule.Checked:
+    """Mean absolute difference to the annotation, by kind of picture; pairs of each kind to look at."""
+    figures, rows = {}, []
+    device = device_of(network)
     for kind, pairs in checks.items():
         errors = []
-        for image, mask in pairs:
+        for index, (image, mask) in enumerate(pairs):
             size = whole_picture_size(image.shape[0], image.shape[1], area_px)
-            whole = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+            whole = torch.from_numpy(image).permute(2, 0, 1)[None].to(device).float() / 255
             small = F.interpolate(whole, size, mode="bilinear", antialias=True, align_corners=False)
-            found = F.interpolate(network(small).sigmoid(), mask.shape, mode="bilinear", align_corners=False)
-            errors.append(float((found[0, 0] - torch.from_numpy(mask).float() / 255).abs().mean()))
+            maps = F.interpolate(network(small).sigmoid(), mask.shape, mode="bilinear", align_corners=False)
+            found = maps[0, 0].cpu()
+            errors.append(float((found - torch.from_numpy(mask).float() / 255).abs().mean()))
+            if index < _SHOWN:
+                rows.append({
+                    "picture": image, "annotation": mask, "mask": levels(found.numpy()),
+                    "cut out": cutout_on_colour(image, found.numpy()),
+                })  # fmt: skip
         figures[kind] = float(np.mean(errors)) if errors else float("nan")
-    return figures
+    return schedule.Checked(figures, rows)

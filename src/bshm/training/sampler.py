@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from bshm.training.data import Bytes, DataFolder, Labelled
+from bshm.training.data import Bytes, DataFolder, Labelled, some
+from bshm.training.interruption import ignore_signals
 from bshm.training.scenes import Cutout, Scene, composite_scene, cutout_of, empty_scene, photograph, real_scene
 
 
@@ -36,7 +37,7 @@ class Pools:
     @classmethod
     def load(cls, data: DataFolder, longest_px: int) -> Pools:
         """Decode everything once; at 640 px this takes about 3 GB."""
-        coarse = list(data.ccp("train", longest_px))
+        coarse = list(some(data.ccp("train", longest_px), "ccp"))
         label = list(data.labelled("train", longest_px))
         people = {
             "london": [
@@ -48,7 +49,7 @@ class Pools:
         # Labels whose mask is sure of itself give further faces; an unsure one would paste its background along.
         portraits = [item for item in label if item.name.startswith("portraits") and _certainty(item.mask) > 0.97]
         people["portraits"] = [cutout_of(item, flush=True) for item in portraits]
-        backgrounds = [image for _, image in data.backgrounds("train", longest_px)]
+        backgrounds = [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")]
         return cls(coarse, label, people, backgrounds, backgrounds + [image for _, image in data.animals(longest_px)])
 
 
@@ -121,10 +122,16 @@ def _certainty(mask: Bytes) -> float:
     return float((half > 0.6).mean())
 
 
-def fix_threads(_worker: int = 0) -> None:
+def fix_threads() -> None:
     """One thread a process: two threads on a busy machine wait at every barrier for each other."""
     import cv2
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     random.seed(0)
+
+
+def start_worker(_worker: int) -> None:
+    """The beginning of a process that makes samples."""
+    fix_threads()
+    ignore_signals()

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from bshm.errors import CheckpointError, OptionError, OutputError
+from bshm.io import sink
 from bshm.training import checkpoints
+from bshm.training.data import Bytes
+from bshm.training.devices import open_devices
+from bshm.training.interruption import Interruption
+from bshm.training.reporting import Lines, Reporter, Step
+from bshm.training.sheet import sheet
 
 Batch = TypeVar("Batch")
+# A cell of a contact sheet is shrunk to this.
+_CELL_PX = 448
+# What each process beside the first adds to the seed of what is drawn inside a step.
+_APART = 15_485_863
 
 
 @dataclass(frozen=True)
@@ -24,12 +37,15 @@ class Schedule:
 
     Attributes:
         steps: optimiser steps of the whole run.
-        batch: pictures a step.
+        batch: pictures a step, in each process.
         rate_encoder: learning rate of pretrained layers.
         rate: learning rate of all other layers.
         ema: decay of the running average of the weights; the average is what ships.
         save_every: steps between checkpoints and validations.
         seed: picks every sample of the run.
+
+    Raises:
+        OptionError: a count below one, or a negative seed.
     """
 
     steps: int
@@ -41,6 +57,39 @@ class Schedule:
     ema: float = 0.998
     save_every: int = 250
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        counts = {"--steps": self.steps, "--batch": self.batch, "--save-every": self.save_every}
+        for name, value in counts.items():
+            if value < 1:
+                raise OptionError(f"{name} counts from 1; got {value}.")
+        if self.seed < 0:
+            raise OptionError(f"--seed is zero or more; got {self.seed}.")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a validation found.
+
+    Attributes:
+        figures: by name.
+        rows: of the contact sheet, see ``sheet``; may be empty.
+    """
+
+    figures: Mapping[str, float]
+    rows: Sequence[Mapping[str, Bytes]] = ()
+
+
+class _Learner(nn.Module):
+    """Network and loss as one module: several processes average the gradients of what a module's call computes."""
+
+    def __init__(self, network: nn.Module, loss: Callable[[nn.Module, Any], Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self._loss = loss
+
+    def forward(self, batch: Any) -> Tensor:
+        return self._loss(self.network, batch)
 
 
 def average_of(network: nn.Module) -> dict[str, Tensor]:
@@ -64,23 +113,38 @@ def run(
     *,
     stage: str,
     describe: dict[str, Any],
-    batches: Callable[[int, int], Iterable[Batch]],
+    batches: Callable[[range], Iterable[Batch]],
     loss: Callable[[nn.Module, Batch], Tensor],
-    validate: Callable[[nn.Module], dict[str, float]],
+    validate: Callable[[nn.Module], Checked],
     pretrained: Callable[[str], bool] = lambda name: name.startswith("encoder."),
-    report: Callable[[str], None],
+    report: Reporter | None = None,
+    fabric: Fabric | None = None,
 ) -> Path:
     """Train ``network`` and return the path of its last checkpoint.
 
     Args:
-        out: folder of ``last.pt`` and ``log.jsonl``; a run that finds its checkpoint there goes on from it.
+        out: folder of ``last.pt``, ``log.jsonl`` and ``samples``; a run that finds its checkpoint there goes on from
+            it.
         stage: name kept in the checkpoint.
         describe: what else must be equal for a checkpoint to be resumed (variant, widths).
-        batches: from (first step, count of steps) to the batches.
-        loss: from (network, batch) to the scalar to make small.
-        validate: figures of the averaged network, by name.
+        batches: from the numbers of the samples to the batches.  Of P processes, process p learns from the numbers
+            p, P + p, 2P + p, …
+        loss: from (network, batch as ``batches`` gave it) to the scalar to make small; moves what it needs to the
+            network's device.
+        validate: what the averaged network does on pictures never trained on.
         pretrained: which parameter names learn at ``rate_encoder``.
+        report: whom to tell; None says lines on stdout.
+        fabric: launched devices; None is this process on the processor.
+
+    Raises:
+        CheckpointError: the one in ``out`` is of another run.
+        OutputError: ``out`` cannot be written to; ``DiskFullError`` where it is full.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint of the last step is saved.
     """
+    report = report or Lines()
+    fabric = fabric or open_devices("cpu")
+    first, processes = fabric.is_global_zero, fabric.world_size
+    network.to(fabric.device)
     encoder = [p for n, p in network.named_parameters() if p.requires_grad and pretrained(n)]
     rest = [p for n, p in network.named_parameters() if p.requires_grad and not pretrained(n)]
     optimizer = torch.optim.AdamW(
@@ -93,51 +157,114 @@ def run(
     last = out / "last.pt"
     if last.exists():
         state = checkpoints.load(last, stage=stage, describe=describe)
-        network.load_state_dict(state["network"])
-        average = {name: value.clone() for name, value in state["average"].items()}
-        optimizer.load_state_dict(state["optimizer"])
+        before = state.get("processes", 1)
+        if before != processes:
+            raise CheckpointError(
+                f"{last} is of a run with --devices {before}, and this one has {processes}: their samples are not the "
+                f"same. Go on with --devices {before}, or begin another --out folder."
+            )
+        try:
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise checkpoints.other_shape(last, error) from error
+        average = {name: value.to(fabric.device, copy=True) for name, value in state["average"].items()}
         step = int(state["step"])
-        report(f"{stage}: going on from step {step} of {schedule.steps}")
+        report.note(_going_on(stage, step, schedule, state["schedule"]))
+    _check_writable(out)
 
-    def write(figures: dict[str, float]) -> None:
+    def write(figures: Mapping[str, float]) -> None:
         checkpoints.save(last, {
-            "stage": stage, "describe": describe, "schedule": asdict(schedule), "step": step, "figures": figures,
-            "network": network.state_dict(), "average": average, "optimizer": optimizer.state_dict(),
+            "stage": stage, "describe": describe, "schedule": asdict(schedule), "step": step, "processes": processes,
+            "figures": dict(figures), "network": network.state_dict(), "average": average,
+            "optimizer": optimizer.state_dict(),
         })  # fmt: skip
 
-    out.mkdir(parents=True, exist_ok=True)
-    network.train()
-    started, seen, running = time.monotonic(), 0, 0.0
-    for batch in batches(step, schedule.steps - step):
-        factor = min(1.0, (step + 1) / schedule.warmup)
-        factor *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / schedule.steps))
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
-        # What is drawn inside a step depends on its number alone, so that a resumed run draws the same.
-        torch.manual_seed(schedule.seed * 1_000_003 + step)
-        optimizer.zero_grad(set_to_none=True)
-        value = loss(network, batch)
-        value.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        # A short memory at first, or the average would carry the untrained start along.
-        _move(average, network, min(schedule.ema, step / (step + 10)))
-        seen += schedule.batch
-        running += value.item()
-        if step % 50 == 0:
-            speed = seen / (time.monotonic() - started)
-            report(f"{stage} {step}/{schedule.steps} loss {running / 50:.4f} {speed:.1f} pictures/s")
-            running = 0.0
-        if step % schedule.save_every == 0 or step == schedule.steps:
-            learning = average_of(network)
-            network.load_state_dict(average)
-            network.eval()
-            figures = {name: round(value, 5) for name, value in validate(network).items()}
+    def check(interruption: Interruption) -> None:
+        """Validate the averaged weights, save, tell."""
+        learning = average_of(network)
+        network.load_state_dict(average)
+        network.eval()
+        try:
+            with interruption.at_once():
+                checked = validate(network)
+        except KeyboardInterrupt:
+            # Minutes that nobody waits for; the steps up to here are kept, their figures are not known.
+            interruption.asked = True
+            checked = None
+        finally:
             network.load_state_dict(learning)
             network.train()
-            write(figures)
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps({"stage": stage, "step": step, **figures}) + "\n")
-            report(f"{stage} {step}: " + "  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+        figures = {name: round(value, 5) for name, value in checked.figures.items()} if checked else {}
+        write(figures)
+        if checked is None:
+            return
+        _append(out / "log.jsonl", {"stage": stage, "step": step, **figures})
+        if checked.rows:
+            sink.write(sheet(checked.rows, _CELL_PX), out / "samples" / f"{step:06d}.jpg", overwrite=True)
+        report.checked(stage, step, figures)
+
+    learner, stepper = fabric.setup(_Learner(network, loss), optimizer)
+    network.train()
+    seen, seconds, began = 0, 0.0, time.monotonic()
+    numbers = range(step * processes + fabric.global_rank, schedule.steps * processes, processes)
+    with Interruption() as interruption:
+        for batch in batches(numbers):
+            factor = min(1.0, (step + 1) / schedule.warmup)
+            factor *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / schedule.steps))
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            # What is drawn inside a step depends on its number alone, so that a resumed run draws the same.
+            torch.manual_seed(schedule.seed * 1_000_003 + step + fabric.global_rank * _APART)
+            stepper.zero_grad(set_to_none=True)
+            value = learner(batch)
+            fabric.backward(value)
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            stepper.step()
+            step += 1
+            # A short memory at first, or the average would carry the untrained start along.
+            _move(average, network, min(schedule.ema, step / (step + 10)))
+            seen += schedule.batch * processes
+            spent = seconds + time.monotonic() - began
+            report.step(Step(stage, step, schedule.steps, value.item(), seen / spent))
+            saved = step % schedule.save_every == 0 or step == schedule.steps
+            if saved:
+                seconds = spent
+                if first:
+                    check(interruption)
+                fabric.barrier()
+                began = time.monotonic()
+            # All processes stop after the same step, or those that go on would wait for the others.
+            if fabric.strategy.reduce_boolean_decision(interruption.asked, all=False):
+                if first and not saved:
+                    write({})
+                report.note(f"{stage}: step {step} of {schedule.steps} is saved; the same command goes on from there")
+                raise KeyboardInterrupt
     return last
+
+
+def _going_on(stage: str, step: int, schedule: Schedule, before: Mapping[str, Any]) -> str:
+    now = asdict(schedule)
+    changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
+    told = f"; changed since: {', '.join(changed)}" if changed else ""
+    if step >= schedule.steps:
+        return f"{stage}: all of {schedule.steps} steps are done already{told}"
+    return f"{stage}: going on from step {step} of {schedule.steps}{told}"
+
+
+def _check_writable(out: Path) -> None:
+    """Now, and not after the hours up to the first checkpoint."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"--out {out} cannot be written to: {error.strerror or error}. Choose another folder."
+        ) from error
+
+
+def _append(log: Path, line: Mapping[str, Any]) -> None:
+    """Add a line; the file is written anew, so that a full disk leaves no half of one."""
+    before = log.read_bytes() if log.exists() else b""
+    sink.write(before + json.dumps(line).encode() + b"\n", log, overwrite=True)

@@ -162,3 +162,23 @@ class RabbitServer:
     ) -> None:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def empty(url: str) -> None:
+    """No message, job or result of an earlier test is left."""
+    from bshm.jobs.celery_app import QUEUE, make_app
+    from bshm.jobs.options import QueueOptions
+
+    if url.startswith("redis"):
+        from bshm.jobs.redis_store import connect
+
+        client = connect(url)
+        client.flushall()
+        client.close()
+        return
+    app = make_app(url, QueueOptions())
+    with app.connection_for_write() as connection:
+        bound = app.amqp.queues[QUEUE](connection.default_channel)
+        bound.declare()
+        bound.purge()
+    app.close()

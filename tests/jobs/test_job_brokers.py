@@ -14,6 +14,7 @@ import brokers
 import chaos
 import pytest
 import tiny
+from brokers import empty
 
 from bshm import errors
 from bshm.jobs import CeleryQueue, JobItem, JobRequest, Webhook, wait
@@ -25,37 +26,6 @@ LEASE_S = 1.5
 OPTIONS = QueueOptions(capacity=50, lease_s=LEASE_S, sweep_s=0.3)
 
 Server = Any
-
-
-@pytest.fixture(params=["redis", "rabbit"])
-def broker(request: pytest.FixtureRequest) -> Server:
-    """Each of the two, running and empty."""
-    server = request.getfixturevalue(f"{request.param}_server")
-    empty(server.url)
-    return server
-
-
-def empty(url: str) -> None:
-    """No message of an earlier test is left."""
-    if url.startswith("redis"):
-        from bshm.jobs.redis_store import connect
-
-        client = connect(url)
-        client.flushall()
-        client.close()
-        return
-    app = make_app(url, QueueOptions())
-    with app.connection_for_write() as connection:
-        bound = app.amqp.queues[QUEUE](connection.default_channel)
-        bound.declare()
-        bound.purge()
-    app.close()
-
-
-@pytest.fixture
-def results(broker: Server, tmp_path: Path) -> str:
-    """Redis keeps everything; RabbitMQ goes with a shared folder."""
-    return str(broker.url) if isinstance(broker, brokers.RedisServer) else f"file://{tmp_path}/store"
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from conftest import Open
 from playwright.sync_api import expect
 from studio import PERSON, Studio, portrait
 
+from bshm.server import statuses
+
 STATIC = Path(__file__).resolve().parents[2] / "src/bshm/server/static"
 PHONE = {"viewport": {"width": 360, "height": 700}, "device_scale_factor": 3, "has_touch": True, "is_mobile": True}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -112,6 +114,26 @@ def test_both_dictionaries_have_every_word_and_no_other() -> None:
     for path in (STATIC / "app").glob("*.js"):
         used |= set(re.findall(r'\bt\("([^"]+)"', path.read_text(encoding="utf-8")))
     assert used <= set(english)
+
+
+def test_what_the_server_says_of_a_problem_is_told_in_the_pages_language(open_page: Open, service: str) -> None:
+    studio = open_page(service, locale="zh-CN")
+    studio.add(("notes.jpg", b"not a picture at all\n" * 9))
+    expect(studio.get("#failed-title")).to_have_text("无法读取这张图片")
+    expect(studio.get("#failed-detail")).to_have_text("文件不是图片，或者已经损坏。请重新复制或下载后再试。")
+    studio.get("#language").click()
+    expect(studio.get("#failed-title")).to_have_text("The picture cannot be read")
+    expect(studio.get("#failed-detail")).to_contain_text("JPEG")
+
+
+def test_every_problem_that_a_picture_may_have_is_told_in_chinese() -> None:
+    text = (STATIC / "app/words/zh-problems.js").read_text(encoding="utf-8")
+    known = set(re.findall(r'^  "?([a-z-]+)"?: \["[^"]+", "[^"]+"\],$', text, re.M))
+    codes = {statuses.problem_type(kind("")).rpartition(":")[2] for kind in statuses.OF_ERROR} | {"field", "internal"}
+    # The page sends no URLs, makes no jobs, writes nothing and does not hear what it hung up on.
+    others = {"url-refused", "fetch", "source-not-found", "output-exists", "client-gone"}
+    others |= {"job-not-found", "job-unfinished", "idempotency", "queue-full", "queue-unavailable"}
+    assert known == codes - others
 
 
 def test_the_theme_follows_the_system_and_the_button(open_page: Open, service: str) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,48 +13,12 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from live_service import Process
 from sent import opened
-
-import bshm
 
 SAMPLE = Path(__file__).parents[2] / "image-matting" / "1.png"
 
 pytestmark = pytest.mark.real
-
-
-class Process:
-    """One `bshm serve`."""
-
-    def __init__(self, folder: Path, *words: str, **variables: str) -> None:
-        self.log = folder / "log"
-        environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), **variables}
-        environment |= {"XDG_DATA_HOME": str(folder), "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = str(Path(bshm.__file__).parents[1])
-        command = [sys.executable, "-m", "bshm.cli", "serve", "--port", "0", *words]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=log)
-        self.url = self._url()
-
-    def _url(self) -> str:
-        for _ in range(600):
-            found = re.search(r"http://[0-9.:]+", self.log.read_text())
-            if found and self._answers(found[0]):
-                return found[0]
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise AssertionError(f"it did not start: {self.log.read_text()}")
-
-    def _answers(self, url: str) -> bool:
-        try:
-            return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def end(self, how: int) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        return self.process.wait(60)
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import pytest
 from sent import picture
 
-from bshm.io.fetch import Fetched, Validators, fetch_if_changed
+from bshm.io.fetch import Fetched, Validators, fetch_if_changed, is_public
 from bshm.options import Limits
 
 NOT_PUBLIC = [
@@ -27,6 +30,16 @@ NOT_PUBLIC = [
     "http://192.168.1.1/a.png",
     "http://100.64.0.1/a.png",
     "http://169.254.169.254/latest/meta-data/",
+    "http://100.127.255.254/a.png",
+    "http://198.18.0.1/a.png",
+    "http://224.0.0.1/a.png",
+    "http://255.255.255.255/a.png",
+    "http://[::]/a.png",
+    "http://[64:ff9b::a9fe:a9fe]/a.png",
+    "http://[64:ff9b::6440:1]/a.png",
+    "http://[2002:a00:1::1]/a.png",
+    "http://[2001:db8::1]/a.png",
+    "http://[::ffff:10.0.0.1]/a.png",
     "http://[fd00::1]/a.png",
     "http://[fe80::1]/a.png",
     "http://0x7f000001/a.png",
@@ -57,6 +70,119 @@ def test_the_guard_stands_before_every_way_in(start: Any, url: str) -> None:
         assert 400 <= answer.status_code < 500, answer.text
         # What names resolve to in here is nobody's business.
         assert "10.0.0" not in answer.text.replace(url, "")
+
+
+def only_the_first_hop_is_trusted(url: str, limits: Limits, known: Validators | None) -> Fetched:
+    """The real guard, but for the address of the test's own server, which sends the client elsewhere."""
+    hops: list[str] = []
+
+    def is_allowed(address: str) -> bool:
+        hops.append(address)
+        return len(hops) == 1 or is_public(address)
+
+    return fetch_if_changed(url, limits=limits, known=known, _is_allowed=is_allowed)
+
+
+@pytest.mark.parametrize(
+    "url", [each for each in NOT_PUBLIC if "\\" not in each and each not in ("http://", "not a url")]
+)
+def test_a_redirect_to_what_is_not_public_is_refused_at_every_way_in(start: Any, url: str) -> None:
+    class Elsewhere(Pictures):
+        def do_GET(self) -> None:
+            self.server.asked.append(self.path)  # type: ignore[attr-defined]
+            self.send_response(302)
+            self.send_header("Location", url)
+            self.end_headers()
+
+    client = start(fetch=only_the_first_hop_is_trusted, allow_urls=True, url_timeout_s=5, jobs=True)
+    with serving(Elsewhere) as (first, asked):
+        answers = [
+            client.post("/matte", data={"image_url": first}),
+            client.post("/matte", files={"image": picture()}, data={"background": first}),
+            client.post("/v1.0/removebg", data={"image_url": first}),
+            client.post("/v1.0/removebg", files={"image_file": picture()}, data={"bg_image_url": first}),
+            client.post("/jobs", data={"image_url": first}),
+            client.post("/jobs", files={"image": picture()}, data={"background": first}),
+        ]
+    assert asked == ["/a.png"] * len(answers)  # each was sent on, and none came back here
+    assert [answer.status_code for answer in answers] == [422, 422, 400, 400, 422, 422]
+    assert all("10.0.0" not in answer.text and "passwd" not in answer.text for answer in answers)
+
+
+def test_a_name_is_looked_up_once_and_its_address_pinned(start: Any) -> None:
+    class One(Pictures):
+        data = picture()
+
+    looked_up: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        looked_up.append(host)
+        # Whoever asks twice is sent inside (DNS rebinding).
+        return ["127.0.0.1"] if len(looked_up) == 1 else ["10.0.0.1"]
+
+    def fetch(url: str, limits: Limits, known: Validators | None) -> Fetched:
+        return fetch_if_changed(
+            url, limits=limits, known=known, _resolve=resolve, _is_allowed=lambda address: address == "127.0.0.1"
+        )
+
+    client = start(fetch=fetch, allow_urls=True)
+    with serving(One) as (url, asked):
+        named = url.replace("127.0.0.1", "pictures.test")
+        assert client.post("/matte", data={"image_url": named}).status_code == 200
+        assert (looked_up, len(asked)) == (["pictures.test"], 1)
+        again = client.post("/matte", data={"image_url": named, "alpha": "1"})
+    assert again.status_code == 422 and len(asked) == 1 and "10.0.0.1" not in again.text
+
+
+def test_bytes_pixels_and_time_of_a_download_have_caps(start: Any) -> None:
+    class Large(Pictures):
+        data = picture((400, 300))
+
+    class Slow(Pictures):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"\x89PNG\r\n\x1a\n")
+                    threading.Event().wait(0.1)
+
+    few_bytes = start(fetch=loopback_too, allow_urls=True, max_upload_bytes=1024)
+    few_pixels = start(fetch=loopback_too, allow_urls=True, max_pixels=400 * 300 - 1)
+    little_time = start(fetch=loopback_too, allow_urls=True, url_timeout_s=1)
+
+    class Heavy(Pictures):
+        data = picture() + bytes(2000)
+
+    with serving(Heavy) as (url, _):
+        assert few_bytes.post("/matte", data={"image_url": url}).status_code == 413
+    with serving(Large) as (url, _):
+        assert few_pixels.post("/matte", data={"image_url": url}).status_code == 413
+    with serving(Slow) as (url, _):
+        began = time.monotonic()
+        assert little_time.post("/matte", data={"image_url": url}).status_code == 424
+        assert time.monotonic() - began < 5
+
+
+def test_a_slow_name_server_holds_nobody_else_up(start: Any) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def fetch(url: str, limits: Limits, known: Validators | None) -> Fetched:
+        def resolve(host: str, port: int) -> list[str]:
+            asked.set()
+            answer.wait(20)
+            return ["10.0.0.1"]
+
+        return fetch_if_changed(url, limits=limits, known=known, _resolve=resolve)
+
+    client = start(fetch=fetch, allow_urls=True)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.post, "/matte", data={"image_url": "http://slow.test/a.png"})
+        assert asked.wait(10)
+        assert client.post("/matte", files={"image": picture()}).status_code == 200
+        assert not waiting.done()
+        answer.set()
+        assert waiting.result(20).status_code == 422
 
 
 def test_urls_are_off_unless_asked_for(start: Any) -> None:

@@ -15,7 +15,7 @@ import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
-import { currentLanguage, onLanguage, preferredLanguage, setLanguage, t } from "./words.js";
+import { currentLanguage, onLanguage, preferredLanguage, problemWords, setLanguage, t } from "./words.js";
 import { Work } from "./work.js";
 
 const MODES = { "tab-background": "look", "tab-touch": "paint", "tab-crop": "crop" };
@@ -167,9 +167,13 @@ function showPreview() {
 }
 
 function wordsFor(entry) {
-  const { kind, title, detail, status } = entry.problem;
+  const { kind, title, detail, status, code } = entry.problem;
   if (kind === "server") {
-    return { title: title || t("failed.server"), detail: detail || t("failed.status", { status }) };
+    const [ownTitle, ownDetail] = problemWords(code);
+    return {
+      title: ownTitle || title || t("failed.server"),
+      detail: ownDetail || detail || t("failed.status", { status }),
+    };
   }
   return { title: t(`failed.${kind}`), detail: t(`failed.${kind}.detail`) };
 }

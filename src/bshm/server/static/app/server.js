@@ -2,13 +2,15 @@
 
 /** What went wrong, in words that can be shown. */
 export class Problem extends Error {
-  /** @param {{kind: "server" | "offline" | "key" | "answer", title?: string, detail?: string, status?: number}} what */
-  constructor({ kind, title = "", detail = "", status = 0 }) {
+  /** @param {{kind: "server" | "offline" | "key" | "answer", title?: string, detail?: string, status?: number,
+   *   code?: string}} what code: the stable last word of the problem's type */
+  constructor({ kind, title = "", detail = "", status = 0, code = "" }) {
     super(detail || title || kind);
     this.kind = kind;
     this.title = title;
     this.detail = detail;
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -108,7 +110,8 @@ async function problem({ status, blob, header }, kind) {
   const said = { kind, status };
   if ((header("Content-Type") ?? "").includes("json")) {
     try {
-      const { title, detail } = JSON.parse(await blob.text());
+      const { type, title, detail } = JSON.parse(await blob.text());
+      if (typeof type === "string") said.code = type.slice(type.lastIndexOf(":") + 1);
       if (typeof title === "string") said.title = title;
       if (typeof detail === "string") said.detail = detail;
     } catch {

@@ -2,8 +2,11 @@
 
 import { EN } from "./words/en.js";
 import { ZH } from "./words/zh.js";
+import { ZH_PROBLEMS } from "./words/zh-problems.js";
 
 const LANGUAGES = { en: EN, zh: ZH };
+// What the server says of a problem is in English.
+const PROBLEMS = { en: {}, zh: ZH_PROBLEMS };
 // What <html lang> says; the dictionary is in simplified characters.
 const TAGS = { en: "en", zh: "zh-Hans" };
 
@@ -15,6 +18,11 @@ export function t(key, values = {}) {
   const words = LANGUAGES[language][key];
   if (words === undefined) throw new Error(`no words for ${key} in ${language}`);
   return words.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+/** Title and advice for a problem of the server by its code; empty where its own words have to do. */
+export function problemWords(code) {
+  return Object.hasOwn(PROBLEMS[language], code) ? PROBLEMS[language][code] : [];
 }
 
 export function currentLanguage() {

@@ -48,8 +48,8 @@ COLUMNS = (
 BAND_COLUMNS = COLUMNS[:3]
 
 
-def table(result: EvaluationResult) -> str:
-    """The means of every model, over all pictures and by kind, and what failed.
+def table(result: EvaluationResult, *, by_kind: bool = True) -> str:
+    """The means of every model, over all pictures and, unless ``by_kind`` is off, by kind; and what failed.
 
     >>> from bshm.evaluation.metrics import compare
     >>> from bshm.evaluation.report import Row
@@ -64,11 +64,44 @@ def table(result: EvaluationResult) -> str:
     Means over the pictures. band: within the unknown band. bad: share of pictures with a MAD over 0.1. time: median.
     """
     lines = [_titles(), _units()]
-    kinds: list[str | None] = [None, *result.kinds] if len(result.kinds) > 1 else [None]
+    kinds: list[str | None] = [None, *result.kinds] if by_kind and len(result.kinds) > 1 else [None]
     for kind in kinds:
         for model in result.models:
             lines.append(_line(result, model, kind))
     return _aligned(lines) + "\n\n" + _notes(result)
+
+
+def matrix(result: EvaluationResult, column: Column, *, band: bool = False) -> str:
+    """One figure of every model on every kind of picture: a line for each model, a column for each kind.
+
+    Args:
+        result: from ``report.evaluate``.
+        column: which figure, one of ``COLUMNS``.
+        band: within the unknown band alone.
+
+    >>> from bshm.evaluation.metrics import compare
+    >>> from bshm.evaluation.report import Row
+    >>> import numpy as np
+    >>> off = [compare(np.zeros((10, 10)), np.full((10, 10), by)) for by in (0.02, 0.04)]
+    >>> rows = (Row("a", "group", (10, 10), "ours", off[0], 1.0), Row("b", "small", (10, 10), "ours", off[1], 1.0))
+    >>> print(matrix(EvaluationResult(("ours",), rows), COLUMNS[0]))
+    MAD, 1e-3  pictures    all  group  small
+    ----------------------------------------
+    ours              2  30.00  20.00  40.00
+    """
+    kinds: list[str | None] = [None, *result.kinds]
+    title = f"{'band ' if band else ''}{column.title}, {column.unit}"
+    lines = [[title, "pictures", *(kind or "all" for kind in kinds)]]
+    for model in result.models:
+        found = [result.summary(model, kind=kind, band=band) for kind in kinds]
+        lines.append(
+            [
+                model,
+                str(found[0].pictures if found[0] else 0),
+                *(column.text(one.mean if one else None) for one in found),
+            ]
+        )
+    return _aligned(lines, words=1, heading=1)
 
 
 def _titles() -> list[str]:
@@ -95,18 +128,18 @@ def _line(result: EvaluationResult, model: str, kind: str | None) -> list[str]:
     ]
 
 
-def _aligned(lines: list[list[str]]) -> str:
-    """Words to the left, figures to the right, a rule below the two lines of heading."""
+def _aligned(lines: list[list[str]], *, words: int = 2, heading: int = 2) -> str:
+    """Columns of words to the left, figures to the right, a rule below the lines of heading."""
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     rendered = [
         "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
+            cell.ljust(width) if place < words else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
     rule = "-" * max(len(line) for line in rendered)
-    return "\n".join([*rendered[:2], rule, *rendered[2:]])
+    return "\n".join([*rendered[:heading], rule, *rendered[heading:]])
 
 
 def _notes(result: EvaluationResult) -> str:

@@ -1,10 +1,11 @@
 """The service: beside a process a request, latency by connections, memory over a thousand requests, overload.
 
-    python -m benchmarks.service [--out benchmarks/results/service.json] [--quick]
+    python -m benchmarks.service [--out benchmarks/results/service.json] [--quick] [--only PART ...]
 
 Everything runs on this machine and talks over 127.0.0.1 alone; every loop is bounded in count and time.  Method: the
 two sides of a ratio take turns, each for several rounds, and the median of the rounds' ratios counts; latencies are
-those that a client sees, connection kept open, cache off unless it says otherwise.
+those that a client sees, connection kept open, cache off unless it says otherwise.  Beside each part stand the load
+averages before and after it: on a machine that does other work, believe ratios and seconds of the processor.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def service(*words: str) -> Iterator[tuple[int, int]]:
 
 
 def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
-    for _ in range(1200):
+    for _ in range(6000):
         found = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text())
         if found:
             try:
@@ -121,7 +122,7 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
                 pass
         if process.poll() is not None:
             break
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise SystemExit(log.read_text())
 
 
@@ -169,6 +170,28 @@ def load(port: int, bodies: list[bytes], connections: int) -> tuple[float, list[
     with ThreadPoolExecutor(connections) as pool:
         found = list(pool.map(one, bodies))
     return time.perf_counter() - started, found
+
+
+def startup(rounds: int) -> dict[str, Any]:
+    """From the start of the process to the first 200 of /readyz, in turns with importing what it cannot do without."""
+    imports = [sys.executable, "-c", "import cv2, fastapi, numpy, onnxruntime, uvicorn"]
+    ready, processor, bare = [], [], []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        subprocess.run(imports, check=True)
+        bare.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        with service() as (_, pid):
+            ready.append(time.perf_counter() - started)
+            # User and system time, fields 14 and 15 of proc(5); the name before them may hold blanks.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            processor.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    return {
+        "ready_s": _rounded(ready),
+        "processor_s": _rounded(processor),
+        "imports_alone_s": _rounded(bare),
+        "ratio_to_imports": round(statistics.median(a / b for a, b in zip(ready, bare, strict=True)), 2),
+    }
 
 
 def against_processes(rounds: int, requests: int, connections: int = 4) -> dict[str, Any]:
@@ -323,20 +346,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "service.json")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything: does it run?")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="these parts; the others stay as the file has them")
     arguments = parser.parse_args()
     part = 0.1 if arguments.quick else 1.0
     parts: dict[str, Callable[[], Any]] = {
+        "startup": lambda: startup(max(2, int(7 * part))),
         "against_a_process_a_request": lambda: against_processes(max(1, int(3 * part)), max(8, int(16 * part))),
         "latency": lambda: latencies(max(8, int(40 * part))),
         "steadiness": lambda: steadiness(max(200, int(1000 * part))),
         "overload": lambda: overload(max(5.0, 60 * part)),
     }
-    report: dict[str, Any] = {
+    if unknown := set(arguments.only or ()) - set(parts):
+        parser.error(f"--only takes {', '.join(parts)}; got {', '.join(sorted(unknown))}.")
+    report: dict[str, Any] = {}
+    if arguments.only and arguments.out.is_file():
+        report = json.loads(arguments.out.read_text(encoding="utf-8"))
+    report |= {
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
     }
-    for name, measure in parts.items():
-        report[name] = measure()
+    loads = report.setdefault("load_average", {})
+    for name in arguments.only or parts:
+        before = os.getloadavg()[0]
+        report[name] = parts[name]()
+        loads[name] = _rounded([before, os.getloadavg()[0]])
         print(
             name,
             json.dumps(

@@ -26,7 +26,7 @@ from bshm.errors import (
 from bshm.evaluation import command, gallery, record
 from bshm.evaluation.pairs import Pair, Sample
 from bshm.evaluation.report import EvaluationResult, Examined, evaluate
-from bshm.evaluation.table import table
+from bshm.evaluation.table import BAND_COLUMNS, COLUMNS, matrix, table
 from bshm.types import FloatArray, Picture, Run
 
 SIZE = 96
@@ -253,6 +253,18 @@ def test_the_table_has_a_line_for_every_model_and_kind_and_names_what_failed(fol
     assert lines[3].split()[3:9] == ["0.00", "0.00", "0.00", "0.00", "0.00", "100.00"]
     assert "Not measured: portrait/6" in text
     assert text.isascii()
+
+
+def test_the_matrix_has_the_figures_of_the_table_and_the_table_can_leave_kinds_out(folder: Path) -> None:
+    result = measured(folder, models=["perfect", "ours"])
+    title, _, _, ours = (line.split() for line in matrix(result, COLUMNS[0]).splitlines())
+    assert title[-3:] == ["all", "group", "portrait"]
+    lines = [line.split() for line in table(result).splitlines() if " ours " in line]
+    assert ours == ["ours", "6", *(line[3] for line in lines)]
+    within = matrix(result, BAND_COLUMNS[0], band=True).splitlines()[-1].split()
+    assert within[2:] == [line[9] for line in lines]
+    short = [line.split() for line in table(result, by_kind=False).splitlines() if " ours " in line]
+    assert short == lines[:1]
 
 
 # -- the gallery ---------------------------------------------------------------------------------------------------

@@ -43,9 +43,7 @@ def parser() -> Parser:
     inputs.add_argument(
         "--start", type=Path, metavar="FILE", help="checkpoint of the stage before; all stages but mpn need it"
     )
-    inputs.add_argument(
-        "--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/"
-    )
+    inputs.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/")
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
     options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 3 else)")

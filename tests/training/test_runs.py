@@ -3,117 +3,244 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from bshm.errors import CheckpointError, DiskFullError
+from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError
 from bshm.pipeline import Matting
-from bshm.training import checkpoints, export, stages
+from bshm.training import checkpoints, export, fine_stages
 from bshm.training.data import DataFolder
+from bshm.training.mask_stage import train_mask
+from bshm.training.reporting import Silent, Step
 from bshm.training.schedule import Schedule
 from bshm.weights import catalogue
 
+MASK_PLAN = Schedule(steps=4, batch=2, warmup=1, save_every=2)
+FINE_PLAN = Schedule(steps=2, batch=1, warmup=1, save_every=2)
+AFTER = {"qun": "mpn", "mrn": "qun", "joint": "mrn"}
+PREFIXES = {"qun": ("quality.",), "mrn": ("matting.",), "joint": ("mask.", "quality.", "matting.")}
 
-def quiet(_: str) -> None:
-    pass
+
+class At(Silent):
+    """Does something when a step is done."""
+
+    def __init__(self, number: int, act: Callable[[], None]) -> None:
+        self.number, self.act = number, act
+
+    def step(self, step: Step) -> None:
+        if step.number == self.number:
+            self.act()
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_validation() -> Iterator[None]:
+    """One validation picture in place of twelve: what is checked here is that they are looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        whole = fine_stages.check_fine
+        patch.setattr(fine_stages, "check_fine", lambda network, checks: whole(network, checks[:1]))
+        yield
+
+
+def fine(data_root: Path, out: Path, stage: str, start: Path, report: Silent | None = None) -> Path:
+    return fine_stages.train_fine(
+        DataFolder(data_root), out, FINE_PLAN, stage=stage, start=start, workers=0, crops=2, report=report or Silent()  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def trained(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Checkpoints of the mask network and of the two behind it, after a few steps."""
+def trained(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The last checkpoint of each stage after a few steps."""
     out = tmp_path_factory.mktemp("runs")
     data = DataFolder(data_root)
-    plan = Schedule(steps=4, batch=2, warmup=1, save_every=2)
-    mask = stages.train_mask(data, out / "mpn", plan, variant="lite0", workers=0, report=quiet)
-    plan = Schedule(steps=2, batch=1, warmup=1, save_every=1)
-    fine = stages.train_fine(data, out / "fine", plan, mask=mask, workers=0, crops=1, report=quiet)
-    return mask, fine
+    found = {"mpn": train_mask(data, out / "mpn", MASK_PLAN, variant="lite0", workers=0, report=Silent())}
+    for stage, before in AFTER.items():
+        found[stage] = fine(data_root, out / stage, stage, found[before])
+    return found
 
 
-def test_figures_are_logged_at_every_save(trained: tuple[Path, Path]) -> None:
-    lines = [json.loads(line) for line in (trained[0].parent / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 4]
-    assert all(0 <= line["composites"] <= 1 for line in lines)
+def weights(path: Path) -> Mapping[str, torch.Tensor]:
+    average: Mapping[str, torch.Tensor] = checkpoints.load(path)["average"]
+    return average
 
 
-def test_a_killed_run_ends_where_an_undisturbed_one_does(
-    data_root: Path, tmp_path: Path, trained: tuple[Path, Path]
+@pytest.mark.parametrize("stage", ["mpn", *AFTER])
+def test_figures_and_a_sheet_are_left_at_every_save(trained: dict[str, Path], stage: str) -> None:
+    folder = trained[stage].parent
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    steps = [2, 4] if stage == "mpn" else [2]
+    assert [line["step"] for line in lines] == steps
+    assert all(0 <= line["composites" if stage == "mpn" else "alpha"] <= 1 for line in lines)
+    assert [path.name for path in sorted((folder / "samples").iterdir())] == [f"{step:06d}.jpg" for step in steps]
+    page = cv2.imread(str(folder / "samples" / "000002.jpg"))
+    # picture, annotation, then mask or the four stages, and the cut-out, in cells of 448 px and gaps of 6.
+    assert page is not None
+    assert page.shape[1] == (4 if stage == "mpn" else 7) * 454
+
+
+@pytest.mark.parametrize("stage", AFTER)
+def test_a_stage_changes_its_networks_and_no_other(trained: dict[str, Path], stage: str) -> None:
+    before, after = weights(trained[AFTER[stage]]), weights(trained[stage])
+    if AFTER[stage] == "mpn":
+        before = {f"mask.{name}": value for name, value in before.items()}
+    changed = {name.partition(".")[0] + "." for name in before if not torch.equal(before[name], after[name])}
+    if stage == "qun":
+        # The quality network had not begun; that it learned is seen against its untrained head of zeros.
+        assert after["quality.head.weight"].abs().max() > 0
+        assert changed == set()
+    else:
+        assert changed == set(PREFIXES[stage])
+
+
+def test_a_terminated_mask_run_ends_where_an_undisturbed_one_does(
+    data_root: Path, tmp_path: Path, trained: dict[str, Path]
 ) -> None:
     data = DataFolder(data_root)
-
-    class Killed(Exception):
-        pass
-
-    def die(line: str) -> None:
-        if line.startswith("mpn 2:"):
-            raise Killed
-
-    plan = Schedule(steps=4, batch=2, warmup=1, save_every=2)
-    with pytest.raises(Killed):
-        stages.train_mask(data, tmp_path, plan, variant="lite0", workers=0, report=die)
-    again = stages.train_mask(data, tmp_path, plan, variant="lite0", workers=0, report=quiet)
-    ours, theirs = (checkpoints.load(path)["average"] for path in (again, trained[0]))
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    with pytest.raises(KeyboardInterrupt):
+        train_mask(data, tmp_path, MASK_PLAN, variant="lite0", workers=1, report=At(3, terminate))
+    assert checkpoints.load(tmp_path / "last.pt")["step"] == 3
+    again = weights(train_mask(data, tmp_path, MASK_PLAN, variant="lite0", workers=0, report=Silent()))
+    whole = weights(trained["mpn"])
+    assert again.keys() == whole.keys()
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [2, 4]
 
 
-def test_a_checkpoint_of_another_network_is_refused(trained: tuple[Path, Path], data_root: Path) -> None:
-    plan = Schedule(steps=4, batch=2)
-    with pytest.raises(CheckpointError, match=r"variant.*lite0.*lite2"):
-        stages.train_mask(DataFolder(data_root), trained[0].parent, plan, variant="lite2", workers=0, report=quiet)
+def test_a_terminated_fine_run_ends_where_an_undisturbed_one_does(
+    data_root: Path, tmp_path: Path, trained: dict[str, Path]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fine(data_root, tmp_path, "joint", trained["mrn"], At(1, terminate))
+    again, whole = weights(fine(data_root, tmp_path, "joint", trained["mrn"])), weights(trained["joint"])
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path, trained: tuple[Path, Path]) -> None:
-    cut = tmp_path / "cut.pt"
-    cut.write_bytes(trained[0].read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"cut\.pt"):
-        checkpoints.load(cut)
+def test_a_kill_while_saving_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, pathlib\nfrom bshm.training import checkpoints\n"
+        "path = pathlib.Path(sys.argv[1])\ncheckpoints.save(path, {'step': 1})\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), 9)\ncheckpoints.save(path, {'step': 2})\n"
+    )
+    path = tmp_path / "last.pt"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], timeout=600, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert checkpoints.load(path)["step"] == 1
+    checkpoints.save(path, {"step": 3})
+    assert [each.name for each in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "last.pt"
     checkpoints.save(path, {"step": 1})
 
-    def full(*_: object, **__: object) -> None:
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(DiskFullError, match="untouched"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError, match=r"No space left.*untouched.*make room"):
         checkpoints.save(path, {"step": 2})
     monkeypatch.undo()
     assert checkpoints.load(path)["step"] == 1
     assert [each.name for each in tmp_path.iterdir()] == ["last.pt"]
 
 
-@pytest.fixture(scope="module")
-def exported(trained: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    export.write("small", *trained, folder, purpose="a test", date="2026-01-01")
-    return folder
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_first_step(
+    data_root: Path, tmp_path: Path, trained: dict[str, Path]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        fine(data_root, tmp_path / "file" / "out", "qun", trained["mpn"], At(1, lambda: pytest.fail("it has learned")))
+
+
+def test_a_checkpoint_of_another_network_is_refused(trained: dict[str, Path], data_root: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"variant.*lite0.*lite2"):
+        train_mask(DataFolder(data_root), trained["mpn"].parent, MASK_PLAN, variant="lite2", workers=0, report=Silent())
+
+
+def altered(source: Path, target: Path, change: Callable[[dict[str, object]], object]) -> Path:
+    state = torch.load(source, weights_only=True)
+    change(state)
+    torch.save(state, target)
+    return target
+
+
+def test_checkpoints_that_are_none_are_refused(tmp_path: Path, trained: dict[str, Path]) -> None:
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*gone\.pt"):
+        checkpoints.load(tmp_path / "gone.pt")
+    cut = tmp_path / "cut.pt"
+    cut.write_bytes(trained["mpn"].read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"cut\.pt is not a checkpoint"):
+        checkpoints.load(cut)
+    torch.save(torch.zeros(3), tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=r"no checkpoint of `bshm train`"):
+        checkpoints.load(tmp_path / "other.pt")
+    old = altered(trained["mpn"], tmp_path / "old.pt", lambda state: state.update(format=0))
+    with pytest.raises(CheckpointError, match="format 0; this version reads 1"):
+        checkpoints.load(old)
+
+
+def test_a_stage_starts_behind_those_that_it_needs(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"stage mrn goes on from .*qun or mrn or joint; .* is of mpn"):
+        fine(data_root, tmp_path, "mrn", trained["mpn"])
+    with pytest.raises(CheckpointError, match=r"stage joint goes on from .*mrn or joint; .* is of qun"):
+        fine(data_root, tmp_path, "joint", trained["qun"])
+
+
+def test_a_start_of_another_shape_is_refused(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
+    def widen(state: dict[str, object]) -> None:
+        state["average"]["quality.head.weight"] = torch.zeros(2, 2, 3, 3)  # type: ignore[index]
+
+    start = altered(trained["qun"], tmp_path / "wide.pt", widen)
+    with pytest.raises(CheckpointError, match=r"wide\.pt holds networks of another shape.*quality\.head\.weight"):
+        fine(data_root, tmp_path / "out", "mrn", start)
+
+
+def test_a_set_without_pictures_on_one_side_is_named(data_root: Path, tmp_path: Path, trained: dict[str, Path]) -> None:
+    data = Path(shutil.copytree(data_root, tmp_path / "data"))
+    for path in (data / "backgrounds" / "rooms").iterdir():
+        path.unlink()
+    with pytest.raises(DataFolderError, match="no picture of backgrounds"):
+        fine(data, tmp_path / "out", "qun", trained["mpn"])
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_exported_set_runs_and_says_what_it_is(exported: Path) -> None:
+@pytest.mark.parametrize(
+    ("stage", "roles"),
+    [("mpn", ["mask"]), ("qun", ["mask", "quality"]), ("mrn", ["mask", "quality", "matting"])],
+)
+def test_an_exported_set_runs_and_says_what_it_is(
+    trained: dict[str, Path], tmp_path: Path, stage: str, roles: list[str]
+) -> None:
     from bshm.model.predictor import Predictor
 
-    card = catalogue.find("small", exported)
-    assert set(card.networks) == {"mask", "quality", "matting"}
+    export.write("small", trained[stage], tmp_path, purpose="a test", date="2026-01-01")
+    card = catalogue.find("small", tmp_path)
+    assert list(card.networks) == roles
     assert all(network.parity <= export.TOLERANCE for network in card.networks.values())
     matting = Matting(predictor=Predictor.open(card, "cpu"))
     matte = matting.matte(np.random.default_rng(0).integers(0, 255, (300, 200, 3), dtype=np.uint8))
     assert matte.alpha.shape == (300, 200)
-    assert list(matte.ran.timings_ms) == ["decode", "mask", "quality", "matting", "foreground"]
+    assert [name for name in matte.ran.timings_ms if name in ("mask", "quality", "matting")] == roles
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_network_that_computes_something_else_is_refused(
-    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", 0.0)
     with pytest.raises(export.ParityError, match="differs from PyTorch"):
-        export.write("small", *trained, tmp_path)
+        export.write("small", trained["mpn"], tmp_path)
     assert not (tmp_path / "small.json").exists()

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from bshm.training.data import DataFolder
 from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
+from bshm.training.fine_stages import _corner
 from bshm.training.sampler import MaskBatches, Mixture, Pools
 from bshm.training.scenes import placement, warp
 
@@ -48,21 +51,25 @@ def test_composites_are_alpha_times_foreground_plus_the_rest(fine: FinePools) ->
         assert float(np.abs(made - scene.image).mean()) < 14
 
 
-def test_crops_and_windows_are_the_same_place(fine: FinePools) -> None:
-    batch = FineBatches(
-        fine, scenes=1, crops=2, first=0, count=1, seed=1, mask_area_px=256, quality_area_px=512
-    )[0]  # fmt: skip
-    assert batch["window"].shape == (1, 3, 256, 256)
-    assert batch["crop"].shape == (2, 3, 192, 192)
-    import torch.nn.functional as F
+def test_the_small_pictures_show_what_the_native_one_does(fine: FinePools) -> None:
+    batch = FineBatches(fine, scenes=1, first=0, count=1, seed=1, mask_area_px=256, quality_area_px=512)[0]
+    native = batch["alpha"][0, None, None].float() / 255
+    for name in ("whole", "middle"):
+        small = batch[f"{name}_alpha"]
+        assert batch[name].shape[-2:] == small.shape[-2:]
+        enlarged = F.interpolate(small, native.shape[-2:], mode="bilinear", align_corners=False)
+        # Soft edges are coarser; a shift of ten pixels would give 0.03 and more.
+        assert float((enlarged - native).abs().mean()) < 0.02
 
-    from bshm.training.stages import _cut
 
-    enlarged = _cut(batch["window_alpha"].repeat(2, 1, 1, 1), batch["crop_box"], (192, 192))
-    blurred = F.avg_pool2d(batch["crop_alpha"], 9, stride=1, padding=4)
-    inner = (..., slice(8, -8), slice(8, -8))
-    # The window is up to three times coarser: a soft edge differs, a shift of ten pixels would give 0.05 and more.
-    assert float((enlarged - blurred)[inner].abs().mean()) < 0.03
+def test_crops_hold_a_soft_place() -> None:
+    places = torch.zeros(900, 700, dtype=torch.bool)
+    places[400, 300] = True
+    torch.manual_seed(0)
+    corners = [_corner(places, 192) for _ in range(100)]
+    # Shifts have a standard deviation of an eighth of the side: four of them reach the rim, once in 16,000 draws.
+    assert all(y <= 400 < y + 192 and x <= 300 < x + 192 for y, x in corners)
+    assert len(set(corners)) > 90
 
 
 def test_shrinking_warps_keep_the_centre() -> None:

@@ -192,6 +192,7 @@ def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[
         "kinds": "\n\n".join(map(_block, matrices)),
         "isnet": "Not measured with these weights.",
         "speed": _speed(ran),
+        "worst": "![The twenty pictures with the greatest error](pictures/worst-twenty.jpg)",
     }
     theirs = {row.name for row in result.rows if row.model == ISNET}
     if theirs:
@@ -317,7 +318,7 @@ def report(arguments: argparse.Namespace) -> None:
         sheet_path,
         at_most_bytes=SHIPPED_SHEET_BYTES,
     )
-    json_path.write_text(record.to_json(record.record(result, folder=title, date=date, ran=ran)), encoding="utf-8")
+    json_path.write_bytes(record.to_json(record.record(result, folder=title, date=date, ran=ran)))
     put(page_path, tables(result, ran, note))
     print(table.table(result))
     print(f"written: {json_path}, {page_path}, {sheet_path}, {beside / 'report.html'}, {beside / 'worst-twenty.jpg'}")

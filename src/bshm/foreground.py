@@ -224,9 +224,7 @@ def _fine(pixels: PixelArray, alpha: FloatArray, grid: _Grid, edge: _Rect, resul
     trust_f, trust_b = a * a, b * b
     gain = 1 / (trust_f + trust_b + np.float32(_TRUST))
     # The fourth power of how sure a pixel is.  1e-6: where a window holds nothing sure, the colour stays what it was.
-    for trust in (trust_f, trust_b):
-        trust *= trust
-        trust += np.float32(1e-6)
+    trust_f, trust_b = trust_f * trust_f + np.float32(1e-6), trust_b * trust_b + np.float32(1e-6)
     a_rgb, b_rgb, step_f, step_b = (_rgb(plane) for plane in (a, b, a * gain, b * gain))
 
     def unexplained() -> FloatArray:

@@ -44,7 +44,7 @@ MEANINGS: dict[int, str] = {
     5: "a folder or a pattern without pictures",
     6: "the picture is larger than allowed",
     7: "the URL is not one that may be fetched",
-    8: "the URL did not give the picture",
+    8: "a URL did not give the picture, or a download the model",
     9: "evaluation or training data is incomplete",
     10: "the output is there already",
     11: "the output cannot be written",

@@ -7,6 +7,7 @@ redirect passes the same gate.  Proxy settings of the environment are not used: 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import ipaddress
@@ -14,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -249,26 +250,61 @@ def _addresses(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def _ask(
-    target: _Target, addresses: list[str], url: str, limits: Limits, deadline: _Deadline, known: Validators
-) -> Fetched | _Redirect:
+@contextlib.contextmanager
+def _connection(
+    target: _Target, addresses: list[str], deadline: _Deadline, *, name: str, failed: str, advice: str = ""
+) -> Iterator[tuple[http.client.HTTPConnection, _TimedSocket]]:
+    """A connection to one of ``addresses``, and how its answer is read in time; whatever breaks is a ``FetchError``.
+
+    Args:
+        target, addresses, deadline: where to, and how long it may take in all.
+        name: what messages call the URL.
+        failed: what the message says of an error that has no message of its own.
+        advice: what it says then.
+    """
     connection = http.client.HTTPConnection(target.host, target.port)
     try:
         # http.client connects only where it has no socket; it keeps the name for the Host header.
         connection.sock = sock = _connected(target, addresses, deadline)
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        connection.putrequest("GET", target.path, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", host if target.port == _PORTS[target.scheme] else f"{host}:{target.port}")
-        connection.putheader("User-Agent", f"bshm/{__version__}")
+        yield connection, _TimedSocket(sock, deadline)
+    except TimeoutError as error:
+        raise deadline.passed() from error
+    except ssl.SSLCertVerificationError as error:
+        raise FetchError(
+            f"{name}: the certificate of its server is not valid for {target.host}: {error.verify_message}."
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchError(f"{name} {failed}: {error or type(error).__name__}.{advice}") from error
+    finally:
+        connection.close()
+
+
+def _put_head(connection: http.client.HTTPConnection, method: str, target: _Target) -> None:
+    """The request line and the headers that every request has."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    connection.putrequest(method, target.path, skip_host=True, skip_accept_encoding=True)
+    connection.putheader("Host", host if target.port == _PORTS[target.scheme] else f"{host}:{target.port}")
+    connection.putheader("User-Agent", f"bshm/{__version__}")
+    connection.putheader("Connection", "close")
+
+
+def _ask(
+    target: _Target, addresses: list[str], url: str, limits: Limits, deadline: _Deadline, known: Validators
+) -> Fetched | _Redirect:
+    name, advice = shown(url), " Try again, or download it yourself."
+    with _connection(target, addresses, deadline, name=name, failed="did not come", advice=advice) as (
+        connection,
+        sock,
+    ):
+        _put_head(connection, "GET", target)
         connection.putheader("Accept", "image/*")
         connection.putheader("Accept-Encoding", "identity")
-        connection.putheader("Connection", "close")
         if known.etag is not None:
             connection.putheader("If-None-Match", known.etag)
         if known.last_modified is not None:
             connection.putheader("If-Modified-Since", known.last_modified)
         connection.endheaders()
-        response = http.client.HTTPResponse(cast(socket.socket, _TimedSocket(sock, deadline)), method="GET")
+        response = http.client.HTTPResponse(cast(socket.socket, sock), method="GET")
         with response:
             response.begin()
             if response.status in _REDIRECTS and (location := response.headers.get("Location")):
@@ -276,19 +312,7 @@ def _ask(
             if response.status == http.client.NOT_MODIFIED and known != Validators():
                 return Fetched(None, known)
             validators = Validators(_text(response.headers.get("ETag")), _text(response.headers.get("Last-Modified")))
-            return Fetched(_body(response, shown(url), limits, deadline), validators)
-    except TimeoutError as error:
-        raise deadline.passed() from error
-    except ssl.SSLCertVerificationError as error:
-        raise FetchError(
-            f"{shown(url)}: the certificate of its server is not valid for {target.host}: {error.verify_message}."
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise FetchError(
-            f"{shown(url)} did not come: {error or type(error).__name__}. Try again, or download it yourself."
-        ) from error
-    finally:
-        connection.close()
+            return Fetched(_body(response, name, limits, deadline), validators)
 
 
 def _text(header: str | None) -> str | None:

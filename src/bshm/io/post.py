@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import cast
 
-from bshm._version import __version__
-from bshm.errors import FetchError, UrlRefusedError
+from bshm.errors import UrlRefusedError
 
 # The gate itself: the two modules are one guard with two doors.
 from bshm.io.fetch import (
-    _PORTS,
     AddressCheck,
     Resolver,
     _addresses,
-    _connected,
+    _connection,
     _Deadline,
     _is_ip,
     _parsed,
-    _TimedSocket,
+    _put_head,
     is_public,
     shown,
 )
@@ -84,31 +81,14 @@ def post(
     addresses = deadline.run(lambda: resolve(target.host, target.port))
     if not addresses or not all(map(_is_allowed, addresses)):
         raise UrlRefusedError(f"{name} needs a public address.")
-    connection = http.client.HTTPConnection(target.host, target.port)
-    try:
-        # http.client connects only where it has no socket; it keeps the name for the Host header.
-        connection.sock = sock = _connected(target, addresses, deadline)
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        connection.putrequest("POST", target.path, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", host if target.port == _PORTS[target.scheme] else f"{host}:{target.port}")
-        connection.putheader("User-Agent", f"bshm/{__version__}")
+    with _connection(target, addresses, deadline, name=name, failed="did not answer") as (connection, sock):
+        _put_head(connection, "POST", target)
         connection.putheader("Content-Length", str(len(body)))
-        connection.putheader("Connection", "close")
         for key, value in headers.items():
             connection.putheader(key, value)
-        sock.settimeout(deadline.left_s())
+        connection.sock.settimeout(deadline.left_s())
         connection.endheaders(body)
-        response = http.client.HTTPResponse(cast(socket.socket, _TimedSocket(sock, deadline)), method="POST")
+        response = http.client.HTTPResponse(cast(socket.socket, sock), method="POST")
         with response:
             response.begin()
             return response.status
-    except TimeoutError as error:
-        raise deadline.passed() from error
-    except ssl.SSLCertVerificationError as error:
-        raise FetchError(
-            f"{name}: the certificate of its server is not valid for {target.host}: {error.verify_message}."
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise FetchError(f"{name} did not answer: {error or type(error).__name__}.") from error
-    finally:
-        connection.close()

@@ -70,14 +70,15 @@ def test_a_sure_mask_stays_sure(value: float) -> None:
 def test_a_picture_without_colour_keeps_the_mask() -> None:
     mask = _scene()[1]
     alpha = refine(np.full((600, 800, 3), 70, np.uint8), mask)
-    # The ends are stretched: where the mask is below 0.02, alpha is 0.
-    assert np.abs(alpha - cv2.resize(mask, (800, 600))).max() < 0.1
+    # Three fits stretch the ends by 0.02 each, and twice 0.05 is taken off between them: what begins as
+    # 0.02 + 0.96 * (0.05 + 0.9 * (0.02 + 0.96 * (0.05 + 0.9 * 0.02))) = 0.14 ends as 0.
+    assert np.abs(alpha - cv2.resize(mask, (800, 600))).max() < 0.16
 
 
 def test_sixteen_bits_give_the_same_alpha() -> None:
     pixels, mask, _ = _scene()
-    # 0.02: the small 8-bit picture is rounded after each halving, the 16-bit one once.
-    assert np.abs(refine(pixels.astype(np.uint16) * 257, mask) - refine(pixels, mask)).max() < 0.02
+    # The small 8-bit picture is rounded after each halving, the 16-bit one once; each of three fits adds to that.
+    assert np.abs(refine(pixels.astype(np.uint16) * 257, mask) - refine(pixels, mask)).max() < 0.03
 
 
 def test_mirrored_input_gives_mirrored_output() -> None:

@@ -50,8 +50,8 @@ _FIRST = _Pass(radius_px=9, smooth_px=4, noise=3e-5, margin_px=1)
 # Portraits of benchmarks/quality.py after one pass, two, three, four: gradient error 6.3, 5.5, 5.4, 5.3; MAD 8.4, 7.95,
 # 7.9, 7.8 thousandths; each takes as long as the first.  Radii from 3 to 5 differ by a hundredth.
 # What goes in again is stretched by _CLEAR on both ends first: a fit of colours leaves a tenth of a person in a hole as
-# small as the window, and fits again what it left.  0 gave a MAD of 7.7, 0.06 of 7.2, 0.1 of 7.05, but gradients of 5.3,
-# 5.55, 5.8.
+# small as the window, and fits again what it left.  0 gave a MAD of 7.7, 0.06 of 7.2, 0.1 of 7.05; but gradient errors
+# of 5.3, 5.55 and 5.8.
 _AGAIN = _Pass(radius_px=4, smooth_px=2, noise=1e-5, margin_px=2)
 _TIMES_AGAIN = 2
 _CLEAR = 0.05

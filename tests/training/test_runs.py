@@ -99,7 +99,7 @@ def test_a_stage_changes_its_networks_and_no_other(trained: dict[str, Path], sta
     changed = {name.partition(".")[0] + "." for name in before if not torch.equal(before[name], after[name])}
     if stage == "qun":
         # The quality network had not begun; that it learned is seen against its untrained head of zeros.
-        assert after["quality.head.weight"].abs().max() > 0
+        assert after["quality.body.head.weight"].abs().max() > 0
         assert changed == set()
     else:
         assert changed == set(PREFIXES[stage])
@@ -201,10 +201,10 @@ def test_a_stage_starts_behind_those_that_it_needs(trained: dict[str, Path], dat
 
 def test_a_start_of_another_shape_is_refused(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
     def widen(state: dict[str, object]) -> None:
-        state["average"]["quality.head.weight"] = torch.zeros(2, 2, 3, 3)  # type: ignore[index]
+        state["average"]["quality.body.head.weight"] = torch.zeros(2, 2, 3, 3)  # type: ignore[index]
 
     start = altered(trained["qun"], tmp_path / "wide.pt", widen)
-    with pytest.raises(CheckpointError, match=r"wide\.pt holds networks of another shape.*quality\.head\.weight"):
+    with pytest.raises(CheckpointError, match=r"wide\.pt holds networks of another shape.*quality\.body\.head\.weight"):
         fine(data_root, tmp_path / "out", "mrn", start)
 
 

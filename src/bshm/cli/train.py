@@ -46,7 +46,7 @@ def parser() -> Parser:
     inputs.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/")
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
-    options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 3 else)")
+    options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 2 else)")
     options.add_argument(
         "--encoder",
         choices=["lite0", "lite1", "lite2", "live"],

@@ -24,6 +24,7 @@ from rounds import SIZES, in_turn, machine, ratio, target, write
 from bshm import geometry
 from bshm.model import matting
 from bshm.pipeline import Matting
+from bshm.refine import guided_filter
 from bshm.runtime.providers import choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.weights import catalogue, store
@@ -31,13 +32,19 @@ from bshm.weights import catalogue, store
 Floats = npt.NDArray[np.float32]
 
 
-def one_pass(session: Session, pixels: npt.NDArray[np.uint8], unified: Floats) -> Floats:
+def by_tiles(session: Session, pixels: npt.NDArray[np.uint8], unified: Floats, guide: Floats, **options: int) -> Floats:
+    """``matting.refine`` on a copy of the guide, which it changes."""
+    return matting.refine(session, pixels, unified, guide.copy(), **options)
+
+
+def one_pass(session: Session, pixels: npt.NDArray[np.uint8], unified: Floats, guide: Floats) -> Floats:
     """Alpha of the picture, its last rows and columns repeated until both sides are multiples of 16."""
     height, width = pixels.shape[:2]
     mask = geometry.enlarge(unified, (height, width))
     pad = ((0, -height % 16), (0, -width % 16))
     image = np.pad(pixels, (*pad, (0, 0)), mode="symmetric").transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    feeds = {"image": np.ascontiguousarray(image)[None], "mask": np.pad(mask, pad, mode="symmetric")[None, None]}
+    planes = {name: np.pad(plane, pad, mode="symmetric") for name, plane in (("mask", mask), ("guide", guide))}
+    feeds = {"image": np.ascontiguousarray(image)[None], **{name: plane[None, None] for name, plane in planes.items()}}
     alpha = session.run(feeds)["alpha"][0, 0][:height, :width]
     return np.clip((alpha - matting._STRETCH) / (1 - 2 * matting._STRETCH), 0, 1)
 
@@ -66,6 +73,7 @@ def main(rounds: int = 5) -> None:
     for name, size_hw in SIZES.items():
         pixels = scene(size_hw).pixels
         unified = opened.unify(pixels, opened.mask(pixels))
+        guide = guided_filter.refine(pixels, unified)
         unsure = matting.unsure_cells(unified)
         ours = sum(tile.width * matting.TILE_PX for tile in matting.tiles(unsure, size_hw))
         entry: dict[str, Any] = {
@@ -75,18 +83,18 @@ def main(rounds: int = 5) -> None:
         }
         times = in_turn(
             {
-                "tiles side by side": partial(matting.refine, alone, pixels, unified, threads=default_threads()),
-                "threads in each tile": partial(matting.refine, shared, pixels, unified, threads=1),
-                "one thread": partial(matting.refine, alone, pixels, unified, threads=1),
+                "tiles side by side": partial(by_tiles, alone, pixels, unified, guide, threads=default_threads()),
+                "threads in each tile": partial(by_tiles, shared, pixels, unified, guide, threads=1),
+                "one thread": partial(by_tiles, alone, pixels, unified, guide, threads=1),
             },
             rounds,
         )
         entry["time"] = {way: ratio(taken, times["one thread"]) for way, taken in times.items()}
-        found = matting.refine(alone, pixels, unified)
+        found = by_tiles(alone, pixels, unified, guide)
         soft = (found > 0.02) & (found < 0.98)
-        others = {f"moved by {px} px": matting.refine(alone, pixels, unified, origin_px=px) for px in (8, 16, 40, 64)}
+        others = {f"moved by {px} px": by_tiles(alone, pixels, unified, guide, origin_px=px) for px in (8, 16, 40, 64)}
         if name == "1080p":  # one pass at 4K takes 3 GB
-            others["one pass"] = one_pass(alone, pixels, unified)
+            others["one pass"] = one_pass(alone, pixels, unified, guide)
         entry["difference_levels"] = {
             kind: {
                 "mean": round(255 * float(np.abs(other - found)[soft].mean()), 2),

@@ -3,8 +3,8 @@
     python benchmarks/stages.py [rounds]
 
 One open session, a 1080p and a 4K JPEG of one scene, in turn; from the path to the bytes of the PNG.  The networks are
-the stages mask, quality and matting, the cutting of tiles included.  Beside it `refine` alone, whose target is in milliseconds and so is held
-against its fastest run: the others waited for whatever else the machine did.
+the stages mask, quality and matting, the cutting of tiles included.  Beside it `refine` alone, whose target is in
+milliseconds and so is held against its fastest run: the others waited for whatever else the machine did.
 """
 
 from __future__ import annotations

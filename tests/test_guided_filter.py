@@ -77,8 +77,10 @@ def test_a_picture_without_colour_keeps_the_mask() -> None:
 
 def test_sixteen_bits_give_the_same_alpha() -> None:
     pixels, mask, _ = _scene()
-    # The small 8-bit picture is rounded after each halving, the 16-bit one once; each of three fits adds to that.
-    assert np.abs(refine(pixels.astype(np.uint16) * 257, mask) - refine(pixels, mask)).max() < 0.03
+    difference = np.abs(refine(pixels.astype(np.uint16) * 257, mask) - refine(pixels, mask))
+    # The small 8-bit pictures are rounded after each halving, the 16-bit ones once: half a level of 255, which three
+    # fits enlarge where they divide by little colour.
+    assert difference.mean() < 0.5 / 255 and difference.max() < 0.06
 
 
 def test_mirrored_input_gives_mirrored_output() -> None:

@@ -76,7 +76,7 @@ def estimate(pixels: PixelArray, alpha: FloatArray) -> PixelArray:
             f"estimate() needs pixels (H, W, 3) uint8 or uint16 with the height and width of alpha; "
             f"got pixels {pixels.shape} {pixels.dtype}, alpha {alpha.shape}."
         )
-    result = pixels.copy()
+    result: PixelArray = pixels.copy()
     edges = _edges(alpha)
     if not edges:
         return result
@@ -222,7 +222,7 @@ def _fine(pixels: PixelArray, alpha: FloatArray, grid: _Grid, edge: _Rect, resul
     a = alpha[around.where]
     b = 1 - a
     trust_f, trust_b = a * a, b * b
-    gain = 1 / (trust_f + trust_b + np.float32(_TRUST))
+    gain = np.asarray(1 / (trust_f + trust_b + np.float32(_TRUST)), np.float32)
     # The fourth power of how sure a pixel is.  1e-6: where a window holds nothing sure, the colour stays what it was.
     trust_f, trust_b = trust_f * trust_f + np.float32(1e-6), trust_b * trust_b + np.float32(1e-6)
     a_rgb, b_rgb, step_f, step_b = (_rgb(plane) for plane in (a, b, a * gain, b * gain))

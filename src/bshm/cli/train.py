@@ -43,6 +43,9 @@ def parser() -> Parser:
     inputs.add_argument(
         "--start", type=Path, metavar="FILE", help="checkpoint of the stage before; all stages but mpn need it"
     )
+    inputs.add_argument(
+        "--mask", type=Path, metavar="FILE", help="of stage mpn: a mask network that has learned more than --start's"
+    )
     inputs.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/")
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
@@ -85,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     if first and arguments.start is not None:
         raise OptionError("--stage mpn is the first one and takes no --start; the same --out goes on from its last.pt.")
+    if first and arguments.mask is not None:
+        raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
     if arguments.workers < 0:
         raise OptionError(f"--workers is zero or more; got {arguments.workers}.")
     try:
@@ -124,7 +129,7 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
 
     DataFolder(arguments.data, arguments.labels)
     if arguments.start is not None:
-        Networks.load(arguments.start, arguments.stage)
+        Networks.load(arguments.start, arguments.stage, mask=arguments.mask)
 
 
 def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> None:
@@ -142,6 +147,6 @@ def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> Non
             )  # fmt: skip
         else:
             train_fine(
-                data, arguments.out, plan, stage=arguments.stage, start=arguments.start, workers=arguments.workers,
-                report=report, fabric=fabric,
+                data, arguments.out, plan, stage=arguments.stage, start=arguments.start, mask=arguments.mask,
+                workers=arguments.workers, report=report, fabric=fabric,
             )  # fmt: skip

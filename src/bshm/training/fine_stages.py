@@ -30,11 +30,9 @@ from bshm.training.losses import (
     unification_loss,
 )
 from bshm.training.mask_stage import MASK_AREA_PX
-from bshm.training.network.live import LiveNetwork
-from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.matting import MattingNetwork
 from bshm.training.network.quality import QualityNetwork
-from bshm.training.network.variants import mask_network
+from bshm.training.network.variants import MaskVariant, mask_network
 from bshm.training.reporting import Reporter
 from bshm.training.sampler import fix_threads, start_worker
 from bshm.training.scenes import cutout_of
@@ -64,22 +62,24 @@ _SHOWN = 4
 class Networks(nn.Module):
     """The three networks, of which some learn and the others are held still."""
 
-    def __init__(self, mask: MaskNetwork | LiveNetwork, learning: Collection[str] = ()) -> None:
+    def __init__(self, variant: MaskVariant, learning: Collection[str] = ()) -> None:
         super().__init__()
-        self.mask, self.quality, self.matting = mask, QualityNetwork(), MattingNetwork()
+        self.variant = variant
+        self.mask, self.quality, self.matting = mask_network(variant), QualityNetwork(), MattingNetwork()
         self.learning = frozenset(learning)
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
         # No loss of these stages hears the mask network's second opinion.
-        mask.coarse_head.requires_grad_(False)
+        self.mask.coarse_head.requires_grad_(False)
 
     @classmethod
-    def load(cls, checkpoint: Path, stage: FineStage | None = None) -> Networks:
+    def load(cls, checkpoint: Path, stage: FineStage | None = None, *, mask: Path | None = None) -> Networks:
         """The averaged weights of a checkpoint; what it does not have yet starts afresh.
 
         Args:
             checkpoint: of any stage.
             stage: that shall go on from it; None is no learning.
+            mask: checkpoint of stage mpn whose network takes the place of the mask network in ``checkpoint``.
 
         Raises:
             CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
@@ -90,12 +90,14 @@ class Networks(nn.Module):
                 f"stage {stage} goes on from a checkpoint of {' or '.join(BEFORE[stage])}; "
                 f"{checkpoint} is of {state['stage']}."
             )
-        mask = mask_network(state["describe"]["variant"])
-        networks = cls(mask, LEARNING[stage] if stage else ())
+        networks = cls(state["describe"]["variant"], LEARNING[stage] if stage else ())
         try:
-            (mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
+            (networks.mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
         except RuntimeError as error:
             raise checkpoints.other_shape(checkpoint, error) from error
+        if mask is not None:
+            newer = checkpoints.load(mask, stage="mpn", describe=state["describe"])
+            networks.mask.load_state_dict(newer["average"])
         return networks
 
     def train(self, mode: bool = True) -> Networks:
@@ -107,14 +109,16 @@ class Networks(nn.Module):
 
 
 def train_fine(
-    data: DataFolder, out: Path, plan: schedule.Schedule, *, stage: FineStage, start: Path, workers: int = 1,
-    crops: int = 16, report: Reporter | None = None, fabric: Fabric | None = None,
+    data: DataFolder, out: Path, plan: schedule.Schedule, *, stage: FineStage, start: Path,
+    mask: Path | None = None, workers: int = 1, crops: int = 16, report: Reporter | None = None,
+    fabric: Fabric | None = None,
 ) -> Path:  # fmt: skip
     """One of the stages behind mask prediction.
 
     Args:
         stage: which networks learn.
         start: checkpoint of the stage before; its mask network gives the masks, mistakes included.
+        mask: checkpoint of a mask network that has learned more since.
         crops: native-resolution crops of a scene, for the matting network.
 
     Raises:
@@ -123,7 +127,7 @@ def train_fine(
     fix_threads()
     torch.manual_seed(plan.seed)
     learning = LEARNING[stage]
-    networks = Networks.load(start, stage).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    networks = Networks.load(start, stage, mask=mask).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pools = FinePools.load(data)
     checks = fine_validation(data)
 
@@ -157,7 +161,7 @@ def train_fine(
         return total
 
     return schedule.run(
-        networks, plan, out, stage=stage, describe={"variant": networks.mask.encoder.variant},
+        networks, plan, out, stage=stage, describe={"variant": networks.variant},
         batches=batches, loss=loss, validate=lambda net: check_fine(net, checks),
         pretrained=lambda name: name.startswith("mask."), report=report, fabric=fabric,
     )  # fmt: skip

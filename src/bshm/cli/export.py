@@ -29,7 +29,7 @@ def parser() -> Parser:
         "--networks", metavar="LIST", help="of mask,quality,matting (default: those that have learned by that stage)"
     )
     networks.add_argument(
-        "--mask-area", type=int, default=320, metavar="PX",
+        "--mask-area", type=int, default=288, metavar="PX",
         help="side of the square whose area the mask network sees a picture at (default: %(default)s)",
     )  # fmt: skip
     options = result.add_argument_group("The card")

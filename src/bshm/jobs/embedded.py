@@ -32,7 +32,7 @@ class EmbeddedQueue(LedgerQueue):
     """``JobQueue`` in a folder of a local disk; several processes of one machine may open the same folder.
 
     >>> import tempfile
-    >>> from bshm.jobs import JobItem, Product, wait
+    >>> from bshm.jobs import JobItem, JobRequest, Product, wait
     >>> def shout(picture, name, options):
     ...     return Product(picture.upper(), "image/png")
     >>> folder = tempfile.TemporaryDirectory()

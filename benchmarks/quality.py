@@ -7,8 +7,8 @@
 
 The report measures every set of weights in the box; of the default one also what is left when parts are taken away;
 sets that were exported elsewhere (`--also`, for what other training gives); and other people's methods.  It writes
-results/quality.json, the tables in docs/quality.md, docs/pictures/worst-twenty.jpg, and beside the pictures report.html
-and worst-twenty.jpg.  With `--trial OUT` all that goes to OUT and nothing else is touched.
+results/quality.json, the tables in docs/quality.md, and beside the pictures report.html and
+worst-twenty.jpg.  With `--trial OUT` all that goes to OUT and nothing else is touched.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ from bshm.weights.card import Card
 DOCS = Path(__file__).parents[1] / "docs"
 ISNET = "ISNet (imgly)"
 WORST = 20
-SHIPPED_SHEET_BYTES = 400_000
 ONE_PASS_AREA_PX = 512
 
 
@@ -192,7 +191,6 @@ def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[
         "kinds": "\n\n".join(map(_block, matrices)),
         "isnet": "Not measured with these weights.",
         "speed": _speed(ran),
-        "worst": "![The twenty pictures with the greatest error](pictures/worst-twenty.jpg)",
     }
     theirs = {row.name for row in result.rows if row.model == ISNET}
     if theirs:
@@ -306,22 +304,15 @@ def report(arguments: argparse.Namespace) -> None:
     contact_sheet.write(
         contact_sheet.contact_sheet(cards[:WORST], DEFAULT_MODEL, tile_px=400), beside / "worst-twenty.jpg"
     )
-    json_path, page_path, sheet_path = (
-        (RESULTS / "quality.json", DOCS / "quality.md", DOCS / "pictures" / "worst-twenty.jpg")
-        if out is None
-        else (out / "quality.json", out / "quality.md", out / "worst-twenty-small.jpg")
+    json_path, page_path = (
+        (RESULTS / "quality.json", DOCS / "quality.md") if out is None else (out / "quality.json", out / "quality.md")
     )
     if out is not None:
         page_path.write_text((DOCS / "quality.md").read_text(encoding="utf-8"), encoding="utf-8")
-    contact_sheet.write(
-        contact_sheet.contact_sheet(cards[:WORST], DEFAULT_MODEL, tile_px=160),
-        sheet_path,
-        at_most_bytes=SHIPPED_SHEET_BYTES,
-    )
     json_path.write_bytes(record.to_json(record.record(result, folder=title, date=date, ran=ran)))
     put(page_path, tables(result, ran, note))
     print(table.table(result))
-    print(f"written: {json_path}, {page_path}, {sheet_path}, {beside / 'report.html'}, {beside / 'worst-twenty.jpg'}")
+    print(f"written: {json_path}, {page_path}, {beside / 'report.html'}, {beside / 'worst-twenty.jpg'}")
 
 
 def main() -> None:

@@ -30,14 +30,9 @@ def contact_sheet(cards: Sequence[Card], model: str, *, tile_px: int) -> Bytes:
     return np.hstack([np.vstack(entries[at * rows : (at + 1) * rows]) for at in range(COLUMNS)])
 
 
-def write(sheet: Bytes, path: Path, *, at_most_bytes: int | None = None) -> None:
-    """Write a JPEG, with as much quality as fits."""
-    for quality in range(88, 20, -6):
-        data = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-        if at_most_bytes is None or len(data) <= at_most_bytes:
-            path.write_bytes(data)
-            return
-    raise SystemExit(f"{path} cannot be made smaller than {at_most_bytes} bytes; take smaller tiles")
+def write(sheet: Bytes, path: Path) -> None:
+    """Write a JPEG."""
+    path.write_bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
 
 
 def _entry(card: Card, model: str, rank: int, tile_px: int) -> Bytes:

@@ -103,7 +103,8 @@ def test_what_is_no_device_is_refused(device: str, devices: int) -> None:
     ("words", "told", "code"),
     [
         (["--stage", "qun"], "needs --start", exit_codes.USAGE),
-        (["--stage", "mpn", "--start", "x.pt"], "takes no --start", exit_codes.USAGE),
+        (["--stage", "mpn", "--start", "no-such.pt"], "there is no checkpoint no-such.pt", 17),
+        (["--stage", "qun", "--start", "x.pt", "--without", "fine"], "--without is of stage mpn", exit_codes.USAGE),
         (["--stage", "mpn", "--steps", "0"], "--steps counts from 1", exit_codes.USAGE),
         (["--stage", "mpn", "--batch", "0"], "--batch counts from 1", exit_codes.USAGE),
         (["--stage", "mpn", "--workers", "-1"], "--workers is zero or more", exit_codes.USAGE),

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,13 +18,15 @@ import pytest
 import torch
 
 from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError
+from bshm.model.predictor import Predictor
 from bshm.pipeline import Matting
-from bshm.training import checkpoints, export, fine_stages
+from bshm.training import checkpoints, export, fine_stages, reopen
 from bshm.training.data import DataFolder
 from bshm.training.mask_stage import train_mask
 from bshm.training.reporting import Silent, Step
 from bshm.training.schedule import Schedule
 from bshm.weights import catalogue
+from bshm.weights.card import Signature
 
 MASK_PLAN = Schedule(steps=4, batch=2, warmup=1, save_every=2)
 FINE_PLAN = Schedule(steps=2, batch=1, warmup=1, save_every=2)
@@ -224,8 +227,6 @@ def test_a_set_without_pictures_on_one_side_is_named(data_root: Path, tmp_path: 
 def test_an_exported_set_runs_and_says_what_it_is(
     trained: dict[str, Path], tmp_path: Path, stage: str, roles: list[str]
 ) -> None:
-    from bshm.model.predictor import Predictor
-
     export.write("small", trained[stage], tmp_path, purpose="a test", date="2026-01-01")
     card = catalogue.find("small", tmp_path)
     assert list(card.networks) == roles
@@ -244,3 +245,63 @@ def test_a_network_that_computes_something_else_is_refused(
     with pytest.raises(export.ParityError, match="differs from PyTorch"):
         export.write("small", trained["mpn"], tmp_path)
     assert not (tmp_path / "small.json").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_reopened_set_computes_what_its_files_do_and_learns_on(
+    trained: dict[str, Path], data_root: Path, tmp_path: Path
+) -> None:
+    export.write("small", trained["mrn"], tmp_path)
+    card = catalogue.find("small", tmp_path)
+    start = reopen.checkpoint(card, tmp_path / "start.pt", reopen.pictures(data_root, seed=1))
+    networks = fine_stages.Networks.load(start).eval()
+    sessions = Predictor.open(card, "cpu").sessions
+    generator = torch.Generator().manual_seed(0)
+    image, plane = torch.rand(1, 3, 96, 64, generator=generator), torch.rand(1, 1, 96, 64, generator=generator)
+    with torch.no_grad():
+        ours = {
+            "mask": networks.mask(image).sigmoid(),
+            "mask_unified": networks.quality(image, plane).sigmoid(),
+            "alpha": networks.matting(image, plane, plane)[0],
+        }
+    feeds = {"image": image, "mask": plane, "guide": plane}
+    takes = {"mask": ("mask", ["image"]), "mask_unified": ("quality", ["image", "mask"]), "alpha": ("matting", feeds)}
+    for output, (role, names) in takes.items():
+        theirs = sessions[role].run({name: feeds[name].numpy() for name in names})[output]
+        # The same single-precision products, added up in another order.
+        np.testing.assert_allclose(ours[output].numpy(), theirs, atol=2e-5)
+    # A normalisation in training divides by what it measures: had it not been put back, this would be another network.
+    networks.mask.train()
+    with torch.no_grad():
+        pictures = reopen.pictures(data_root, seed=2)[0]["whole"]
+        learning = networks.mask(pictures).sigmoid()
+        still = networks.mask.eval()(pictures).sigmoid()
+    assert (learning - still).abs().mean() < 0.1
+    plan = Schedule(steps=1, batch=2, warmup=1, save_every=1)
+    for before in (start, trained["joint"]):
+        out = tmp_path / before.stem
+        train_mask(DataFolder(data_root), out, plan, variant="lite0", start=before, workers=0, report=Silent())
+    assert checkpoints.load(fine(data_root, tmp_path / "mrn", "mrn", start))["stage"] == "mrn"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_mask_run_starts_from_its_own_kind_of_network(
+    trained: dict[str, Path], data_root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=r"variant.*lite0.*lite1"):
+        train_mask(
+            DataFolder(data_root), tmp_path / "out", MASK_PLAN, variant="lite1", start=trained["qun"], workers=0,
+            report=Silent(),
+        )  # fmt: skip
+
+
+def test_a_set_of_other_networks_cannot_be_reopened(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
+    card, pictures = catalogue.find("bshm-lite"), reopen.pictures(data_root, seed=1)
+    whole = replace(card, networks={"alpha": replace(card.networks["mask"], signature=Signature("image", "mask"))})
+    with pytest.raises(CheckpointError, match="has the networks alpha; `bshm train` makes others"):
+        reopen.checkpoint(whole, tmp_path / "start.pt", pictures)
+    full = catalogue.find("bshm")
+    swapped = replace(full, networks={"mask": full.networks["matting"]})
+    with pytest.raises(CheckpointError, match="another shape"):
+        reopen.checkpoint(swapped, tmp_path / "start.pt", pictures)
+    assert not (tmp_path / "start.pt").exists()

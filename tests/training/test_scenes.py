@@ -38,6 +38,19 @@ def test_another_seed_is_another_run(pools: Pools) -> None:
     assert one.shape != other.shape or not one.equal(other)
 
 
+def test_what_is_left_out_is_not_seen(pools: Pools) -> None:
+    # Only what a teacher or a hand drew is believed less than wholly.
+    for left_out, believed in (("coarse", {1.0}), ("fine", None), (None, None)):
+        batches = MaskBatches(pools, Mixture.without(left_out), 4, first=0, count=6, seed=3)  # type: ignore[arg-type]
+        weights = torch.cat([batches[index][2].flatten() for index in range(3)])
+        if believed:
+            assert set(weights.unique().tolist()) == believed
+        else:
+            assert weights.min() < 1
+    assert Mixture.without("fine").composite == 0
+    assert Mixture.without(None) == Mixture()
+
+
 def test_composites_are_alpha_times_foreground_plus_the_rest(fine: FinePools) -> None:
     for seed in range(40):
         scene = fine_scene(fine, (160, 192), np.random.default_rng(seed))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bshm.training.devices import end_others, open_devices
+from bshm.training.devices import end_others, leave, open_devices
 from bshm.training.reporting import Silent, Step
 from bshm.training.schedule import Checked, Schedule, run
 
@@ -56,6 +56,8 @@ def learn(out: Path, devices: int, *, precision: str = "32", stop: bool = False,
     except BaseException:
         end_others(fabric)
         raise
+    finally:
+        leave(fabric)
 
 
 if __name__ == "__main__":

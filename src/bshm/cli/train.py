@@ -41,8 +41,9 @@ def parser() -> Parser:
     inputs.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the sets of docs/training.md")
     inputs.add_argument("--labels", type=Path, metavar="FOLDER", help="what `bshm label` wrote")
     inputs.add_argument(
-        "--start", type=Path, metavar="FILE", help="checkpoint of the stage before; all stages but mpn need it"
-    )
+        "--start", type=Path, metavar="FILE",
+        help="checkpoint of the stage before; of any for mpn, which may go without and begins with ImageNet's weights",
+    )  # fmt: skip
     inputs.add_argument(
         "--mask", type=Path, metavar="FILE", help="of stage mpn: a mask network that has learned more than --start's"
     )
@@ -55,6 +56,9 @@ def parser() -> Parser:
         choices=["lite0", "lite1", "lite2", "live"],
         default="lite2",
         help="of mpn; live is small enough for video calls (default: %(default)s)",
+    )
+    options.add_argument(
+        "--without", choices=["coarse", "fine"], help="of mpn: leave one kind of annotation out, to see what it gives"
     )
     options.add_argument(
         "--save-every", type=int, default=250, metavar="N", help="steps between checkpoints (default: %(default)s)"
@@ -86,23 +90,25 @@ def run(arguments: argparse.Namespace) -> int:
     stage, first = arguments.stage, arguments.stage == "mpn"
     if not first and arguments.start is None:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
-    if first and arguments.start is not None:
-        raise OptionError("--stage mpn is the first one and takes no --start; the same --out goes on from its last.pt.")
     if first and arguments.mask is not None:
         raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
+    if not first and arguments.without is not None:
+        raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")
     if arguments.workers < 0:
         raise OptionError(f"--workers is zero or more; got {arguments.workers}.")
     try:
-        from bshm.training.devices import end_others, open_devices
+        from bshm.training.devices import end_others, leave, open_devices
         from bshm.training.schedule import Schedule
     except ImportError as error:
         raise MissingExtraError(f"bshm train needs {error.name}: pip install 'bshm[train]'") from error
-    nudged = stage == "joint"  # what is learned already is only nudged when the three learn together
+    # What is learned already is nudged where the three learn together, and changed with care where one learns on.
+    rates = {"joint": (2e-5, 2e-4), "mpn": (1e-4, 4e-4) if arguments.start else None}.get(stage)
+    rate_encoder, rate = rates or (Schedule.rate_encoder, Schedule.rate)
     plan = Schedule(
         steps=arguments.steps,
         batch=(16 if first else 2) if arguments.batch is None else arguments.batch,
-        rate_encoder=2e-5 if nudged else Schedule.rate_encoder,
-        rate=2e-4 if nudged else Schedule.rate,
+        rate_encoder=rate_encoder,
+        rate=rate,
         ema=0.998 if first else 0.995,
         save_every=arguments.save_every,
         seed=arguments.seed,
@@ -120,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"bshm: process {fabric.global_rank}: {error}")
             return exit_codes.code_of(error)
         raise
+    finally:
+        leave(fabric)
     return exit_codes.OK
 
 
@@ -129,7 +137,9 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
 
     DataFolder(arguments.data, arguments.labels)
     if arguments.start is not None:
-        Networks.load(arguments.start, arguments.stage, mask=arguments.mask)
+        # The first stage goes on from a checkpoint of any.
+        after = None if arguments.stage == "mpn" else arguments.stage
+        Networks.load(arguments.start, after, mask=arguments.mask)
 
 
 def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> None:
@@ -137,13 +147,14 @@ def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> Non
     from bshm.training.data import DataFolder
     from bshm.training.fine_stages import train_fine
     from bshm.training.mask_stage import train_mask
+    from bshm.training.sampler import Mixture
 
     data = DataFolder(arguments.data, arguments.labels)
     with reporter(shown=fabric.is_global_zero) as report:
         if arguments.stage == "mpn":
             train_mask(
-                data, arguments.out, plan, variant=arguments.encoder, workers=arguments.workers,
-                report=report, fabric=fabric,
+                data, arguments.out, plan, variant=arguments.encoder, start=arguments.start,
+                mixture=Mixture.without(arguments.without), workers=arguments.workers, report=report, fabric=fabric,
             )  # fmt: skip
         else:
             train_fine(

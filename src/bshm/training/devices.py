@@ -81,6 +81,16 @@ def device_of(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
+def leave(fabric: Fabric) -> None:
+    """Close what connects this process with the others, where there are any.
+
+    Left to the interpreter's end, gloo's threads are at times torn down while they run, and the process aborts after
+    all its work is done.
+    """
+    if fabric.world_size > 1 and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def end_others(fabric: Fabric) -> None:
     """End the processes that this one launched, when it cannot go on: they would wait for it."""
     for process in getattr(fabric.strategy.launcher, "procs", ()):

@@ -72,7 +72,7 @@ class FineBatches(Dataset[dict[str, Tensor]]):
     """Batch ``n`` of a run: ``scenes`` pictures of one size.
 
     Keys, with N scenes:
-        whole, whole_alpha: (N, 3|1, h, w) float32, 0..1, the picture at the mask network's size.
+        whole, whole_alpha: (N, 3|1, h, w) float32, 0..1, the picture at the mask network's size or somewhat smaller.
         middle, middle_alpha: (N, 3|1, h2, w2) float32, 0..1, at the quality network's size.
         image, foreground, background: (N, H, W, 3) uint8; alpha: (N, H, W) uint8, native.
         known: (N,) float32, 1 where foreground and background are the true ones.
@@ -83,7 +83,7 @@ class FineBatches(Dataset[dict[str, Tensor]]):
     ) -> None:
         self.pools, self.scenes = pools, scenes
         self.first, self.count, self.seed = first, count, seed
-        self.areas = {"whole": mask_area_px, "middle": quality_area_px}
+        self.mask_area_px, self.quality_area_px = mask_area_px, quality_area_px
 
     def __len__(self) -> int:
         return self.count
@@ -102,7 +102,9 @@ class FineBatches(Dataset[dict[str, Tensor]]):
             "known": np.array([scene.foreground is not None for scene in scenes], np.float32),
         }
         tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
-        for name, area_px in self.areas.items():
+        # Masks of several sharpnesses: what stands behind the mask network shall not depend on one.
+        areas = {"whole": self.mask_area_px - 32 * int(rng.integers(4)), "middle": self.quality_area_px}
+        for name, area_px in areas.items():
             size = geometry.whole_picture_size(*size_hw, area_px)
             # As the networks are fed when they are used.
             pictures = torch.from_numpy(np.stack([geometry.shrink(scene.image, size) for scene in scenes]))

@@ -182,7 +182,16 @@ def _learn_quality(net: Networks, middle: Tensor, target: Tensor, coarse: Tensor
 
 
 def _learn_matting(net: Networks, batch: dict[str, Tensor], unified: Tensor, crops: int) -> Tensor:
-    device = device_of(net)
+    seen = _crops(batch, unified, crops)
+    known = batch["known"].to(unified.device).repeat_interleave(crops).view(-1, 1, 1, 1)
+    alpha, colour = net.matting(seen["image"], seen["mask"], seen["guide"])
+    total = matting_loss(alpha, seen["alpha"])
+    total = total + 0.5 * composition_loss(alpha, colour, seen["background"], seen["image"], known)
+    return total + 0.5 * foreground_loss(colour, seen["foreground"], seen["alpha"], known)
+
+
+def _crops(batch: dict[str, Tensor], unified: Tensor, crops: int) -> dict[str, Tensor]:
+    """What the matting network sees of each scene, and the truth there: (scenes * crops, C, side, side) by name."""
     parts: dict[str, list[Tensor]] = {}
     for n, (image, alpha) in enumerate(zip(batch["image"], batch["alpha"], strict=True)):
         mask = unified[n].detach()[0].cpu().numpy()
@@ -202,13 +211,8 @@ def _learn_matting(net: Networks, batch: dict[str, Tensor], unified: Tensor, cro
             for name, plane in planes.items():
                 cut = plane[:, y : y + CROP_PX, x : x + CROP_PX]
                 parts.setdefault(name, []).append(cut.float() / 255 if cut.dtype == torch.uint8 else cut)
-    stacked = {name: torch.stack(tensors).to(device) for name, tensors in parts.items()}
-    seen = {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in stacked.items()}
-    known = batch["known"].to(device).repeat_interleave(crops).view(-1, 1, 1, 1)
-    alpha, colour = net.matting(seen["image"], seen["mask"], seen["guide"])
-    total = matting_loss(alpha, seen["alpha"])
-    total = total + 0.5 * composition_loss(alpha, colour, seen["background"], seen["image"], known)
-    return total + 0.5 * foreground_loss(colour, seen["foreground"], seen["alpha"], known)
+    stacked = {name: torch.stack(tensors).to(unified.device) for name, tensors in parts.items()}
+    return {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in stacked.items()}
 
 
 def _soft(alpha: Tensor) -> Tensor:
@@ -244,6 +248,15 @@ def _damage(coarse: Tensor, target: Tensor) -> Tensor:
             mask = torch.sigmoid(torch.logit(mask, eps=0.01) + shift * edge)
         out.append(mask)
     return torch.stack(out)
+
+
+@torch.no_grad()
+def look(net: Networks, batch: dict[str, Tensor], crops: int = 8) -> None:
+    """Show the three networks a batch as training does, for what their layers then see."""
+    coarse = _resized(net.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
+    unified = net.quality(batch["middle"], coarse).sigmoid()
+    seen = _crops(batch, unified, crops)
+    net.matting(seen["image"], seen["mask"], seen["guide"])
 
 
 @torch.no_grad()

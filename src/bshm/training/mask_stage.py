@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from bshm.geometry import whole_picture_size
-from bshm.training import schedule
+from bshm.training import checkpoints, schedule
 from bshm.training.data import Bytes, DataFolder, some
 from bshm.training.devices import device_of
 from bshm.training.losses import mask_loss
@@ -30,7 +30,7 @@ _SMALL_LONGEST_PX = 640
 # Side of the square whose area the mask network sees a picture at.  It learns at 192 to 288; at 256, 288 and 320 its
 # MAD was 22.3, 21.0 and 16.9 thousandths on held-out groups, 22.0, 22.2 and 21.0 in the street, 11.7 on all portraits.
 # But beyond what it learned at, it loses parts of people who fill the frame: at 320 a chest, at 288 nothing.
-MASK_AREA_PX = 288
+MASK_AREA_PX = 352
 # Of each kind of validation picture, on the contact sheet.
 _SHOWN = 2
 
@@ -41,21 +41,34 @@ def train_mask(
     plan: schedule.Schedule,
     *,
     variant: MaskVariant = "lite2",
+    start: Path | None = None,
+    mixture: Mixture | None = None,
     workers: int = 1,
     report: Reporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:
-    """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together."""
+    """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together.
+
+    Args:
+        start: checkpoint whose mask network to go on from, of any stage; None begins with what ImageNet taught.
+        mixture: of the samples; None is the whole one.
+
+    Raises:
+        CheckpointError: ``start`` cannot be read or has another mask network than ``variant``.
+    """
     fix_threads()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
     torch.manual_seed(plan.seed)
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network.encoder.load_imagenet()
+    if start is None:
+        network.encoder.load_imagenet()
+    else:
+        _go_on_from(network, start, variant)
     network.encoder.freeze_early()
 
     def batches(numbers: range) -> Iterable[Sequence[Tensor]]:
-        dataset = MaskBatches(pools, Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed)
+        dataset = MaskBatches(pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed)
         chosen = Subset(dataset, numbers)
         return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
 
@@ -72,6 +85,17 @@ def train_mask(
         network, plan, out, stage="mpn", describe={"variant": variant},
         batches=batches, loss=loss, validate=lambda net: check_mask(net, checks), report=report, fabric=fabric,
     )  # fmt: skip
+
+
+def _go_on_from(network: nn.Module, start: Path, variant: MaskVariant) -> None:
+    state = checkpoints.load(start, describe={"variant": variant})
+    average = state["average"]
+    if state["stage"] != "mpn":
+        average = {name.removeprefix("mask."): value for name, value in average.items() if name.startswith("mask.")}
+    try:
+        network.load_state_dict(average)
+    except RuntimeError as error:
+        raise checkpoints.other_shape(start, error) from error
 
 
 def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:

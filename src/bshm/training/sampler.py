@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,14 +16,35 @@ from bshm.training.data import Bytes, DataFolder, Labelled, some
 from bshm.training.interruption import ignore_signals
 from bshm.training.scenes import Cutout, Scene, composite_scene, cutout_of, empty_scene, photograph, real_scene
 
+# How often a composited person is taken from each set.
+_PEOPLE_SHARES = {"london": 0.36, "congress": 0.14, "street": 0.28, "portraits": 0.22}
+
 
 @dataclass(frozen=True)
 class Mixture:
-    """The share of each kind of sample; the rest is empty scenes."""
+    """The share of each kind of sample; the rest is empty scenes.
+
+    Attributes:
+        coarse: pictures with a mask drawn by hand.
+        label: pictures with a teacher's mask.
+        composite: people laid over scenes.
+        people: how often each set gives such a person.
+    """
 
     coarse: float = 0.30
     label: float = 0.30
     composite: float = 0.34
+    people: Mapping[str, float] = field(default_factory=lambda: dict(_PEOPLE_SHARES))
+
+    @classmethod
+    def without(cls, left_out: Literal["coarse", "fine"] | None) -> Mixture:
+        """The whole mixture, or what is left of it without one kind of annotation, empty scenes as often as ever."""
+        if left_out == "coarse":
+            fine = {name: _PEOPLE_SHARES[name] for name in ("london", "congress")}
+            return cls(coarse=0.0, label=0.0, composite=0.94, people=fine)
+        if left_out == "fine":
+            return cls(coarse=0.47, label=0.47, composite=0.0)
+        return cls()
 
 
 @dataclass
@@ -53,23 +76,23 @@ class Pools:
         return cls(coarse, label, people, backgrounds, backgrounds + [image for _, image in data.animals(longest_px)])
 
 
-# How often a composited person is taken from each set.
-_PEOPLE_SHARES = {"london": 0.36, "congress": 0.14, "street": 0.28, "portraits": 0.22}
-
 # Heights and widths seen in training, multiples of 32; training at one size makes a network that works at one size.
 _SIZES = (
     (192, 192),
-    (224, 160),
-    (160, 224),
-    (256, 160),
     (224, 224),
-    (256, 192),
-    (192, 256),
+    (288, 192),
+    (192, 288),
     (256, 256),
     (320, 224),
+    (224, 320),
     (288, 288),
+    (384, 256),
+    (256, 384),
+    (352, 352),
+    (416, 320),
+    (320, 416),
 )
-_SIZE_SHARES = (0.16, 0.12, 0.12, 0.1, 0.12, 0.1, 0.1, 0.08, 0.05, 0.05)
+_SIZE_SHARES = (0.06, 0.08, 0.06, 0.06, 0.1, 0.1, 0.1, 0.12, 0.1, 0.08, 0.07, 0.04, 0.03)
 
 
 def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.random.Generator) -> Scene:
@@ -80,8 +103,8 @@ def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.ran
     elif kind < mixture.coarse + mixture.label and pools.label:
         scene = real_scene(pools.label[int(rng.integers(len(pools.label)))], size_hw, rng)
     elif kind < mixture.coarse + mixture.label + mixture.composite:
-        names = [name for name in _PEOPLE_SHARES if pools.people[name]]
-        shares = np.array([_PEOPLE_SHARES[name] for name in names])
+        names = [name for name in mixture.people if pools.people[name]]
+        shares = np.array([mixture.people[name] for name in names])
         count = int(rng.choice([1, 2, 3], p=[0.68, 0.22, 0.1]))
         people = []
         for name in rng.choice(names, size=count, p=shares / shares.sum()):

@@ -29,9 +29,9 @@ class MattingNetwork(nn.Module):
         alpha (N, 1, H, W), 0..1, and straight foreground colour (N, 3, H, W), 0..1.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96)) -> None:
         super().__init__()
-        self.body = SmallUNet(5, 4, widths)
+        self.body = SmallUNet(5, 4, widths, narrow=True)
 
     def forward(self, image: Tensor, mask: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
         change = self.body(torch.cat((image, mask, guide), dim=1) - 0.5)

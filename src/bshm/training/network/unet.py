@@ -19,6 +19,23 @@ class _Double(nn.Sequential):
         )
 
 
+class _Narrow(nn.Sequential):
+    """As ``_Double``, but what comes from below and from beside is brought to the width by single pixels first.
+
+    On the way up most of a double's time goes into its first convolution, which is two to three times as wide.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, 1, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(inplace=True),
+        )
+
+
 class SmallUNet(nn.Module):
     """Picture and mask in, one map or several out at the same resolution.
 
@@ -32,8 +49,9 @@ class SmallUNet(nn.Module):
         (N, channels_out, H, W).
     """
 
-    def __init__(self, channels_in: int, channels_out: int, widths: tuple[int, ...]) -> None:
+    def __init__(self, channels_in: int, channels_out: int, widths: tuple[int, ...], *, narrow: bool = False) -> None:
         super().__init__()
+        join = _Narrow if narrow else _Double
         self.channels_out = channels_out
         self.down = nn.ModuleList()
         before = channels_in * 4
@@ -42,7 +60,7 @@ class SmallUNet(nn.Module):
             before = width
         self.up = nn.ModuleList()
         for width in reversed(widths[:-1]):
-            self.up.append(_Double(before + width, width))
+            self.up.append(join(before + width, width))
             before = width
         self.head = nn.Conv2d(before, channels_out * 4, 3, padding=1)
         # The network starts as "leave the mask as it is".

@@ -1,0 +1,56 @@
+"""``bshm reopen``: a checkpoint from a set of weights."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from bshm.cli import exit_codes
+from bshm.cli.parsing import Parser, add_help
+
+
+def parser() -> Parser:
+    """The flags of ``bshm reopen``."""
+    result = Parser(
+        "reopen",
+        "Writes a checkpoint from a set of weights, so that `bshm train --start` goes on from it: from those in the\n"
+        "box, or from a set whose checkpoints are gone. It computes what the set does.",
+        usage="MODEL --data FOLDER -o FILE [options]",
+        examples=[
+            ("bshm reopen bshm --data data -o start.pt", "all three networks of the default set"),
+            ("bshm train --stage mpn --start start.pt --data data --labels labels --out runs/mine", "learn on"),
+        ],
+    )
+    inputs = result.inputs
+    inputs.add_argument(
+        "model", metavar="MODEL", help="a set that `bshm export` made; `bshm models` lists what is here"
+    )
+    inputs.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the sets of docs/training.md")
+    inputs.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the checkpoint")
+    options = result.add_argument_group("Options")
+    options.add_argument("--networks", metavar="LIST", help="of mask,quality,matting (default: all that the set has)")
+    options.add_argument("--seed", type=int, default=1, help="picks the pictures to measure on (default: %(default)s)")
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reopen; returns the exit code."""
+    from bshm.cli.app import say
+    from bshm.errors import MissingExtraError, OptionError
+    from bshm.weights import catalogue
+
+    card = catalogue.find(arguments.model)
+    roles = arguments.networks.split(",") if arguments.networks else list(card.networks)
+    missing = [role for role in roles if role not in card.networks]
+    if missing:
+        raise OptionError(f"{card.name} has no network {missing[0]}; it has {', '.join(card.networks)}.")
+    try:
+        from bshm.training import reopen
+    except ImportError as error:
+        raise MissingExtraError(f"bshm reopen needs {error.name}: pip install 'bshm[train]'") from error
+    card = replace(card, networks={role: card.networks[role] for role in roles})
+    path = reopen.checkpoint(card, arguments.output, reopen.pictures(arguments.data, arguments.seed))
+    say(f"{card.name} is reopened as {path}")
+    return exit_codes.OK

@@ -25,6 +25,7 @@
         ├── MemoryExhaustedError    the picture does not fit into memory
         ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
         ├── QueueFullError          no room for another job now
+        │   └── QueueShareError     one owner has as many jobs in it as it may
         ├── QueueUnavailableError   the broker or the store of the jobs cannot be reached, or the queue is closed
         └── MissingExtraError       an optional part of bshm is not installed
 
@@ -141,6 +142,10 @@ class QueueFullError(EnvironmentFault):
     def __init__(self, message: str = "", *, retry_after_s: float = 5.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QueueShareError(QueueFullError):
+    """One owner has as many jobs waiting or running as it may; there is room for those of others."""
 
 
 class QueueUnavailableError(EnvironmentFault):

@@ -19,7 +19,13 @@ def leaves(kind: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 # Answers to requests: the service has statuses for them, and no command ends with one.
-OF_THE_SERVICE = {errors.JobNotFoundError, errors.JobUnfinishedError, errors.IdempotencyError, errors.QueueFullError}
+OF_THE_SERVICE = {
+    errors.JobNotFoundError,
+    errors.JobUnfinishedError,
+    errors.IdempotencyError,
+    errors.QueueFullError,
+    errors.QueueShareError,
+}
 
 
 def test_every_error_that_is_no_wrong_call_has_a_code_of_its_own() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import brokers
+import object_store
 import pytest
 
 Server = TypeVar("Server", brokers.RedisServer, brokers.RabbitServer)
@@ -32,6 +33,24 @@ def redis_server() -> Iterator[brokers.RedisServer]:
 def rabbit_server() -> Iterator[brokers.RabbitServer]:
     """A RabbitMQ on loopback."""
     yield from _running(brokers.RabbitServer)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[object_store.S3Server]:
+    """An object store on loopback; see ``s3``."""
+    with object_store.S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: object_store.S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[object_store.S3Server]:
+    """The object store, empty, with credentials in the environment; it listens again when the test is over."""
+    for name, value in object_store.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    s3_server.empty()
+    yield s3_server
+    s3_server.stop()
+    s3_server.start()
 
 
 @pytest.fixture(params=["redis", "rabbit"])

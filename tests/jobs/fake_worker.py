@@ -63,7 +63,14 @@ def main() -> int:
         sweep_s=float(lease_s) / 4,
         visibility_timeout_s=float(visibility_s),
     )
-    return run_worker(broker, work, results=results, options=options)
+    return run_worker(
+        broker,
+        work,
+        results=results,
+        blobs=os.environ.get("BSHM_BLOBS"),
+        blobs_endpoint=os.environ.get("BSHM_BLOBS_ENDPOINT"),
+        options=options,
+    )
 
 
 if __name__ == "__main__":

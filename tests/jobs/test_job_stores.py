@@ -19,6 +19,7 @@ from bshm.jobs.folder_records import FolderRecords
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Blobs, Records
 from bshm.jobs.records import Delivery, new_id
+from bshm.jobs.s3_blobs import connect
 from bshm.jobs.sqlite_records import SqliteRecords
 from bshm.jobs.stores import open_store
 
@@ -166,6 +167,22 @@ def test_a_full_store_refuses_until_a_job_has_ended(opened: Open) -> None:
     store.add(replace(fresh(), items=()), capacity=2)
 
 
+def test_the_jobs_of_one_owner_are_counted_until_they_have_ended(opened: Open) -> None:
+    store = opened()
+    mine, other = (
+        store.add(replace(fresh(), items=(), owner=owner, idempotency_key=owner), capacity=9)
+        for owner in ("anna", "ben")
+    )
+    store.add(replace(fresh(), items=(), owner="anna"), capacity=9)
+    assert [opened().depth(owner) for owner in ("anna", "ben", "nobody", None)] == [2, 1, 0, 3]
+    running = store.replace(mine, replace(mine, state="running"))
+    assert running is not None and opened().depth("anna") == 2
+    assert store.replace(running, replace(running, state="done", expires_at=1.0)) is not None
+    assert [opened().depth(owner) for owner in ("anna", "ben", None)] == [1, 1, 2]
+    store.delete(other)
+    assert [opened().depth(owner) for owner in ("anna", "ben", None)] == [1, 0, 1]
+
+
 def test_jobs_are_found_by_state_oldest_first_by_expiry_and_by_due_webhook(opened: Open) -> None:
     store = opened()
     records = [store.add(replace(fresh(), items=(), created_at=9.0 - age), capacity=9) for age in range(4)]
@@ -187,11 +204,15 @@ def test_jobs_are_found_by_state_oldest_first_by_expiry_and_by_due_webhook(opene
     assert store.expired(100.0) == []
 
 
-@pytest.fixture(params=["folder", "redis"])
+@pytest.fixture(params=["folder", "redis", "s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
     """A store of bytes."""
     if request.param == "folder":
         yield FolderBlobs(tmp_path)
+        return
+    if request.param == "s3":
+        server = request.getfixturevalue("s3")
+        yield connect(server.url, server.endpoint)
         return
     url = request.getfixturevalue("redis_server").url
     flush(url)
@@ -265,7 +286,7 @@ def test_a_store_that_cannot_be_used_says_so(tmp_path: Path) -> None:
         SqliteRecords(tmp_path / "file" / "jobs.sqlite3")
     with pytest.raises(OutputError):
         open_store(f"file://{tmp_path}/file", QueueOptions())
-    for wrong in ("http://x/", "file://elsewhere/x", "file:///"):
+    for wrong in ("http://x/", "file://elsewhere/x", "file:///", "s3://bucket/jobs"):
         with pytest.raises(OptionError):
             open_store(wrong, QueueOptions())
     records, _ = open_store(f"redis://127.0.0.1:{brokers.free_port()}/0", QueueOptions())

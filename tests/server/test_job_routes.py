@@ -86,13 +86,12 @@ def test_a_job_lies_over_a_picture_as_a_single_request_does(client: Any) -> None
 
 
 def test_there_is_no_field_of_a_single_request_that_a_job_does_not_take() -> None:
-    assert set(JobFields.model_fields) - set(PictureFields.model_fields) == {"keep_s", "webhook_url"}
+    assert set(JobFields.model_fields) - set(PictureFields.model_fields) == {
+        "keep_s",
+        "webhook_url",
+        "idempotency_key",
+    }
     assert issubclass(JobFields, PictureFields)
-
-
-def test_a_job_in_base64_is_refused_before_it_is_read(client: Any) -> None:
-    answer = client.post("/jobs", json={"image": "x"})
-    assert answer.status_code == 422 and "multipart" in answer.json()["errors"]["Content-Type"]
 
 
 def test_a_zip_is_a_job_with_its_pictures(client: Any) -> None:

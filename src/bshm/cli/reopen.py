@@ -18,14 +18,12 @@ def parser() -> Parser:
         "box, or from a set whose checkpoints are gone. It computes what the set does.",
         usage="MODEL --data FOLDER -o FILE [options]",
         examples=[
-            ("bshm reopen bshm --data data -o start.pt", "all three networks of the default set"),
-            ("bshm train --stage mpn --start start.pt --data data --labels labels --out runs/mine", "learn on"),
+            ("bshm reopen bshm --data data -o start.pt", "the default set"),
+            ("bshm train --stage qun --start start.pt --data data --out runs/mine", "and learn on"),
         ],
     )
     inputs = result.inputs
-    inputs.add_argument(
-        "model", metavar="MODEL", help="a set that `bshm export` made; `bshm models` lists what is here"
-    )
+    inputs.add_argument("model", metavar="MODEL", help="a set that bshm export made")
     inputs.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the sets of docs/training.md")
     inputs.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the checkpoint")
     options = result.add_argument_group("Options")

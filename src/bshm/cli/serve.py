@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "How much": (
         "in_flight",
         "queue",
+        "queue_per_key",
         "request_timeout_s",
         "upload_timeout_s",
         "shutdown_timeout_s",
@@ -48,8 +49,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "jobs",
         "broker",
         "results",
+        "blobs",
+        "blobs_endpoint",
         "jobs_workers",
         "jobs_capacity",
+        "jobs_per_key",
         "job_timeout_s",
         "jobs_keep_s",
         "allow_webhooks",
@@ -94,7 +98,7 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
             group.add_argument(flag, dest=name, action="store_true", default=None, help=text)
         return
     default = "" if field.default in (None, ()) else f" (default: {field.default})"
-    metavar = {int: "N", float: "SECONDS"}.get(field.annotation, name.rpartition("_")[2].upper())  # type: ignore[arg-type]
+    metavar = {int: "N", int | None: "N", float: "SECONDS"}.get(field.annotation, name.rpartition("_")[2].upper())  # type: ignore[arg-type]
     group.add_argument(flag, dest=name, default=None, metavar=metavar, help=f"{text}{default}")
 
 

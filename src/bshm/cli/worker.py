@@ -26,6 +26,7 @@ def parser() -> Parser:
             ("bshm worker --broker redis://127.0.0.1:6379/0", "Redis for everything"),
             ("bshm worker --broker amqp://me:word@rabbit// --results file:///srv/jobs", "RabbitMQ and a shared folder"),
             ("bshm worker --broker amqp://me:word@rabbit// --results redis://redis/0", "RabbitMQ and Redis"),
+            ("bshm worker --broker redis://redis/0 --blobs s3://cut/jobs", "the bytes in an object store"),
         ],
         notes=(
             "Start as many as there are devices, on as many machines as you like; a job whose worker dies is done by\n"
@@ -45,6 +46,18 @@ def parser() -> Parser:
         metavar="URL",
         default=os.environ.get("BSHM_RESULTS"),
         help="redis://HOST:PORT/N, or file:///FOLDER that all share (default: the broker if it is Redis)",
+    )
+    options.add_argument(
+        "--blobs",
+        metavar="URL",
+        default=os.environ.get("BSHM_BLOBS"),
+        help="s3://BUCKET/PREFIX for pictures and results (default: with the jobs in --results)",
+    )
+    options.add_argument(
+        "--blobs-endpoint",
+        metavar="URL",
+        default=os.environ.get("BSHM_BLOBS_ENDPOINT"),
+        help="http(s)://HOST:PORT of an object store that is not AWS's",
     )
     options.add_argument(
         "-m",
@@ -134,7 +147,13 @@ def run(arguments: argparse.Namespace) -> int:
     matting = Matting(model=arguments.model, device=arguments.device)
     logging.getLogger("bshm.jobs").info("worker ready: %s on %s", arguments.model, matting.predictor.device.name)
     code = run_worker(
-        arguments.broker, MattingWork(matting), results=arguments.results, options=options, secrets=secrets
+        arguments.broker,
+        MattingWork(matting),
+        results=arguments.results,
+        blobs=arguments.blobs,
+        blobs_endpoint=arguments.blobs_endpoint,
+        options=options,
+        secrets=secrets,
     )
     return code or exit_codes.OK
 

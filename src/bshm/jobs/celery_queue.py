@@ -30,6 +30,8 @@ class CeleryQueue(LedgerQueue):
         broker: str,
         results: str | Path | None = None,
         *,
+        blobs: str | None = None,
+        blobs_endpoint: str | None = None,
         options: QueueOptions | None = None,
         secrets: Secrets | None = None,
         send: Post | None = None,
@@ -40,6 +42,8 @@ class CeleryQueue(LedgerQueue):
         Args:
             broker: ``amqp://USER:PASSWORD@HOST:PORT/VHOST`` or ``redis://HOST:PORT/N``.
             results: the store, see ``bshm.jobs.stores.open_store``; None takes a Redis that is the broker.
+            blobs: ``s3://BUCKET/PREFIX`` for pictures and results; None keeps them in the store.
+            blobs_endpoint: of an object store that is not AWS's.
             options: how the queue behaves; ``workers`` has no meaning here.
             secrets: from ``Webhook.secret_ref`` to secrets.  Whoever knows a secret, servers or workers, calls its
                 webhooks.
@@ -52,8 +56,8 @@ class CeleryQueue(LedgerQueue):
         """
         self._options = options or QueueOptions()
         self._app = make_app(broker, self._options)
-        records, blobs = open_store(store_of(broker, results), self._options)
-        super().__init__(Ledger(records, blobs, capacity=self._options.capacity, clock=clock))
+        records, kept = open_store(store_of(broker, results), self._options, blobs=blobs, blobs_endpoint=blobs_endpoint)
+        super().__init__(Ledger(records, kept, capacity=self._options.capacity, clock=clock))
         self._dispatcher = Dispatcher(self._app, self._ledger, patience_s=self._options.lease_s)
         self._keeper = Keeper(
             self._ledger,

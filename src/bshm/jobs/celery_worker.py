@@ -34,6 +34,8 @@ def run_worker(
     work: Work,
     *,
     results: str | Path | None = None,
+    blobs: str | None = None,
+    blobs_endpoint: str | None = None,
     options: QueueOptions | None = None,
     secrets: Secrets | None = None,
 ) -> int:
@@ -46,7 +48,7 @@ def run_worker(
     Args:
         broker: see ``CeleryQueue``.
         work: makes the results.
-        results: see ``CeleryQueue``.
+        results, blobs, blobs_endpoint: see ``CeleryQueue``.
         options: how the queue behaves.
         secrets: see ``CeleryQueue``.
 
@@ -62,8 +64,8 @@ def run_worker(
     from celery import signals
     from celery.exceptions import Reject
 
-    records, blobs = open_store(store_of(broker, results), options)
-    ledger = Ledger(records, blobs, capacity=options.capacity)
+    records, kept = open_store(store_of(broker, results), options, blobs=blobs, blobs_endpoint=blobs_endpoint)
+    ledger = Ledger(records, kept, capacity=options.capacity)
     dispatcher = Dispatcher(app, ledger, patience_s=options.lease_s)
     stopping = threading.Event()
     name = f"{socket.gethostname()}:{os.getpid()}"

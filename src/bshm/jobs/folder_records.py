@@ -2,6 +2,7 @@
 
     records/ID/00000007.json    the record of the job ID as it was changed for the seventh time
     live/ID                     jobs that may not have ended
+    owned/HASH/ID               those of one owner, its name hashed; of no meaning where they are not in live, too
     due/ID                      jobs whose webhook may not have been called
     keys/HASH                   an idempotency key: the id that stands for it
 
@@ -44,11 +45,11 @@ class FolderRecords:
         Raises:
             OutputError: it cannot be made.
         """
-        self._records, self._live, self._due, self._keys = (
-            folder / each for each in ("records", "live", "due", "keys")
+        self._records, self._live, self._owned, self._due, self._keys = (
+            folder / each for each in ("records", "live", "owned", "due", "keys")
         )
         try:
-            for each in (self._records, self._live, self._due, self._keys):
+            for each in (self._records, self._live, self._owned, self._due, self._keys):
                 each.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"the folder {folder} for jobs cannot be made: {error.strerror}.") from error
@@ -68,6 +69,7 @@ class FolderRecords:
         if self.depth() >= capacity:
             raise full(capacity)
         sink.write(b"", self._live / record.id, overwrite=True)
+        sink.write(b"", self._of(record.owner) / record.id, overwrite=True)
         try:
             sink.write(record.to_text().encode(), self._file(record.id, 0), overwrite=False)
         except OutputExistsError:
@@ -111,13 +113,20 @@ class FolderRecords:
             key = self._key(record.owner, record.idempotency_key)
             if self._filled(key) == record.id.encode():
                 key.unlink(missing_ok=True)
-        for mark in (self._live / record.id, self._due / record.id):
+        for mark in (self._live / record.id, self._due / record.id, self._of(record.owner) / record.id):
             mark.unlink(missing_ok=True)
         shutil.rmtree(self._records / record.id, ignore_errors=True)
 
-    def depth(self) -> int:
+    def depth(self, owner: str | None = None) -> int:
         """See ``Records``."""
-        return sum(is_id(name) for name in os.listdir(self._live))  # noqa: PTH208 - names alone, many of them
+        # Those of the owner first: each of them was in `live` before.
+        mine = set(os.listdir(self._of(owner))) if owner is not None and self._of(owner).is_dir() else set()  # noqa: PTH208
+        live = {name for name in os.listdir(self._live) if is_id(name)}  # noqa: PTH208 - names alone, many of them
+        if owner is None:
+            return len(live)
+        for name in mine - live:  # a crash left it
+            (self._of(owner) / name).unlink(missing_ok=True)
+        return len(mine & live)
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""
@@ -160,6 +169,7 @@ class FolderRecords:
     def _unmark(self, record: JobRecord) -> None:
         if record.has_ended:
             (self._live / record.id).unlink(missing_ok=True)
+            (self._of(record.owner) / record.id).unlink(missing_ok=True)
             if record.delivery is None or record.delivery.next_at is None:
                 (self._due / record.id).unlink(missing_ok=True)
 
@@ -186,6 +196,9 @@ class FolderRecords:
                 return None  # emptied because there is a newer one
             time.sleep(_MOMENT_S)
         return None
+
+    def _of(self, owner: str) -> Path:
+        return self._owned / hashlib.sha256(owner.encode()).hexdigest()
 
     def _key(self, owner: str, key: str) -> Path:
         return self._keys / hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()

@@ -16,6 +16,8 @@ from bshm.errors import (
     JobUnfinishedError,
     OptionError,
     QueueFullError,
+    QueueShareError,
+    QueueUnavailableError,
     SourceNotFoundError,
 )
 from bshm.io import post
@@ -54,7 +56,7 @@ class Ledger:
         self.capacity = capacity
         self.clock = clock
 
-    def submit(self, request: JobRequest) -> tuple[JobRecord, bool]:
+    def submit(self, request: JobRequest, *, share: int | None = None) -> tuple[JobRecord, bool]:
         """Accept a job; see ``JobQueue.submit``.
 
         Returns:
@@ -75,6 +77,10 @@ class Ledger:
         # Looked at before the pictures are stored; `add` makes sure.
         if self.records.depth() >= self.capacity:
             raise full(self.capacity)
+        if share is not None and self.records.depth(request.owner) >= share:
+            raise QueueShareError(
+                f"{share} of your jobs wait or run, and no more may at once. Send the next when one of them has ended."
+            )
         record = self._new(request, job_id, fingerprint)
         try:
             for item, made in zip(request.items, record.items, strict=True):
@@ -155,8 +161,10 @@ class Ledger:
                 return wanted
             new = self.records.replace(old, wanted)
             if new is not None:
-                for name in transitions.blobs_of(old) - transitions.blobs_of(new):
-                    self.blobs.delete(name)
+                # Where the bytes cannot be reached, the change is made all the same; `sweep` finds what is left.
+                with contextlib.suppress(QueueUnavailableError):
+                    for name in transitions.blobs_of(old) - transitions.blobs_of(new):
+                        self.blobs.delete(name)
                 return new
 
     def _is_over(self, record: JobRecord) -> bool:
@@ -191,9 +199,14 @@ class Ledger:
             self.blobs.take(name, item.path)
 
     def _forget(self, record: JobRecord) -> None:
+        # The error that led here matters more; `sweep` finds what is left.
         for name in transitions.blobs_of(record):
-            with contextlib.suppress(Exception):  # the error that led here matters more; `sweep` finds what is left
+            try:
                 self.blobs.delete(name)
+            except QueueUnavailableError:
+                return  # a store that is away is asked once, not for each of a thousand pictures
+            except Exception:  # noqa: BLE001
+                continue
 
 
 def full(capacity: int) -> QueueFullError:

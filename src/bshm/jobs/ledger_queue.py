@@ -33,11 +33,11 @@ class LedgerQueue(ABC):
         """See ``JobQueue``."""
         return self._ledger.blobs.folder
 
-    def submit(self, request: JobRequest) -> JobRecord:
+    def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """See ``JobQueue``."""
         if self._closed.is_set():
             raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
-        record, is_new = self._ledger.submit(request)
+        record, is_new = self._ledger.submit(request, share=share)
         if is_new:
             self._accepted(record)
         return record

@@ -38,14 +38,20 @@ class JobQueue(Protocol):
         """A folder on the queue's own file system where uploads may be written before ``submit``: taking them over is
         a rename then, not a copy.  None where the store has no files."""
 
-    def submit(self, request: JobRequest) -> JobRecord:
+    def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """Accept a job.  When this has returned, the job ends in results or in stated errors, whatever dies meanwhile.
 
         A repeated idempotency key gives the job that it made the first time, in the state that it has now, even when
         the queue is full.
 
+        Args:
+            request: what to do.
+            share: how many jobs of this owner may wait or run at once, so that there is room for those of others; None
+                has no limit.  Several at the same moment may exceed it by one each.
+
         Raises:
             QueueFullError: no room; try again after ``retry_after_s``.
+            QueueShareError: no room for more of this owner.
             IdempotencyError: the key stands for another request.
             UrlRefusedError: the webhook's URL is none that may be called.
             QueueUnavailableError: the store cannot be reached, or the queue is closed.
@@ -153,8 +159,8 @@ class Records(Protocol):
     def delete(self, record: JobRecord) -> None:
         """Forget a record and its idempotency key."""
 
-    def depth(self) -> int:
-        """How many jobs have not ended."""
+    def depth(self, owner: str | None = None) -> int:
+        """How many jobs have not ended; of one owner or of all."""
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
         """The jobs that are ``queued`` or ``running``, oldest first."""

@@ -1,6 +1,6 @@
 """Records and bytes in Redis.
 
-    {bshm}:job:ID          hash: text, revision
+    {bshm}:job:ID          hash: text, revision, owner
     {bshm}:blob:ID/WORD    bytes
     {bshm}:key:HASH        the id that stands for an idempotency key
     {bshm}:state:STATE     sorted set of the jobs queued or running, by time of creation
@@ -42,7 +42,7 @@ local function index(id, state, created, due, expires)
 end
 """
 # KEYS: job, queued, running, due, expiry, key (or job again), blobs…
-# ARGV: id, text, revision, state, created, due, expires, capacity, has a key, prefix of jobs
+# ARGV: id, text, revision, state, created, due, expires, capacity, has a key, prefix of jobs, owner
 _ADD = (
     _SHARED
     + """
@@ -59,7 +59,7 @@ if redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[
 for i = 7, #KEYS do
     if redis.call('PERSIST', KEYS[i]) == 0 and redis.call('EXISTS', KEYS[i]) == 0 then return {'lost', ''} end
 end
-redis.call('HSET', KEYS[1], 'text', ARGV[2], 'revision', ARGV[3])
+redis.call('HSET', KEYS[1], 'text', ARGV[2], 'revision', ARGV[3], 'owner', ARGV[11])
 if ARGV[9] == '1' then redis.call('SET', KEYS[6], ARGV[1]) end
 index(ARGV[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 return {'added', ''}
@@ -82,6 +82,16 @@ _DELETE = """
 redis.call('DEL', KEYS[1])
 for i = 2, 5 do redis.call('ZREM', KEYS[i], ARGV[1]) end
 if ARGV[2] == '1' and redis.call('GET', KEYS[6]) == ARGV[1] then redis.call('DEL', KEYS[6]) end
+"""
+# KEYS: queued, running    ARGV: prefix of jobs, owner
+_OF_OWNER = """
+local found = 0
+for i = 1, 2 do
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
+        if redis.call('HGET', ARGV[1] .. id, 'owner') == ARGV[2] then found = found + 1 end
+    end
+end
+return found
 """
 
 
@@ -116,12 +126,19 @@ def connect(url: str) -> Redis:
 class RedisRecords:
     """Records in Redis; safe to share between threads."""
 
-    def __init__(self, client: Redis) -> None:
-        """Over a client of ``connect``."""
+    def __init__(self, client: Redis, *, has_bytes: bool = True) -> None:
+        """Over a client of ``connect``.
+
+        Args:
+            client: the connection.
+            has_bytes: whether ``RedisBlobs`` keeps the bytes that records speak of; else they are elsewhere.
+        """
         self._client = client
+        self._has_bytes = has_bytes
         self._add = client.register_script(_ADD)
         self._replace = client.register_script(_REPLACE)
         self._delete = client.register_script(_DELETE)
+        self._of_owner = client.register_script(_OF_OWNER)
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
         """See ``Records``; `add` is what decides between two at once."""
@@ -135,8 +152,8 @@ class RedisRecords:
         key = _key(record.owner, record.idempotency_key or "") if has_key else _job(record.id)
         with explained():
             answer, text = self._add(
-                keys=[_job(record.id), *_INDEX, key, *map(_blob, sorted(blobs_of(record)))],
-                args=[*_values(record), capacity, int(has_key), _job("")],
+                keys=[_job(record.id), *_INDEX, key, *self._bytes(blobs_of(record))],
+                args=[*_values(record), capacity, int(has_key), _job(""), record.owner],
             )
         if answer == b"there":
             return JobRecord.from_text(text)
@@ -155,9 +172,9 @@ class RedisRecords:
     def replace(self, old: JobRecord, new: JobRecord) -> JobRecord | None:
         """See ``Records``."""
         new = replace(new, revision=old.revision + 1)
-        kept = sorted(blobs_of(new) - blobs_of(old))
+        kept = self._bytes(blobs_of(new) - blobs_of(old))
         with explained():
-            changed = self._replace(keys=[_job(old.id), *_INDEX, *map(_blob, kept)], args=[*_values(new), old.revision])
+            changed = self._replace(keys=[_job(old.id), *_INDEX, *kept], args=[*_values(new), old.revision])
         return new if changed == 1 else None
 
     def delete(self, record: JobRecord) -> None:
@@ -167,9 +184,11 @@ class RedisRecords:
         with explained():
             self._delete(keys=[_job(record.id), *_INDEX, key], args=[record.id, int(has_key)])
 
-    def depth(self) -> int:
+    def depth(self, owner: str | None = None) -> int:
         """See ``Records``."""
         with explained():
+            if owner is not None:
+                return int(self._of_owner(keys=[_state("queued"), _state("running")], args=[_job(""), owner]))
             return int(self._client.zcard(_state("queued"))) + int(self._client.zcard(_state("running")))
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
@@ -189,6 +208,10 @@ class RedisRecords:
     def close(self) -> None:
         """See ``Records``."""
         self._client.close()
+
+    def _bytes(self, names: set[str]) -> list[str]:
+        """The keys of bytes whose time to live a script takes away."""
+        return [_blob(name) for name in sorted(names)] if self._has_bytes else []
 
     def _up_to(self, name: str, now: float) -> list[JobRecord]:
         with explained():

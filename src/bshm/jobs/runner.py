@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from bshm.errors import BshmError, OutputError, QueueUnavailableError
@@ -64,7 +64,7 @@ class Runner:
             before, somebody else works on it, it is gone, or somebody else took it over meanwhile.
 
         Raises:
-            QueueUnavailableError: the store stayed away; the job is found again when its lease has lapsed.
+            QueueUnavailableError: the store stayed away; the job went back, or is found when its lease has lapsed.
         """
         token = secrets.token_hex(16)
         now = self._ledger.clock()
@@ -79,6 +79,10 @@ class Runner:
             try:
                 return self._items(record, token)
             except QueueUnavailableError:
+                # Where only the bytes are away, the record is not: given back, what was begun does not count as an
+                # attempt, however long they stay away.
+                with contextlib.suppress(QueueUnavailableError):
+                    self._ledger.change(job_id, lambda found: self._given_back(found, token))
                 raise
             except BaseException:
                 # A fault here, not in a picture: give the job back at once instead of when the lease lapses.  It
@@ -141,6 +145,11 @@ class Runner:
             self._ledger.blobs.delete(result)
         return changed
 
+    def _given_back(self, record: JobRecord, token: str) -> JobRecord | None:
+        """Released, with its message on its way: whoever called puts that back, and a second one is not needed."""
+        released = transitions.released(record, token=token)
+        return None if released is None else transitions.dispatched(released, now=self._ledger.clock())
+
     def _made(self, record: JobRecord, index: int, options: JobOptions) -> Product:
         item = record.items[index]
         data = self._patiently(lambda: self._ledger.blobs.get(str(item.input)))
@@ -163,7 +172,7 @@ class Runner:
             self._stopping.wait(pause)
             pause = min(5.0, 2 * pause)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _signs_of_life(self, job_id: str, token: str) -> Iterator[None]:
         over = threading.Event()
 

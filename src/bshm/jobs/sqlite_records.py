@@ -106,9 +106,10 @@ class SqliteRecords:
         with self._transaction() as run:
             run("DELETE FROM jobs WHERE id = ?", (record.id,))
 
-    def depth(self) -> int:
+    def depth(self, owner: str | None = None) -> int:
         """See ``Records``."""
-        return int(self._read("SELECT count(*) FROM jobs WHERE live", ())[0][0])
+        found = self._read("SELECT count(*) FROM jobs WHERE live AND (?1 IS NULL OR owner = ?1)", (owner,))
+        return int(found[0][0])
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""

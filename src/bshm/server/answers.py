@@ -49,6 +49,7 @@ _REMOVEBG_CODES: Mapping[type[BaseException], tuple[int, str, str]] = {
     NobodyError: (400, "unknown_foreground", "Could not identify foreground in image"),
     refusals.KeyRefusedError: (403, "auth_failed", "API key missing or invalid"),
     refusals.RateLimitError: (429, "rate_limit_exceeded", "Rate limit exceeded"),
+    refusals.TooManyAtOnceError: (429, "rate_limit_exceeded", "Rate limit exceeded"),
     errors.CallerError: (400, "invalid_parameter", "Invalid parameter"),
     errors.InputError: (400, "failed_to_read_image", "The image cannot be used"),
 }

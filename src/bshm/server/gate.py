@@ -15,9 +15,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bshm.errors import BshmError, PictureTooLargeError
-from bshm.server import answers, logs
+from bshm.server import answers, intake, logs
 from bshm.server.keys import Key
-from bshm.server.refusals import HostRefusedError, KeyRefusedError, TimeRanOutError, TooBusyError
+from bshm.server.refusals import HostRefusedError, KeyRefusedError, TimeRanOutError, TooBusyError, TooManyAtOnceError
 from bshm.server.service import Service
 from bshm.server.settings import LOOPBACK_HOSTS, MIB
 
@@ -81,24 +81,33 @@ class Gate:
             return
         if service.draining:
             raise TooBusyError("the service is being stopped. Try again shortly.", retry_after_s=5)
+        caller: str = scope["state"]["caller"]
+        # First what the caller can mend by itself.
+        mine = service.house.of(caller)
+        if mine >= service.share and service.share < service.settings.queue:
+            raise TooManyAtOnceError(
+                f"{mine} requests of yours are being served, and one caller may have {service.share} at once. Send the "
+                "next one when an answer has come.",
+                retry_after_s=service.retry_after_s(mine),
+            )
         if service.inside >= service.settings.queue:
             raise TooBusyError(
                 f"{service.inside} requests are being served and no more fit. Try again shortly.",
-                retry_after_s=service.retry_after_s,
+                retry_after_s=service.retry_after_s(service.inside),
             )
-        passage.begin_body(self._most_bytes(scope["path"]))
-        service.inside += 1
-        try:
+        passage.begin_body(self._most_bytes(scope["path"], passage.headers))
+        with service.house.guest(caller):
             await self._app(scope, passage.receive, passage.send)
-        finally:
-            service.inside -= 1
 
-    def _most_bytes(self, path: str) -> int:
+    def _most_bytes(self, path: str, headers: Headers) -> int:
         settings = self._service.settings
-        if path.startswith("/jobs"):
-            return settings.max_job_bytes + _FIELDS_BYTES
         # A background may come along with the picture.
-        return int(2 * settings.max_upload_bytes * _BASE64) + _FIELDS_BYTES
+        single = int(2 * settings.max_upload_bytes * _BASE64)
+        if not path.startswith("/jobs"):
+            return single + _FIELDS_BYTES
+        # JSON is in memory whole, several times while it is read: a job of it is no larger than a single request.
+        is_json = intake.kind_of(headers) == intake.JSON
+        return (min(single, settings.max_job_bytes) if is_json else settings.max_job_bytes) + _FIELDS_BYTES
 
     def _check_place(self, scope: Scope, passage: _Passage) -> None:
         """Without keys, only pages of this machine may speak to the service.
@@ -126,9 +135,7 @@ class Gate:
                 raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
 
     def _check_key(self, scope: Scope, passage: _Passage) -> None:
-        keys = self._service.keys.all()
-        self._service.is_open = not keys
-        if not keys:
+        if not self._service.see_keys():
             return
         path = scope["path"]
         is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in passage.headers

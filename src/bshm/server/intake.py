@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
@@ -22,8 +22,8 @@ from bshm.server.refusals import ClientGoneError
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_FIELDS = 64
-_JSON = "application/json"
-FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+JSON = "application/json"
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 class Body:
@@ -53,21 +53,7 @@ class Body:
     def base64(self, name: str, *, most: int) -> bytes | None:
         """The bytes that the field ``name`` holds as base64, a data: URL or not; None where there is none."""
         text = self.fields.pop(name, None)
-        if text is None:
-            return None
-        if not isinstance(text, str):
-            raise FieldError({name: "needs to be text in base64."})
-        if text[:5].lower() == "data:":
-            text = text.partition(",")[2]
-        if len(text) > most * 4 / 3 + 1024:
-            raise _too_large(most)
-        try:
-            data = base64.b64decode("".join(text.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise FieldError({name: f"is not base64: {error}."}) from error
-        if len(data) > most:
-            raise _too_large(most)
-        return data
+        return None if text is None else decoded(text, name, most=most)
 
     def model(self, kind: type[Model]) -> Model:
         """The fields as ``kind`` has them.
@@ -82,6 +68,15 @@ class Body:
             raise FieldError(faults) from error
 
 
+def kind_of(headers: Headers) -> str:
+    """The content type, without its parameters.
+
+    >>> kind_of(Headers({"Content-Type": "Application/JSON; charset=utf-8"}))
+    'application/json'
+    """
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def read(upload: UploadFile, *, most: int) -> bytes:
     """The bytes of one upload.
 
@@ -94,29 +89,25 @@ async def read(upload: UploadFile, *, most: int) -> bytes:
 
 
 @asynccontextmanager
-async def body(
-    request: Request, *, most_files: int = 4, most_part: int, kinds: tuple[str, ...] = (*FORMS, _JSON)
-) -> AsyncIterator[Body]:
+async def body(request: Request, *, most_files: int = 4, most_part: int) -> AsyncIterator[Body]:
     """The body of a request; its uploads are gone afterwards.
 
     Args:
-        request: with a body of one of ``kinds``.
+        request: with a form or JSON.
         most_files: how many uploads are taken.
         most_part: bytes of the largest part that is no upload (base64 is).
-        kinds: content types that are taken.
 
     Raises:
         FieldError: it is none of these, or is damaged.
         ClientGoneError: the client went away before the end.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request.headers)
     form: FormData | None = None
     try:
         try:
-            if kind not in kinds:
-                names = " or ".join(each for each in kinds if each != "application/x-www-form-urlencoded")
-                raise FieldError({"Content-Type": f"needs to be {names}; got {kind[:80]!r}."})
-            if kind == _JSON:
+            if kind not in (*_FORMS, JSON):
+                raise FieldError({"Content-Type": f"needs to be {_FORMS[0]} or {JSON}; got {kind[:80]!r}."})
+            if kind == JSON:
                 parts = Body(_json(await request.body()), [])
             else:
                 form = await request.form(
@@ -133,6 +124,33 @@ async def body(
     finally:
         if form is not None:
             await form.close()
+
+
+def decoded(text: object, name: str, *, most: int) -> bytes:
+    """The bytes that base64 stands for, a data: URL or not.
+
+    Args:
+        text: what the field holds.
+        name: of the field.
+        most: bytes that are taken.
+
+    Raises:
+        FieldError: it is no base64.
+        PictureTooLargeError: it stands for more than ``most`` bytes.
+    """
+    if not isinstance(text, str):
+        raise FieldError({name: "needs to be text in base64."})
+    if text[:5].lower() == "data:":
+        text = text.partition(",")[2]
+    if len(text) > most * 4 / 3 + 1024:
+        raise _too_large(most)
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FieldError({name: f"is not base64: {error}."}) from error
+    if len(data) > most:
+        raise _too_large(most)
+    return data
 
 
 def _json(data: bytes) -> dict[str, Any]:

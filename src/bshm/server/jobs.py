@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,12 +15,10 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
-from starlette.datastructures import UploadFile
 
 from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError, OutputError
 from bshm.jobs import (
     ANONYMOUS,
-    JobItem,
     JobOptions,
     JobQueue,
     JobRecord,
@@ -32,8 +29,9 @@ from bshm.jobs import (
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of
-from bshm.server.matte import PROBLEMS, picture
+from bshm.server.matte import BASE64, BINARY, PROBLEMS, picture, request_body
 from bshm.server.settings import Settings
+from bshm.server.spool import JobPicture, Spool, forget, from_form, from_json
 
 if TYPE_CHECKING:
     from bshm.server.engine import Engine
@@ -51,10 +49,50 @@ class JobFields(PictureFields):
     webhook_url: str | None = Field(
         None, max_length=2048, description="Gets a signed POST when the job has ended; off unless --allow-webhooks."
     )
+    idempotency_key: str | None = Field(
+        None, min_length=1, max_length=255, description="As the header Idempotency-Key, for whoever sets no headers."
+    )
 
 
-_BINARY = {"type": "string", "format": "binary"}
-_ID = "32 characters that POST /jobs gave."
+class JsonJobFields(JobFields):
+    """What a job in JSON may say: the fields of a form, and its pictures."""
+
+    image: str | None = None
+    images: list[JobPicture] | None = None
+
+
+_IMAGES = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**JobPicture.model_json_schema()["properties"], "image": BASE64},
+    },
+    "description": "The pictures, each in base64 or by its URL.",
+}
+_BODY = request_body(
+    JobFields,
+    {
+        "image": {"type": "array", "items": BINARY, "description": "The pictures."},
+        "archive": {**BINARY, "description": "A zip of pictures, in place of image."},
+        "background_image": {**BINARY, "description": "A picture to lay the people over."},
+    },
+    {
+        "images": _IMAGES,
+        "image": {**BASE64, "description": "One picture, in place of images."},
+        "background_image": {**BASE64, "description": "A picture to lay the people over."},
+    },
+)
+_BODY["content"]["application/json"]["example"] = {
+    "images": [
+        {"name": "dot.gif", "image": "R0lGODlhAQABAIAAAAUEBAAAACwAAAAAAQABAAACAkQBADs="},
+        {"name": "ben.jpg", "image_url": "https://pictures.example.org/ben.jpg"},
+    ],
+    "background": "white",
+    "format": "jpg",
+    "idempotency_key": "order-17",
+}
 
 
 @router.post(
@@ -69,23 +107,7 @@ _ID = "32 characters that POST /jobs gave."
         **PROBLEMS,
     },
     openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {
-                            "image": {"type": "array", "items": _BINARY, "description": "The pictures."},
-                            "archive": {**_BINARY, "description": "A zip of pictures, in place of image."},
-                            "background_image": {**_BINARY, "description": "A picture to lay the people over."},
-                            **JobFields.model_json_schema()["properties"],
-                        },
-                    }
-                }
-            },
-        },
+        "requestBody": _BODY,
         "parameters": [
             {
                 "name": "Idempotency-Key",
@@ -98,9 +120,11 @@ _ID = "32 characters that POST /jobs gave."
     },
 )
 async def submit(request: Request) -> Response:
-    """Send `image` once or several times, a zip as `archive`, or an `image_url` (multipart/form-data).
+    """Send `image` once or several times, a zip as `archive`, or an `image_url` (multipart/form-data); or a list of
+    `images`, each in base64 or by its URL (application/json).
 
     curl -F image=@a.jpg -F image=@b.jpg -F background=white http://127.0.0.1:8000/jobs -i
+    curl --json '{"images": [{"image_url": "https://pictures.example.org/a.jpg"}]}' http://127.0.0.1:8000/jobs -i
     """
     service, queue = _parts(request)
     settings = service.settings
@@ -109,47 +133,52 @@ async def submit(request: Request) -> Response:
     spooled: list[Path] = []
     try:
         async with intake.body(
-            request,
-            most_files=settings.max_job_items + 2,
-            most_part=settings.max_upload_bytes,
-            # A job in base64 would be in memory whole, as text.
-            kinds=intake.FORMS,
+            request, most_files=settings.max_job_items + 2, most_part=settings.max_upload_bytes
         ) as body:
             scenery = await picture(service, body, "background_image", settings.max_upload_bytes)
+            is_json = intake.kind_of(request.headers) == intake.JSON
+            pictures = _pictures(body, settings) if is_json else {}
             uploads = [upload for name, upload in body.files if name == "image"]
             zips = [upload for name, upload in body.files if name == "archive"]
             strange = {name for name, _ in body.files} - {"image", "archive", "background_image"}
             if strange:
                 raise FieldError(dict.fromkeys(sorted(strange), "no upload of that name is taken."))
             fields = body.model(JobFields)
-            if len(zips) > 1 or sum(map(bool, (uploads, zips, fields.image_url))) != 1:
+            if not is_json and (len(zips) > 1 or sum(map(bool, (uploads, zips, fields.image_url))) != 1):
                 raise FieldError(
                     {"image": "send pictures in image, one zip in archive, or a URL in image_url: one of the three."}
                 )
             webhook = _webhook(fields.webhook_url, caller, settings)
+            idempotency_key = _idempotency_key(request, fields)
+            if len(pictures) > 1:  # before anything is fetched for them
+                rate = service.rates.charge(caller, len(pictures) - 1)
             options = await _options(fields, scenery, service)
-            spool = _Spool(queue.spool, spooled)
-            if fields.image_url is not None:
+            spool = Spool(queue.spool, spooled)
+            if is_json:
+                items = await from_json(request, pictures, spool, service)
+            elif fields.image_url is not None:
                 fetched = BytesIO(await service.fetched(fields.image_url))
                 items = [await service.engine.beside(partial(spool.keep, urlsplit(fields.image_url).path, fetched))]
             else:
                 # Its time is that of the disk, and of many pictures.
                 items = await service.engine.beside(
-                    partial(_items, uploads, zips, spool, settings), timeout_s=settings.job_timeout_s
+                    partial(from_form, uploads, zips, spool, settings), timeout_s=settings.job_timeout_s
                 )
         made = JobRequest(
             items=tuple(items),
             options=options,
             owner=_owner(request),
-            idempotency_key=request.headers.get("idempotency-key"),
+            idempotency_key=idempotency_key,
             webhook=webhook,
             keep_s=settings.jobs_keep_s if fields.keep_s is None else fields.keep_s,
         )
-        if len(items) > 1:  # a picture each; their sizes are not known yet
+        if not is_json and len(items) > 1:  # a picture each; their sizes are not known yet
             rate = service.rates.charge(caller, len(items) - 1)
-        record = await service.engine.beside(lambda: queue.submit(made), timeout_s=settings.job_timeout_s)
+        # Without keys all jobs are one owner's.
+        share = service.jobs_share if made.owner != ANONYMOUS else None
+        record = await service.engine.beside(lambda: queue.submit(made, share=share), timeout_s=settings.job_timeout_s)
     finally:
-        await service.engine.beside(lambda: _forget(spooled))
+        await service.engine.beside(lambda: forget(spooled))
     headers = {"Location": f"/jobs/{record.id}", **({} if rate is None else rate.headers())}
     return _json(described(record), status=202, headers=headers)
 
@@ -173,7 +202,7 @@ async def look(request: Request, job_id: str) -> Response:
     "/jobs/{job_id}/results/{index}",
     summary="The result of one picture",
     response_class=Response,
-    responses={200: {"description": "The result.", "content": {"image/*": {"schema": _BINARY}}}, **PROBLEMS},
+    responses={200: {"description": "The result.", "content": {"image/*": {"schema": BINARY}}}, **PROBLEMS},
 )
 async def result(request: Request, job_id: str, index: str) -> Response:
     """There as soon as that picture is done; pictures are counted from 0."""
@@ -193,7 +222,7 @@ async def result(request: Request, job_id: str, index: str) -> Response:
     summary="All results as a zip",
     response_class=Response,
     responses={
-        200: {"description": "The results.", "content": {"application/zip": {"schema": _BINARY}}},
+        200: {"description": "The results.", "content": {"application/zip": {"schema": BINARY}}},
         **PROBLEMS,
     },
 )
@@ -282,6 +311,13 @@ def _owner(request: Request) -> str:
     return name if kind == "key" else ANONYMOUS
 
 
+def _idempotency_key(request: Request, fields: JobFields) -> str | None:
+    header = request.headers.get("idempotency-key")
+    if header is not None and fields.idempotency_key not in (None, header):
+        raise FieldError({"idempotency_key": "differs from the header Idempotency-Key. Send one of the two."})
+    return header if fields.idempotency_key is None else fields.idempotency_key
+
+
 async def _options(fields: JobFields, scenery: bytes | None, service: Service) -> JobOptions:
     settings = service.settings
     recipe, scenery_url = recipe_of(fields, has_scenery=scenery is not None, default_model=settings.model)
@@ -303,57 +339,29 @@ def _webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None
     return Webhook(url, secret_ref=caller.partition(":")[2] if caller.startswith("key:") else ANONYMOUS)
 
 
-class _Spool:
-    """Where pictures wait for ``submit``: beside the queue's files if it has any, else in memory."""
-
-    def __init__(self, folder: Path | None, made: list[Path]) -> None:
-        self._folder = folder
-        self._made = made
-
-    def keep(self, name: str, source: BinaryIO) -> JobItem:
-        """An item with everything from where ``source`` stands."""
-        name = _file_name(name)
-        if self._folder is None:
-            return JobItem(name, data=source.read())
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f".upload-{secrets.token_hex(12)}"
-        self._made.append(path)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            archives.copy(source, target)
-        return JobItem(name, path=path)
-
-
-def _file_name(name: str) -> str:
-    """The last part of what a client calls its file, without what no file name has."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    plain = "".join(char for char in last if char.isprintable())[:200]
-    return plain.strip(". ") or "picture"
-
-
-def _items(uploads: list[UploadFile], zips: list[UploadFile], spool: _Spool, settings: Settings) -> list[JobItem]:
-    if len(uploads) > settings.max_job_items:
-        raise FieldError({"image": f"a job takes {settings.max_job_items:,} pictures; {len(uploads):,} came."})
-    items: list[JobItem] = []
-    for upload in uploads:
-        if (upload.size or 0) > settings.max_upload_bytes:
-            raise FieldError({"image": f"{upload.filename!r} has more than {settings.max_upload_bytes:,} bytes."})
-        items.append(spool.keep(upload.filename or "picture", upload.file))
-    for archive in zips:
-        archives.unpack(
-            archive.file,
-            lambda name, file: items.append(spool.keep(name, file)),
-            most_items=settings.max_job_items,
-            most_item=settings.max_upload_bytes,
-            most_bytes=settings.max_job_bytes,
+def _pictures(body: intake.Body, settings: Settings) -> dict[str, JobPicture]:
+    """The pictures that a job in JSON names, by where they stand; what is left in the body are fields of any job."""
+    many = body.fields.get("images")
+    # Before each is looked at.
+    if isinstance(many, list) and len(many) > settings.max_job_items:
+        raise FieldError({"images": f"a job takes {settings.max_job_items:,} pictures; {len(many):,} came."})
+    fields = body.model(JsonJobFields)
+    if sum(map(bool, (fields.images, fields.image, fields.image_url))) != 1:
+        raise FieldError(
+            {"images": "send pictures in images, one in image, or a URL in image_url: one of the three, and not empty."}
         )
-    return items
-
-
-def _forget(paths: list[Path]) -> None:
-    """Remove what a refused job left; an accepted one has taken its files."""
-    for path in paths:
-        path.unlink(missing_ok=True)
+    for name in ("images", "image"):
+        body.fields.pop(name, None)
+    if not fields.images:
+        return {"": JobPicture(image=fields.image, image_url=fields.image_url, name=None)}
+    faults = {
+        f"images.{index}": "needs the picture in image, or its URL in image_url: one of the two."
+        for index, each in enumerate(fields.images)
+        if bool(each.image) == bool(each.image_url)
+    }
+    if faults:
+        raise FieldError(faults)
+    return {f"images.{index}.": each for index, each in enumerate(fields.images)}
 
 
 def _opened(found: JobResult) -> BinaryIO:
@@ -371,7 +379,7 @@ def open_queue(
     """The queue that the settings name.
 
     Args:
-        settings: ``broker``, ``results`` and the other ``jobs_…``.
+        settings: ``broker``, ``results``, ``blobs`` and the other ``jobs_…``.
         engine: works on jobs of the embedded queue.
         secret_of: from an owner to what signs webhooks.
         broken: called when so many pictures hang that the process should be replaced.
@@ -390,12 +398,21 @@ def open_queue(
 
         if "://" in (settings.results or ""):
             raise OptionError("--results is a folder for the embedded queue; a URL needs a --broker.")
+        if settings.blobs is not None or settings.blobs_endpoint is not None:
+            raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
         folder = Path(settings.results) if settings.results else _default_store()
         _make_private(folder)
         return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
     from bshm.jobs import CeleryQueue
 
-    return CeleryQueue(settings.broker, settings.results, options=options, secrets=secret_of)
+    return CeleryQueue(
+        settings.broker,
+        settings.results,
+        blobs=settings.blobs,
+        blobs_endpoint=settings.blobs_endpoint,
+        options=options,
+        secrets=secret_of,
+    )
 
 
 def _make_private(folder: Path) -> None:

@@ -37,8 +37,8 @@ def request_body(fields: type[BaseModel], multipart: dict[str, Any], json: dict[
     }
 
 
-_BINARY = {"type": "string", "format": "binary"}
-_BASE64 = {"type": "string", "format": "byte", "contentEncoding": "base64"}
+BINARY = {"type": "string", "format": "binary"}
+BASE64 = {"type": "string", "format": "byte", "contentEncoding": "base64"}
 PROBLEM = {
     "description": "RFC 9457 problem details.",
     "content": {
@@ -87,7 +87,7 @@ router = APIRouter(tags=["pictures"])
     responses={
         200: {
             "description": "The result.",
-            "content": {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()},
+            "content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()},
             "headers": {
                 name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in _HEADERS.items()
             },
@@ -97,8 +97,8 @@ router = APIRouter(tags=["pictures"])
     openapi_extra={
         "requestBody": request_body(
             PictureFields,
-            {"image": {**_BINARY, **_PICTURE}, "background_image": {**_BINARY, **_BEHIND}},
-            {"image": {**_BASE64, **_PICTURE}, "background_image": {**_BASE64, **_BEHIND}},
+            {"image": {**BINARY, **_PICTURE}, "background_image": {**BINARY, **_BEHIND}},
+            {"image": {**BASE64, **_PICTURE}, "background_image": {**BASE64, **_BEHIND}},
         )
     },
 )

@@ -50,7 +50,7 @@ class Rates:
     """Windows of a minute, one for each caller.  For one event loop."""
 
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.time) -> None:
-        self._limit = limit
+        self.limit = limit
         self._clock = clock
         self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -61,21 +61,21 @@ class Rates:
             RateLimitError: there is not as much left.  A picture that is larger than the whole limit passes in a
                 fresh minute, or it never would.
         """
-        if self._limit == 0:
+        if self.limit == 0:
             return None
         rate = self.look(caller)
-        if units > rate.remaining and rate.remaining < self._limit:
+        if units > rate.remaining and rate.remaining < self.limit:
             raise RateLimitError(
-                f"{self._limit} megapixel pictures a minute are allowed, and {rate.remaining} are left for this one "
+                f"{self.limit} megapixel pictures a minute are allowed, and {rate.remaining} are left for this one "
                 f"of {units}.",
                 retry_after_s=max(0.0, rate.reset_at - self._clock()),
             )
-        used = self._limit - rate.remaining + units
+        used = self.limit - rate.remaining + units
         self._windows[caller] = (rate.reset_at, used)
         self._windows.move_to_end(caller)
         while len(self._windows) > _MOST_CALLERS:
             self._windows.popitem(last=False)
-        return Rate(self._limit, max(0, self._limit - used), rate.reset_at)
+        return Rate(self.limit, max(0, self.limit - used), rate.reset_at)
 
     def look(self, caller: str) -> Rate:
         """What the caller has left."""
@@ -83,4 +83,4 @@ class Rates:
         reset_at, used = self._windows.get(caller, (0.0, 0))
         if reset_at <= now:
             reset_at, used = now + _WINDOW_S, 0
-        return Rate(self._limit, max(0, self._limit - used), reset_at)
+        return Rate(self.limit, max(0, self.limit - used), reset_at)

@@ -5,6 +5,7 @@ BshmError
     ├── KeyRefusedError      no API key, or one that is not known
     ├── HostRefusedError     a Host or an Origin that has no business here
     ├── RateLimitError       too much in a short time from one key or address
+    ├── TooManyAtOnceError   too many requests of one key or address at the same time
     ├── TooBusyError         more work than the service can finish in time
     ├── TimeRanOutError      the answer took longer than a request may
     └── ClientGoneError      nobody is waiting for the answer any more
@@ -37,6 +38,10 @@ class HostRefusedError(Refusal):
 
 class RateLimitError(Refusal):
     """Too much in a short time from one key or address."""
+
+
+class TooManyAtOnceError(Refusal):
+    """Too many requests of one key or address at the same time."""
 
 
 class TooBusyError(Refusal):

@@ -24,7 +24,8 @@ from bshm.server import cache as caches
 from bshm.server import logs
 from bshm.server.engine import Engine, Fetch, fetch_url
 from bshm.server.flights import Flights
-from bshm.server.keys import Keys, default_file
+from bshm.server.house import House
+from bshm.server.keys import Key, Keys, default_file
 from bshm.server.metrics import Metrics
 from bshm.server.rates import Rate, Rates, units_of
 from bshm.server.refusals import ClientGoneError, TimeRanOutError
@@ -86,16 +87,16 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.keys = Keys(settings.keys_file or default_file())
-        self.is_open = not self.keys.all()
-        limit = settings.rate_limit
-        if limit is None:
-            limit = 0 if self.is_open and not settings.allow_open else DEFAULT_RATE_LIMIT
-        self.rates = Rates(limit)
+        self.rates = Rates(0)
+        self.house = House()
+        self.is_open = True
+        self.share = settings.queue
+        self.jobs_share: int | None = None
+        self.see_keys()
         self.cache = caches.open_cache(settings)
         self.engine = Engine(settings, self.metrics, fetch=fetch, broken=self._break)
         self.flights: Flights[Rendered] = Flights()
         self.queue: JobQueue | None = None
-        self.inside = 0
         self.draining = False
         self.is_broken = False
         self.end_process: Callable[[], object] = lambda: None
@@ -105,9 +106,30 @@ class Service:
         self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.engine.is_ready))
 
     @property
-    def retry_after_s(self) -> float:
-        """When those who are inside now will have been served."""
-        return max(1.0, min(60.0, self.inside * self.engine.mean_s))
+    def inside(self) -> int:
+        """Requests in the house."""
+        return len(self.house)
+
+    def retry_after_s(self, requests: int) -> float:
+        """When so many requests will have been served."""
+        return max(1.0, min(60.0, requests * self.engine.mean_s))
+
+    def see_keys(self) -> tuple[Key, ...]:
+        """The keys as they are now; what each may ask for follows from them where no setting says it."""
+        keys = self.keys.all()
+        settings = self.settings
+        self.is_open = not keys
+        self.rates.limit = settings.rate_limit if settings.rate_limit is not None else 0
+        if settings.rate_limit is None and (keys or settings.allow_open):
+            self.rates.limit = DEFAULT_RATE_LIMIT
+        self.share = settings.queue_per_key or settings.queue
+        # One key alone has nobody to leave room for.
+        if settings.queue_per_key is None and (len(keys) > 1 or settings.allow_open):
+            self.share = max(1, settings.queue // 2)
+        self.jobs_share = settings.jobs_per_key or None
+        if settings.jobs_per_key is None and len(keys) > 1:
+            self.jobs_share = max(1, settings.jobs_capacity // 2)
+        return keys
 
     async def serve(self, request: Request, order: Order, caller: str) -> Outcome:
         """The result of an order, for as long as somebody waits for it.
@@ -264,8 +286,20 @@ class Service:
         self.cache.close()
 
 
-async def until_gone(request: Request, work: Awaitable[T], timeout_s: float) -> T:
+async def until_gone(
+    request: Request,
+    work: Awaitable[T],
+    timeout_s: float,
+    *,
+    advice: str = "Try again later, send a smaller picture, or make it a job.",
+) -> T:
     """The result of ``work``, which is cancelled when the client goes away or the time is over.
+
+    Args:
+        request: whose client waits.
+        work: what for.
+        timeout_s: how long.
+        advice: what to do where it took longer.
 
     Raises:
         ClientGoneError, TimeRanOutError: it was.
@@ -279,7 +313,7 @@ async def until_gone(request: Request, work: Awaitable[T], timeout_s: float) -> 
         if gone.done():
             raise ClientGoneError("the client went away before the answer was there.")
         raise TimeRanOutError(
-            f"the answer took longer than {timeout_s:g} s. Try again later, send a smaller picture, or make it a job.",
+            f"the answer took longer than {timeout_s:g} s. {advice}",
             retry_after_s=timeout_s,
         )
     finally:

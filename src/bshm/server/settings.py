@@ -54,6 +54,13 @@ class Settings(BaseSettings):
         BatchOptions.jobs, ge=1, le=64, description="pictures decoded, matted or encoded at once, each in memory whole"
     )
     queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
+    queue_per_key: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="of these, requests of one key, or without keys of one address; more get 429 with Retry-After; 0 "
+        "has no limit; unset is half of --queue where there are several keys or --allow-open, else no limit",
+    )
     request_timeout_s: float = Field(
         60.0, gt=0, le=3600, description="longest time from a request to its answer; what takes longer is given up"
     )
@@ -95,8 +102,20 @@ class Settings(BaseSettings):
         description="where jobs and their results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs, "
         "or the broker where that is Redis",
     )
+    blobs: str | None = Field(
+        None,
+        description="s3://BUCKET/PREFIX for the pictures and results of brokered jobs, with credentials from AWS_… in "
+        "the environment; unset keeps them with the jobs in --results",
+    )
+    blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store that is not AWS's")
     jobs_workers: int = Field(1, ge=1, le=64, description="jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
+    jobs_per_key: int | None = Field(
+        None,
+        ge=0,
+        description="of these, jobs of one key; more get 429 with Retry-After; 0 has no limit; unset is half of "
+        "--jobs-capacity where there are several keys, else no limit",
+    )
     job_timeout_s: float = Field(
         600.0, gt=0, le=86400, description="longest time for one picture of a job; what takes longer fails"
     )

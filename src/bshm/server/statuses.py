@@ -62,6 +62,7 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
         415, "This kind of picture is not read here", "This service was installed without a reader for such pictures."
     ),
     errors.QueueFullError: Answer(503, "The queue is full"),
+    errors.QueueShareError: Answer(429, "Too many jobs at once"),
     errors.QueueUnavailableError: Answer(503, "The queue cannot be reached", _OUR_FAULT),
     errors.MemoryExhaustedError: Answer(503, "Out of memory"),
     OverrunError: Answer(
@@ -73,6 +74,7 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
     refusals.KeyRefusedError: Answer(401, "An API key is needed"),
     refusals.HostRefusedError: Answer(403, "Not from here"),
     refusals.RateLimitError: Answer(429, "Too many requests"),
+    refusals.TooManyAtOnceError: Answer(429, "Too many requests at once"),
     refusals.TooBusyError: Answer(503, "The service is busy"),
     refusals.TimeRanOutError: Answer(504, "It took too long"),
     refusals.ClientGoneError: Answer(CLIENT_CLOSED, "The client went away"),

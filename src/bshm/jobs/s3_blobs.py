@@ -1,0 +1,195 @@
+"""Bytes in an object store that speaks S3: AWS, MinIO, Ceph, R2, …
+
+    PREFIX/ID/WORD    an object each
+
+Bytes alone: a record is changed by comparing it first, again and again while a job runs, which Redis and a folder do
+better.  An object is there whole or not at all, so what a record speaks of is complete.  What a crash leaves behind has
+no time to live here: ``sweep`` looks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.errors import MissingExtraError, OptionError, OutputError, QueueUnavailableError
+from bshm.jobs.records import is_id
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+log = logging.getLogger("bshm.jobs")
+
+SCHEME = "s3://"
+_PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9._/-]*))?")
+# obstore ends the process's thread with a panic where it is given what is no URL.
+_ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._/-]*)?")
+# Names are listed to find what belongs to no job, and listing is paid for: so often in the time that such bytes stay.
+_SWEEPS = 4
+_PAGE = 1000
+
+
+class S3Blobs:
+    """Bytes in a bucket; safe to share between threads, processes and machines."""
+
+    def __init__(self, store: S3Store) -> None:
+        """Over a store of ``connect``."""
+        self._store = store
+        self._next_sweep = float("-inf")
+
+    @property
+    def folder(self) -> Path | None:
+        """See ``Blobs``."""
+        return None
+
+    def put(self, name: str, data: bytes) -> None:
+        """See ``Blobs``."""
+        with explained():
+            # In one request: the parts of an upload that a crash cut off would stay, unseen and paid for.
+            self._store.put(name, data, use_multipart=False)
+
+    def take(self, name: str, path: Path) -> None:
+        """See ``Blobs``."""
+        self.put(name, path.read_bytes())
+
+    def get(self, name: str) -> bytes | None:
+        """See ``Blobs``."""
+        with explained():
+            try:
+                return self._store.get(name).bytes().to_bytes()
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+
+    def path(self, name: str) -> Path | None:
+        """See ``Blobs``."""
+        return None
+
+    def delete(self, name: str) -> None:
+        """See ``Blobs``."""
+        with explained():
+            self._store.delete([name])
+
+    def delete_all(self, job_id: str) -> None:
+        """See ``Blobs``."""
+        with explained():
+            for page in self._store.list(f"{job_id}/", chunk_size=_PAGE):
+                self._store.delete([each["path"] for each in page])
+
+    def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
+        """See ``Blobs``; most calls do nothing.
+
+        Ages are those of the store's clock seen from this one.  Stores refuse whoever is off by a quarter of an hour,
+        so an hour is long enough.
+        """
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return 0
+        self._next_sweep = now + older_than_s / _SWEEPS
+        before = datetime.now(timezone.utc) - timedelta(seconds=older_than_s)
+        old: dict[str, list[str]] = {}
+        with explained():
+            for page in self._store.list(chunk_size=_PAGE):
+                for each in page:
+                    job_id, _, word = each["path"].partition("/")
+                    if is_id(job_id) and word and each["last_modified"] < before:
+                        old.setdefault(job_id, []).append(each["path"])
+        gone = 0
+        for job_id, paths in old.items():
+            # Asked for after the names were listed: a record speaks of its bytes once they are there.
+            names = spoken_of(job_id)
+            lost = paths if names is None else [path for path in paths if path not in names]
+            if lost:
+                with explained():
+                    self._store.delete(lost)
+                gone += 1 if names is None else len(lost)
+        return gone
+
+
+def connect(url: str, endpoint: str | None) -> S3Blobs:
+    """The bytes below ``url``; credentials and region come from the environment, as the AWS tools have them.
+
+    A store that does not answer just now is waited for later, with every job; one that answers and refuses is a mistake
+    that is better heard of at once.
+
+    Args:
+        url: ``s3://BUCKET/PREFIX``; the prefix may be missing.
+        endpoint: ``https://HOST:PORT`` of a store that is not AWS's; None is AWS.
+
+    Raises:
+        OptionError: one of them is no such URL.
+        MissingExtraError: obstore is not installed.
+        OutputError: there is no such bucket, or it may not be used.
+    """
+    place = _PLACE.fullmatch(url)
+    if place is None:
+        raise OptionError(f"an object store is s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        raise OptionError(f"the endpoint of an object store is http(s)://HOST:PORT; got {endpoint[:200]!r}.")
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import S3Store
+    except ImportError as error:
+        raise MissingExtraError("jobs in an object store need an optional part: pip install 'bshm[s3]'.") from error
+    store = S3Store(
+        place["bucket"],
+        prefix=(place["prefix"] or "").strip("/") or None,
+        endpoint=endpoint,
+        client_options={
+            # Whoever writes http:// means it; without a word of ours, obstore speaks TLS only.
+            "allow_http": endpoint is not None and endpoint.startswith("http://"),
+            "connect_timeout": "5s",
+            "timeout": "60s",
+        },
+        # As Redis: a restart of a second or so is waited out here, what takes longer is told.
+        retry_config={
+            "max_retries": 5,
+            "retry_timeout": timedelta(seconds=10),
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=50),
+                "max_backoff": timedelta(milliseconds=500),
+                "base": 2,
+            },
+        },
+    )
+    try:
+        next(iter(store.list(chunk_size=1)), None)
+    except (BaseError, FileNotFoundError) as error:
+        if re.search(r"status code: 40[0-9]", str(error)):
+            raise OutputError(
+                f"jobs cannot be kept in {url}: the store answers {_told(error)}. Make the bucket, and see that these "
+                "credentials may list it and may get, put and delete its objects."
+            ) from error
+        log.warning("the object store of the jobs does not answer yet: %s", _told(error))
+    return S3Blobs(store)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """What goes wrong with the store, as an error of bshm.
+
+    Refusals, too: credentials that have run out are renewed by people, and no job shall be lost until they have.
+    """
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, FileNotFoundError) as error:
+        raise QueueUnavailableError(f"the object store of the jobs cannot be used: {_told(error)}.") from error
+
+
+def _told(error: Exception) -> str:
+    """The store's own word for it, or the first line of what obstore says: further ones are for its authors.
+
+    >>> _told(Exception("Error in 3ms - 404 Not Found: <?xml?>\\n<Error><Code>NoSuchBucket</Code></Error>"))
+    'NoSuchBucket'
+    """
+    code = re.search(r"<Code>(\w+)</Code>", str(error))
+    return code[1] if code else str(error).partition("\n")[0].strip(" .")

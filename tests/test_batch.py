@@ -76,6 +76,14 @@ def test_one_file_for_several_pictures_is_refused(tmp_path: Path) -> None:
         plan(["a.jpg", "b.jpg"], output=tmp_path / "out.png", options=PLAIN)
 
 
+@pytest.mark.parametrize("name", ["out.png", "out.JPEG", "out.tif"])
+def test_several_pictures_make_no_folder_that_is_called_like_a_picture(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="several pictures"):
+        plan(["a.jpg", "b.jpg"], output=tmp_path / name, options=PLAIN)
+    assert outputs(plan(["a.jpg", "b.jpg"], output=f"{name}/", options=PLAIN)) == [f"{name}/a.png", f"{name}/b.png"]
+    assert outputs(plan(["a.jpg", "b.jpg"], output="day.2", options=PLAIN)) == ["day.2/a.png", "day.2/b.png"]
+
+
 def test_the_second_of_two_pictures_with_one_name_fails() -> None:
     first, second = plan(["a/photo.jpg", "b/photo.jpg"], output="out/", options=PLAIN)
     assert first.error is None

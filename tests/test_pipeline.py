@@ -79,6 +79,12 @@ def test_timings_are_named_in_the_order_of_the_flow(matting: Matting, three_stag
     assert list(decoded.ran.timings_ms) == ["mask", "refine"]
 
 
+def test_a_matte_and_its_picture_print_as_a_line_and_not_as_their_pixels(matting: Matting) -> None:
+    matte = matting.matte(np.zeros((6, 8, 3), np.uint8))
+    assert repr(matte) == f"<Matte of <array>: 8 x 6 px, nobody; {matte.ran.model} on cpu>"
+    assert repr(matte.picture) == "<Picture <array>: 8 x 6 px, 8 bit, array>"
+
+
 def test_the_run_says_what_ran(matting: Matting) -> None:
     ran = matting.matte(person()).ran
     assert (ran.model, ran.model_sha256, ran.device) == (CARD.name, matting.predictor.card.sha256, "cpu")

@@ -271,7 +271,10 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
         return path
     if not several:
         return None
-    if path.exists():
+    from bshm.io.encode import names_a_format
+
+    # `a.jpg b.jpg -o out.png` is a slip of the hand, and a folder called out.png is what nobody looks for.
+    if path.exists() or names_a_format(path):
         raise OptionError(f"there are several pictures, but {path} is one file. Give -o a folder.")
     return path
 

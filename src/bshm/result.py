@@ -46,6 +46,12 @@ class Matte:
                 f"got {self.foreground.shape} {self.foreground.dtype}."
             )
 
+    def __repr__(self) -> str:
+        # A dataclass would print the pixels.
+        height, width = self.picture.size_hw
+        nobody = ", nobody" if self.is_empty else ""
+        return f"<Matte of {self.picture.name}: {width} x {height} px{nobody}; {self.ran.model} on {self.ran.device}>"
+
     @property
     def is_empty(self) -> bool:
         """Whether nobody was found."""

@@ -22,7 +22,7 @@ class Picture:
     Attributes:
         pixels: (H, W, 3) uint8 or uint16, RGB in the colour space of ``icc_profile`` (sRGB when None).
         alpha: (H, W), the dtype of ``pixels``, or None: the transparency that the file already had.
-        name: what messages call it: a path, a URL, ``<bytes>``, ``-``.
+        name: what messages call it: a path, a URL, ``<bytes>``, ``stdin``.
         format: the container it came in, in lower case (``jpeg``, ``png``, ``tiff``, …, ``array``).
         icc_profile: the embedded colour profile, to be embedded again; None when there was none.
         dpi: (x, y) pixels per inch; None when not stated.
@@ -48,6 +48,11 @@ class Picture:
                 f"the alpha of a picture needs {pixels.shape[:2]} {pixels.dtype}; "
                 f"{self.name} has {self.alpha.shape} {self.alpha.dtype}."
             )
+
+    def __repr__(self) -> str:
+        # A dataclass would print the pixels.
+        height, width = self.size_hw
+        return f"<Picture {self.name}: {width} x {height} px, {self.bit_depth} bit, {self.format}>"
 
     @property
     def size_hw(self) -> tuple[int, int]:

@@ -70,6 +70,13 @@ def test_models_lists_every_card_with_what_one_must_know(capsys: Captured) -> No
         assert all(source["licence"] for source in entry["data"])
 
 
+def test_models_begins_with_the_default_and_says_so(capsys: Captured) -> None:
+    assert main(["models"]) == 0
+    names = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines() if line and line[0] != " "]
+    assert names[0] == "bshm (default)"
+    assert not any("default" in name for name in names[1:])
+
+
 @pytest.mark.usefixtures("fake")
 def test_eval_prints_a_table_and_writes_what_is_asked_for(tmp_path: Path, capsys: Captured) -> None:
     alpha = np.zeros((48, 64), np.uint8)

@@ -250,7 +250,7 @@ def test_what_is_no_picture_is_told_before_it_is_downloaded(server: Server, kind
         server.get("/a.png")
     assert sum(sent) < 50_000_000
     server.answers["/empty"] = answer(Content_Type=kind)
-    with pytest.raises(UnreadablePictureError, match="begins with b''"):
+    with pytest.raises(UnreadablePictureError, match="begins with '' "):
         server.get("/empty")
 
 

@@ -201,4 +201,6 @@ def test_a_name_in_use_is_kept_unless_overwriting_is_asked_for(tmp_path: Path, m
     capsys.readouterr()
     assert main(["models", "remove", "net"]) == 0
     assert not list(models.iterdir())
+    capsys.readouterr()
     assert main(["models", "remove", "bshm"]) == 2
+    assert "comes with bshm" in capsys.readouterr().err

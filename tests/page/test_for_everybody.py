@@ -59,6 +59,8 @@ def test_all_can_be_done_without_a_pointer(studio: Studio) -> None:
     page.keyboard.press("Enter")
     expect(studio.canvas).to_be_visible()
     expect(studio.get("#say")).to_have_text("astronaut.jpg is cut out.")
+    # The button that was pressed is gone with the start page; focus goes on with the picture.
+    expect(studio.thumbs.first.locator("button").first).to_be_focused()
     for selector in ("#canvas", "#divider"):
         studio.get(selector).focus()
         expect(studio.get(selector)).to_be_focused()
@@ -132,7 +134,8 @@ def test_every_problem_that_a_picture_may_have_is_told_in_chinese() -> None:
     codes = {statuses.problem_type(kind("")).rpartition(":")[2] for kind in statuses.OF_ERROR} | {"field", "internal"}
     # The page sends no URLs, makes no jobs, writes nothing and does not hear what it hung up on.
     others = {"url-refused", "fetch", "source-not-found", "output-exists", "client-gone"}
-    others |= {"job-not-found", "job-unfinished", "idempotency", "queue-full", "queue-unavailable"}
+    others |= {"job-not-found", "job-unfinished", "idempotency", "queue-full"}
+    others |= {"queue-share", "queue-unavailable"}
     assert known == codes - others
 
 
@@ -164,6 +167,11 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page: Open, ser
     for selector in ("#save-one", "#save-all", "#tab-crop", "#add"):
         expect(studio.get(selector)).to_be_in_viewport(ratio=1)
         assert studio.get(selector).evaluate("(button) => button.scrollWidth <= button.clientWidth + 1"), selector
+
+
+def test_a_phone_is_not_told_to_drop_or_paste(open_page: Open, service: str) -> None:
+    expect(open_page(service, **PHONE).get("#paste-hint")).to_be_hidden()
+    expect(open_page(service).get("#paste-hint")).to_be_visible()
 
 
 def test_two_fingers_zoom_and_do_not_paint(open_page: Open, service: str) -> None:

@@ -55,10 +55,29 @@ def test_a_text_that_is_called_jpg_is_refused_in_words_and_stands_beside_the_goo
     expect(studio.get("#failed-title")).to_have_text(re.compile("picture", re.I))
     expect(studio.get("#failed-detail")).to_have_text(re.compile("JPEG"))
     expect(studio.get("#failed-name")).to_have_text("notes.jpg")
+    expect(studio.get("#failed-detail")).to_have_text(re.compile("^The picture "))
     expect(studio.get("#save-one")).to_be_disabled()
     expect(studio.thumbs.nth(1).locator("button").first).to_have_accessible_name("notes.jpg, failed")
     studio.get("#failed-remove").click()
     expect(studio.canvas).to_be_visible()
+
+
+def test_what_the_server_refuses_is_not_offered_to_be_tried_again(studio: Studio) -> None:
+    studio.add(("notes.jpg", b"not a picture at all\n" * 9), ("empty.jpg", b"none either"))
+    expect(studio.get("#strip-failed")).to_contain_text("2 failed")
+    expect(studio.get("#failed-remove")).to_be_visible()
+    expect(studio.get("#failed-retry")).to_be_hidden()
+    expect(studio.get("#retry-all")).to_be_hidden()
+
+
+def test_the_note_about_nobody_leaves_the_picture_free(studio: Studio) -> None:
+    studio.add_and_wait("meadow.png", portrait(person=False))
+    note = studio.get("#note").bounding_box()
+    assert note is not None
+    fitted = studio.view()
+    assert studio.point(0, 0)[1] > note["y"] + note["height"]
+    studio.get("#note-close").click()
+    assert studio.view()[2] < fitted[2]
 
 
 def test_nobody_in_the_picture_is_a_friendly_note_and_no_error(studio: Studio) -> None:

@@ -119,6 +119,32 @@ def test_a_wrong_field_is_named(client: TestClient, data: dict[str, str], field:
 
 
 @pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"quality": "900"}, "less than or equal to 100; got '900'."),
+        ({"format": "gif"}, "; got 'gif'."),
+        ({"backgroud": "red"}, "Did you mean background?"),
+        ({"xyz": "1"}, "/docs lists"),
+    ],
+)
+def test_a_wrong_field_is_told_with_what_came_and_what_to_do(
+    client: TestClient, data: dict[str, str], told: str
+) -> None:
+    assert told in client.post("/matte", files={"image": picture()}, data=data).json()["detail"]
+
+
+def test_an_upload_of_another_name_is_refused_and_not_left_out_in_silence(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture(), "backgroud_image": picture()})
+    assert answer.status_code == 422
+    assert answer.json()["errors"].keys() == {"backgroud_image"}
+
+
+def test_a_wrong_address_or_method_says_where_to_look(client: TestClient) -> None:
+    assert "/docs" in client.get("/nothing").json()["detail"]
+    assert client.get("/matte").json()["detail"].startswith("GET is not taken here; POST is.")
+
+
+@pytest.mark.parametrize(
     "data",
     [{"format": "jpg"}, {"alpha": "1", "background": "white"}, {"model": "none-such"}, {"background": "blur:-1"}],
 )

@@ -65,6 +65,12 @@ def test_a_wrong_file_is_explained(text: str, told: str) -> None:
     assert told in str(caught.value)
 
 
+def test_a_file_of_settings_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(OptionError) as caught:
+        load(config=tmp_path / "none.toml")
+    assert str(caught.value).count("none.toml") == 1
+
+
 def test_words_are_split_and_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BSHM_CORS_ORIGINS", "https://a.example, https://b.example")
     settings = load({"webhook_secret": "topsecret"})

@@ -219,7 +219,7 @@ def _stdin_job(output: str, options: OutputOptions) -> Job:
     path = Path(output)
     if path.is_dir() or output.endswith("/"):
         path = path / f"stdin.{options.format or 'png'}"
-    return Job(sys.stdin.buffer, "-", path)
+    return Job(sys.stdin.buffer, "stdin", path)
 
 
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, output: OutputOptions) -> int:
@@ -238,7 +238,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
     matte = _matting(arguments).matte(given, options)
     if matte.is_empty and not arguments.quiet:
-        say(f"{source}: {EMPTY_NOTE}")
+        say(f"{matte.picture.name}: {EMPTY_NOTE}")
     sys.stdout.buffer.write(matte.encode(replace(output, format=output.format or "png")))
     sys.stdout.buffer.flush()
     return exit_codes.OK

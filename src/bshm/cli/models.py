@@ -11,6 +11,7 @@ from bshm.cli import exit_codes
 from bshm.cli.app import say
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import ModelFileError
+from bshm.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from bshm.weights.card import Card
@@ -69,7 +70,7 @@ def as_json(card: Card) -> dict[str, Any]:
 def as_text(card: Card) -> str:
     """The card as a short page."""
     lines = [
-        f"{card.name}: {card.purpose}",
+        f"{card.name}{' (default)' if card.name == DEFAULT_MODEL else ''}: {card.purpose}",
         f"  size      {card.bytes / 1e6:.1f} MB in {len(card.networks)} file{'s' if len(card.networks) > 1 else ''}",
         f"  sha256    {card.sha256}",
         f"  licence   {card.licence}",

@@ -7,6 +7,7 @@ import sys
 
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
+from bshm.errors import OptionError
 
 
 def parser() -> Parser:
@@ -24,8 +25,10 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove; returns the exit code."""
-    from bshm.weights import store
+    from bshm.weights import catalogue, store
 
+    if arguments.name in {path.stem for path in catalogue.paths(catalogue.BUNDLED)}:
+        raise OptionError(f"{arguments.name} comes with bshm and stays. Only imported weights can be removed.")
     for path in store.remove(arguments.name):
         sys.stdout.write(f"removed {path}\n")
     return exit_codes.OK

@@ -49,7 +49,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
-        raise OptionError(f"{message}. `{self.prog} --help` shows what there is.")
+        raise OptionError(f"{message}.{self._meant(message)} `{self.prog} --help` shows what there is.")
+
+    def _meant(self, message: str) -> str:
+        """The flag that an unknown one is close to."""
+        from difflib import get_close_matches
+
+        unknown = re.search(r"unrecognized arguments:.*?(--[^\s=]+)", message)
+        close = get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
+        return f" Did you mean {close[0]}?" if close else ""
 
 
 class _Formatter(argparse.HelpFormatter):

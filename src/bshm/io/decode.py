@@ -39,7 +39,7 @@ from bshm.errors import (
     ShapeError,
     UnreadablePictureError,
 )
-from bshm.io.magic import HEAD_BYTES, KNOWN, sniff
+from bshm.io.magic import HEAD_BYTES, KNOWN, beginning, sniff
 from bshm.io.source import Data, Source, check_array, read
 from bshm.options import Limits
 from bshm.types import Picture, PixelArray
@@ -189,7 +189,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
     form = sniff(data[:HEAD_BYTES])
     if form is None:
         raise UnreadablePictureError(
-            f"{name} needs to be a {KNOWN} picture; it begins with {data[:16]!r}. "
+            f"{name} needs to be a {KNOWN} picture; it begins with {beginning(data)}. "
             "The bytes count, not the suffix: open it in a viewer and save it anew."
         )
     if form == "heif":

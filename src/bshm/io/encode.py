@@ -36,6 +36,11 @@ _WEBP_LOSSLESS_METHOD = 0
 _LARGEST_SIDE: dict[Format, int] = {"jpg": 65535, "webp": 16383, "png": 2**31 - 1, "tiff": 2**31 - 1}
 
 
+def names_a_format(path: str | os.PathLike[str]) -> bool:
+    """Whether the suffix of ``path`` is one that ``format_of`` knows."""
+    return Path(path).suffix.lower() in _SUFFIXES
+
+
 def format_of(path: str | os.PathLike[str]) -> Format:
     """The format that the suffix of ``path`` names.
 
@@ -47,7 +52,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
         'jpg'
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in _SUFFIXES:
+    if not names_a_format(path):
         raise OptionError(
             f"an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
             f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or name the format."

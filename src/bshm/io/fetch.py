@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from bshm._version import __version__
 from bshm.errors import FetchError, PictureTooLargeError, UnreadablePictureError, UrlRefusedError
-from bshm.io.magic import HEAD_BYTES, KNOWN, sniff
+from bshm.io.magic import HEAD_BYTES, KNOWN, beginning, sniff
 from bshm.options import Limits
 
 _CHUNK = 1 << 16
@@ -389,7 +389,7 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
     if not data:
         kind = response.headers.get("Content-Type", "no Content-Type")
         raise UnreadablePictureError(
-            f"{name} needs to be a {KNOWN} picture; it begins with {bytes(chunk[:16])!r} ({kind}). "
+            f"{name} needs to be a {KNOWN} picture; it begins with {beginning(chunk)} ({kind}). "
             "Give the URL of the picture itself, not of a page that shows it."
         )
     if announced is not None and len(data) < announced:

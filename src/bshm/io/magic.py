@@ -23,6 +23,15 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 
 
+def beginning(data: bytes) -> str:
+    """How some bytes begin, for a message about what is no picture.
+
+    >>> print(beginning(b"Dear reader, I am no picture."))
+    'Dear reader, I a'
+    """
+    return repr(bytes(data[:16])).removeprefix("b")
+
+
 def sniff(head: bytes) -> str | None:
     """The format of a file that begins with ``head``, or None where it is none that bshm reads.
 

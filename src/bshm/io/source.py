@@ -38,7 +38,7 @@ def read(source: Source, limits: Limits) -> tuple[Data, str]:
 
     Returns:
         What was read (arrays and PIL images as they came), and the name that messages give it: the path, the URL
-        without its query, ``<bytes>``, ``-`` for standard input, ``<image>`` or ``<array>``.
+        without its query, ``<bytes>``, ``stdin``, ``<image>`` or ``<array>``.
 
     Raises:
         OptionError: ``source`` is none of these.
@@ -108,7 +108,7 @@ def _read_path(source: str | os.PathLike[str], limits: Limits) -> tuple[bytes, s
 
 def _read_file_object(source: BinaryIO, limits: Limits) -> tuple[bytes, str]:
     label = getattr(source, "name", None)
-    name = ("-" if label == "<stdin>" else label) if isinstance(label, str) and label else "<file>"
+    name = ("stdin" if label == "<stdin>" else label) if isinstance(label, str) and label else "<file>"
     try:
         return _read_all(source, name, limits), name
     except OSError as error:

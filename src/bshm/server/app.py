@@ -114,6 +114,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
     title = {404: "Not found", 405: "Method not allowed"}.get(status, "The request is not understood")
     detail = str(getattr(error, "detail", title))
     headers = dict(getattr(error, "headers", None) or {})
+    if status == 404:
+        detail = "There is nothing at this address. /docs lists what there is."
+    elif status == 405:
+        detail = f"{request.method} is not taken here; {headers.get('Allow', 'another method')} is. /docs has examples."
     if request.url.path.startswith(answers.REMOVEBG):
         code = title.lower().replace(" ", "_")
         body: dict[str, Any] = {"errors": [{"title": title, "code": code, "detail": detail}]}

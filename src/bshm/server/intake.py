@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -64,8 +65,7 @@ class Body:
         try:
             return kind.model_validate(self.fields)
         except ValidationError as error:
-            faults = {".".join(map(str, each["loc"])) or "body": each["msg"] for each in error.errors()}
-            raise FieldError(faults) from error
+            raise FieldError(dict(_explained(dict(each), kind) for each in error.errors())) from error
 
 
 def kind_of(headers: Headers) -> str:
@@ -153,6 +153,17 @@ def decoded(text: object, name: str, *, most: int) -> bytes:
     return data
 
 
+def _explained(fault: dict[str, Any], kind: type[BaseModel]) -> tuple[str, str]:
+    """A field and what is wrong with it: pydantic's words say what was needed, not what came."""
+    name = ".".join(map(str, fault["loc"])) or "body"
+    if fault["type"] == "extra_forbidden":
+        close = get_close_matches(name, kind.model_fields, n=1)
+        return name, "is no field here. " + (f"Did you mean {close[0]}?" if close else "/docs lists those there are.")
+    given = fault["input"]
+    told = f"; got {str(given)[:40]!r}." if isinstance(given, (str, int, float)) else "."
+    return name, f"{fault['msg']}{told}"
+
+
 def _json(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
@@ -179,4 +190,4 @@ def _form(form: FormData) -> Body:
 
 
 def _too_large(most: int) -> PictureTooLargeError:
-    return PictureTooLargeError(f"a picture may have {most:,} bytes here; this one has more.")
+    return PictureTooLargeError(f"a picture may have {most:,} bytes here; this one has more. Send a smaller one.")

@@ -113,6 +113,10 @@ async def matte(request: Request) -> Response:
     async with intake.body(request, most_part=most) as body:
         data = await picture(service, body, "image", most)
         scenery = await picture(service, body, "background_image", most)
+        strange = {name for name, _ in body.files} - {"image", "background_image"}
+        if strange:
+            taken = "no upload of that name is taken; image and background_image are."
+            raise FieldError(dict.fromkeys(sorted(strange), taken))
         order = order_of(body.model(PictureFields), data, scenery, service)
     del body
     outcome = await service.serve(request, order, request.scope["state"]["caller"])
@@ -139,7 +143,7 @@ def order_of(fields: PictureFields, data: bytes | None, scenery: bytes | None, s
         FieldError, OptionError: they contradict each other.
     """
     if (data is None) == (fields.image_url is None):
-        raise FieldError({"image": "send a picture in image, or its URL in image_url, and one of the two."})
+        raise FieldError({"image": "send a picture in image, or its URL in image_url: one of the two."})
     recipe, scenery_url = recipe_of(fields, has_scenery=scenery is not None, default_model=service.settings.model)
     return Order(recipe, data=data, url=fields.image_url, scenery=scenery, scenery_url=scenery_url)
 

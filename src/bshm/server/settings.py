@@ -204,7 +204,10 @@ def _file(path: Path | None) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get(TABLE, {})
     except (OSError, ValueError) as error:
-        raise OptionError(f"the settings in {path} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(
+            f"the settings in {path} cannot be read: {reason}. Mend it, or name another with --config."
+        ) from error
     if not isinstance(table, dict):
         raise OptionError(f"{path} needs a table [{TABLE}]; got {TABLE} = {table!r}.")
     return table

@@ -22,11 +22,16 @@ def paths(folder: Path | None = None) -> Iterator[Path]:
 
     A card in the store never hides one in the box.
     """
-    bundled = sorted((folder or BUNDLED).glob("*.json"))
+    bundled = sorted((folder or BUNDLED).glob("*.json"), key=_name)
     yield from bundled
     if folder is None:
         taken = {path.name for path in bundled}
-        yield from (path for path in sorted(store.root().glob("*.json")) if path.name not in taken)
+        yield from (path for path in sorted(store.root().glob("*.json"), key=_name) if path.name not in taken)
+
+
+def _name(path: Path) -> str:
+    # Not the path itself: with its suffix bshm.json comes after bshm-lite.json.
+    return path.stem
 
 
 def cards(folder: Path | None = None) -> list[Card]:

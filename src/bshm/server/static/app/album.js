@@ -64,7 +64,12 @@ export class Album extends EventTarget {
   }
 
   retryAll() {
-    for (const entry of this.entries) this.retry(entry);
+    for (const entry of this.retriable) this.retry(entry);
+  }
+
+  /** Those that failed and may go through another time. */
+  get retriable() {
+    return this.entries.filter((entry) => entry.state === "failed" && entry.problem.mayPass);
   }
 
   /** Goes on after a key was given: the pictures that were refused for want of one are asked for again. */

@@ -51,7 +51,10 @@ const noted = new Set();
 
 function take(files) {
   const entries = album.add(files);
+  // With the start page goes the button that was pressed; focus would fall back to the top of the page.
+  const leaves = $("#hero").contains(document.activeElement);
   document.body.dataset.page = "studio";
+  if (leaves) strip.focus(entries[0]);
   // Words about one picture come from its state; a count is news only for several.
   if (entries.length > 1) say(t("say.added", { count: entries.length }));
   if (!current || current.state === "failed" || entries.length === 1) open(entries[0]);
@@ -172,10 +175,15 @@ function wordsFor(entry) {
     const [ownTitle, ownDetail] = problemWords(code);
     return {
       title: ownTitle || title || t("failed.server"),
-      detail: ownDetail || detail || t("failed.status", { status }),
+      detail: ownDetail || sentence(detail) || t("failed.status", { status }),
     };
   }
   return { title: t(`failed.${kind}`), detail: t(`failed.${kind}.detail`) };
+}
+
+/** The server's words go on after a name; here they stand alone. */
+function sentence(words) {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
 function showProblem() {
@@ -185,15 +193,19 @@ function showProblem() {
   $("#failed-title").textContent = words.title;
   $("#failed-detail").textContent = words.detail;
   $("#failed-name").textContent = current.name;
+  $("#failed-retry").hidden = !problemOnOpening && !current.problem.mayPass;
 }
 
 function showNote() {
   const empty = Boolean(work) && current.result.empty;
   const blind = Boolean(work) && !work.original;
-  $("#note").hidden = !(empty || blind) || noted.has(current);
-  if (!empty && !blind) return;
-  $("#note-title").textContent = empty ? t("stage.empty.title") : current.name;
-  $("#note-text").textContent = t(empty ? "stage.empty.text" : "stage.nopreview");
+  const note = $("#note");
+  note.hidden = !(empty || blind) || noted.has(current);
+  if (empty || blind) {
+    $("#note-title").textContent = empty ? t("stage.empty.title") : current.name;
+    $("#note-text").textContent = t(empty ? "stage.empty.text" : "stage.nopreview");
+  }
+  stage.keepFree(note.hidden ? 0 : note.offsetTop + note.offsetHeight);
 }
 
 $("#note-close").addEventListener("click", () => {

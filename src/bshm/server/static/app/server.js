@@ -12,8 +12,14 @@ export class Problem extends Error {
     this.status = status;
     this.code = code;
   }
+
+  /** Whether the same picture may go through another time: not where the server refused the picture itself. */
+  get mayPass() {
+    return this.kind !== "server" || !REFUSES_THE_PICTURE.has(this.status);
+  }
 }
 
+const REFUSES_THE_PICTURE = new Set([413, 415, 422]);
 const BUSY = new Set([429, 503]);
 // A server that stays busy for this many answers in a row is out of order; the person decides then.
 const TRIES_WHEN_BUSY = 20;

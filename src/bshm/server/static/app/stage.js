@@ -18,6 +18,7 @@ export class Stage extends EventTarget {
   mode = "look";
   compare = { on: true, share: 0.5 };
   brush = { mode: "keep", size: 36, softness: 0.5 };
+  #free = 0;
   #pointers = new Map();
   #gesture = null;
   #drawing = 0;
@@ -81,8 +82,16 @@ export class Stage extends EventTarget {
     const sides = Math.max(Math.min(this.view.width, this.view.height) * 0.03, 10 * this.ratio);
     const tools = this.view.height < LOW_STAGE_PX * this.ratio ? TOOLS_PX.low : TOOLS_PX.high;
     const more = this.mode === "crop" ? 10 * this.ratio : 0;
-    this.view.fit(this.box, { sides: sides + more, top: sides + more, bottom: tools * this.ratio + more });
+    const top = Math.max(sides, this.#free && (this.#free + 10) * this.ratio);
+    this.view.fit(this.box, { sides: sides + more, top: top + more, bottom: tools * this.ratio + more });
     this.#viewChanged();
+  }
+
+  /** Leaves so many CSS pixels at the top to a note when the picture is fitted. */
+  keepFree(height) {
+    if (height === this.#free) return;
+    this.#free = height;
+    this.refresh();
   }
 
   /** Zooms to `scale` (device pixels for a pixel of the picture), about the middle unless told. */

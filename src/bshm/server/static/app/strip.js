@@ -100,7 +100,7 @@ export class Strip extends EventTarget {
     this.nav.dataset.single = String(total < 2);
     this.progress.textContent = t("strip.progress", { done, total });
     this.failed.textContent = failed ? `· ${t("strip.failed", { count: failed })}` : "";
-    this.retryAll.hidden = failed < 2;
+    this.retryAll.hidden = album.retriable.length < 2;
     this.bar.style.setProperty("--share", String(total ? (done + failed) / total : 0));
   }
 

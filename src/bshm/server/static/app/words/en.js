@@ -9,7 +9,7 @@ export const EN = {
 
   "hero.title": "People, cut out.",
   "hero.title2": "Down to the hair.",
-  "hero.text": "Drop your photos here. You get the people back with a true alpha channel, at full resolution.",
+  "hero.text": "Add your photos. You get the people back with a true alpha channel, at full resolution.",
   "hero.choose": "Choose pictures",
   "hero.sample": "Try a sample",
   "hero.paste": "or drop them anywhere, or paste one",
@@ -119,7 +119,7 @@ export const EN = {
   "touch.softness": "Softness",
   "touch.undo": "Undo",
   "touch.redo": "Redo",
-  "touch.tip": "Zoom in for fine hair: the brush keeps its size on screen.",
+  "touch.tip": "Zoom in for fine hair: the brush keeps its size on screen. Keys: [ and ] change it, Ctrl+Z takes a stroke back.",
 
   "crop.mode": "Frame",
   "crop.whole": "Whole picture",

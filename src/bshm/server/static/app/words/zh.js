@@ -9,7 +9,7 @@ export const ZH = {
 
   "hero.title": "人像抠图，",
   "hero.title2": "细到发丝。",
-  "hero.text": "把照片拖到这里，即可得到带真实透明通道的人像，分辨率与原图一致。",
+  "hero.text": "放入照片，即可得到带真实透明通道的人像，分辨率与原图一致。",
   "hero.choose": "选择图片",
   "hero.sample": "试试示例",
   "hero.paste": "也可以拖放到页面任意位置，或直接粘贴",
@@ -119,7 +119,7 @@ export const ZH = {
   "touch.softness": "柔和度",
   "touch.undo": "撤销",
   "touch.redo": "重做",
-  "touch.tip": "放大后可细修发丝：画笔在屏幕上大小不变。",
+  "touch.tip": "放大后可细修发丝：画笔在屏幕上大小不变。快捷键：[ 和 ] 改变大小，Ctrl+Z 撤销一笔。",
 
   "crop.mode": "范围",
   "crop.whole": "整张图片",

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bshm import crop
-from bshm.crop import Box, Length, arrange, foreground_box, parse_length, parse_margins
+from bshm.crop import Box, arrange, foreground_box
 from bshm.errors import OptionError, ShapeError
+from bshm.placing import Length, Margins, parse_length, parse_margins
 
 
 @given(height=some.integers(1, 40), width=some.integers(1, 40), data=some.data())
@@ -37,7 +37,7 @@ def test_a_crop_is_a_cut_out_of_the_padded_picture(
 ) -> None:
     layer = np.arange(1, 15 * 15 + 1, dtype=np.uint16).reshape(15, 15)
     top, right, bottom, left = margins
-    (found,) = arrange([layer], Box(*box), crop=True, margins=crop.Margins(*(Length(m, "px") for m in margins)))
+    (found,) = arrange([layer], Box(*box), crop=True, margins=Margins(*(Length(m, "px") for m in margins)))
     padded = np.pad(layer, 12)
     y, x, height, width = box[0] + 12, box[1] + 12, box[2], box[3]
     expected = padded[y - top : y + height + bottom, x - left : x + width + right]
@@ -67,6 +67,13 @@ def test_a_scale_is_the_share_of_the_canvas(scale: float) -> None:
     found = foreground_box(np.asarray(moved))
     # A soft edge of one pixel on both sides comes from the bilinear resize.
     assert found is not None and abs(found.height - 200 * scale) <= 2 and abs(found.width - 100 * scale) <= 2
+
+
+def test_where_the_picture_ends_a_mirrored_layer_goes_on() -> None:
+    layer = np.arange(4 * 5 * 3, dtype=np.uint16).reshape(4, 5, 3)
+    around = Margins(*[Length(3, "px")] * 4)
+    (found,) = arrange([layer], Box(0, 0, 4, 5), crop=True, margins=around, mirrored=True)
+    np.testing.assert_array_equal(found, np.pad(layer, ((3, 3), (3, 3), (0, 0)), "symmetric"))
 
 
 def test_a_tiny_box_on_a_large_canvas_costs_no_more_than_the_canvas() -> None:

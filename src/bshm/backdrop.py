@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard
 
 import cv2
 import numpy as np
@@ -63,12 +63,21 @@ def backdrop(spec: Background, picture: Picture, alpha: FloatArray) -> PixelArra
         text = spec.strip()
         if looks_like_color(text):
             return _plain(text, picture)
-        if text == "blur" or text.startswith("blur:"):
+        if is_blur(text):
             return blur(picture.pixels, alpha, radius_px=_radius(text, picture.size_hw))
         return _scenery(text, picture)
     if isinstance(spec, (list, tuple)):
         return _plain(spec, picture)
     return _scenery(spec, picture)
+
+
+def is_blur(spec: Background | None) -> TypeGuard[str]:
+    """Whether a background is made of the original.
+
+    >>> is_blur("blur:30"), is_blur("white"), is_blur(None)
+    (True, False, False)
+    """
+    return isinstance(spec, str) and (spec.strip() == "blur" or spec.strip().startswith("blur:"))
 
 
 def blur(pixels: PixelArray, alpha: FloatArray, *, radius_px: float) -> PixelArray:

@@ -62,7 +62,7 @@ class Record:
     Attributes:
         job: the job.
         status: ``written``, ``skipped`` (its output was there) or ``failed``.
-        size_hw: height and width of the picture; None unless written.
+        size_hw: height and width of the result; None unless written.
         empty: nobody was found, so the output is fully transparent; None unless written.
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
@@ -216,24 +216,29 @@ def _do(
             f"{job.output} is there already. Add --overwrite to replace it or --skip-existing to keep it."
         )
     from bshm.io import sink
+    from bshm.result import encoded
 
     matte = matting.matte(job.source, options)
     started = time.perf_counter()
-    data = matte.encode(with_format(output, job.output))
-    encoded = time.perf_counter()
+    chosen = with_format(output, job.output)
+    pixels = matte.pixels(chosen)
+    height, width = pixels.shape[:2]
+    data = encoded(pixels, matte.picture, chosen)
+    del pixels  # as large as the picture; others may be waited for
+    done = time.perf_counter()
     with turnstile:
         sink.write(data, job.output, overwrite=output.overwrite)
     written = time.perf_counter()
     return Record(
         job,
         "written",
-        size_hw=matte.picture.size_hw,
+        size_hw=(height, width),
         empty=matte.is_empty,
         model=matte.ran.model,
         model_sha256=matte.ran.model_sha256,
         device=matte.ran.device,
         timings_ms=MappingProxyType(
-            {**matte.ran.timings_ms, "encode": 1e3 * (encoded - started), "write": 1e3 * (written - encoded)}
+            {**matte.ran.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
         ),
     )
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from bshm import geometry
-from bshm.errors import OptionError, ShapeError
+from bshm.errors import ShapeError
+from bshm.placing import NO_MARGINS, Margins
 from bshm.types import FloatArray, PixelArray
 
 # Alpha from which a pixel counts as people: the haze that networks leave in far corners must not widen a crop.
 _PERSON_FROM = 0.3
-_LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(px|%)?")
-# The limits of remove.bg's crop_margin; without any a request could ask for a canvas of any size.
-_LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
 
 
 class Box(NamedTuple):
@@ -27,68 +24,6 @@ class Box(NamedTuple):
     left: int
     height: int
     width: int
-
-
-@dataclass(frozen=True)
-class Length:
-    """A length in pixels, or in per cent of something.
-
-    >>> Length(10, "%").of(250), Length(30, "px").of(250)
-    (25, 30)
-    """
-
-    value: float
-    unit: Literal["px", "%"]
-
-    def of(self, whole: int) -> int:
-        """Whole pixels, rounded half up."""
-        return math.floor((self.value if self.unit == "px" else self.value * whole / 100) + 0.5)
-
-
-@dataclass(frozen=True)
-class Margins:
-    """What is left around the people; per cent are of their own height or width."""
-
-    top: Length
-    right: Length
-    bottom: Length
-    left: Length
-
-
-def parse_length(text: str) -> Length:
-    """``30px``, ``30`` or ``10%``.
-
-    Raises:
-        OptionError: it is none of these.
-
-    >>> parse_length("7.5%")
-    Length(value=7.5, unit='%')
-    """
-    match = _LENGTH.fullmatch(text.strip())
-    if match is None:
-        raise OptionError(f'a length is a number with px or %, e.g. "30px" or "10%"; got {text[:40]!r}.')
-    return Length(float(match[1]), "%" if match[2] == "%" else "px")
-
-
-def parse_margins(text: str) -> Margins:
-    """One length for all sides, two for top/bottom and left/right, or four for top, right, bottom, left.
-
-    Raises:
-        OptionError: another number of lengths, or one above 500px or 50%.
-
-    >>> parse_margins("10% 30px").right
-    Length(value=30.0, unit='px')
-    """
-    lengths = [parse_length(word) for word in text.split()]
-    if len(lengths) not in (1, 2, 4):
-        raise OptionError(f"margins are one, two or four lengths; got {text[:80]!r}.")
-    if any(each.value > _LARGEST_MARGIN[each.unit] for each in lengths):
-        raise OptionError(f"a margin has at most 500px or 50%; got {text[:80]!r}.")
-    top, right, bottom, left = {1: lengths * 4, 2: lengths * 2, 4: lengths}[len(lengths)]
-    return Margins(top, right, bottom, left)
-
-
-NO_MARGINS = parse_margins("0")
 
 
 def foreground_box(alpha: FloatArray) -> Box | None:
@@ -118,6 +53,7 @@ def arrange(
     margins: Margins = NO_MARGINS,
     scale: float | None = None,
     position: tuple[float, float] | None = None,
+    mirrored: bool = False,
 ) -> list[PixelArray | FloatArray]:
     """Crop to a box, or make what is in it larger or smaller, and place it.
 
@@ -131,9 +67,11 @@ def arrange(
         scale: 0.1..1: the box becomes as large as fits into this share of the canvas, height and width.
         position: (horizontal, vertical), 0..1: 0 lays the box against the left or the top, 1 against the right or the
             bottom; None leaves it where it is, or in the middle with ``scale``.
+        mirrored: where the picture does not reach it goes on as in a mirror, which suits what is out of focus; else
+            there is 0.
 
     Returns:
-        Arrays with the dtypes of ``layers``, all of the canvas' size; 0 where the picture does not reach.
+        Arrays with the dtypes of ``layers``, all of the canvas' size.
 
     Raises:
         ShapeError: no layers, or layers that differ in height or width.
@@ -158,11 +96,16 @@ def arrange(
     if position is not None:
         left = (width - box.width * factor) * position[0] - box.left * factor
         top = (height - box.height * factor) * position[1] - box.top * factor
-    return [_moved(layer, (height, width), factor, top, left) for layer in layers]
+    return [_moved(layer, (height, width), factor, top, left, mirrored) for layer in layers]
 
 
 def _moved(
-    layer: PixelArray | FloatArray, canvas_hw: tuple[int, int], factor: float, top: float, left: float
+    layer: PixelArray | FloatArray,
+    canvas_hw: tuple[int, int],
+    factor: float,
+    top: float,
+    left: float,
+    mirrored: bool,
 ) -> PixelArray | FloatArray:
     """``layer`` scaled by ``factor``, its corner at (top, left) of an empty canvas."""
     canvas: PixelArray | FloatArray = np.zeros((*canvas_hw, *layer.shape[2:]), layer.dtype)
@@ -180,6 +123,10 @@ def _moved(
     shown = canvas[target]
     from_y, from_x = max(0, -y), max(0, -x)
     shown[...] = part[from_y : from_y + shown.shape[0], from_x : from_x + shown.shape[1]]
+    if mirrored and shown.size:
+        y, x = target[0].start, target[1].start
+        below, right = canvas_hw[0] - y - shown.shape[0], canvas_hw[1] - x - shown.shape[1]
+        canvas = cv2.copyMakeBorder(shown, y, below, x, right, cv2.BORDER_REFLECT)  # type: ignore[assignment]
     return canvas
 
 

@@ -12,13 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from bshm import composite, crop, geometry, shadow
+from bshm import composite, geometry, shadow
 from bshm.backdrop import backdrop
-from bshm.crop import NO_MARGINS, Box, Length, Margins
+from bshm.crop import Box, foreground_box
 from bshm.errors import OptionError
 from bshm.io import decode, encode
 from bshm.options import DEFAULT_MODEL, Format, Limits, MatteOptions, OutputOptions
-from bshm.result import Matte
+from bshm.placing import NO_MARGINS, Length, Margins
+from bshm.result import Matte, arranged
 from bshm.types import FloatArray, Picture, PixelArray
 
 # auto: PNG where something is transparent, else JPEG; zip: color.jpg and alpha.png.
@@ -94,8 +95,8 @@ class Recipe:
     background: Plain | Blur | Scenery | None = None
     format: ResultFormat = "png"
     quality: int = OutputOptions.quality
-    shadow: bool = False
-    crop: bool = False
+    shadow: bool = OutputOptions.shadow
+    crop: bool = OutputOptions.crop
     margins: Margins = NO_MARGINS
     scale: float | None = None
     position: tuple[float, float] | None = None
@@ -219,21 +220,19 @@ def render(matte: Matte, recipe: Recipe, scenery: Picture | None = None) -> Rend
         MemoryExhaustedError: not enough memory.
     """
     alpha = matte.alpha if recipe.region is None else _within(matte.alpha, recipe.region)
-    colour = matte.foreground
-    box = crop.foreground_box(alpha)
-    height, width = alpha.shape
+    box = foreground_box(alpha)
     empty = matte.is_empty if recipe.region is None else replace(matte, alpha=alpha).is_empty
     behind = _blurred(matte, recipe)
-    whole = Box(0, 0, height, width)
-    if recipe.shadow and not recipe.alpha_only:
-        colour, alpha = shadow.under(colour, alpha, (0, 0, 0), shadow.drop(alpha))
-    if recipe.crop or recipe.scale is not None or recipe.position is not None:
-        layers = [colour, alpha] if behind is None else [colour, alpha, behind]
-        moved = crop.arrange(
-            layers, box or whole, crop=recipe.crop, margins=recipe.margins, scale=recipe.scale, position=recipe.position
-        )
-        colour, alpha = moved[0], moved[1].astype(np.float32, copy=False)  # type: ignore[assignment]
-        behind = moved[2] if behind is not None else None  # type: ignore[assignment]
+    colour, alpha, behind = arranged(
+        matte.foreground,
+        alpha,
+        behind,
+        shadow=recipe.shadow and not recipe.alpha_only,
+        crop=recipe.crop,
+        margins=recipe.margins,
+        scale=recipe.scale,
+        position=recipe.position,
+    )
     data, media_type = _encoded(matte.picture, recipe, colour, alpha, behind, scenery)
     ran = matte.ran
     return Rendered(

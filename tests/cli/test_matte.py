@@ -65,6 +65,86 @@ def test_a_background_makes_it_opaque(photo: Photo, tmp_path: Path) -> None:
     assert over[2, 2].min() >= 250  # JPEG at quality 95 is off by a few levels
 
 
+@pytest.mark.parametrize(
+    ("kind", "background"),
+    [
+        *((kind, None) for kind in ("png", "webp", "tiff")),
+        *((kind, spec) for kind in ("png", "webp", "tiff", "jpg") for spec in ("#1e90ff", "blur", "wall.png")),
+    ],
+)
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        (["--crop"], {"crop": True}),
+        (
+            ["--crop", "--crop-margin", "10% 40px", "--shadow"],
+            {"crop": True, "crop_margin": "10% 40px", "shadow": True},
+        ),
+        (["--scale", "60%", "--position", "50% 100%"], {"scale": "60%", "position": "50% 100%"}),
+    ],
+)
+def test_the_same_words_make_the_same_file_as_in_the_service(
+    photo: Photo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    background: str | None,
+    words: list[str],
+    fields: dict[str, Any],
+) -> None:
+    server = pytest.importorskip("bshm.server.fields")
+    from bshm.io import decode
+    from bshm.options import Limits
+    from bshm.pipeline import Matting
+    from bshm.rendering import render
+
+    monkeypatch.chdir(tmp_path)
+    path, wall = photo("photo.png"), photo("wall.png", empty=True)
+    behind = [] if background is None else ["--background", background]
+    assert main(["matte", str(path), "-o", f"out.{kind}", *behind, *words]) == 0
+
+    is_wall = background == "wall.png"
+    said = server.PictureFields(format=kind, background=None if is_wall else background, **fields)
+    recipe, _ = server.recipe_of(said, has_scenery=is_wall, default_model="bshm")
+    scenery = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
+    recipe = recipe if scenery is None else recipe.before(wall.read_bytes())
+    rendered = render(Matting().matte(path), recipe, scenery)
+    assert Path(f"out.{kind}").read_bytes() == rendered.data
+    assert opened(Path(f"out.{kind}")).size == (rendered.width, rendered.height)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "tiff", "jpg"])
+def test_an_alpha_alone_is_cropped_as_the_cutout_is(photo: Photo, tmp_path: Path, kind: str) -> None:
+    path = str(photo("photo.png"))
+    words = ["--crop", "--crop-margin", "3px"]
+    assert main(["matte", path, "-o", str(tmp_path / f"alpha.{kind}"), "--alpha", *words]) == 0
+    assert main(["matte", path, "-o", str(tmp_path / "cut.png"), *words]) == 0
+    alpha = np.asarray(opened(tmp_path / f"alpha.{kind}").convert("L"), np.int16)
+    cut = np.asarray(opened(tmp_path / "cut.png"), np.int16)[..., 3]
+    assert alpha.shape == cut.shape and abs(alpha - cut).max() <= (0 if kind in ("png", "tiff") else 12)
+
+
+def test_json_tells_the_size_of_the_result_of_every_picture_of_a_folder(
+    photo: Photo, tmp_path: Path, capsys: Captured
+) -> None:
+    photo("in/a.png"), photo("in/b.png", empty=True)
+    words = ["--crop", "--crop-margin", "10%", "--shadow", "--json", "--quiet"]
+    assert main(["matte", str(tmp_path / "in"), *words]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    for line in (first, second):
+        assert (line["width"], line["height"]) == opened(Path(line["output"])).size
+    assert first["width"] < 64 and first["height"] < 48
+    # Nobody: the margins are around the whole picture, as in the service.
+    assert (second["width"], second["height"], second["empty"]) == (64 + 2 * 6, 48 + 2 * 5, True)
+
+
+def test_a_crop_goes_through_a_pipe(photo: Photo) -> None:
+    path = photo("a.png")
+    assert main(["matte", str(path), "--crop", "--shadow"]) == 0
+    done = subprocess.run(command("-", "--crop", "--shadow"), input=path.read_bytes(), capture_output=True, check=True)
+    assert done.stdout == path.with_name("a.cutout.png").read_bytes()
+
+
 def test_options_may_stand_between_the_inputs(photo: Photo, tmp_path: Path) -> None:
     assert main(["matte", str(photo("a.png")), "-o", f"{tmp_path}/out", str(photo("b.png"))]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]

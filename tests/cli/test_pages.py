@@ -38,12 +38,24 @@ def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
             alpha_only=flags.alpha,
             background=flags.background,
             quality=flags.quality,
+            shadow=flags.shadow,
+            crop=flags.crop,
+            crop_margin=flags.crop_margin,
+            scale=flags.scale,
+            position=flags.position,
             overwrite=flags.overwrite,
         )
         == OutputOptions()
     )
     assert BatchOptions(jobs=flags.jobs, skip_existing=flags.skip_existing) == BatchOptions()
     assert (flags.model, flags.device) == (DEFAULT_MODEL, DEFAULT_DEVICE)
+
+
+def test_the_service_has_the_same_words_for_a_crop_with_the_same_defaults() -> None:
+    fields = pytest.importorskip("bshm.server.fields").PictureFields.model_fields
+    flags = vars(matte.parser().parse_args(["photo.jpg"]))
+    for name in ("shadow", "crop", "crop_margin", "scale", "position"):
+        assert fields[name].default == flags[name] == getattr(OutputOptions, name)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -104,6 +116,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["matte", "a.jpg", "-o", "b.png", "--format", "webp"], "Change one of the two"),
         (["matte", "a.jpg", "-o", "b.xyz"], "png"),
         (["matte", "a.jpg", "--alpha", "--background", "red"], "Drop one of them"),
+        (["matte", "a.jpg", "--alpha", "--shadow"], "Drop one of them"),
+        (["matte", "a.jpg", "--crop-margin", "5%"], "Add --crop"),
+        (["matte", "a.jpg", "--crop", "--crop-margin", "5 cm"], "a length is a number"),
+        (["matte", "a.jpg", "--crop", "--crop-margin", "60%"], "at most 500px or 50%"),
+        (["matte", "a.jpg", "--crop", "--crop-margin", ""], "margins are"),
+        (["matte", "a.jpg", "--scale", "5%"], "10% to 100%"),
+        (["matte", "a.jpg", "--position", "top"], "0% to 100%"),
         (["matte", ""], "empty word"),
         (["matte", "a.jpg", "-o", ""], "empty word"),
         (["matte", "-", "a.jpg"], "one picture in a pipe"),

@@ -8,7 +8,6 @@ from types import MappingProxyType
 import pytest
 
 from bshm import errors
-from bshm.crop import parse_length, parse_margins
 from bshm.jobs.records import (
     Delivery,
     ItemRecord,
@@ -24,6 +23,7 @@ from bshm.jobs.records import (
     new_id,
 )
 from bshm.options import Limits
+from bshm.placing import parse_length, parse_margins
 from bshm.rendering import Blur, Plain, Recipe, Region
 
 

@@ -1,6 +1,6 @@
 """The real service over the fake network, on a free port: python tests/page/service.py FOLDER
 
-Its own first line on stderr tells the address.  FOLDER takes its cache, jobs and keys.
+Its own line on stderr, once it listens, tells the address.  FOLDER takes its cache, jobs and keys.
 """
 
 from __future__ import annotations

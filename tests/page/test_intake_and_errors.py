@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from conftest import Open
 from playwright.sync_api import expect
 from studio import Studio, portrait
 
@@ -155,4 +157,15 @@ def test_pictures_can_be_opened_while_others_are_on_their_way(failing_studio: St
     expect(failing_studio.get("#strip-progress")).to_have_text("1 of 4 done")
     failing_studio.thumbs.nth(3).locator("button").first.click()
     expect(failing_studio.get("#working-text")).to_have_text("Waiting for its turn…")
-    expect(failing_studio.get("#say")).to_have_text("All 4 pictures are done; 0 failed.")
+    expect(failing_studio.get("#say")).to_have_text("All 4 pictures are done.")
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en-GB", "2 of 3 pictures are done; 1 failed."), ("zh-CN", "3 张图片中 2 张完成，1 张失败。")]
+)
+def test_at_the_end_those_that_failed_are_not_called_done(
+    open_page: Open, failing_service: str, locale: str, said: str
+) -> None:
+    studio = open_page(failing_service, locale=locale)
+    studio.add(("a.png", portrait()), ("broken-b.png", portrait()), ("slow-c.png", portrait()))
+    expect(studio.get("#say")).to_have_text(said)

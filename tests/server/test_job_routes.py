@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from typing import Any
@@ -48,6 +49,17 @@ def test_several_pictures_are_accepted_and_their_results_fetched(client: Any) ->
     with zipfile.ZipFile(io.BytesIO(whole.content)) as archive:
         assert archive.testzip() is None and archive.namelist() == ["0-anna.jpg", "1-ben.jpg"]
         assert archive.read("1-ben.jpg") == second.content
+
+
+def test_a_zip_of_results_names_the_pictures_that_failed(client: Any) -> None:
+    files = [("image", ("anna.png", picture())), ("image", ("bén.png", b"bad")), ("image", ("cleo.png", picture()))]
+    job = ended(client, client.post("/jobs", files=files).headers["location"])
+    with zipfile.ZipFile(io.BytesIO(client.get(job["results"]).content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["0-anna.png", "2-cleo.png", "errors.json"]
+        (told,) = json.loads(archive.read("errors.json"))
+    assert told == {"index": 1, "name": "bén.png", "error": job["items"][1]["error"]}
+    assert told["error"]["code"] == "unreadable_picture" and told["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ EXAMPLES = [
     ("bshm matte 'photos/*.jpg' -o cut/ --skip-existing", "goes on where it stopped"),
     ("bshm matte photo.jpg -o shop.jpg --background white", "over a colour"),
     ("bshm matte photo.jpg -o call.jpg --background blur", "over the blurred original"),
+    ("bshm matte photo.jpg --crop --crop-margin 5% --shadow", "cropped to the people, with a shadow"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -39,7 +40,8 @@ Where results go:
   Where two pictures would get one name the second fails.  Results of earlier runs
   (*.cutout.*, *.alpha.*) are passed over, unless one is named alone.
 
-A picture without people gives an empty cut-out, a note, and "empty": true in --json."""
+A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
+and --position then take the whole picture for the people.  "width" and "height" are the result's."""
 
 
 def parser() -> Parser:
@@ -102,6 +104,31 @@ def parser() -> Parser:
         help="of jpg and webp, 1 to 100; 100 makes webp lossless (default: %(default)s)",
     )
 
+    place = result.add_argument_group("Crop and shadow")
+    place.add_argument("--crop", action="store_true", default=OutputOptions.crop, help="crop to the people")
+    place.add_argument(
+        "--crop-margin",
+        metavar="LENGTHS",
+        default=OutputOptions.crop_margin,
+        help="left around the people when cropping: one, two or four lengths in px, or in %% of the people; "
+        "as in 10%%, or '20px 40px' for top and bottom, left and right",
+    )
+    place.add_argument(
+        "--scale",
+        metavar="SHARE",
+        default=OutputOptions.scale,
+        help="make the people larger or smaller: their share of the result, 10%% to 100%%",
+    )
+    place.add_argument(
+        "--position",
+        metavar="PLACE",
+        default=OutputOptions.position,
+        help="move the people: center, or one or two of 0%% to 100%% from the left and the top, as in '50%% 100%%'",
+    )
+    place.add_argument(
+        "--shadow", action="store_true", default=OutputOptions.shadow, help="let the people throw a soft shadow"
+    )
+
     how = result.add_argument_group("How")
     how.add_argument(
         "-m", "--model", metavar="NAME", default=defaults.DEFAULT_MODEL, help="see `bshm models` (default: %(default)s)"
@@ -143,6 +170,11 @@ def run(arguments: argparse.Namespace) -> int:
         alpha_only=arguments.alpha,
         background=arguments.background,
         quality=arguments.quality,
+        shadow=arguments.shadow,
+        crop=arguments.crop,
+        crop_margin=arguments.crop_margin,
+        scale=arguments.scale,
+        position=arguments.position,
         overwrite=arguments.overwrite,
     )
     batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)

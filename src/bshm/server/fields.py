@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bshm.color import looks_like_color, parse_color
-from bshm.crop import NO_MARGINS, parse_margins
+from bshm.errors import OptionError
 from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
+from bshm.placing import NO_MARGINS, parse_margins, parse_position, parse_scale
 from bshm.rendering import Blur, Plain, Recipe
 from bshm.server.answers import FieldError
 
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%")
+T = TypeVar("T")
 
 
 class PictureFields(BaseModel):
@@ -39,22 +40,22 @@ class PictureFields(BaseModel):
     exact: bool = Field(
         MatteOptions.exact, description="Keep alpha as imported weights give it: 254 of 255 inside people."
     )
-    shadow: bool = Field(Recipe.shadow, description="Let the people throw a soft shadow.")
-    crop: bool = Field(Recipe.crop, description="Crop to the people.")
+    shadow: bool = Field(OutputOptions.shadow, description="Let the people throw a soft shadow.")
+    crop: bool = Field(OutputOptions.crop, description="Crop to the people.")
     crop_margin: str | None = Field(
-        None,
+        OutputOptions.crop_margin,
         max_length=80,
         description="Left around the people when cropping: one, two or four lengths in px or %.",
         examples=["10%", "20px 40px"],
     )
     scale: str | None = Field(
-        None,
+        OutputOptions.scale,
         max_length=80,
         description="Make the people larger or smaller: their share of the result, 10% to 100%.",
         examples=["80%"],
     )
     position: str | None = Field(
-        None,
+        OutputOptions.position,
         max_length=80,
         description="Move the people: center, or one or two of 0% to 100% from the left and the top.",
         examples=["center", "50% 100%"],
@@ -96,9 +97,9 @@ def recipe_of(fields: PictureFields, *, has_scenery: bool, default_model: str) -
         quality=fields.quality,
         shadow=fields.shadow,
         crop=fields.crop,
-        margins=parse_margins(fields.crop_margin) if fields.crop_margin else NO_MARGINS,
-        scale=None if fields.scale is None else parse_scale(fields.scale),
-        position=None if fields.position is None else parse_position(fields.position),
+        margins=read("crop_margin", parse_margins, fields.crop_margin) if fields.crop_margin else NO_MARGINS,
+        scale=None if fields.scale is None else read("scale", parse_scale, fields.scale),
+        position=None if fields.position is None else read("position", parse_position, fields.position),
     )
     return recipe, scenery_url
 
@@ -123,37 +124,13 @@ def background(text: str | None) -> tuple[Plain | Blur | None, str | None]:
     )
 
 
-def parse_scale(text: str) -> float | None:
-    """The people's share of the result, 0.1 to 1; None for ``original``.
+def read(name: str, parse: Callable[[str], T], text: str) -> T:
+    """What ``parse`` makes of the text of a field.
 
     Raises:
-        FieldError: it is neither.
+        FieldError: it is none; in place of the ``OptionError``, which does not know the field.
     """
-    if text.strip() == "original":
-        return None
-    share = _percent(text)
-    if share is None or not 0.1 <= share <= 1:
-        raise FieldError({"scale": f"takes original or 10% to 100%; got {text[:40]!r}."})
-    return share
-
-
-def parse_position(text: str) -> tuple[float, float] | None:
-    """Shares from the left and the top, 0 to 1; None for ``original``.
-
-    Raises:
-        FieldError: it is neither.
-    """
-    if text.strip() == "original":
-        return None
-    words = text.split()
-    if words == ["center"]:
-        return 0.5, 0.5
-    shares = [_percent(word) for word in words]
-    if len(shares) not in (1, 2) or any(share is None or share > 1 for share in shares):
-        raise FieldError({"position": f"takes original, center, or one or two of 0% to 100%; got {text[:40]!r}."})
-    return shares[0] or 0.0, shares[-1] or 0.0
-
-
-def _percent(text: str) -> float | None:
-    match = _PERCENT.fullmatch(text.strip())
-    return float(match[1]) / 100 if match else None
+    try:
+        return parse(text)
+    except OptionError as error:
+        raise FieldError({name: str(error)}) from error

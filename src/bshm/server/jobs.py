@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pydantic import Field
 from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError, OutputError
 from bshm.jobs import (
     ANONYMOUS,
+    JobError,
     JobOptions,
     JobQueue,
     JobRecord,
@@ -227,7 +229,11 @@ async def result(request: Request, job_id: str, index: str) -> Response:
     },
 )
 async def results(request: Request, job_id: str) -> Response:
-    """Those that are done, once the job has ended; names begin with the number of the picture."""
+    """Those that are done, once the job has ended; names begin with the number of the picture, counted from 0.
+
+    Where pictures have failed, errors.json names each: [{"index": 1, "name": "ben.png", "error": {"code": "…",
+    "message": "…"}}].
+    """
     service, queue = _parts(request)
     owner = _owner(request)
     record = await service.engine.beside(lambda: queue.get(job_id, owner))
@@ -237,11 +243,19 @@ async def results(request: Request, job_id: str) -> Response:
             "the job has not ended yet. Ask again later." if not record.has_ended else "the job has no results."
         )
     width = len(str(len(record.items)))
+    failed = [
+        {"index": index, "name": item.name, "error": _problem(item.error)}
+        for index, item in enumerate(record.items)
+        if item.error is not None
+    ]
 
     def files() -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
         for index in done:
             found = queue.result(job_id, index, owner)
             yield f"{index:0{width}}-{found.name}", partial(_opened, found)
+        if failed:  # no result has that name: theirs begin with a number
+            told = json.dumps(failed, ensure_ascii=False, indent=2) + "\n"
+            yield "errors.json", partial(BytesIO, told.encode("utf-8", "replace"))
 
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"'}
     return StreamingResponse(archives.pack(files()), media_type="application/zip", headers=headers)
@@ -272,7 +286,7 @@ def described(record: JobRecord) -> dict[str, Any]:
             entry |= {"result": f"/jobs/{record.id}/results/{index}", "media_type": item.media_type, "size": item.size}
             entry |= {"details": dict(item.details)}
         if item.error is not None:
-            entry["error"] = {"code": item.error.code, "message": item.error.message}
+            entry["error"] = _problem(item.error)
         items.append(entry)
     return {
         "id": record.id,
@@ -280,7 +294,7 @@ def described(record: JobRecord) -> dict[str, Any]:
         "progress": {"done": done, "total": total},
         "items": items,
         "results": f"/jobs/{record.id}/results" if record.state == "done" else None,
-        "error": None if record.error is None else {"code": record.error.code, "message": record.error.message},
+        "error": None if record.error is None else _problem(record.error),
         "created_at": _time(record.created_at),
         "started_at": _time(record.started_at),
         "ended_at": _time(record.ended_at),
@@ -288,13 +302,15 @@ def described(record: JobRecord) -> dict[str, Any]:
     }
 
 
+def _problem(error: JobError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message}
+
+
 def _time(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
 
 
 def _json(value: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    import json
-
     return Response(json.dumps(value), status, headers, "application/json")
 
 

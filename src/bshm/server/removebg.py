@@ -16,13 +16,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bshm.color import looks_like_color, parse_color
-from bshm.crop import NO_MARGINS, Margins, parse_length, parse_margins
 from bshm.errors import FetchError, OptionError, UrlRefusedError
 from bshm.options import OutputOptions
+from bshm.placing import NO_MARGINS, parse_length, parse_margins, parse_position, parse_scale
 from bshm.rendering import Plain, Recipe, Region, ResultFormat
 from bshm.server import intake
 from bshm.server.answers import FieldError, NobodyError, box_headers
-from bshm.server.fields import parse_position, parse_scale
+from bshm.server.fields import read
 from bshm.server.matte import picture, request_body
 from bshm.server.service import Order, Outcome, Service
 from bshm.server.statuses import detail_of
@@ -170,7 +170,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
     wants_scenery = not alpha_only and (scenery is not None or fields.bg_image_url is not None)
     if wants_scenery or (form == "jpg" and behind is None and not alpha_only):
         behind = Plain((255, 255, 255, 255))  # JPEG has no transparency: white, as there
-    scale = parse_scale(fields.scale)
+    scale = read("scale", parse_scale, fields.scale)
     recipe = Recipe(
         model=service.settings.model,
         max_pixels=min(SIZES[fields.size], _PNG if form in ("png", "auto") else _LARGEST),
@@ -181,9 +181,9 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
         quality=OutputOptions.quality,
         shadow=_boolean("add_shadow", fields.add_shadow),
         crop=_boolean("crop", fields.crop),
-        margins=_margins(fields.crop_margin),
+        margins=read("crop_margin", parse_margins, fields.crop_margin),
         scale=scale,
-        position=None if fields.position is None else parse_position(fields.position),
+        position=None if fields.position is None else read("position", parse_position, fields.position),
     )
     if not recipe.crop:
         recipe = replace(recipe, margins=NO_MARGINS)
@@ -272,10 +272,3 @@ def _region(text: str) -> Region | None:
         return Region(*(parse_length(word) for word in words))
     except OptionError as error:
         raise FieldError({"roi": str(error)}) from error
-
-
-def _margins(text: str) -> Margins:
-    try:
-        return parse_margins(text)
-    except OptionError as error:
-        raise FieldError({"crop_margin": str(error)}) from error

@@ -41,14 +41,23 @@ def run(settings: Settings) -> None:
         backlog=2048,
         lifespan="on",
     )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
-    sys.stderr.flush()
     # Uvicorn sends itself the signal once more when all is done; ending as asked is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with listening:
-        asyncio.run(_serve(app.state.service, uvicorn.Server(config), listening))
+        asyncio.run(_serve(app.state.service, _Server(config), listening))
+
+
+class _Server(uvicorn.Server):
+    """Tells the address once it is answered there: before that a model, a device or a store may still be refused."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say where."""
+        await super().startup(sockets)
+        for listening in (sockets or []) if self.started else []:
+            host, port = listening.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
+            sys.stderr.flush()
 
 
 async def _serve(service: Service, server: uvicorn.Server, listening: socket.socket) -> None:

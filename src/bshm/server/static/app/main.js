@@ -246,7 +246,8 @@ function announce(entry) {
   if (entry.state === "failed") say(t("say.failed", { name, reason: wordsFor(entry).title }));
   else if (entry.state === "busy") say(t("say.busy", { seconds: entry.waitSeconds }));
   else if (entry.state === "done" && total === 1) say(t(entry.result.empty ? "say.empty" : "say.done", { name }));
-  if (total > 1 && album.count("done", "failed") === total) say(t("say.finished", { total, failed }));
+  const done = album.count("done");
+  if (total > 1 && done + failed === total) say(t(failed ? "say.finished.some" : "say.finished", { total, done, failed }));
 }
 
 album.addEventListener("removed", ({ detail: entry }) => {

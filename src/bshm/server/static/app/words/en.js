@@ -169,5 +169,6 @@ export const EN = {
   "say.saved": "{name} is downloading.",
   "say.theme.light": "Light theme.",
   "say.theme.dark": "Dark theme.",
-  "say.finished": "All {total} pictures are done; {failed} failed.",
+  "say.finished": "All {total} pictures are done.",
+  "say.finished.some": "{done} of {total} pictures are done; {failed} failed.",
 };

@@ -169,5 +169,6 @@ export const ZH = {
   "say.saved": "正在下载 {name}。",
   "say.theme.light": "浅色主题。",
   "say.theme.dark": "深色主题。",
-  "say.finished": "{total} 张图片全部处理完毕，{failed} 张失败。",
+  "say.finished": "{total} 张图片全部完成。",
+  "say.finished.some": "{total} 张图片中 {done} 张完成，{failed} 张失败。",
 };

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
-from bshm.model.mask import network_input
-from bshm.weights.card import Preprocessing
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bshm.model.mask import network_input, predict
+from bshm.weights.card import Network, Preprocessing, Signature
 
 
 def test_eight_and_sixteen_bits_give_the_same_planes_of_rgb() -> None:
@@ -16,3 +21,24 @@ def test_eight_and_sixteen_bits_give_the_same_planes_of_rgb() -> None:
     assert found.dtype == np.float32 and found.shape[:2] == (1, 3)
     assert found[0, 0].min() == 1 and found[0, 1:].max() == 0
     assert np.array_equal(found, network_input(pixels.astype(np.uint16) * 257, rule))
+
+
+class _LooksLeft:
+    """A network that believes in people on the left alone."""
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+        height, width = feeds["image"].shape[2:]
+        return {"mask": np.tile(np.linspace(1, 0, width, dtype=np.float32), (height, 1))[None, None]}
+
+
+def test_what_a_network_sees_mirrored_counts_as_much_as_what_it_sees_upright() -> None:
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    once = predict(_LooksLeft(), Preprocessing(64, 32), pixels)
+    twice = predict(_LooksLeft(), Preprocessing(64, 32, mirrored=True), pixels)
+    assert once[0, 0] == 1
+    np.testing.assert_allclose(twice, 0.5, atol=1e-6)  # single precision
+
+
+def test_a_network_from_elsewhere_is_not_shown_mirrored_pictures() -> None:
+    with pytest.raises(ValueError, match="mirrored"):
+        Network("a.onnx", "", 0, 0, Preprocessing(64, 32, mirrored=True), -1, Signature("image", "mask"))

@@ -238,6 +238,31 @@ def test_an_exported_set_runs_and_says_what_it_is(
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_the_mean_of_two_mask_networks_is_exported_and_may_look_twice(
+    trained: dict[str, Path], data_root: Path, tmp_path: Path
+) -> None:
+    before, other = weights(trained["mpn"]), tmp_path / "other.pt"
+    state = torch.load(trained["mpn"], weights_only=True)
+    state["average"]["head.bias"] = before["head.bias"] + 2
+    torch.save(state, other)
+    found = export.parts(trained["qun"], ("mask",), 256, masks=[trained["mpn"], other], mirrored=True)["mask"]
+    assert found.preprocessing.mirrored
+    bias = found.module.state_dict()["network.head.bias"]
+    assert torch.allclose(bias, before["head.bias"] + 1)
+    with pytest.raises(CheckpointError, match=r"stage = 'qun', this run has 'mpn'"):
+        export.parts(trained["qun"], ("mask",), 256, masks=[trained["qun"]])
+
+
+def test_settled_networks_keep_their_statistics_and_learn(trained: dict[str, Path], data_root: Path) -> None:
+    fresh = fine_stages.Networks.load(trained["qun"], "mrn").train()
+    settled = fine_stages.Networks.load(trained["mrn"], "mrn").train()
+    norms = [m for m in fresh.matting.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    still = [m for m in settled.matting.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert all(norm.training for norm in norms) and not any(norm.training for norm in still)
+    assert all(parameter.requires_grad for parameter in settled.matting.parameters())
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_network_that_computes_something_else_is_refused(
     trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,9 +29,22 @@ def parser() -> Parser:
         "--networks", metavar="LIST", help="of mask,quality,matting (default: those that have learned by that stage)"
     )
     networks.add_argument(
-        "--mask-area", type=int, default=288, metavar="PX",
+        "--mask-area", type=int, default=320, metavar="PX",
         help="side of the square whose area the mask network sees a picture at (default: %(default)s)",
     )  # fmt: skip
+    networks.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="let it look twice, at the picture and its mirror image; the mean counts",
+    )
+    networks.add_argument(
+        "--mask",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="of stage mpn: a mask network in place of --checkpoint's; of several of one run, their mean",
+    )
     options = result.add_argument_group("The card")
     options.add_argument("--purpose", default="", help="one line for people who choose")
     options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
@@ -47,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     card = export.write(
         arguments.name, arguments.checkpoint, arguments.output,
         roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,
+        masks=arguments.mask, mirrored=arguments.mirrored,
         purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip
     for role, network in card.networks.items():

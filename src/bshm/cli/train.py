@@ -52,6 +52,12 @@ def parser() -> Parser:
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
     options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 2 else)")
     options.add_argument(
+        "--crops", type=int, default=16, help="of each picture, for mrn and joint (default: %(default)s)"
+    )
+    options.add_argument(
+        "--rate", type=float, help="of learning, for layers that ImageNet did not teach (default: 1e-3, less to go on)"
+    )
+    options.add_argument(
         "--encoder",
         choices=["lite0", "lite1", "lite2", "live"],
         default="lite2",
@@ -94,6 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
     if not first and arguments.without is not None:
         raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")
+    if arguments.crops < 1:
+        raise OptionError(f"--crops counts from 1; got {arguments.crops}.")
+    if arguments.rate is not None and arguments.rate <= 0:
+        raise OptionError(f"--rate is above zero; got {arguments.rate}.")
     if arguments.workers < 0:
         raise OptionError(f"--workers is zero or more; got {arguments.workers}.")
     try:
@@ -108,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         steps=arguments.steps,
         batch=(16 if first else 2) if arguments.batch is None else arguments.batch,
         rate_encoder=rate_encoder,
-        rate=rate,
+        rate=rate if arguments.rate is None else arguments.rate,
         ema=0.998 if first else 0.995,
         save_every=arguments.save_every,
         seed=arguments.seed,
@@ -159,5 +169,5 @@ def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> Non
         else:
             train_fine(
                 data, arguments.out, plan, stage=arguments.stage, start=arguments.start, mask=arguments.mask,
-                workers=arguments.workers, report=report, fabric=fabric,
+                workers=arguments.workers, crops=arguments.crops, report=report, fabric=fabric,
             )  # fmt: skip

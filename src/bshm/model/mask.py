@@ -38,5 +38,9 @@ def predict(session: Session, preprocessing: Preprocessing, pixels: PixelArray) 
     Returns:
         (h, w) float32, 0..1: the probability of a person in each cell of the small picture.
     """
-    mask: FloatArray = session.run({"image": network_input(pixels, preprocessing)})["mask"][0, 0]
+    image = network_input(pixels, preprocessing)
+    mask: FloatArray = session.run({"image": image})["mask"][0, 0]
+    if preprocessing.mirrored:
+        other = session.run({"image": np.ascontiguousarray(image[..., ::-1])})["mask"][0, 0]
+        mask = (mask + other[:, ::-1]) * np.float32(0.5)
     return mask

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bshm.errors import CheckpointError, DiskFullError, OutputError
 
@@ -74,6 +76,27 @@ def load(path: Path, **expected: object) -> dict[str, Any]:
                 "Use another --out folder or the same options."
             )
     return state
+
+
+def mean(paths: Sequence[Path], **expected: object) -> dict[str, Tensor]:
+    """The mean of the weights of several checkpoints of one run.
+
+    Each has weak spots that the others lack, and networks of one run are near enough for their mean to be one.
+
+    Source:
+        Wortsman et al., "Model soups", ICML 2022.
+
+    Raises:
+        CheckpointError: see ``load``; or they are of networks of different shapes.
+    """
+    averages = [load(path, **expected)["average"] for path in paths]
+    shapes = [{name: value.shape for name, value in average.items()} for average in averages]
+    if any(one != shapes[0] for one in shapes):
+        raise CheckpointError(f"{', '.join(map(str, paths))} hold networks of different shapes and have no mean.")
+    return {
+        name: torch.stack([average[name].float() for average in averages]).mean(0).to(value.dtype)
+        for name, value in averages[0].items()
+    }
 
 
 def other_shape(path: Path, error: Exception) -> CheckpointError:

@@ -23,16 +23,12 @@ from bshm.errors import CheckpointError, ModelFileError
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints
-from bshm.training.fine_stages import QUALITY_AREA_PX, Networks
+from bshm.training.fine_stages import LEARNED, QUALITY_AREA_PX, Networks
 from bshm.training.mask_stage import MASK_AREA_PX
 from bshm.training.sources import SOURCES
 from bshm.weights.card import Card, Network, Preprocessing
 
 OPSET = 18
-# Which networks have learned by the end of a stage.
-LEARNED = {"mpn": ("mask",), "qun": ("mask", "quality")} | dict.fromkeys(
-    ("mrn", "joint"), ("mask", "quality", "matting")
-)
 _PAPER = 'Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020'
 # An eighth of an 8-bit level, which no output can show.  Single-precision sums in another order differ by up to 4e-4 on
 # pictures of noise and 1e-5 on photographs; a wrong operator or resize rule differs by 1e-2 and more.
@@ -79,9 +75,13 @@ class _Unified(nn.Module):
         return torch.sigmoid(self.network(image, mask))
 
 
-def parts(checkpoint: Path, roles: Collection[str], mask_area_px: int) -> dict[str, Part]:
-    """The networks of a checkpoint, their averaged weights, by role."""
+def parts(
+    checkpoint: Path, roles: Collection[str], mask_area_px: int, *, masks: Sequence[Path] = (), mirrored: bool = False
+) -> dict[str, Part]:
+    """The networks of a checkpoint, their averaged weights, by role; see ``write``."""
     networks = Networks.load(checkpoint)
+    if masks:
+        networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe={"variant": networks.variant}))
     generator = torch.Generator().manual_seed(0)
 
     def example(*names: str, sides: tuple[int, int] = (256, 256)) -> dict[str, Tensor]:
@@ -90,7 +90,8 @@ def parts(checkpoint: Path, roles: Collection[str], mask_area_px: int) -> dict[s
 
     found = {
         "mask": Part(
-            _Probability(networks.mask), example("image", sides=(256, 192)), ["mask"], Preprocessing(mask_area_px, 32)
+            _Probability(networks.mask), example("image", sides=(256, 192)), ["mask"],
+            Preprocessing(mask_area_px, 32, mirrored=mirrored),
         ),
         "quality": Part(
             _Unified(networks.quality), example("image", "mask"), ["mask_unified"], Preprocessing(QUALITY_AREA_PX, 32)
@@ -176,7 +177,8 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def write(
     name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
-    mask_area_px: int = MASK_AREA_PX, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
+    mask_area_px: int = MASK_AREA_PX, masks: Sequence[Path] = (), mirrored: bool = False,
+    purpose: str = "", date: str = "", licence: str = "Apache-2.0",
 ) -> Card:  # fmt: skip
     """Write the networks of a checkpoint and their card into ``folder``.
 
@@ -186,12 +188,17 @@ def write(
         roles: which networks to write; None for those that have learned by this stage.  Without ``matting`` the
             edge-aware filter's alpha stands.
         mask_area_px: side of the square whose area the mask network will see pictures at.
+        masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network in
+            ``checkpoint``.
+        mirrored: whether the mask network will look twice, at the picture and at its mirror image.
 
     Raises:
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
     """
     state = checkpoints.load(checkpoint)
-    learned = parts(checkpoint, LEARNED[state["stage"]] if roles is None else roles, mask_area_px)
+    learned = parts(
+        checkpoint, LEARNED[state["stage"]] if roles is None else roles, mask_area_px, masks=masks, mirrored=mirrored
+    )
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
     figures = state.get("figures", {})

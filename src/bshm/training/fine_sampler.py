@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from bshm import geometry
 from bshm.training.data import Bytes, DataFolder, some
-from bshm.training.scenes import Cutout, Random, Scene, composite_scene, cutout_of, decoded
+from bshm.training.scenes import CLOSE_SHARE, Cutout, Random, Scene, composite_scene, cutout_of, decoded
 
 
 @dataclass
@@ -49,7 +49,7 @@ def fine_scene(pools: FinePools, size_hw: tuple[int, int], rng: Random) -> Scene
         pool = pools.london if rng.random() < 0.7 else pools.street
         people.append(pool[int(rng.integers(len(pool)))])
     background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
-    scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, occlude=False)
+    scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, occlude=False, close=CLOSE_SHARE)
     return _sensor(scene, rng)
 
 

@@ -49,6 +49,10 @@ LEARNING: dict[FineStage, tuple[str, ...]] = {
     "mrn": ("matting",),
     "joint": ("mask", "quality", "matting"),
 }
+# Which networks have learned by the end of a stage.
+LEARNED = {"mpn": ("mask",), "qun": ("mask", "quality")} | dict.fromkeys(
+    ("mrn", "joint"), ("mask", "quality", "matting")
+)
 # What each stage may go on from: all that it leaves as it is must have learned.
 BEFORE: dict[FineStage, tuple[str, ...]] = {
     "qun": ("mpn", "qun", "mrn", "joint"),
@@ -62,11 +66,18 @@ _SHOWN = 4
 class Networks(nn.Module):
     """The three networks, of which some learn and the others are held still."""
 
-    def __init__(self, variant: MaskVariant, learning: Collection[str] = ()) -> None:
+    def __init__(self, variant: MaskVariant, learning: Collection[str] = (), settled: Collection[str] = ()) -> None:
+        """Untrained networks.
+
+        Args:
+            variant: of the mask network.
+            learning: those that learn.
+            settled: those of them that have learned before and keep their normalisations' statistics.
+        """
         super().__init__()
         self.variant = variant
         self.mask, self.quality, self.matting = mask_network(variant), QualityNetwork(), MattingNetwork()
-        self.learning = frozenset(learning)
+        self.learning, self.settled = frozenset(learning), frozenset(settled)
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
         # No loss of these stages hears the mask network's second opinion.
@@ -90,7 +101,7 @@ class Networks(nn.Module):
                 f"stage {stage} goes on from a checkpoint of {' or '.join(BEFORE[stage])}; "
                 f"{checkpoint} is of {state['stage']}."
             )
-        networks = cls(state["describe"]["variant"], LEARNING[stage] if stage else ())
+        networks = cls(state["describe"]["variant"], LEARNING[stage] if stage else (), LEARNED[state["stage"]])
         try:
             (networks.mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
         except RuntimeError as error:
@@ -101,10 +112,19 @@ class Networks(nn.Module):
         return networks
 
     def train(self, mode: bool = True) -> Networks:
-        """As ``nn.Module.train``; networks that are held still keep their statistics too."""
+        """As ``nn.Module.train``; networks that are held still keep their statistics, and so do settled ones.
+
+        The windows and crops of a step come from a picture or two, and their statistics are far from everybody's: a
+        network that normalised by them learned what it could not use, and its gradient error on other pictures rose by
+        up to two thirds while its loss fell.
+        """
         super().train(mode)
         for name, network in self.named_children():
             network.train(mode and name in self.learning)
+            if name in self.settled:
+                for module in network.modules():
+                    if isinstance(module, nn.BatchNorm2d):
+                        module.eval()
         return self
 
 

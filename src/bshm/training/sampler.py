@@ -14,7 +14,16 @@ from torch.utils.data import Dataset
 
 from bshm.training.data import Bytes, DataFolder, Labelled, some
 from bshm.training.interruption import ignore_signals
-from bshm.training.scenes import Cutout, Scene, composite_scene, cutout_of, empty_scene, photograph, real_scene
+from bshm.training.scenes import (
+    CLOSE_SHARE,
+    Cutout,
+    Scene,
+    composite_scene,
+    cutout_of,
+    empty_scene,
+    photograph,
+    real_scene,
+)
 
 # How often a composited person is taken from each set.
 _PEOPLE_SHARES = {"london": 0.36, "congress": 0.14, "street": 0.28, "portraits": 0.22}
@@ -92,7 +101,7 @@ _SIZES = (
     (416, 320),
     (320, 416),
 )
-_SIZE_SHARES = (0.06, 0.08, 0.06, 0.06, 0.1, 0.1, 0.1, 0.12, 0.1, 0.08, 0.07, 0.04, 0.03)
+_SIZE_SHARES = (0.05, 0.06, 0.06, 0.05, 0.08, 0.09, 0.09, 0.13, 0.11, 0.1, 0.1, 0.04, 0.04)
 
 
 def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.random.Generator) -> Scene:
@@ -110,7 +119,7 @@ def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.ran
         for name in rng.choice(names, size=count, p=shares / shares.sum()):
             people.append(pools.people[name][int(rng.integers(len(pools.people[name])))])
         background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
-        scene = composite_scene(people, background, pools.backgrounds, size_hw, rng)
+        scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, close=CLOSE_SHARE)
     else:
         scene = empty_scene(pools.empty[int(rng.integers(len(pools.empty)))], size_hw, rng)
     return photograph(scene, rng)

@@ -75,9 +75,9 @@ def cutout_of(item: Labelled, *, flush: bool, white_shirt: bool = False) -> Cuto
     )
 
 
-# How often a bust is seen from so near that the frame holds little but the face.  Without such pictures a network that
-# sees more pixels of a picture takes a face for several things and loses its middle.
-_CLOSE_SHARE = 0.15
+# How often training sees a bust from so near that the frame holds little but the face.  Without such pictures a network
+# that sees more pixels of a picture takes a face for several things and loses its middle.
+CLOSE_SHARE = 0.3
 
 
 def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:
@@ -121,7 +121,7 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
     cover = max(out_h / height, out_w / width)
     ys, xs = np.nonzero(item.mask > 127)
     zoom = float(np.exp(rng.uniform(-0.25, 0.9))) if rng.random() < 0.7 else 1.0
-    if rng.random() < 0.08:
+    if rng.random() < 0.15:
         zoom *= 1.6  # a face, a chest, a part of a person
     if rng.random() < 0.12:
         zoom *= 0.7  # a small person: the frame is mirrored outwards
@@ -179,8 +179,14 @@ def composite_scene(
     rng: Random,
     *,
     occlude: bool = True,
+    close: float = 0.0,
 ) -> Scene:
-    """One to three people laid over a background, the last in front; exact alpha by construction."""
+    """One to three people laid over a background, the last in front; exact alpha by construction.
+
+    Args:
+        occlude: whether something may stand before them.
+        close: how often a bust's face fills the frame.
+    """
     behind = background_view(background, size_hw, rng)
     image = behind.astype(np.float32)
     foreground = image
@@ -191,7 +197,7 @@ def composite_scene(
         if person.white_shirt and rng.random() < 0.75:
             colour = _dress(colour, textures, rng)
         colour = _jitter(colour, rng, 0.2, shift=light)
-        matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1)
+        matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1, close=close)
         alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)
         alpha /= 255
         placed = warp(colour, matrix, size_hw, cv2.BORDER_REPLICATE).astype(np.float32)
@@ -261,13 +267,13 @@ def _any_angle(rng: Random) -> float:
 
 
 def _place_person(
-    person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool
+    person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool, close: float
 ) -> npt.NDArray[np.float64]:
     height, width = person.alpha.shape
     out_h, out_w = size_hw
     mirrored = bool(rng.random() < 0.5)
     reach = min(out_h, out_w * 1.3)
-    if person.flush and not small and rng.random() < _CLOSE_SHARE:
+    if person.flush and not small and close > 0 and rng.random() < close:
         # A face that fills the frame: the head of a bust is the upper six tenths of its height.
         scale = reach / (0.6 * height) * float(rng.uniform(0.8, 1.5))
         anchor = (width * (0.5 + rng.normal(0, 0.03)), height * rng.uniform(0.26, 0.42))

@@ -49,6 +49,7 @@ class Preprocessing:
         order: of the colours.
         white: what the brightest level becomes, before ``mean`` and ``std``: 1 or 255.
         dtype: of the input.
+        mirrored: the network looks twice, at the picture and at its mirror image, and the mean of both counts.
     """
 
     area_px: int = 0
@@ -62,6 +63,7 @@ class Preprocessing:
     order: Order = "RGB"
     white: float = 1.0
     dtype: Dtype = "float32"
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         _one_of("layout", self.layout, get_args(Layout))
@@ -143,6 +145,8 @@ class Network:
         # A card may come from anywhere: it must not lead to files outside of its folder.
         if not self.file or Path(self.file).name != self.file or self.file.startswith("."):
             raise ValueError(f"file needs to be a plain name beside the card; got {self.file!r}")
+        if self.signature is not None and self.preprocessing.mirrored:
+            raise ValueError("only a mask network that `bshm export` made can look at a picture mirrored")
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Network:

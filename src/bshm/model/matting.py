@@ -39,7 +39,7 @@ GRID_PX = 16
 WIDTH_STEP_PX, WIDEST_PX = 32, 512
 # The unified mask is unsure between these, and in the cells around.
 _UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
-_MARGIN_CELLS = 6
+_MARGIN_CELLS = 2
 # Neighbouring cells that differ more hold an edge, even where each is sure.
 _STEP = 0.05
 # Nearly nothing is nothing, nearly all is all: half of what the network is off by on flat cloth.

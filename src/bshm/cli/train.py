@@ -149,7 +149,7 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
     if arguments.start is not None:
         # The first stage goes on from a checkpoint of any.
         after = None if arguments.stage == "mpn" else arguments.stage
-        Networks.load(arguments.start, after, mask=arguments.mask)
+        Networks.load(arguments.start, after, masks=[arguments.mask] if arguments.mask else [])
 
 
 def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> None:

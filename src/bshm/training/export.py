@@ -79,9 +79,7 @@ def parts(
     checkpoint: Path, roles: Collection[str], mask_area_px: int, *, masks: Sequence[Path] = (), mirrored: bool = False
 ) -> dict[str, Part]:
     """The networks of a checkpoint, their averaged weights, by role; see ``write``."""
-    networks = Networks.load(checkpoint)
-    if masks:
-        networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe={"variant": networks.variant}))
+    networks = Networks.load(checkpoint, masks=masks)
     generator = torch.Generator().manual_seed(0)
 
     def example(*names: str, sides: tuple[int, int] = (256, 256)) -> dict[str, Tensor]:

@@ -84,13 +84,14 @@ class Networks(nn.Module):
         self.mask.coarse_head.requires_grad_(False)
 
     @classmethod
-    def load(cls, checkpoint: Path, stage: FineStage | None = None, *, mask: Path | None = None) -> Networks:
+    def load(cls, checkpoint: Path, stage: FineStage | None = None, *, masks: Sequence[Path] = ()) -> Networks:
         """The averaged weights of a checkpoint; what it does not have yet starts afresh.
 
         Args:
             checkpoint: of any stage.
             stage: that shall go on from it; None is no learning.
-            mask: checkpoint of stage mpn whose network takes the place of the mask network in ``checkpoint``.
+            masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network
+                in ``checkpoint``.
 
         Raises:
             CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
@@ -106,9 +107,8 @@ class Networks(nn.Module):
             (networks.mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
         except RuntimeError as error:
             raise checkpoints.other_shape(checkpoint, error) from error
-        if mask is not None:
-            newer = checkpoints.load(mask, stage="mpn", describe=state["describe"])
-            networks.mask.load_state_dict(newer["average"])
+        if masks:
+            networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe=state["describe"]))
         return networks
 
     def train(self, mode: bool = True) -> Networks:
@@ -147,7 +147,7 @@ def train_fine(
     fix_threads()
     torch.manual_seed(plan.seed)
     learning = LEARNING[stage]
-    networks = Networks.load(start, stage, mask=mask).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    networks = Networks.load(start, stage, masks=[mask] if mask else []).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pools = FinePools.load(data)
     checks = fine_validation(data)
 

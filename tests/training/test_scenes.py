@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from bshm.training.data import DataFolder
+from bshm.training.fine_crops import CropBatches, corner
 from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
-from bshm.training.fine_stages import _corner
+from bshm.training.network.mask import MaskNetwork
+from bshm.training.network.quality import QualityNetwork
 from bshm.training.sampler import MaskBatches, Mixture, Pools
 from bshm.training.scenes import placement, warp
 
@@ -79,10 +82,53 @@ def test_crops_hold_a_soft_place() -> None:
     places = torch.zeros(900, 700, dtype=torch.bool)
     places[400, 300] = True
     torch.manual_seed(0)
-    corners = [_corner(places, 192) for _ in range(100)]
+    corners = [corner(places, 192) for _ in range(100)]
     # Shifts have a standard deviation of an eighth of the side: four of them reach the rim, once in 16,000 draws.
     assert all(y <= 400 < y + 192 and x <= 300 < x + 192 for y, x in corners)
     assert len(set(corners)) > 90
+
+
+@pytest.fixture
+def crops(fine: FinePools) -> CropBatches:
+    return crop_batches(fine)
+
+
+def crop_batches(fine: FinePools) -> CropBatches:
+    """Batches of four crops of four scenes, as one of two processes sees them."""
+    scenes = FineBatches(fine, scenes=1, first=0, count=8, seed=1, mask_area_px=192, quality_area_px=192)
+    torch.manual_seed(0)
+    return CropBatches(scenes, MaskNetwork("lite0"), QualityNetwork(), crops=4, stride=2)
+
+
+def test_a_batch_of_crops_is_of_many_scenes_and_uses_each_crop_once(crops: CropBatches) -> None:
+    batches = [crops[number] for number in (1, 3, 5, 7)]
+    assert {name: tuple(each.shape[:2]) for name, each in batches[0].items()} == {
+        "image": (4, 3), "alpha": (4, 1), "foreground": (4, 3), "background": (4, 3), "mask": (4, 1), "guide": (4, 1),
+        "known": (4, 1),
+    }  # fmt: skip
+    # Scene 7 is the last of four in the first batch and the first of four in the last one.
+    scene = crops.scenes[7]["image"][0].numpy()
+    for turn, batch in enumerate(batches):
+        assert [holds(scene, crop.permute(1, 2, 0).numpy()) for crop in batch["image"]] == [
+            place == 3 - turn for place in range(4)
+        ]
+    seen = [tuple(batch["image"][3 - turn].flatten()[:2000].tolist()) for turn, batch in enumerate(batches)]
+    assert len(set(seen)) == 4
+
+
+def holds(scene: np.ndarray, crop: np.ndarray) -> bool:
+    """Whether ``crop`` is a part of ``scene``, pixel for pixel."""
+    differences = cv2.matchTemplate(scene, np.ascontiguousarray(crop), cv2.TM_SQDIFF)
+    y, x = np.unravel_index(differences.argmin(), differences.shape)
+    return np.array_equal(scene[y : y + crop.shape[0], x : x + crop.shape[1]], crop)
+
+
+def test_crops_of_a_resumed_run_are_those_that_it_would_have_seen(fine: FinePools, crops: CropBatches) -> None:
+    torch.manual_seed(123)
+    undisturbed = [crops[number] for number in (1, 3, 5)][2]
+    torch.manual_seed(321)
+    resumed = crop_batches(fine)[5]
+    assert all(resumed[name].equal(undisturbed[name]) for name in undisturbed)
 
 
 def test_shrinking_warps_keep_the_centre() -> None:

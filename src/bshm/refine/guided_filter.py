@@ -228,7 +228,10 @@ def _apply(
                 continue
             left, right = int(lefts[tiles[begin]]), int(rights[tiles[at - 1]])
             begin = at
-            fitted = _between(coefficients[:, y0:y1], rows, columns, slice(left, right))
+            if band.shape == alpha.shape:  # a frame of a video call: there is nothing to enlarge
+                fitted = coefficients[:, top:bottom, left:right].copy()
+            else:
+                fitted = _between(coefficients[:, y0:y1], rows, columns, slice(left, right))
             total = fitted[3]
             for index, plane in enumerate(cv2.split(pixels[top:bottom, left:right])):
                 fitted[index] *= plane

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,15 @@ def load(path: Path, **expected: object) -> dict[str, Any]:
                 "Use another --out folder or the same options."
             )
     return state
+
+
+def part(state: Mapping[str, Any], network: str) -> dict[str, Tensor]:
+    """The averaged weights of one network; stage ``mpn`` has that one alone, later stages name it before each."""
+    average: dict[str, Tensor] = state["average"]
+    if state["stage"] == "mpn":
+        return average
+    prefix = f"{network}."
+    return {name.removeprefix(prefix): value for name, value in average.items() if name.startswith(prefix)}
 
 
 def mean(paths: Sequence[Path], **expected: object) -> dict[str, Tensor]:

@@ -7,11 +7,13 @@ step, where the unified mask leaves the edge open.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -116,3 +118,8 @@ class FineBatches(Dataset[dict[str, Tensor]]):
 
 def _or(known: Bytes | None, otherwise: Bytes) -> Bytes:
     return otherwise if known is None else known
+
+
+def resized(maps: Tensor, size_hw: Sequence[int]) -> Tensor:
+    """(N, C, H, W) brought to another size, as masks are when networks are used."""
+    return F.interpolate(maps, tuple(size_hw), mode="bilinear", align_corners=False)

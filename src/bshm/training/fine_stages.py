@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,16 +12,16 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from bshm import geometry
 from bshm.errors import CheckpointError
-from bshm.model.matting import TILE_PX, unsure_cells
 from bshm.refine import guided_filter
 from bshm.training import checkpoints, schedule
 from bshm.training.data import Bytes, DataFolder, some
 from bshm.training.devices import device_of
-from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
+from bshm.training.fine_crops import CropBatches, corner, crops_of, damaged, soft
+from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene, resized
 from bshm.training.losses import (
     composition_loss,
     foreground_loss,
@@ -43,7 +44,6 @@ FineStage = Literal["qun", "mrn", "joint"]
 QUALITY_AREA_PX = 512
 WINDOW_PX = 256
 WINDOWS = 4  # of a scene
-CROP_PX = TILE_PX
 LEARNING: dict[FineStage, tuple[str, ...]] = {
     "qun": ("quality",),
     "mrn": ("matting",),
@@ -104,9 +104,14 @@ class Networks(nn.Module):
             )
         networks = cls(state["describe"]["variant"], LEARNING[stage] if stage else (), LEARNED[state["stage"]])
         try:
-            (networks.mask if state["stage"] == "mpn" else networks).load_state_dict(state["average"])
+            for name in LEARNED[state["stage"]]:
+                networks.get_submodule(name).load_state_dict(checkpoints.part(state, name))
         except RuntimeError as error:
             raise checkpoints.other_shape(checkpoint, error) from error
+        if stage is not None and "matting" in LEARNING[stage]:
+            if "matting" not in LEARNED[state["stage"]]:
+                networks.matting.encoder.load_imagenet()
+            networks.matting.encoder.freeze_early()
         if masks:
             networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe=state["describe"]))
         return networks
@@ -114,9 +119,9 @@ class Networks(nn.Module):
     def train(self, mode: bool = True) -> Networks:
         """As ``nn.Module.train``; networks that are held still keep their statistics, and so do settled ones.
 
-        The windows and crops of a step come from a picture or two, and their statistics are far from everybody's: a
-        network that normalised by them learned what it could not use, and its gradient error on other pictures rose by
-        up to two thirds while its loss fell.
+        The windows of a step come from a picture or two, and their statistics are far from everybody's: a network that
+        normalised by them learned what it could not use, and its gradient error on other pictures rose by up to two
+        thirds while its loss fell.
         """
         super().train(mode)
         for name, network in self.named_children():
@@ -151,16 +156,26 @@ def train_fine(
     pools = FinePools.load(data)
     checks = fine_validation(data)
 
+    # Networks that are held still run where the samples are made.
+    before = copy.deepcopy(networks) if stage == "mrn" else None
+
     def batches(numbers: range) -> Iterable[dict[str, Tensor]]:
-        dataset = FineBatches(
+        scenes = FineBatches(
             pools, scenes=plan.batch, first=0, count=numbers.stop, seed=plan.seed,
             mask_area_px=MASK_AREA_PX, quality_area_px=QUALITY_AREA_PX,
         )  # fmt: skip
+        dataset: Dataset[dict[str, Tensor]] = scenes
+        if before is not None:
+            dataset = CropBatches(
+                scenes, before.mask, before.quality, crops=crops, stride=numbers.step * max(1, workers)
+            )
         chosen = Subset(dataset, numbers)
         return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
 
     def loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         assert isinstance(net, Networks)
+        if stage == "mrn":
+            return _learn_matting(net, batch)
         # The native pictures stay where they are: only crops of them are needed.
         device = device_of(net)
         names = ("whole", "whole_alpha", "middle", "middle_alpha")
@@ -171,24 +186,22 @@ def train_fine(
             logits = net.mask(whole).float()
         if "mask" in learning:
             total = total + mask_loss(logits, whole_alpha)
-        coarse = _damage(_resized(logits.sigmoid(), middle.shape[-2:]), target)
-        if "quality" in learning:
-            total = total + _learn_quality(net, middle, target, coarse)
+        coarse = damaged(resized(logits.sigmoid(), middle.shape[-2:]), target)
+        total = total + _learn_quality(net, middle, target, coarse)
         if "matting" in learning:
-            with torch.set_grad_enabled("quality" in learning):
-                unified = net.quality(middle, coarse).float().sigmoid()
-            total = total + _learn_matting(net, batch, unified, crops)
+            unified = net.quality(middle, coarse).float().sigmoid()
+            total = total + _learn_matting(net, crops_of(batch, unified, crops))
         return total
 
     return schedule.run(
         networks, plan, out, stage=stage, describe={"variant": networks.variant},
         batches=batches, loss=loss, validate=lambda net: check_fine(net, checks),
-        pretrained=lambda name: name.startswith("mask."), report=report, fabric=fabric,
+        pretrained=lambda name: name.startswith(("mask.", "matting.encoder.")), report=report, fabric=fabric,
     )  # fmt: skip
 
 
 def _learn_quality(net: Networks, middle: Tensor, target: Tensor, coarse: Tensor) -> Tensor:
-    at = [(n, *_corner(_soft(alpha[0]), WINDOW_PX)) for n, alpha in enumerate(target) for _ in range(WINDOWS)]
+    at = [(n, *corner(soft(alpha[0]), WINDOW_PX)) for n, alpha in enumerate(target) for _ in range(WINDOWS)]
 
     def windows(maps: Tensor) -> Tensor:
         return torch.stack([maps[n, :, y : y + WINDOW_PX, x : x + WINDOW_PX] for n, y, x in at])
@@ -201,81 +214,28 @@ def _learn_quality(net: Networks, middle: Tensor, target: Tensor, coarse: Tensor
     return unification_loss(unified, true) + 0.3 * unification_loss(kept, true) + 0.3 * consistency
 
 
-def _learn_matting(net: Networks, batch: dict[str, Tensor], unified: Tensor, crops: int) -> Tensor:
-    seen = _crops(batch, unified, crops)
-    known = batch["known"].to(unified.device).repeat_interleave(crops).view(-1, 1, 1, 1)
+def _learn_matting(net: Networks, crops: dict[str, Tensor]) -> Tensor:
+    seen = _on(device_of(net), crops)
     alpha, colour = net.matting(seen["image"], seen["mask"], seen["guide"])
+    alpha, colour = alpha.float(), colour.float()
     total = matting_loss(alpha, seen["alpha"])
-    total = total + 0.5 * composition_loss(alpha, colour, seen["background"], seen["image"], known)
-    return total + 0.5 * foreground_loss(colour, seen["foreground"], seen["alpha"], known)
+    total = total + 0.5 * composition_loss(alpha, colour, seen["background"], seen["image"], seen["known"])
+    return total + 0.5 * foreground_loss(colour, seen["foreground"], seen["alpha"], seen["known"])
 
 
-def _crops(batch: dict[str, Tensor], unified: Tensor, crops: int) -> dict[str, Tensor]:
-    """What the matting network sees of each scene, and the truth there: (scenes * crops, C, side, side) by name."""
-    parts: dict[str, list[Tensor]] = {}
-    for n, (image, alpha) in enumerate(zip(batch["image"], batch["alpha"], strict=True)):
-        mask = unified[n].detach()[0].cpu().numpy()
-        planes = {
-            "image": image.permute(2, 0, 1),
-            "alpha": alpha[None],
-            "foreground": batch["foreground"][n].permute(2, 0, 1),
-            "background": batch["background"][n].permute(2, 0, 1),
-            "mask": _resized(unified[n : n + 1], alpha.shape)[0],
-            "guide": torch.from_numpy(guided_filter.refine(image.cpu().numpy(), np.ascontiguousarray(mask)))[None],
-        }
-        unsure = geometry.enlarge(unsure_cells(mask).astype(np.float32), (alpha.shape[0], alpha.shape[1])) > 0.5
-        places = (_soft(alpha.float() / 255), torch.from_numpy(unsure))
-        for crop in range(crops):
-            # Where alpha is soft, and where tiles will be run although nothing is.
-            y, x = _corner(places[crop % 3 == 2], CROP_PX)
-            for name, plane in planes.items():
-                cut = plane[:, y : y + CROP_PX, x : x + CROP_PX]
-                parts.setdefault(name, []).append(cut.float() / 255 if cut.dtype == torch.uint8 else cut)
-    stacked = {name: torch.stack(tensors).to(unified.device) for name, tensors in parts.items()}
-    return {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in stacked.items()}
-
-
-def _soft(alpha: Tensor) -> Tensor:
-    return (alpha > 0.03) & (alpha < 0.97)
-
-
-def _corner(places: Tensor, side: int) -> tuple[int, int]:
-    """Upper left corner of a square of ``side`` near one of the places (H, W) bool, or anywhere if there is none."""
-    height, width = places.shape
-    found = places.flatten().nonzero()
-    pick = int(found[torch.randint(len(found), ())]) if len(found) else int(torch.randint(height * width, ()))
-    y, x = pick // width, pick % width
-    shift = (torch.randn(2) * side / 8).tolist()
-    return (
-        int(min(max(y + shift[0] - side / 2, 0), height - side)),
-        int(min(max(x + shift[1] - side / 2, 0), width - side)),
-    )
-
-
-def _damage(coarse: Tensor, target: Tensor) -> Tensor:
-    """Some masks made worse: the mask network has seen these people, and is surer of them than of strangers."""
-    out = []
-    for given, true in zip(coarse, target, strict=True):
-        mask = given
-        kind = torch.rand(()).item()
-        if kind < 0.1:  # a mask drawn by hand: hard, and off by some pixels
-            hard = (F.avg_pool2d(true[None], 9, stride=1, padding=4)[0] > torch.empty(()).uniform_(0.2, 0.8)).float()
-            mask = F.avg_pool2d(hard[None], 3, stride=1, padding=1)[0]
-        elif kind < 0.4:  # patches of doubt, and of wrong belief
-            rough = (torch.randn(1, 1, 6, 6) * torch.empty(()).uniform_(0.3, 2.0)).to(mask.device)
-            shift = F.interpolate(rough, mask.shape[-2:], mode="bicubic", align_corners=False)[0]
-            edge = F.max_pool2d(((mask > 0.02) & (mask < 0.98)).float()[None], 15, stride=1, padding=7)[0]
-            mask = torch.sigmoid(torch.logit(mask, eps=0.01) + shift * edge)
-        out.append(mask)
-    return torch.stack(out)
+def _on(device: torch.device, crops: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Levels as numbers 0..1, where the network is."""
+    there = {name: each.to(device, non_blocking=True) for name, each in crops.items()}
+    floats = {name: each.float() / 255 if each.dtype == torch.uint8 else each for name, each in there.items()}
+    return {name: each.contiguous(memory_format=torch.channels_last) for name, each in floats.items()}
 
 
 @torch.no_grad()
 def look(net: Networks, batch: dict[str, Tensor], crops: int = 8) -> None:
     """Show the three networks a batch as training does, for what their layers then see."""
-    coarse = _resized(net.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
+    coarse = resized(net.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
     unified = net.quality(batch["middle"], coarse).sigmoid()
-    seen = _crops(batch, unified, crops)
+    seen = _on(device_of(net), crops_of(batch, unified, crops))
     net.matting(seen["image"], seen["mask"], seen["guide"])
 
 
@@ -321,20 +281,16 @@ def _stages(network: Networks, image: Bytes) -> tuple[dict[str, Tensor], Tensor]
     device = device_of(network)
     mask = network.mask(_seen(image, MASK_AREA_PX).to(device)).sigmoid()
     middle = _seen(image, QUALITY_AREA_PX).to(device)
-    unified = network.quality(middle, _resized(mask, middle.shape[-2:])).sigmoid()
+    unified = network.quality(middle, resized(mask, middle.shape[-2:])).sigmoid()
     guide = torch.from_numpy(guided_filter.refine(image, unified[0, 0].cpu().numpy()))[None, None]
     size_hw = image.shape[:2]
-    enlarged = _resized(unified, size_hw)
+    enlarged = resized(unified, size_hw)
     whole = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     alpha, colour = network.matting(whole.to(device), enlarged, guide.to(device))
-    found = {"mask": _resized(mask, size_hw), "unified": enlarged, "guide": guide, "alpha": alpha}
+    found = {"mask": resized(mask, size_hw), "unified": enlarged, "guide": guide, "alpha": alpha}
     return {name: value.cpu() for name, value in found.items()}, colour.cpu()
 
 
 def _seen(image: Bytes, area_px: int) -> Tensor:
     small = geometry.shrink(image, geometry.whole_picture_size(image.shape[0], image.shape[1], area_px))
     return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
-
-
-def _resized(maps: Tensor, size_hw: Sequence[int]) -> Tensor:
-    return F.interpolate(maps, tuple(size_hw), mode="bilinear", align_corners=False)

@@ -89,11 +89,8 @@ def train_mask(
 
 def _go_on_from(network: nn.Module, start: Path, variant: MaskVariant) -> None:
     state = checkpoints.load(start, describe={"variant": variant})
-    average = state["average"]
-    if state["stage"] != "mpn":
-        average = {name.removeprefix("mask."): value for name, value in average.items() if name.startswith("mask.")}
     try:
-        network.load_state_dict(average)
+        network.load_state_dict(checkpoints.part(state, "mask"))
     except RuntimeError as error:
         raise checkpoints.other_shape(start, error) from error
 

@@ -1,4 +1,4 @@
-"""The small U-Net that both the quality and the matting network are made of, each at its own scale."""
+"""The small U-Net that the quality network is made of, and how a network corrects what it is given."""
 
 from __future__ import annotations
 
@@ -11,23 +11,6 @@ class _Double(nn.Sequential):
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(
             nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels_out),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels_out),
-            nn.ReLU(inplace=True),
-        )
-
-
-class _Narrow(nn.Sequential):
-    """As ``_Double``, but what comes from below and from beside is brought to the width by single pixels first.
-
-    On the way up most of a double's time goes into its first convolution, which is two to three times as wide.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels_in, channels_out, 1, bias=False),
             nn.BatchNorm2d(channels_out),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
@@ -49,9 +32,8 @@ class SmallUNet(nn.Module):
         (N, channels_out, H, W).
     """
 
-    def __init__(self, channels_in: int, channels_out: int, widths: tuple[int, ...], *, narrow: bool = False) -> None:
+    def __init__(self, channels_in: int, channels_out: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        join = _Narrow if narrow else _Double
         self.channels_out = channels_out
         self.down = nn.ModuleList()
         before = channels_in * 4
@@ -60,7 +42,7 @@ class SmallUNet(nn.Module):
             before = width
         self.up = nn.ModuleList()
         for width in reversed(widths[:-1]):
-            self.up.append(join(before + width, width))
+            self.up.append(_Double(before + width, width))
             before = width
         self.head = nn.Conv2d(before, channels_out * 4, 3, padding=1)
         # The network starts as "leave the mask as it is".
@@ -81,7 +63,12 @@ class SmallUNet(nn.Module):
         return F.pixel_shuffle(self.head(x), 2)
 
 
-def logit(probability: Tensor) -> Tensor:
-    """Inverse of the sigmoid, held finite: a sure mask can still be overruled."""
-    held = probability.clamp(0.01, 0.99)
+def logit(probability: Tensor, surest: float = 0.01) -> Tensor:
+    """Inverse of the sigmoid, held finite: a sure mask can still be overruled.
+
+    Args:
+        probability: 0..1.
+        surest: what lies nearer to 0 or 1 counts as this near.
+    """
+    held = probability.clamp(surest, 1 - surest)
     return torch.log(held) - torch.log1p(-held)

@@ -207,7 +207,7 @@ def test_a_start_of_another_shape_is_refused(trained: dict[str, Path], data_root
         state["average"]["quality.body.head.weight"] = torch.zeros(2, 2, 3, 3)  # type: ignore[index]
 
     start = altered(trained["qun"], tmp_path / "wide.pt", widen)
-    with pytest.raises(CheckpointError, match=r"wide\.pt holds networks of another shape.*QualityNetwork.*body\.head\.weight"):
+    with pytest.raises(CheckpointError, match=r"wide\.pt holds networks of another shape.*QualityNetwork"):
         fine(data_root, tmp_path / "out", "mrn", start)
 
 

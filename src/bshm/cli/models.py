@@ -84,5 +84,5 @@ def as_text(card: Card) -> str:
     for entry in card.data:
         lines.append("  data      " + ", ".join(str(value) for value in entry.values() if value))
     for name, value in card.quality.items():
-        lines.append(f"  quality   {name} {value:g}")
+        lines.append(f"  error     {name} {value:g} of 1, on average over pixels of validation pictures")
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from bshm import geometry
 from bshm.training.data import Bytes, DataFolder, some
-from bshm.training.scenes import CLOSE_SHARE, Cutout, Random, Scene, composite_scene, cutout_of, decoded
+from bshm.training.scenes import CLOSE_SHARE, Cutout, Random, Scene, composite_scene, cutout_of, decoded, enlarged
 
 
 @dataclass
@@ -56,10 +56,14 @@ def fine_scene(pools: FinePools, size_hw: tuple[int, int], rng: Random) -> Scene
 
 
 def _sensor(scene: Scene, rng: Random) -> Scene:
-    """Noise and JPEG on the picture alone: alpha, foreground and background stay what the lens saw."""
+    """Noise, JPEG and enlargement of the picture alone: alpha, foreground and background stay what the lens saw."""
     image = scene.image
+    if rng.random() < 0.1:
+        image = enlarged(image, rng)
     if rng.random() < 0.4:
-        grain = rng.standard_normal((image.shape[0], image.shape[1], 1), dtype=np.float32) * rng.uniform(1, 7)
+        # Coloured noise as well: a network that had only seen grey grain took it for hair.
+        planes = int(rng.choice([1, 3]))
+        grain = rng.standard_normal((*image.shape[:2], planes), dtype=np.float32) * rng.uniform(1, 9)
         image = np.clip(image + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 96))])[1]

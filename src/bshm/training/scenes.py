@@ -230,13 +230,8 @@ def photograph(scene: Scene, rng: Random) -> Scene:
         out = np.repeat(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     if rng.random() < 0.12:
         out = _blur(out, rng.uniform(0.4, 1.3))
-    if rng.random() < 0.1:  # enlarged from a small original
-        height, width = out.shape[:2]
-        factor = rng.uniform(0.4, 0.8)
-        small = cv2.resize(
-            out, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA
-        )
-        out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    if rng.random() < 0.1:
+        out = enlarged(out, rng)
     if rng.random() < 0.25:
         noise = rng.normal(0, rng.uniform(1, 9), (*out.shape[:2], int(rng.choice([1, 3]))))
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
@@ -244,6 +239,14 @@ def photograph(scene: Scene, rng: Random) -> Scene:
         encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 92))])[1]
         out = decoded(encoded)
     return Scene(np.ascontiguousarray(out, np.uint8), scene.alpha, scene.fine, scene.foreground, scene.background)
+
+
+def enlarged(image: Bytes, rng: Random) -> Bytes:
+    """As if it had been a small picture once."""
+    height, width = image.shape[:2]
+    factor = rng.uniform(0.4, 0.8)
+    small = cv2.resize(image, (max(8, int(width * factor)), max(8, int(height * factor))), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def decoded(encoded: npt.NDArray[Any]) -> Bytes:

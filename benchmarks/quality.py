@@ -180,7 +180,8 @@ def of(result: EvaluationResult, models: list[str], pictures: set[str] | None = 
 
 def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[str, str]:
     """The generated parts of docs/quality.md, by the name of their place."""
-    every = of(result, [model for model in result.models if model != ISNET])
+    further = [name for name in ran if name not in catalogue_names()]
+    every = of(result, [model for model in result.models if model != ISNET and model not in further])
     matrices = [
         table.matrix(every, column, band=band)
         for column, band in ((table.COLUMNS[0], False), (table.COLUMNS[3], False), (table.COLUMNS[0], True))
@@ -192,6 +193,8 @@ def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[
         "isnet": "Not measured with these weights.",
         "speed": _speed(ran),
     }
+    if further:
+        found["annotations"] = _block(table.matrix(of(result, further), table.COLUMNS[0]))
     theirs = {row.name for row in result.rows if row.model == ISNET}
     if theirs:
         others = [name for name in result.models if name.startswith("MediaPipe")]
@@ -323,7 +326,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the held-out pictures")
     parser.add_argument("--mediapipe", type=Path, metavar="MASKS", help="MediaPipe's masks of all of them")
     parser.add_argument("--isnet", type=Path, metavar="ALPHAS", help="ISNet's alphas of some or all of them")
-    parser.add_argument("--also", action="append", default=[], metavar="NAME=SET", help="a further exported set")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="NAME=SET",
+        help="a further exported set, for the table of annotations",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N pictures of each kind")
     parser.add_argument("--trial", type=Path, metavar="OUT", help="write everything there and nothing else")
     arguments = parser.parse_args()

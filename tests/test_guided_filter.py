@@ -114,6 +114,13 @@ def test_interpolation_has_half_pixel_centres(length: int, small: int) -> None:
     assert np.abs((1 - share) * ramp[below] + share * ramp[above] - wanted).max() < 1e-5  # float32
 
 
+@given(st.integers(0, 2**31), st.integers(1, 90), st.integers(1, 90))
+def test_planes_of_the_pictures_own_size_need_no_enlarging(seed: int, height: int, width: int) -> None:
+    planes = np.random.default_rng(seed).random((2, height, width), dtype=np.float32)
+    rows, columns = (guided_filter._interpolation(0, side, side, side) for side in (height, width))
+    assert np.array_equal(guided_filter._between(planes, rows, columns, slice(0, width)), planes)
+
+
 def test_wrong_arrays_are_refused() -> None:
     pixels, mask = np.zeros((8, 8, 3), np.uint8), np.zeros((4, 4), np.float32)
     with pytest.raises(ShapeError, match="float64"):

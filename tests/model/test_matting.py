@@ -98,6 +98,26 @@ def test_what_the_network_says_stands_in_the_alpha() -> None:
     assert np.abs(alpha - wanted).max() < 1e-5
 
 
+@pytest.mark.parametrize("found", [0.0, 1.0])
+def test_strands_are_taken_near_what_is_unsure_and_holes_anywhere(found: float) -> None:
+    class Says(Unchanged):
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            return {"alpha": np.full_like(feeds["guide"], found)}
+
+    # Of 512 cells, so that tiles reach farther than strands may.
+    pixels, unified = disc(1024, cells=512)
+    alpha = refined(Says(), pixels, unified)
+    unsure = matting.unsure_cells(unified).astype(np.uint8)
+    away = cv2.resize(cv2.distanceTransform(1 - unsure, cv2.DIST_C, 3), (1024, 1024), interpolation=cv2.INTER_NEAREST)
+    guide = geometry.enlarge(unified, (1024, 1024))
+    # The fade is five cells wide, and enlarging reaches one farther.
+    far = away > 8 + 4
+    assert np.abs(alpha[away == 0] - found).max() < 1e-6
+    assert np.array_equal(alpha[far & (guide < 0.5)], guide[far & (guide < 0.5)])
+    if not found:
+        assert (alpha == 0)[far & (guide >= 0.5)].any()
+
+
 @pytest.mark.parametrize("origin_px", [1, 8, 16, 77, 128, 1000])
 def test_moving_the_tiles_does_not_show(origin_px: int) -> None:
     pixels, unified = disc(700)

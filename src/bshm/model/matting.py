@@ -6,7 +6,7 @@ grid go through the network this way (benchmarks/tiles.py).
 
 A tile's outer rim is dropped, as the network saw it without surroundings; the next part fades into the neighbour.
 Where no tile was needed the guided filter's alpha stands, so the alpha is continuous everywhere and does not show the
-tiles.
+tiles.  It also stands where it has nobody and all around is sure of that: a tile holds much of the background besides.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ WIDTH_STEP_PX, WIDEST_PX = 32, 512
 # The unified mask is unsure between these, and in the cells around.
 _UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
 _MARGIN_CELLS = 2
+# How many cells away from what is unsure a strand may still be found where the guide has none, and over how many that
+# fades.  Without an end twigs and scratches of the background far from anybody came along; on held-out street pictures
+# 8 had a MAD of 12.7 thousandths instead of 13.0 and the gradient error 11.18 instead of 11.23, on portraits, whose
+# strands are long, 3.16 instead of 3.08 and 3.3 instead of 3.0; 4 and 12 lie on both sides of that.
+_STRAND_CELLS, _STRAND_FADE_CELLS = 8, 5
 # Neighbouring cells that differ more hold an edge, even where each is sure.
 _STEP = 0.05
 # Nearly nothing is nothing, nearly all is all: half of what the network is off by on flat cloth.
@@ -82,6 +87,8 @@ def refine(
     height, width = pixels.shape[:2]
     enlarged = geometry.enlarge(unified, (height, width))
     scale = np.float32(1 / np.iinfo(pixels.dtype).max)
+    unsure = unsure_cells(unified)
+    strands = _strands(unsure)
 
     def change(tile: Tile) -> FloatArray:
         """What the network changes of the guide, weighted: the weights of neighbours sum to one."""
@@ -93,14 +100,16 @@ def refine(
         found = session.run(feeds)["alpha"][0, 0, RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
         result: FloatArray = (found - _STRETCH) * np.float32(1 / (1 - 2 * _STRETCH))
         np.clip(result, 0, 1, out=result)
-        result -= start[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+        inner = start[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+        result -= inner
+        result *= np.where(inner < 0.5, _seen_in(strands, tile, (height, width)), np.float32(1))
         result *= _ramp(result.shape[0])[:, None]
         result *= _ramp(result.shape[1])
         return result
 
     # Tiles look at the guide as it was, so all are done before it is changed; and the changes are added in the order of
     # the tiles and not as they finish: sums of floats must not depend on the threads.
-    outcomes = list(overlap(tiles(unsure_cells(unified), (height, width), origin_px), change, threads=threads))
+    outcomes = list(overlap(tiles(unsure, (height, width), origin_px), change, threads=threads))
     for outcome in outcomes:
         tile, part = outcome.item, outcome.unwrap()
         y, x = tile.top + RIM_PX, tile.left + RIM_PX
@@ -116,6 +125,24 @@ def unsure_cells(unified: FloatArray) -> npt.NDArray[np.bool_]:
     unsure = ((unified > _UNSURE_FROM) & (unified < _UNSURE_TO)) | steps
     reach = 2 * _MARGIN_CELLS + 1
     return cv2.dilate(unsure.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool)
+
+
+def _strands(unsure: npt.NDArray[np.bool_]) -> FloatArray:
+    """How far a strand counts that the guide has nothing of: (h, w) float32, 1 near what is unsure, 0 far from it."""
+    reach = 2 * _STRAND_CELLS + 1
+    near = cv2.dilate(unsure.astype(np.float32), np.ones((reach, reach), np.uint8))
+    return np.asarray(cv2.blur(near, (_STRAND_FADE_CELLS, _STRAND_FADE_CELLS)), np.float32)
+
+
+def _seen_in(cells: FloatArray, tile: Tile, size_hw: tuple[int, int]) -> FloatArray:
+    """A map of the whole picture's cells, enlarged to the pixels of the tile's inner part."""
+    across, down = cells.shape[1] / size_hw[1], cells.shape[0] / size_hw[0]
+    left, top = tile.left + RIM_PX + 0.5, tile.top + RIM_PX + 0.5
+    # From the middles of pixels to the middles of cells.
+    matrix = np.array([[across, 0, left * across - 0.5], [0, down, top * down - 0.5]])
+    size = (tile.width - 2 * RIM_PX, TILE_PX - 2 * RIM_PX)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(cells, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def tiles(unsure: npt.NDArray[np.bool_], size_hw: tuple[int, int], origin_px: int = 0) -> Iterator[Tile]:

@@ -53,7 +53,8 @@ def test_every_job_that_was_accepted_ends_exactly_once_whenever_its_process_is_k
     try:
         for number, ids in accepted.items():
             record = queue.get(next(iter(ids)), "anonymous")
-            assert record.state == "done"
+            # A job fails when nothing of it was done: the same three kills, where it is of one picture.
+            assert record.state == ("done" if any(item.state == "done" for item in record.items) else "failed")
             for index, item in enumerate(record.items):
                 if item.name == "poison":
                     assert item.error is not None

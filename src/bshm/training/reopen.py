@@ -162,8 +162,9 @@ def _measure(networks: Networks, norms: Mapping[nn.BatchNorm2d, Tensor], batches
 
     def listen(norm: nn.BatchNorm2d) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def hear(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            x = inputs[0].double()
-            sums[norm].append(torch.stack((x.mean((0, 2, 3)), (x * x).mean((0, 2, 3)))))
+            variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
+            mean = mean.double()
+            sums[norm].append(torch.stack((mean, variance.double() + mean * mean)))
 
         return hear
 

@@ -298,9 +298,8 @@ def test_however_slow_a_server_is_the_whole_ends_in_time(
     started = time.monotonic()
     with pytest.raises(FetchError, match=r"within 0\.3 s"):
         server.get("/a.png", Limits(timeout_s=0.3))
-    # Half of what the shortest drip takes to its end, so that only waiting for that can be slower; a silence that is
-    # waited for ends without an answer, and is told otherwise.
-    assert time.monotonic() - started < 10
+    # Ten times the limit, for a busy machine; dripping to the end would take far longer than that.
+    assert time.monotonic() - started < 3
 
 
 def test_redirects_share_one_time_limit(server: Server) -> None:

@@ -23,8 +23,8 @@ from bshm.overlap import overlap
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
 
-# Dropped on each side.  Moving the tiles by 64 px changes soft pixels by 5.4 levels on average; with a rim of 40 px by
-# 4.4, with one of 48 px and rows of 240 px by 2.5, for 1.4 times the time (benchmarks/README.md).
+# Dropped on each side.  With a wider rim alpha depends less on the tile that it lies in, and more pixels are worked on:
+# benchmarks/tiles.py measures both.
 RIM_PX = 24
 # Over which two neighbours fade into each other.
 FADE_PX = 16
@@ -40,9 +40,8 @@ WIDTH_STEP_PX, WIDEST_PX = 32, 512
 _UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
 _MARGIN_CELLS = 2
 # How many cells away from what is unsure a strand may still be found where the guide has none, and over how many that
-# fades.  Without an end twigs and scratches of the background far from anybody came along; on held-out street pictures
-# 8 had a MAD of 12.7 thousandths instead of 13.0 and the gradient error 11.18 instead of 11.23, on portraits, whose
-# strands are long, 3.16 instead of 3.08 and 3.3 instead of 3.0; 4 and 12 lie on both sides of that.
+# fades.  Without an end twigs and scratches of the background far from anybody come along; too near an end cuts long
+# strands off.
 _STRAND_CELLS, _STRAND_FADE_CELLS = 8, 5
 # Neighbouring cells that differ more hold an edge, even where each is sure.
 _STEP = 0.05

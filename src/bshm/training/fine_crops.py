@@ -1,7 +1,7 @@
 """What the matting network learns from: native-resolution crops where a scene's edge is open.
 
-A scene of two megapixels takes a second to make and gives a dozen crops.  In a batch that held all of one scene's,
-each step learned one person and one light, and normalised by them; so a batch takes one crop from each of many.
+A scene is costly to make and gives a dozen crops.  A batch of all of one scene's would teach one person and one light,
+and normalise by them; so a batch takes one crop from each of many.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from bshm.training.network.encoder import Encoder
 from bshm.training.network.unet import logit
 
-# The guide starts the answer at most this sure.  From a hundredth, strands that it had missed got a hundredth of the
-# gradient that those got which it had half found, and were never learned.
+# The guide starts the answer at most this sure.  A sigmoid's slope is a twenty-fifth at a
+# hundredth of what it is at one half: strands that the guide has missed would hardly be learned from there.
 _GUIDE_SURE = 0.1
 
 

@@ -59,9 +59,12 @@ def parser() -> Parser:
     )
     options.add_argument(
         "--encoder",
-        choices=["lite0", "lite1", "lite2", "live"],
+        choices=["lite0", "lite1", "lite2", "lite0-people", "lite2-people", "live"],
         default="lite2",
-        help="of mpn; live is small enough for video calls (default: %(default)s)",
+        help="of mpn; live is small enough for video calls, -people also sees with MoveNet (default: %(default)s)",
+    )
+    options.add_argument(
+        "--movenet", type=Path, metavar="FILE", help="of mpn: movenet-multipose.json, for an encoder with -people"
     )
     options.add_argument(
         "--without", choices=["coarse", "fine"], help="of mpn: leave one kind of annotation out, to see what it gives"
@@ -98,6 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     if first and arguments.mask is not None:
         raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
+    if not arguments.encoder.endswith("-people") and arguments.movenet is not None:
+        raise OptionError(f"--movenet is for an --encoder with -people; {arguments.encoder} has no use for it.")
     if not first and arguments.without is not None:
         raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")
     if arguments.crops < 1:
@@ -164,7 +169,8 @@ def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> Non
         if arguments.stage == "mpn":
             train_mask(
                 data, arguments.out, plan, variant=arguments.encoder, start=arguments.start,
-                mixture=Mixture.without(arguments.without), workers=arguments.workers, report=report, fabric=fabric,
+                movenet=arguments.movenet, mixture=Mixture.without(arguments.without), workers=arguments.workers,
+                report=report, fabric=fabric,
             )  # fmt: skip
         else:
             train_fine(

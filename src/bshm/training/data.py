@@ -159,10 +159,11 @@ class DataFolder:
             if is_held_out(f"backgrounds/{path.stem}", 0.08) == (split == "validation"):
                 yield f"backgrounds/{path.stem}", read_image(path, longest_px)
 
-    def animals(self, longest_px: int | None) -> Iterator[tuple[str, Bytes]]:
-        """Animals: nobody is in these pictures."""
+    def animals(self, longest_px: int | None) -> Iterator[Labelled]:
+        """Animals with their own true alpha: nobody is in these pictures."""
         for path in sorted((self.root / "fur" / "images").glob("*.jpg")):
-            yield f"fur/{path.stem}", read_image(path, longest_px)
+            alpha = read_mask(self.root / "fur" / "alphas" / f"{path.stem}.png", longest_px)
+            yield self._checked(Labelled(f"fur/{path.stem}", read_image(path, longest_px), alpha, "fine"))
 
     @staticmethod
     def _index(folder: Path) -> list[dict[str, str]]:

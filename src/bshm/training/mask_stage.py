@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
+from bshm.errors import CheckpointError
 from bshm.geometry import whole_picture_size
 from bshm.training import checkpoints, schedule
 from bshm.training.data import Bytes, DataFolder, some
@@ -42,6 +43,7 @@ def train_mask(
     *,
     variant: MaskVariant = "lite2",
     start: Path | None = None,
+    movenet: Path | None = None,
     mixture: Mixture | None = None,
     workers: int = 1,
     report: Reporter | None = None,
@@ -50,33 +52,39 @@ def train_mask(
     """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together.
 
     Args:
-        start: checkpoint whose mask network to go on from, of any stage; None begins with what ImageNet taught.
+        start: checkpoint whose mask network to go on from, of any stage; None begins with what ImageNet taught.  One
+            without MoveNet's features is taken into a ``variant`` with them.
+        movenet: the published weights of MoveNet, for a ``variant`` with its features that begins here.
         mixture: of the samples; None is the whole one.
 
     Raises:
-        CheckpointError: ``start`` cannot be read or has another mask network than ``variant``.
+        CheckpointError: ``start`` cannot be read or has another mask network than ``variant``; or ``movenet`` is
+            needed and is not given, or cannot be read.
     """
     fix_threads()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
     torch.manual_seed(plan.seed)
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if start is None:
-        network.encoder.load_imagenet()
-    else:
-        _go_on_from(network, start, variant)
+    _begin(network, variant, start, movenet)
     network.encoder.freeze_early()
+    # Its features are the same whoever computes them: on a processor, the process that makes the samples.
+    on_processor = fabric is None or fabric.device.type == "cpu"
+    people = network.people if isinstance(network, MaskNetwork) and on_processor else None
 
     def batches(numbers: range) -> Iterable[Sequence[Tensor]]:
-        dataset = MaskBatches(pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed)
+        dataset = MaskBatches(
+            pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed, people=people
+        )
         chosen = Subset(dataset, numbers)
         return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
 
     def loss(net: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         assert isinstance(net, MaskNetwork | LiveNetwork)
-        image, mask, weight = (each.to(device_of(net), non_blocking=True) for each in batch)
+        image, mask, weight, *seen = (each.to(device_of(net), non_blocking=True) for each in batch)
         # Losses are summed in single precision, whatever the network computed in.
-        logits = net.predict(image.contiguous(memory_format=torch.channels_last))
+        image = image.contiguous(memory_format=torch.channels_last)
+        logits = net.predict(image, seen) if isinstance(net, MaskNetwork) else net.predict(image)
         fine, coarse = (each.float() for each in logits)
         small = [F.interpolate(x, coarse.shape[-2:], mode="area") for x in (mask, weight)]
         return mask_loss(fine, mask, weight) + 0.4 * mask_loss(coarse, *small)
@@ -87,12 +95,33 @@ def train_mask(
     )  # fmt: skip
 
 
-def _go_on_from(network: nn.Module, start: Path, variant: MaskVariant) -> None:
-    state = checkpoints.load(start, describe={"variant": variant})
+def _begin(network: MaskNetwork | LiveNetwork, variant: MaskVariant, start: Path | None, movenet: Path | None) -> None:
+    """What the network knows before its first step."""
+    without = variant.removesuffix("-people")
+    weights, known = None, without
+    if start is not None:
+        state = checkpoints.load(start)
+        weights, known = checkpoints.part(state, "mask"), state["describe"]["variant"]
+        if known not in (variant, without):
+            checkpoints.load(start, describe={"variant": variant})
     try:
-        network.load_state_dict(checkpoints.part(state, "mask"))
+        if weights is None:
+            network.encoder.load_imagenet()
+        elif known == variant:
+            network.load_state_dict(weights)
+        else:
+            assert isinstance(network, MaskNetwork)
+            network.grow_from(weights)
     except RuntimeError as error:
+        assert start is not None
         raise checkpoints.other_shape(start, error) from error
+    if isinstance(network, MaskNetwork) and network.people is not None and (weights is None or known != variant):
+        if movenet is None:
+            raise CheckpointError(
+                f"{variant} begins with MoveNet's weights: give --movenet movenet-multipose.json. docs/training.md "
+                "tells where it comes from."
+            )
+        network.people.load_movenet(movenet)
 
 
 def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:

@@ -144,10 +144,10 @@ def _fill(card: Card, network: nn.Module, parts: _Folded) -> dict[nn.BatchNorm2d
             if module.bias is not None:
                 assert bias is not None
                 module.bias.data.copy_(bias)
-            else:
+            elif bias is not None:
                 # In all of these networks the normalisation stands right after its convolution.
                 norm = modules[at + 1][1]
-                assert isinstance(norm, nn.BatchNorm2d) and bias is not None
+                assert isinstance(norm, nn.BatchNorm2d)
                 left[norm] = bias
     except (KeyError, RuntimeError, StopIteration, AssertionError) as error:
         raise CheckpointError(f"{card.name} holds networks of another shape than this version trains.") from error

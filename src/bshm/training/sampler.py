@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from bshm.training.data import Bytes, DataFolder, Labelled, some
 from bshm.training.interruption import ignore_signals
+from bshm.training.network.people import PeopleEncoder
 from bshm.training.scenes import (
     CLOSE_SHARE,
     Cutout,
@@ -23,6 +24,7 @@ from bshm.training.scenes import (
     empty_scene,
     photograph,
     real_scene,
+    turned,
 )
 
 # How often a composited person is taken from each set.
@@ -65,6 +67,7 @@ class Pools:
     people: dict[str, list[Cutout]]
     backgrounds: list[Bytes]
     empty: list[Bytes] = field(default_factory=list)
+    animals: list[Cutout] = field(default_factory=list)
 
     @classmethod
     def load(cls, data: DataFolder, longest_px: int) -> Pools:
@@ -82,7 +85,9 @@ class Pools:
         portraits = [item for item in label if item.name.startswith("portraits") and _certainty(item.mask) > 0.97]
         people["portraits"] = [cutout_of(item, flush=True) for item in portraits]
         backgrounds = [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")]
-        return cls(coarse, label, people, backgrounds, backgrounds + [image for _, image in data.animals(longest_px)])
+        animals = list(data.animals(longest_px))
+        empty = backgrounds + [item.image for item in animals]
+        return cls(coarse, label, people, backgrounds, empty, [cutout_of(item, flush=False) for item in animals])
 
 
 # Heights and widths seen in training, multiples of 32; training at one size makes a network that works at one size.
@@ -104,14 +109,28 @@ _SIZES = (
 _SIZE_SHARES = (0.05, 0.06, 0.06, 0.05, 0.08, 0.09, 0.09, 0.13, 0.11, 0.1, 0.1, 0.04, 0.04)
 
 
+# How often a picture lies on its side or head, as from a phone held so.
+_OVERTURNED = 0.07
+# How often an animal is in a composite or an empty scene, behind whoever is there.
+_ANIMAL = 0.15
+
+
 def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.random.Generator) -> Scene:
     """One training picture with its mask."""
+    turns = int(rng.integers(1, 4)) if rng.random() < _OVERTURNED else 0
+    height, width = size_hw
+    scene = _upright(pools, mixture, (width, height) if turns % 2 else size_hw, rng)
+    return photograph(turned(scene, turns), rng)
+
+
+def _upright(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.random.Generator) -> Scene:
     kind = rng.random()
     if kind < mixture.coarse:
-        scene = real_scene(pools.coarse[int(rng.integers(len(pools.coarse)))], size_hw, rng)
-    elif kind < mixture.coarse + mixture.label and pools.label:
-        scene = real_scene(pools.label[int(rng.integers(len(pools.label)))], size_hw, rng)
-    elif kind < mixture.coarse + mixture.label + mixture.composite:
+        return real_scene(pools.coarse[int(rng.integers(len(pools.coarse)))], size_hw, rng)
+    if kind < mixture.coarse + mixture.label and pools.label:
+        return real_scene(pools.label[int(rng.integers(len(pools.label)))], size_hw, rng)
+    animals = [pools.animals[int(rng.integers(len(pools.animals)))]] if rng.random() < _ANIMAL and pools.animals else []
+    if kind < mixture.coarse + mixture.label + mixture.composite:
         names = [name for name in mixture.people if pools.people[name]]
         shares = np.array([mixture.people[name] for name in names])
         count = int(rng.choice([1, 2, 3], p=[0.68, 0.22, 0.1]))
@@ -119,23 +138,28 @@ def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.ran
         for name in rng.choice(names, size=count, p=shares / shares.sum()):
             people.append(pools.people[name][int(rng.integers(len(pools.people[name])))])
         background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
-        scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, close=CLOSE_SHARE)
-    else:
-        scene = empty_scene(pools.empty[int(rng.integers(len(pools.empty)))], size_hw, rng)
-    return photograph(scene, rng)
+        return composite_scene(people, background, pools.backgrounds, size_hw, rng, close=CLOSE_SHARE, animals=animals)
+    return empty_scene(pools.empty[int(rng.integers(len(pools.empty)))], size_hw, rng, animals=animals)
 
 
-class MaskBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Batch ``n`` of a run: image (N, 3, H, W) 0..1, mask (N, 1, H, W) 0..1, weight (N, 1, H, W)."""
+class MaskBatches(Dataset[tuple[Tensor, ...]]):
+    """Batch ``n`` of a run: image (N, 3, H, W) 0..1, mask (N, 1, H, W) 0..1, weight (N, 1, H, W).
 
-    def __init__(self, pools: Pools, mixture: Mixture, batch: int, *, first: int, count: int, seed: int) -> None:
+    With ``people``, what that sees in the images follows.
+    """
+
+    def __init__(
+        self, pools: Pools, mixture: Mixture, batch: int, *, first: int, count: int, seed: int,
+        people: PeopleEncoder | None = None,
+    ) -> None:  # fmt: skip
         self.pools, self.mixture, self.batch = pools, mixture, batch
         self.first, self.count, self.seed = first, count, seed
+        self.people = people
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         rng = np.random.default_rng((self.seed, self.first + index))
         size_hw = _SIZES[int(rng.choice(len(_SIZES), p=_SIZE_SHARES))]
         scenes = [sample(self.pools, self.mixture, size_hw, rng) for _ in range(self.batch)]
@@ -146,7 +170,8 @@ class MaskBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         # What teachers are unsure of, or disagree about, teaches nothing but doubt.
         sure = torch.tensor([scene.fine for scene in scenes]).view(-1, 1, 1, 1)
         weight = torch.where(sure, torch.ones_like(mask), 0.05 + 0.95 * (2 * mask - 1).abs())
-        return image, mask, weight
+        seen = () if self.people is None else self.people(image.contiguous(memory_format=torch.channels_last))
+        return image, mask, weight, *seen
 
 
 def _certainty(mask: Bytes) -> float:

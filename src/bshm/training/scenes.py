@@ -7,7 +7,7 @@ What each augmentation is for stands beside it: a network fails on what it never
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -145,9 +145,22 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
     )
 
 
-def empty_scene(image: Bytes, size_hw: tuple[int, int], rng: Random) -> Scene:
+def turned(scene: Scene, turns: int) -> Scene:
+    """The picture as it lies after ``turns`` quarter turns against the clock."""
+
+    def turn(plane: Bytes | None) -> Bytes | None:
+        return None if plane is None else np.ascontiguousarray(np.rot90(plane, turns))
+
+    return replace(
+        scene, image=np.ascontiguousarray(np.rot90(scene.image, turns)),
+        alpha=np.ascontiguousarray(np.rot90(scene.alpha, turns)),
+        foreground=turn(scene.foreground), background=turn(scene.background),
+    )  # fmt: skip
+
+
+def empty_scene(image: Bytes, size_hw: tuple[int, int], rng: Random, *, animals: Sequence[Cutout] = ()) -> Scene:
     """Nobody is here: the mask is empty."""
-    background = background_view(image, size_hw, rng)
+    background = _inhabited(background_view(image, size_hw, rng), animals, rng)
     return Scene(background, np.zeros(size_hw, np.uint8), True, background, background)
 
 
@@ -180,14 +193,16 @@ def composite_scene(
     *,
     occlude: bool = True,
     close: float = 0.0,
+    animals: Sequence[Cutout] = (),
 ) -> Scene:
     """One to three people laid over a background, the last in front; exact alpha by construction.
 
     Args:
+        animals: those that are a part of the background.
         occlude: whether something may stand before them.
         close: how often a bust's face fills the frame.
     """
-    behind = background_view(background, size_hw, rng)
+    behind = _inhabited(background_view(background, size_hw, rng), animals, rng)
     image = behind.astype(np.float32)
     foreground = image
     union = np.zeros(size_hw, np.float32)
@@ -217,6 +232,22 @@ def composite_scene(
         behind,
     )
     return _occluded(scene, textures, rng) if occlude and rng.random() < 0.12 else scene
+
+
+def _inhabited(view: Bytes, animals: Sequence[Cutout], rng: Random) -> Bytes:
+    """A scene with animals in it, anywhere and of any size."""
+    for animal in animals:
+        height, width = animal.alpha.shape
+        scale = view.shape[0] / height * float(np.exp(rng.uniform(-1.2, 0.4)))
+        centre = (view.shape[1] * rng.uniform(0.1, 0.9), view.shape[0] * rng.uniform(0.3, 0.9))
+        mirrored = bool(rng.random() < 0.5)
+        matrix = placement(
+            (width / 2, height / 2), centre, scale=scale, degrees=float(rng.normal(0, 8)), mirrored=mirrored
+        )
+        alpha = warp(animal.alpha, matrix, view.shape[:2], cv2.BORDER_CONSTANT)[..., None].astype(np.float32) / 255
+        placed = warp(_jitter(animal.foreground, rng, 0.2), matrix, view.shape[:2], cv2.BORDER_REPLICATE)
+        view = (view + alpha * (placed.astype(np.float32) - view) + 0.5).astype(np.uint8)
+    return view
 
 
 def photograph(scene: Scene, rng: Random) -> Scene:

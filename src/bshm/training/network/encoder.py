@@ -75,9 +75,11 @@ def _blocks(variant: Variant) -> list[list[_Block]]:
 class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding for even sizes: at stride 2 the extra column is right and below."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, groups: int = 1) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int, groups: int = 1, *, bias: bool = False
+    ) -> None:
         padding = 0 if stride == 2 else kernel // 2
-        super().__init__(channels_in, channels_out, kernel, stride, padding=padding, groups=groups, bias=False)
+        super().__init__(channels_in, channels_out, kernel, stride, padding=padding, groups=groups, bias=bias)
         before = (kernel - 2) // 2
         self.same_padding = (before, kernel - 2 - before) * 2 if stride == 2 else None
 

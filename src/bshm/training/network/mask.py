@@ -6,11 +6,17 @@ paper's plain U-Net is replaced by an ImageNet-pretrained encoder, which a few t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bshm.training.network.encoder import Encoder, Variant
+from bshm.training.network.people import PeopleEncoder
+
+# Channels that MoveNet's features have beside the encoder's own, at strides 4, 8, 16 and 32.
+_BROUGHT_WIDTHS = (24, 32, 64, 64)
 
 
 class Separable(nn.Sequential):
@@ -78,8 +84,22 @@ class Context(nn.Module):
         return fed
 
 
+class Brought(nn.Sequential):
+    """Features of another network, at the scale of this one's own."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)
+        )
+
+
 class MaskNetwork(nn.Module):
     """Mask prediction.
+
+    Args:
+        variant: of the encoder that learns.
+        people: whether MoveNet's features stand beside the encoder's from stride 4 on.
+        widths: of the decoder, from stride 16 to stride 2.
 
     Args of ``forward``:
         image: (N, 3, H, W) float32, RGB 0..1, H and W multiples of 32.
@@ -88,10 +108,19 @@ class MaskNetwork(nn.Module):
         mask logits (N, 1, H, W) float32; their sigmoid is the probability that a pixel shows a person.
     """
 
-    def __init__(self, variant: Variant = "lite0", widths: tuple[int, int, int, int] = (96, 64, 40, 24)) -> None:
+    def __init__(
+        self, variant: Variant = "lite0", *, people: bool = False, widths: tuple[int, int, int, int] = (96, 64, 40, 24)
+    ) -> None:
         super().__init__()
         self.encoder = Encoder(variant)
         c2, c4, c8, c16, c32 = self.encoder.channels
+        self.people = PeopleEncoder() if people else None
+        if people:
+            self.brought = nn.ModuleList(
+                Brought(channels, width)
+                for channels, width in zip(PeopleEncoder.channels, _BROUGHT_WIDTHS, strict=True)
+            )
+            c4, c8, c16, c32 = (c + width for c, width in zip((c4, c8, c16, c32), _BROUGHT_WIDTHS, strict=True))
         self.context = Context(c32, 128)
         self.up16 = Up(128, c16, widths[0])
         self.up8 = Up(widths[0], c8, widths[1])
@@ -104,10 +133,33 @@ class MaskNetwork(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         return self.predict(image)[0]
 
-    def predict(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``forward``, and beside it the logits (N, 1, H/8, W/8) of the coarse levels alone."""
-        f2, f4, f8, f16, f32 = self.encoder(image)
+    def predict(self, image: Tensor, seen: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """As ``forward``, and beside it the logits (N, 1, H/8, W/8) of the coarse levels alone.
+
+        Args:
+            image: see ``forward``.
+            seen: what ``people`` gives for it, where that is known already.
+        """
+        f2, *deeper = self.encoder(image)
+        if self.people is not None:
+            beside = zip(deeper, self.brought, seen or self.people(image), strict=True)
+            deeper = [torch.cat((own, bring(other)), dim=1) for own, bring, other in beside]
+        f4, f8, f16, f32 = deeper
         d8 = self.up8(self.up16(self.context(f32), f16), f8)
         d2 = self.up2(self.up4(d8, f4), f2)
         fine = F.interpolate(self.head(d2), scale_factor=2.0, mode="bilinear", align_corners=False)
         return fine, self.coarse_head(d8)
+
+    def grow_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Load the weights of a network without MoveNet's features; what reads them begins untaught.
+
+        Raises:
+            RuntimeError: the weights are of another network, as ``load_state_dict`` says it.
+        """
+        own = self.state_dict()
+        grown = {name: value for name, value in own.items() if name.startswith(("people.", "brought."))}
+        for name, value in weights.items():
+            wider = own[name][:, value.shape[1] :] if name in own and value.ndim == 4 else None
+            # The encoder's own features stand first in what goes in.
+            grown[name] = value if wider is None else torch.cat((value, wider), dim=1)
+        self.load_state_dict(grown)

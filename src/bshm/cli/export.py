@@ -38,6 +38,10 @@ def parser() -> Parser:
         help="let it look twice, at the picture and its mirror image; the mean counts",
     )
     networks.add_argument(
+        "--closer", type=int, default=0, metavar="PX",
+        help="as --mask-area, for another look at pictures that people cover little of (default: no other look)",
+    )  # fmt: skip
+    networks.add_argument(
         "--mask",
         type=Path,
         nargs="+",
@@ -60,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     card = export.write(
         arguments.name, arguments.checkpoint, arguments.output,
         roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,
-        masks=arguments.mask, mirrored=arguments.mirrored,
+        masks=arguments.mask, mirrored=arguments.mirrored, closer_px=arguments.closer,
         purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip
     for role, network in card.networks.items():

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bshm import geometry
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
 from bshm.weights.card import Preprocessing
+
+# A closer look counts wholly where people cover less of the picture than the first, and not at all beyond the second;
+# in between it fades, so that a video does not jump.  Faces that fill the frame lose their middle when they are looked
+# at closely, small people their limbs when they are not.
+_COVERED_FROM, _COVERED_TO = 0.2, 0.3
 
 
 def network_input(pixels: PixelArray, preprocessing: Preprocessing) -> FloatArray:
@@ -38,6 +45,23 @@ def predict(session: Session, preprocessing: Preprocessing, pixels: PixelArray) 
     Returns:
         (h, w) float32, 0..1: the probability of a person in each cell of the small picture.
     """
+    mask = _look(session, preprocessing, pixels)
+    if not preprocessing.closer_px:
+        return mask
+    closer = _much_is_empty(mask)
+    if closer == 0:
+        return mask
+    again = _look(session, replace(preprocessing, area_px=preprocessing.closer_px, closer_px=0), pixels)
+    return geometry.enlarge(mask, again.shape) * np.float32(1 - closer) + again * np.float32(closer)
+
+
+def _much_is_empty(mask: FloatArray) -> float:
+    """How much a closer look counts: 1 where people cover little of the picture, 0 where they cover much of it."""
+    share = (_COVERED_TO - float(mask.mean())) / (_COVERED_TO - _COVERED_FROM)
+    return min(1.0, max(0.0, share))
+
+
+def _look(session: Session, preprocessing: Preprocessing, pixels: PixelArray) -> FloatArray:
     image = network_input(pixels, preprocessing)
     mask: FloatArray = session.run({"image": image})["mask"][0, 0]
     if preprocessing.mirrored:

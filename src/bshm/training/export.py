@@ -76,8 +76,9 @@ class _Unified(nn.Module):
 
 
 def parts(
-    checkpoint: Path, roles: Collection[str], mask_area_px: int, *, masks: Sequence[Path] = (), mirrored: bool = False
-) -> dict[str, Part]:
+    checkpoint: Path, roles: Collection[str], mask_area_px: int, *, masks: Sequence[Path] = (), mirrored: bool = False,
+    closer_px: int = 0,
+) -> dict[str, Part]:  # fmt: skip
     """The networks of a checkpoint, their averaged weights, by role; see ``write``."""
     networks = Networks.load(checkpoint, masks=masks)
     generator = torch.Generator().manual_seed(0)
@@ -89,7 +90,7 @@ def parts(
     found = {
         "mask": Part(
             _Probability(networks.mask), example("image", sides=(256, 192)), ["mask"],
-            Preprocessing(mask_area_px, 32, mirrored=mirrored),
+            Preprocessing(mask_area_px, 32, mirrored=mirrored, closer_px=closer_px),
         ),
         "quality": Part(
             _Unified(networks.quality), example("image", "mask"), ["mask_unified"], Preprocessing(QUALITY_AREA_PX, 32)
@@ -176,7 +177,7 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
 def write(
     name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
     mask_area_px: int = MASK_AREA_PX, masks: Sequence[Path] = (), mirrored: bool = False,
-    purpose: str = "", date: str = "", licence: str = "Apache-2.0",
+    closer_px: int = 0, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
 ) -> Card:  # fmt: skip
     """Write the networks of a checkpoint and their card into ``folder``.
 
@@ -189,14 +190,14 @@ def write(
         masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network in
             ``checkpoint``.
         mirrored: whether the mask network will look twice, at the picture and at its mirror image.
+        closer_px: as ``mask_area_px``, for another look at pictures where people cover little; 0 for none.
 
     Raises:
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
     """
     state = checkpoints.load(checkpoint)
-    learned = parts(
-        checkpoint, LEARNED[state["stage"]] if roles is None else roles, mask_area_px, masks=masks, mirrored=mirrored
-    )
+    roles = LEARNED[state["stage"]] if roles is None else roles
+    learned = parts(checkpoint, roles, mask_area_px, masks=masks, mirrored=mirrored, closer_px=closer_px)
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
     figures = state.get("figures", {})

@@ -109,6 +109,8 @@ _SIZES = (
 _SIZE_SHARES = (0.05, 0.06, 0.06, 0.05, 0.08, 0.09, 0.09, 0.13, 0.11, 0.1, 0.1, 0.04, 0.04)
 
 
+# How often a composite has one to five people.
+_GROUP_SHARES = (0.56, 0.2, 0.12, 0.07, 0.05)
 # How often a picture lies on its side or head, as from a phone held so.
 _OVERTURNED = 0.07
 # How often an animal is in a composite or an empty scene, behind whoever is there.
@@ -133,7 +135,7 @@ def _upright(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.r
     if kind < mixture.coarse + mixture.label + mixture.composite:
         names = [name for name in mixture.people if pools.people[name]]
         shares = np.array([mixture.people[name] for name in names])
-        count = int(rng.choice([1, 2, 3], p=[0.68, 0.22, 0.1]))
+        count = 1 + int(rng.choice(len(_GROUP_SHARES), p=_GROUP_SHARES))
         people = []
         for name in rng.choice(names, size=count, p=shares / shares.sum()):
             people.append(pools.people[name][int(rng.integers(len(pools.people[name])))])

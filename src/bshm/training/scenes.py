@@ -195,7 +195,7 @@ def composite_scene(
     close: float = 0.0,
     animals: Sequence[Cutout] = (),
 ) -> Scene:
-    """One to three people laid over a background, the last in front; exact alpha by construction.
+    """People laid over a background, the last in front; exact alpha by construction.
 
     Args:
         animals: those that are a part of the background.
@@ -231,7 +231,9 @@ def composite_scene(
         (foreground + 0.5).astype(np.uint8),
         behind,
     )
-    return _occluded(scene, textures, rng) if occlude and rng.random() < 0.12 else scene
+    # Groups sit at tables more often than one person stands behind something.
+    hidden = 0.25 if len(people) > 2 else 0.12
+    return _occluded(scene, textures, rng) if occlude and rng.random() < hidden else scene
 
 
 def _inhabited(view: Bytes, animals: Sequence[Cutout], rng: Random) -> Bytes:

@@ -50,6 +50,8 @@ class Preprocessing:
         white: what the brightest level becomes, before ``mean`` and ``std``: 1 or 255.
         dtype: of the input.
         mirrored: the network looks twice, at the picture and at its mirror image, and the mean of both counts.
+        closer_px: where people cover little of the picture, it is looked at again with this in the place of
+            ``area_px``; 0 for pictures that are looked at once.
     """
 
     area_px: int = 0
@@ -64,6 +66,7 @@ class Preprocessing:
     white: float = 1.0
     dtype: Dtype = "float32"
     mirrored: bool = False
+    closer_px: int = 0
 
     def __post_init__(self) -> None:
         _one_of("layout", self.layout, get_args(Layout))
@@ -71,6 +74,8 @@ class Preprocessing:
         _one_of("dtype", self.dtype, get_args(Dtype))
         if sum(map(bool, (self.area_px, self.shortest_px, self.size_hw))) > 1:
             raise ValueError("a picture has one size: give one of area_px, shortest_px and size_hw")
+        if self.closer_px and not self.area_px < self.closer_px:
+            raise ValueError("closer_px needs to be more than area_px, or 0")
         if self.multiple_px < 1 or self.area_px < 0 or self.shortest_px < 0 or self.white <= 0:
             raise ValueError("area_px and shortest_px need to be 0 or more, multiple_px 1 or more, white above 0")
         if len(self.mean) != 3 or len(self.std) != 3 or 0 in self.std:
@@ -145,8 +150,8 @@ class Network:
         # A card may come from anywhere: it must not lead to files outside of its folder.
         if not self.file or Path(self.file).name != self.file or self.file.startswith("."):
             raise ValueError(f"file needs to be a plain name beside the card; got {self.file!r}")
-        if self.signature is not None and self.preprocessing.mirrored:
-            raise ValueError("only a mask network that `bshm export` made can look at a picture mirrored")
+        if self.signature is not None and (self.preprocessing.mirrored or self.preprocessing.closer_px):
+            raise ValueError("only a mask network that `bshm export` made can look at a picture mirrored or closer")
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Network:

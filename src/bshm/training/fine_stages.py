@@ -102,9 +102,11 @@ class Networks(nn.Module):
                 f"stage {stage} goes on from a checkpoint of {' or '.join(BEFORE[stage])}; "
                 f"{checkpoint} is of {state['stage']}."
             )
-        networks = cls(state["describe"]["variant"], LEARNING[stage] if stage else (), LEARNED[state["stage"]])
+        describe = checkpoints.load(masks[0])["describe"] if masks else state["describe"]
+        networks = cls(describe["variant"], LEARNING[stage] if stage else (), LEARNED[state["stage"]])
+        learned = [name for name in LEARNED[state["stage"]] if name != "mask" or not masks]
         try:
-            for name in LEARNED[state["stage"]]:
+            for name in learned:
                 networks.get_submodule(name).load_state_dict(checkpoints.part(state, name))
         except RuntimeError as error:
             raise checkpoints.other_shape(checkpoint, error) from error
@@ -113,7 +115,7 @@ class Networks(nn.Module):
                 networks.matting.encoder.load_imagenet()
             networks.matting.encoder.freeze_early()
         if masks:
-            networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe=state["describe"]))
+            networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe=describe))
         return networks
 
     def train(self, mode: bool = True) -> Networks:

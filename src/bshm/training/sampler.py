@@ -114,7 +114,7 @@ _GROUP_SHARES = (0.56, 0.2, 0.12, 0.07, 0.05)
 # How often a picture lies on its side or head, as from a phone held so.
 _OVERTURNED = 0.07
 # How often an animal is in a composite or an empty scene, behind whoever is there.
-_ANIMAL = 0.15
+_ANIMAL = 0.03
 
 
 def sample(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.random.Generator) -> Scene:

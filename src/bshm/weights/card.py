@@ -51,7 +51,7 @@ class Preprocessing:
         dtype: of the input.
         mirrored: the network looks twice, at the picture and at its mirror image, and the mean of both counts.
         closer_px: where people cover little of the picture, it is looked at again with this in the place of
-            ``area_px``; 0 for pictures that are looked at once.
+            ``area_px``, and not mirrored; 0 for no such look.
     """
 
     area_px: int = 0

@@ -200,7 +200,8 @@ def write(
     learned = parts(checkpoint, roles, mask_area_px, masks=masks, mirrored=mirrored, closer_px=closer_px)
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
-    figures = state.get("figures", {})
+    # Those of the checkpoint are of what it learned behind its own mask network.
+    figures = checkpoints.load(masks[0])["figures"] if len(masks) == 1 else {} if masks else state.get("figures", {})
     card = Card(name, purpose, date, licence, _PAPER, "docs/training.md", networks, SOURCES, figures, folder)
     (folder / f"{name}.json").write_text(card.to_json(), encoding="utf-8")
     return card

@@ -28,9 +28,8 @@ from bshm.training.sheet import cutout_on_colour, levels
 
 # The longer side that pictures are decoded to for the networks that see the whole picture small.
 _SMALL_LONGEST_PX = 640
-# Side of the square whose area the mask network sees a picture at.  It learns at 192 to 384.  Held-out pictures of nine
-# kinds had a MAD of 13.3 thousandths at 288, 12.5 at 320 and 14.8 at 352, where faces that fill the frame lose their
-# middle; at 320 and mirrored as well, 11.5.
+# Side of the square whose area the mask network sees a picture at.  It learns at 192 to 365: much beyond that, faces
+# that fill the frame lose their middle.
 MASK_AREA_PX = 320
 # Of each kind of validation picture, on the contact sheet.
 _SHOWN = 2
@@ -62,13 +61,14 @@ def train_mask(
             needed and is not given, or cannot be read.
     """
     fix_threads()
-    pools = Pools.load(data, _SMALL_LONGEST_PX)
-    checks = mask_validation(data)
     torch.manual_seed(plan.seed)
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Before the minute that decoding takes: what is missing is told at once.
     _begin(network, variant, start, movenet)
     network.encoder.freeze_early()
-    # Its features are the same whoever computes them: on a processor, the process that makes the samples.
+    pools = Pools.load(data, _SMALL_LONGEST_PX)
+    checks = mask_validation(data)
+    # MoveNet's features are the same whoever computes them: on a processor, the process that makes the samples.
     on_processor = fabric is None or fabric.device.type == "cpu"
     people = network.people if isinstance(network, MaskNetwork) and on_processor else None
 

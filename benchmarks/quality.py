@@ -43,7 +43,7 @@ from bshm.model.predictor import Predictor
 from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.pipeline import Matting
 from bshm.refine import guided_filter
-from bshm.refine.doubt import drop_doubtful
+from bshm.refine.doubt import drop_doubtful, drop_loose
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
 from bshm.weights.card import Card
@@ -100,7 +100,9 @@ def parts(predictor: Predictor) -> dict[str, MatteFunction]:
 
         def without_unification(picture: Picture) -> FloatArray:
             raw = drop_doubtful(mask(picture))
-            return predictor.matting(picture.pixels, raw, guided_filter.refine(picture.pixels, raw))
+            guide = guided_filter.refine(picture.pixels, raw)
+            held = guide > 0.5
+            return drop_loose(predictor.matting(picture.pixels, raw, guide), held)
 
         def at_512(picture: Picture) -> FloatArray:
             small = geometry.shrink(picture.pixels, geometry.whole_picture_size(*picture.size_hw, ONE_PASS_AREA_PX))

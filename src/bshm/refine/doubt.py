@@ -1,14 +1,17 @@
-"""Islands of doubt: patches that the mask takes for a person nowhere with more than even odds."""
+"""Islands of doubt: patches that nowhere are a person with more than even odds, in the mask and behind matting."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bshm.types import FloatArray
 
 # Connected above this; and a person somewhere above that.
 _TRACE, _EVEN = 0.02, 0.5
+# Alpha is looked at in cells of this many pixels a side: strands with gaps narrower than that hold together.
+_CELL_PX = 4
 
 
 def drop_doubtful(mask: FloatArray) -> FloatArray:
@@ -34,3 +37,40 @@ def drop_doubtful(mask: FloatArray) -> FloatArray:
     sure = np.zeros(int(islands.max()) + 1, bool)
     sure[islands[mask > _EVEN]] = True
     return np.where(sure[islands], mask, np.float32(0))
+
+
+def drop_loose(alpha: FloatArray, held: npt.NDArray[np.bool_]) -> FloatArray:
+    """Alpha without what hangs on to nobody: twigs, scratches and patches of background that matting takes for hair.
+
+    Args:
+        alpha: (H, W) float32, 0..1; changed in place.
+        held: (H, W) bool, where there was somebody before matting.
+
+    Returns:
+        ``alpha``, 0 in every island none of which was held.
+
+    >>> alpha = np.zeros((8, 40), np.float32)
+    >>> alpha[2, :20], alpha[2, 30:33] = 0.3, 0.3  # a strand, and a scratch far from it
+    >>> held = np.zeros((8, 40), bool)
+    >>> held[2, :2] = True
+    >>> (drop_loose(alpha, held)[2, [0, 19, 31]] > 0).tolist()
+    [True, True, False]
+    """
+    _, islands = cv2.connectedComponents(_cells(alpha > _TRACE), connectivity=8)
+    kept = np.zeros(int(islands.max()) + 1, bool)
+    kept[0] = True  # what is no island
+    kept[islands[_cells(held) != 0]] = True
+    loose = ~kept[islands]
+    if loose.any():
+        pixels = loose.repeat(_CELL_PX, axis=0).repeat(_CELL_PX, axis=1)[: alpha.shape[0], : alpha.shape[1]]
+        alpha[pixels] = 0
+    return alpha
+
+
+def _cells(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Which cells have a pixel of ``plane``: (ceil(H / _CELL_PX), ceil(W / _CELL_PX)) uint8, 0 for none."""
+    height, width = (-(-side // _CELL_PX) for side in plane.shape)
+    whole = np.zeros((height * _CELL_PX, width * _CELL_PX), np.uint8)
+    whole[: plane.shape[0], : plane.shape[1]] = plane
+    whole *= 255  # the mean of a cell with one pixel must not be rounded to nothing
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -43,7 +43,7 @@ from bshm.model.predictor import Predictor
 from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.pipeline import Matting
 from bshm.refine import guided_filter
-from bshm.refine.doubt import drop_doubtful, drop_loose
+from bshm.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
 from bshm.weights.card import Card
@@ -101,7 +101,7 @@ def parts(predictor: Predictor) -> dict[str, MatteFunction]:
         def without_unification(picture: Picture) -> FloatArray:
             raw = drop_doubtful(mask(picture))
             guide = guided_filter.refine(picture.pixels, raw)
-            held = guide > 0.5
+            held = somebody(guide)
             return drop_loose(predictor.matting(picture.pixels, raw, guide), held)
 
         def at_512(picture: Picture) -> FloatArray:

@@ -24,7 +24,7 @@ from bshm.model.predictor import Predictor
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
 from bshm.overlap import overlap
 from bshm.refine import guided_filter
-from bshm.refine.doubt import drop_doubtful, drop_loose
+from bshm.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
@@ -178,7 +178,7 @@ class Matting:
                 mask = drop_doubtful(mask)
                 alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
                 if self.predictor.has("matting"):
-                    held = guide > 0.5
+                    held = somebody(guide)
                     alpha = clock.time("matting", lambda: drop_loose(self.predictor.matting(pixels, mask, guide), held))
             alpha = _within_existing(alpha, picture)
             colour = pixels

@@ -33,10 +33,7 @@ def drop_doubtful(mask: FloatArray) -> FloatArray:
     >>> drop_doubtful(mask)[1].tolist() == [0.0, *mask[1, 1:3].tolist(), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     True
     """
-    _, islands = cv2.connectedComponents((mask > _TRACE).astype(np.uint8), connectivity=8)
-    sure = np.zeros(int(islands.max()) + 1, bool)
-    sure[islands[mask > _EVEN]] = True
-    return np.where(sure[islands], mask, np.float32(0))
+    return np.where(_with_any((mask > _TRACE).astype(np.uint8), mask > _EVEN), mask, np.float32(0))
 
 
 def drop_loose(alpha: FloatArray, held: npt.NDArray[np.bool_]) -> FloatArray:
@@ -56,15 +53,25 @@ def drop_loose(alpha: FloatArray, held: npt.NDArray[np.bool_]) -> FloatArray:
     >>> (drop_loose(alpha, held)[2, [0, 19, 31]] > 0).tolist()
     [True, True, False]
     """
-    _, islands = cv2.connectedComponents(_cells(alpha > _TRACE), connectivity=8)
-    kept = np.zeros(int(islands.max()) + 1, bool)
-    kept[0] = True  # what is no island
-    kept[islands[_cells(held) != 0]] = True
-    loose = ~kept[islands]
+    traced = _cells(alpha > _TRACE)
+    loose = (traced != 0) & ~_with_any(traced, _cells(held) != 0)
     if loose.any():
         pixels = loose.repeat(_CELL_PX, axis=0).repeat(_CELL_PX, axis=1)[: alpha.shape[0], : alpha.shape[1]]
         alpha[pixels] = 0
     return alpha
+
+
+def _with_any(traced: npt.NDArray[np.uint8], points: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where the islands of ``traced`` are that have one of ``points``; all around them counts as one more."""
+    _, islands = cv2.connectedComponents(traced, connectivity=8)
+    found = np.zeros(int(islands.max()) + 1, bool)
+    found[islands[points]] = True
+    return np.asarray(found[islands], bool)
+
+
+def somebody(alpha: FloatArray) -> npt.NDArray[np.bool_]:
+    """(H, W) bool: where a person is likelier than not."""
+    return alpha > _EVEN
 
 
 def _cells(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

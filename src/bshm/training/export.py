@@ -201,7 +201,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
     # Those of the checkpoint are of what it learned behind its own mask network.
-    figures = checkpoints.load(masks[0])["figures"] if len(masks) == 1 else {} if masks else state.get("figures", {})
+    measured = masks or [checkpoint]
+    figures = checkpoints.load(measured[0]).get("figures", {}) if len(measured) == 1 else {}
     card = Card(name, purpose, date, licence, _PAPER, "docs/training.md", networks, SOURCES, figures, folder)
     (folder / f"{name}.json").write_text(card.to_json(), encoding="utf-8")
     return card

@@ -97,31 +97,32 @@ def train_mask(
 
 def _begin(network: MaskNetwork | LiveNetwork, variant: MaskVariant, start: Path | None, movenet: Path | None) -> None:
     """What the network knows before its first step."""
-    without = variant.removesuffix("-people")
-    weights, known = None, without
-    if start is not None:
+    known = without = variant.removesuffix("-people")
+    if start is None:
+        network.encoder.load_imagenet()
+    else:
         state = checkpoints.load(start)
-        weights, known = checkpoints.part(state, "mask"), state["describe"]["variant"]
+        known = state["describe"]["variant"]
         if known not in (variant, without):
-            checkpoints.load(start, describe={"variant": variant})
-    try:
-        if weights is None:
-            network.encoder.load_imagenet()
-        elif known == variant:
-            network.load_state_dict(weights)
-        else:
-            assert isinstance(network, MaskNetwork)
-            network.grow_from(weights)
-    except RuntimeError as error:
-        assert start is not None
-        raise checkpoints.other_shape(start, error) from error
-    if isinstance(network, MaskNetwork) and network.people is not None and (weights is None or known != variant):
-        if movenet is None:
-            raise CheckpointError(
-                f"{variant} begins with MoveNet's weights: give --movenet movenet-multipose.json. docs/training.md "
-                "tells where it comes from."
-            )
-        network.people.load_movenet(movenet)
+            checkpoints.load(start, describe={"variant": variant})  # says what differs
+        weights = checkpoints.part(state, "mask")
+        try:
+            if known == variant:
+                network.load_state_dict(weights)
+            else:
+                assert isinstance(network, MaskNetwork)
+                network.grow_from(weights)
+        except RuntimeError as error:
+            raise checkpoints.other_shape(start, error) from error
+    if known == variant:
+        return
+    if movenet is None:
+        raise CheckpointError(
+            f"{variant} begins with MoveNet's weights: give --movenet movenet-multipose.json. docs/training.md "
+            "tells where it comes from."
+        )
+    assert isinstance(network, MaskNetwork) and network.people is not None
+    network.people.load_movenet(movenet)
 
 
 def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:

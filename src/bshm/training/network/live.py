@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bshm.training.network.encoder import Encoder
 from bshm.training.network.mask import Context, Separable, Up
+from bshm.training.network.unet import twice
 
 
 class LiveNetwork(nn.Module):
@@ -51,8 +52,6 @@ class LiveNetwork(nn.Module):
         f2, f4, f8, f16 = self.encoder(F.avg_pool2d(image, 2))
         d8 = self.up8(self.context(f16), f8)
         d2 = self.up2(self.up4(d8, f4), f2)
-        up = F.interpolate(d2, scale_factor=2.0, mode="bilinear", align_corners=False)
+        up = twice(d2)
         joined = self.join(torch.cat((up, self.edges(image - 0.5)), dim=1))
-        return F.interpolate(
-            self.head(joined), scale_factor=2.0, mode="bilinear", align_corners=False
-        ), self.coarse_head(d8)
+        return twice(self.head(joined)), self.coarse_head(d8)

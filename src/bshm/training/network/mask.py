@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bshm.training.network.encoder import Encoder, Variant
 from bshm.training.network.people import PeopleEncoder
+from bshm.training.network.unet import twice
 
 # Channels that MoveNet's features have beside the encoder's own, at strides 4, 8, 16 and 32.
 _BROUGHT_WIDTHS = (24, 32, 64, 64)
@@ -32,20 +32,25 @@ class Separable(nn.Sequential):
         )
 
 
+class Pointwise(nn.Sequential):
+    """Features brought to another width and scale, pixel by pixel."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)
+        )
+
+
 class Up(nn.Module):
     """Features enlarged twice and mixed with those of the encoder at that stride."""
 
     def __init__(self, channels_in: int, channels_skip: int, channels_out: int) -> None:
         super().__init__()
-        self.reduce = nn.Sequential(
-            nn.Conv2d(channels_in + channels_skip, channels_out, 1, bias=False),
-            nn.BatchNorm2d(channels_out),
-            nn.ReLU(inplace=True),
-        )
+        self.reduce = Pointwise(channels_in + channels_skip, channels_out)
         self.mix = nn.Sequential(Separable(channels_out, channels_out), Separable(channels_out, channels_out))
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        up = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        up = twice(features)
         mixed: Tensor = self.mix(self.reduce(torch.cat((up, skip), dim=1)))
         return mixed
 
@@ -84,15 +89,6 @@ class Context(nn.Module):
         return fed
 
 
-class Brought(nn.Sequential):
-    """Features of another network, at the scale of this one's own."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)
-        )
-
-
 class MaskNetwork(nn.Module):
     """Mask prediction.
 
@@ -117,7 +113,7 @@ class MaskNetwork(nn.Module):
         self.people = PeopleEncoder() if people else None
         if people:
             self.brought = nn.ModuleList(
-                Brought(channels, width)
+                Pointwise(channels, width)
                 for channels, width in zip(PeopleEncoder.channels, _BROUGHT_WIDTHS, strict=True)
             )
             c4, c8, c16, c32 = (c + width for c, width in zip((c4, c8, c16, c32), _BROUGHT_WIDTHS, strict=True))
@@ -147,8 +143,7 @@ class MaskNetwork(nn.Module):
         f4, f8, f16, f32 = deeper
         d8 = self.up8(self.up16(self.context(f32), f16), f8)
         d2 = self.up2(self.up4(d8, f4), f2)
-        fine = F.interpolate(self.head(d2), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return fine, self.coarse_head(d8)
+        return twice(self.head(d2)), self.coarse_head(d8)
 
     def grow_from(self, weights: Mapping[str, Tensor]) -> None:
         """Load the weights of a network without MoveNet's features; what reads them begins untaught.

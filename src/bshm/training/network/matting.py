@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bshm.training.network.encoder import Encoder
-from bshm.training.network.unet import logit
+from bshm.training.network.unet import logit, twice
 
 # The guide starts the answer at most this sure.  A sigmoid's slope is a twenty-fifth at a
 # hundredth of what it is at one half: strands that the guide has missed would hardly be learned from there.
@@ -78,10 +78,10 @@ class MattingNetwork(nn.Module):
         k8 = F.avg_pool2d(k4, 2)
         k16 = F.avg_pool2d(k8, 2)
         x = self.bottom(torch.cat((f16, k16), dim=1))
-        x = self.up8(torch.cat((_twice(x), f8, k8), dim=1))
-        x = self.up4(torch.cat((_twice(x), f4, k4), dim=1))
+        x = self.up8(torch.cat((twice(x), f8, k8), dim=1))
+        x = self.up4(torch.cat((twice(x), f4, k4), dim=1))
         pixels = self.pixels(F.pixel_unshuffle(torch.cat((image - 0.5, known), dim=1), 2))
-        x = self.up2(torch.cat((_twice(x), f2, pixels), dim=1))
+        x = self.up2(torch.cat((twice(x), f2, pixels), dim=1))
         # The unfolding writes every pixel by itself, so single hairs survive.
         change = F.pixel_shuffle(self.head(x), 2)
         alpha = torch.sigmoid(logit(guide, _GUIDE_SURE) + change[:, :1])
@@ -94,7 +94,3 @@ class MattingNetwork(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self
-
-
-def _twice(features: Tensor) -> Tensor:
-    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)

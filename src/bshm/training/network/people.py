@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from bshm.errors import CheckpointError
 from bshm.training.network.encoder import SameConv
+from bshm.training.network.unet import twice
 
 # Stride and channels out of each block; every one but the first widens six times.
 _BLOCKS = (
@@ -115,9 +116,9 @@ class PeopleEncoder(nn.Module):
                 taps.append(x)
         f4, f8, f16 = taps
         p32 = self.beside32(F.relu6(self.last(x)))
-        p16 = _twice(p32) + self.beside16(f16)
-        p8 = _twice(self.mix16(p16)) + self.beside8(f8)
-        p4 = self.mix4(_twice(self.mix8(p8)) + self.beside4(f4))
+        p16 = twice(p32) + self.beside16(f16)
+        p8 = twice(self.mix16(p16)) + self.beside8(f8)
+        p4 = self.mix4(twice(self.mix8(p8)) + self.beside4(f4))
         where = torch.cat((self.keypoints(p4), self.middle(p4)), dim=1)
         return torch.cat((p4, where), dim=1), p8, torch.cat((p16, F.max_pool2d(where, 4)), dim=1), p32
 
@@ -132,10 +133,6 @@ class PeopleEncoder(nn.Module):
             self.load_state_dict({name: _weight(values, name) for name in self.state_dict()})
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"{path} does not hold the weights of MoveNet MultiPose ({error}).") from error
-
-
-def _twice(features: Tensor) -> Tensor:
-    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _weight(values: Mapping[str, npt.NDArray[np.float32]], name: str) -> Tensor:

@@ -57,10 +57,13 @@ class SmallUNet(nn.Module):
             x = block(x if index == 0 else F.max_pool2d(x, 2))
             skips.append(x)
         for block, skip in zip(self.up, reversed(skips[:-1]), strict=True):
-            x = block(
-                torch.cat((F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False), skip), dim=1)
-            )
+            x = block(torch.cat((twice(x), skip), dim=1))
         return F.pixel_shuffle(self.head(x), 2)
+
+
+def twice(features: Tensor) -> Tensor:
+    """Maps at twice their height and width, bilinear, with half-pixel centres."""
+    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def logit(probability: Tensor, surest: float = 0.01) -> Tensor:

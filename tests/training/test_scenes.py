@@ -54,6 +54,19 @@ def test_what_is_left_out_is_not_seen(pools: Pools) -> None:
     assert Mixture.without(None) == Mixture()
 
 
+@pytest.mark.parametrize(("certainty", "portraits"), [(255, True), (140, False)])
+def test_portraits_are_pasted_where_a_teacher_is_sure_of_them(
+    data_root: Path, tmp_path: Path, certainty: int, portraits: bool
+) -> None:
+    data = DataFolder(data_root)
+    assert len(FinePools.load(data).clothed) == 1  # street pictures alone
+    for picture in (data_root / "portraits" / "us_governors").iterdir():
+        mask = tmp_path / "portraits" / "us_governors" / f"{picture.stem}.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(mask), np.full((96, 96), certainty, np.uint8))
+    assert len(FinePools.load(DataFolder(data_root, tmp_path)).clothed) == 1 + portraits
+
+
 def test_composites_are_alpha_times_foreground_plus_the_rest(fine: FinePools) -> None:
     for seed in range(40):
         scene = fine_scene(fine, (160, 192), np.random.default_rng(seed))

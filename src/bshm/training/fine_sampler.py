@@ -19,15 +19,31 @@ from torch.utils.data import Dataset
 
 from bshm import geometry
 from bshm.training.data import Bytes, DataFolder, some
-from bshm.training.scenes import CLOSE_SHARE, Cutout, Random, Scene, composite_scene, cutout_of, decoded, enlarged
+from bshm.training.scenes import (
+    CLOSE_SHARE,
+    Cutout,
+    Random,
+    Scene,
+    composite_scene,
+    cutout_of,
+    decoded,
+    enlarged,
+    is_sure_portrait,
+)
 
 
 @dataclass
 class FinePools:
-    """People with alpha at native resolution, and scenes to put behind them."""
+    """People with alpha at native resolution, and scenes to put behind them.
+
+    Attributes:
+        london: with true alpha, strands and all.
+        clothed: by set, with coarse masks; over a new background the alpha that they are pasted with is exact.
+        backgrounds: scenes.
+    """
 
     london: list[Cutout]
-    street: list[Cutout]
+    clothed: list[list[Cutout]]
     backgrounds: list[Bytes]
 
     @classmethod
@@ -35,20 +51,24 @@ class FinePools:
         """Decode everything once; about 2 GB."""
         keyed = some(data.keyed("london", "train", longest_px), "keyed/london")
         london = [cutout_of(item, flush=True, white_shirt=True) for item in keyed]
-        # Their masks are coarse, but over a new background the alpha they were pasted with is exact: clothes, limbs
-        # and shoes, which the London busts lack.
+        # Clothes, limbs and shoes, which the London busts lack; and suits, dark collars and ties: a network that knew
+        # few of them cut their dark gaps beside the neck as it does those between locks.
         street = [
             cutout_of(item, flush=bool(item.mask[-2:].max() > 127))
             for item in some(data.ccp("train", longest_px), "ccp")
         ]
-        return cls(london, street, [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")])
+        portraits = [
+            cutout_of(item, flush=True) for item in data.labelled("train", longest_px) if is_sure_portrait(item)
+        ]
+        backgrounds = [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")]
+        return cls(london, [people for people in (street, portraits) if people], backgrounds)
 
 
 def fine_scene(pools: FinePools, size_hw: tuple[int, int], rng: Random) -> Scene:
     """A composite with exact alpha, foreground and background, at native resolution."""
     people = []
     for _ in range(int(rng.choice([1, 2], p=[0.85, 0.15]))):
-        pool = pools.london if rng.random() < 0.7 else pools.street
+        pool = pools.london if rng.random() < 0.7 else pools.clothed[int(rng.integers(len(pools.clothed)))]
         people.append(pool[int(rng.integers(len(pool)))])
     background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
     scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, occlude=False, close=CLOSE_SHARE)

@@ -248,7 +248,7 @@ def fine_validation(data: DataFolder) -> list[tuple[Bytes, Bytes]]:
     held_out = some(data.keyed("london", "validation", None), "keyed/london")
     people = [cutout_of(item, flush=True, white_shirt=True) for item in held_out]
     backgrounds = [image for _, image in some(data.backgrounds("validation", None), "backgrounds")]
-    pools = FinePools(people, people, backgrounds)
+    pools = FinePools(people, [people], backgrounds)
     scenes = [fine_scene(pools, (1024, 832), rng) for _ in range(12)]
     return [(scene.image, scene.alpha) for scene in scenes]
 

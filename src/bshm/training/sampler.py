@@ -22,6 +22,7 @@ from bshm.training.scenes import (
     composite_scene,
     cutout_of,
     empty_scene,
+    is_sure_portrait,
     photograph,
     real_scene,
     turned,
@@ -81,9 +82,8 @@ class Pools:
             "congress": [cutout_of(item, flush=True) for item in data.keyed("congress", "train", longest_px)],
             "street": [cutout_of(item, flush=bool(item.mask[-2:].max() > 127)) for item in coarse],
         }
-        # Labels whose mask is sure of itself give further faces; an unsure one would paste its background along.
-        portraits = [item for item in label if item.name.startswith("portraits") and _certainty(item.mask) > 0.97]
-        people["portraits"] = [cutout_of(item, flush=True) for item in portraits]
+        # Labels give further faces.
+        people["portraits"] = [cutout_of(item, flush=True) for item in label if is_sure_portrait(item)]
         backgrounds = [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")]
         animals = list(data.animals(longest_px))
         empty = backgrounds + [item.image for item in animals]
@@ -175,11 +175,6 @@ class MaskBatches(Dataset[tuple[Tensor, ...]]):
         weight = torch.where(sure, torch.ones_like(mask), 0.05 + 0.95 * (2 * mask - 1).abs())
         seen = () if self.people is None else self.people(image.contiguous(memory_format=torch.channels_last))
         return image, mask, weight, *seen
-
-
-def _certainty(mask: Bytes) -> float:
-    half = np.abs(mask.astype(np.float32) / 127.5 - 1)
-    return float((half > 0.6).mean())
 
 
 def fix_threads() -> None:

@@ -75,6 +75,12 @@ def cutout_of(item: Labelled, *, flush: bool, white_shirt: bool = False) -> Cuto
     )
 
 
+def is_sure_portrait(item: Labelled) -> bool:
+    """Whether it is a portrait that a teacher was sure of: an unsure mask would paste its background along."""
+    certain = np.abs(item.mask.astype(np.float32) / 127.5 - 1) > 0.6
+    return item.name.startswith("portraits") and float(certain.mean()) > 0.97
+
+
 # How often training sees a bust from so near that the frame holds little but the face.  Without such pictures a network
 # that sees more pixels of a picture takes a face for several things and loses its middle.
 CLOSE_SHARE = 0.3

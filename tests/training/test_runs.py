@@ -254,6 +254,18 @@ def test_the_mean_of_two_mask_networks_is_exported_and_may_look_twice(
         export.parts(trained["qun"], ("mask",), 256, masks=[trained["qun"]])
 
 
+def test_unification_learned_anew_keeps_the_matting_network_that_there_is(
+    trained: dict[str, Path], data_root: Path, tmp_path: Path
+) -> None:
+    anew = fine(data_root, tmp_path, "qun", trained["mrn"])
+    before, after = weights(trained["mrn"]), weights(anew)
+    changed = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"quality"}
+    going_on = fine_stages.Networks.load(anew, "mrn")
+    assert torch.equal(going_on.matting.head.weight, before["matting.head.weight"])
+    assert going_on.learned == ["mask", "quality", "matting"]
+
+
 def test_settled_networks_keep_their_statistics_and_learn(trained: dict[str, Path], data_root: Path) -> None:
     fresh = fine_stages.Networks.load(trained["qun"], "mrn").train()
     settled = fine_stages.Networks.load(trained["mrn"], "mrn").train()

@@ -15,6 +15,10 @@ from torch import Tensor
 from bshm.errors import CheckpointError, DiskFullError, OutputError
 
 FORMAT = 1
+# Which networks have learned by the end of a stage, whatever it began with.
+_LEARNED = {"mpn": ("mask",), "qun": ("mask", "quality")} | dict.fromkeys(
+    ("mrn", "joint"), ("mask", "quality", "matting")
+)
 # Windows has no quota error.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -76,6 +80,11 @@ def load(path: Path, **expected: object) -> dict[str, Any]:
                 "Use another --out folder or the same options."
             )
     return state
+
+
+def learned(state: Mapping[str, Any]) -> tuple[str, ...]:
+    """The networks of a checkpoint that have learned; one of stage ``qun`` may have a matting network from before."""
+    return tuple(state["describe"].get("learned", _LEARNED[state["stage"]]))
 
 
 def part(state: Mapping[str, Any], network: str) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from bshm.errors import CheckpointError, ModelFileError
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints
-from bshm.training.fine_stages import LEARNED, QUALITY_AREA_PX, Networks
+from bshm.training.fine_stages import QUALITY_AREA_PX, Networks
 from bshm.training.mask_stage import MASK_AREA_PX
 from bshm.training.sources import SOURCES
 from bshm.weights.card import Card, Network, Preprocessing
@@ -196,7 +196,7 @@ def write(
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
     """
     state = checkpoints.load(checkpoint)
-    roles = LEARNED[state["stage"]] if roles is None else roles
+    roles = checkpoints.learned(state) if roles is None else roles
     learned = parts(checkpoint, roles, mask_area_px, masks=masks, mirrored=mirrored, closer_px=closer_px)
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}

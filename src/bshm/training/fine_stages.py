@@ -49,10 +49,6 @@ LEARNING: dict[FineStage, tuple[str, ...]] = {
     "mrn": ("matting",),
     "joint": ("mask", "quality", "matting"),
 }
-# Which networks have learned by the end of a stage.
-LEARNED = {"mpn": ("mask",), "qun": ("mask", "quality")} | dict.fromkeys(
-    ("mrn", "joint"), ("mask", "quality", "matting")
-)
 # What each stage may go on from: all that it leaves as it is must have learned.
 BEFORE: dict[FineStage, tuple[str, ...]] = {
     "qun": ("mpn", "qun", "mrn", "joint"),
@@ -78,6 +74,7 @@ class Networks(nn.Module):
         self.variant = variant
         self.mask, self.quality, self.matting = mask_network(variant), QualityNetwork(), MattingNetwork()
         self.learning, self.settled = frozenset(learning), frozenset(settled)
+        self.learned = [name for name, _ in self.named_children() if name in self.learning | self.settled]
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
         # No loss of these stages hears the mask network's second opinion.
@@ -103,15 +100,17 @@ class Networks(nn.Module):
                 f"{checkpoint} is of {state['stage']}."
             )
         describe = checkpoints.load(masks[0])["describe"] if masks else state["describe"]
-        networks = cls(describe["variant"], LEARNING[stage] if stage else (), LEARNED[state["stage"]])
-        learned = [name for name in LEARNED[state["stage"]] if name != "mask" or not masks]
+        learned = checkpoints.learned(state)
+        networks = cls(describe["variant"], LEARNING[stage] if stage else (), learned)
         try:
             for name in learned:
+                if name == "mask" and masks:
+                    continue
                 networks.get_submodule(name).load_state_dict(checkpoints.part(state, name))
         except RuntimeError as error:
             raise checkpoints.other_shape(checkpoint, error) from error
         if stage is not None and "matting" in LEARNING[stage]:
-            if "matting" not in LEARNED[state["stage"]]:
+            if "matting" not in learned:
                 networks.matting.encoder.load_imagenet()
             networks.matting.encoder.freeze_early()
         if masks:
@@ -196,7 +195,7 @@ def train_fine(
         return total
 
     return schedule.run(
-        networks, plan, out, stage=stage, describe={"variant": networks.variant},
+        networks, plan, out, stage=stage, describe={"variant": networks.variant, "learned": networks.learned},
         batches=batches, loss=loss, validate=lambda net: check_fine(net, checks),
         pretrained=lambda name: name.startswith(("mask.", "matting.encoder.")), report=report, fabric=fabric,
     )  # fmt: skip

@@ -6,7 +6,7 @@ grid go through the network this way (benchmarks/tiles.py).
 
 A tile's outer rim is dropped, as the network saw it without surroundings; the next part fades into the neighbour.
 Where no tile was needed the guided filter's alpha stands, so the alpha is continuous everywhere and does not show the
-tiles.  It also stands where it has nobody and all around is sure of that: a tile holds much of the background besides.
+tiles.  It also stands where all around is sure: a tile holds much of the background and of clothes besides.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ WIDTH_STEP_PX, WIDEST_PX = 32, 512
 # The unified mask is unsure between these, and in the cells around.
 _UNSURE_FROM, _UNSURE_TO = 0.02, 0.98
 _MARGIN_CELLS = 2
-# How many cells away from what is unsure a strand may still be found where the guide has none, and over how many that
-# fades.  Without an end twigs and scratches of the background far from anybody come along; too near an end cuts long
-# strands off.
-_STRAND_CELLS, _STRAND_FADE_CELLS = 8, 5
+# How many cells away from what is unsure the network is still believed, and over how many that fades.  Without an end
+# twigs and scratches of the background far from anybody come along and patterned clothes get holes; too near an end
+# cuts long strands off.
+_NEAR_CELLS, _NEAR_FADE_CELLS = 8, 5
 # Neighbouring cells that differ more hold an edge, even where each is sure.
 _STEP = 0.05
 # Nearly nothing is nothing, nearly all is all: half of what the network is off by on flat cloth.
@@ -86,7 +86,7 @@ def refine(
     enlarged = geometry.enlarge(unified, (height, width))
     scale = np.float32(1 / np.iinfo(pixels.dtype).max)
     unsure = unsure_cells(unified)
-    strands = _strands(unsure)
+    near = _near(unsure)
 
     def change(tile: Tile) -> FloatArray:
         """What the network changes of the guide, weighted: the weights of neighbours sum to one."""
@@ -98,9 +98,8 @@ def refine(
         found = session.run(feeds)["alpha"][0, 0, RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
         result: FloatArray = (found - _STRETCH) * np.float32(1 / (1 - 2 * _STRETCH))
         np.clip(result, 0, 1, out=result)
-        inner = start[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
-        result -= inner
-        result *= np.where(inner < 0.5, _seen_in(strands, tile, (height, width)), np.float32(1))
+        result -= start[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+        result *= _seen_in(near, tile, (height, width))
         result *= _ramp(result.shape[0])[:, None]
         result *= _ramp(result.shape[1])
         return result
@@ -125,11 +124,11 @@ def unsure_cells(unified: FloatArray) -> npt.NDArray[np.bool_]:
     return cv2.dilate(unsure.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool)
 
 
-def _strands(unsure: npt.NDArray[np.bool_]) -> FloatArray:
-    """How far a strand counts that the guide has nothing of: (h, w) float32, 1 near what is unsure, 0 far from it."""
-    reach = 2 * _STRAND_CELLS + 1
+def _near(unsure: npt.NDArray[np.bool_]) -> FloatArray:
+    """How far the network is believed: (h, w) float32, 1 near what is unsure, 0 far from it."""
+    reach = 2 * _NEAR_CELLS + 1
     near = cv2.dilate(unsure.astype(np.float32), np.ones((reach, reach), np.uint8))
-    return np.asarray(cv2.blur(near, (_STRAND_FADE_CELLS, _STRAND_FADE_CELLS)), np.float32)
+    return np.asarray(cv2.blur(near, (_NEAR_FADE_CELLS, _NEAR_FADE_CELLS)), np.float32)
 
 
 def _seen_in(cells: FloatArray, tile: Tile, size_hw: tuple[int, int]) -> FloatArray:

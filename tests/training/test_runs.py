@@ -239,7 +239,7 @@ def test_an_exported_set_runs_and_says_what_it_is(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_mean_of_two_mask_networks_is_exported_and_may_look_twice(
+def test_the_mean_of_two_networks_is_exported_and_a_mask_network_may_look_twice(
     trained: dict[str, Path], data_root: Path, tmp_path: Path
 ) -> None:
     before, other = weights(trained["mpn"]), tmp_path / "other.pt"
@@ -250,6 +250,12 @@ def test_the_mean_of_two_mask_networks_is_exported_and_may_look_twice(
     assert found.preprocessing.mirrored
     bias = found.module.state_dict()["network.head.bias"]
     assert torch.allclose(bias, before["head.bias"] + 1)
+    further = fine(data_root, tmp_path / "mrn", "mrn", trained["mrn"])
+    both = [trained["mrn"], further]
+    found = export.parts(trained["mrn"], ("matting",), 256, mattings=both)["matting"].module.state_dict()
+    one, other_one = (weights(path)["matting.head.weight"] for path in both)
+    assert not torch.equal(one, other_one)
+    assert torch.allclose(next(v for n, v in found.items() if n.endswith("head.weight")), (one + other_one) / 2)
     with pytest.raises(CheckpointError, match=r"stage = 'qun', this run has 'mpn'"):
         export.parts(trained["qun"], ("mask",), 256, masks=[trained["qun"]])
 

@@ -49,6 +49,14 @@ def parser() -> Parser:
         metavar="FILE",
         help="of stage mpn: a mask network in place of --checkpoint's; of several of one run, their mean",
     )
+    networks.add_argument(
+        "--matting",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="of stage mrn: likewise, in place of --checkpoint's matting network",
+    )
     options = result.add_argument_group("The card")
     options.add_argument("--purpose", default="", help="one line for people who choose")
     options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
@@ -64,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     card = export.write(
         arguments.name, arguments.checkpoint, arguments.output,
         roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,
-        masks=arguments.mask, mirrored=arguments.mirrored, closer_px=arguments.closer,
+        masks=arguments.mask, mattings=arguments.matting, mirrored=arguments.mirrored, closer_px=arguments.closer,
         purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip
     for role, network in card.networks.items():

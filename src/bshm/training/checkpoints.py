@@ -96,10 +96,10 @@ def part(state: Mapping[str, Any], network: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in average.items() if name.startswith(prefix)}
 
 
-def mean(paths: Sequence[Path], **expected: object) -> dict[str, Tensor]:
-    """The mean of the weights of several checkpoints of one run.
+def mean(paths: Sequence[Path], network: str, **expected: object) -> dict[str, Tensor]:
+    """The mean of one network's weights in several checkpoints of one run, or of a run and what it went on from.
 
-    Each has weak spots that the others lack, and networks of one run are near enough for their mean to be one.
+    Each has weak spots that the others lack, and such networks are near enough for their mean to be one.
 
     Source:
         Wortsman et al., "Model soups", ICML 2022.
@@ -107,7 +107,7 @@ def mean(paths: Sequence[Path], **expected: object) -> dict[str, Tensor]:
     Raises:
         CheckpointError: see ``load``; or they are of networks of different shapes.
     """
-    averages = [load(path, **expected)["average"] for path in paths]
+    averages = [part(load(path, **expected), network) for path in paths]
     shapes = [{name: value.shape for name, value in average.items()} for average in averages]
     if any(one != shapes[0] for one in shapes):
         raise CheckpointError(f"{', '.join(map(str, paths))} hold networks of different shapes and have no mean.")

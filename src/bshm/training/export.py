@@ -76,11 +76,11 @@ class _Unified(nn.Module):
 
 
 def parts(
-    checkpoint: Path, roles: Collection[str], mask_area_px: int, *, masks: Sequence[Path] = (), mirrored: bool = False,
-    closer_px: int = 0,
+    checkpoint: Path, roles: Collection[str], mask_area_px: int, *,
+    masks: Sequence[Path] = (), mattings: Sequence[Path] = (), mirrored: bool = False, closer_px: int = 0,
 ) -> dict[str, Part]:  # fmt: skip
     """The networks of a checkpoint, their averaged weights, by role; see ``write``."""
-    networks = Networks.load(checkpoint, masks=masks)
+    networks = Networks.load(checkpoint, masks=masks, mattings=mattings)
     generator = torch.Generator().manual_seed(0)
 
     def example(*names: str, sides: tuple[int, int] = (256, 256)) -> dict[str, Tensor]:
@@ -176,8 +176,8 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def write(
     name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
-    mask_area_px: int = MASK_AREA_PX, masks: Sequence[Path] = (), mirrored: bool = False,
-    closer_px: int = 0, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
+    mask_area_px: int = MASK_AREA_PX, masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
+    mirrored: bool = False, closer_px: int = 0, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
 ) -> Card:  # fmt: skip
     """Write the networks of a checkpoint and their card into ``folder``.
 
@@ -189,6 +189,7 @@ def write(
         mask_area_px: side of the square whose area the mask network will see pictures at.
         masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network in
             ``checkpoint``.
+        mattings: likewise, of stage mrn and of the matting network.
         mirrored: whether the mask network will look twice, at the picture and at its mirror image.
         closer_px: as ``mask_area_px``, for another look at pictures where people cover little; 0 for none.
 
@@ -197,11 +198,13 @@ def write(
     """
     state = checkpoints.load(checkpoint)
     roles = checkpoints.learned(state) if roles is None else roles
-    learned = parts(checkpoint, roles, mask_area_px, masks=masks, mirrored=mirrored, closer_px=closer_px)
+    learned = parts(
+        checkpoint, roles, mask_area_px, masks=masks, mattings=mattings, mirrored=mirrored, closer_px=closer_px
+    )
     folder.mkdir(parents=True, exist_ok=True)
     networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
     # Those of the checkpoint are of what it learned behind its own mask network.
-    measured = masks or [checkpoint]
+    measured = [*masks, *mattings] or [checkpoint]
     figures = checkpoints.load(measured[0]).get("figures", {}) if len(measured) == 1 else {}
     card = Card(name, purpose, date, licence, _PAPER, "docs/training.md", networks, SOURCES, figures, folder)
     (folder / f"{name}.json").write_text(card.to_json(), encoding="utf-8")

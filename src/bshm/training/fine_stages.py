@@ -81,7 +81,10 @@ class Networks(nn.Module):
         self.mask.coarse_head.requires_grad_(False)
 
     @classmethod
-    def load(cls, checkpoint: Path, stage: FineStage | None = None, *, masks: Sequence[Path] = ()) -> Networks:
+    def load(
+        cls, checkpoint: Path, stage: FineStage | None = None, *,
+        masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
+    ) -> Networks:  # fmt: skip
         """The averaged weights of a checkpoint; what it does not have yet starts afresh.
 
         Args:
@@ -89,6 +92,7 @@ class Networks(nn.Module):
             stage: that shall go on from it; None is no learning.
             masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network
                 in ``checkpoint``.
+            mattings: likewise, of stage mrn and of the matting network.
 
         Raises:
             CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
@@ -114,7 +118,9 @@ class Networks(nn.Module):
                 networks.matting.encoder.load_imagenet()
             networks.matting.encoder.freeze_early()
         if masks:
-            networks.mask.load_state_dict(checkpoints.mean(masks, stage="mpn", describe=describe))
+            networks.mask.load_state_dict(checkpoints.mean(masks, "mask", stage="mpn", describe=describe))
+        if mattings:
+            networks.matting.load_state_dict(checkpoints.mean(mattings, "matting", stage="mrn"))
         return networks
 
     def train(self, mode: bool = True) -> Networks:

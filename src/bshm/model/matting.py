@@ -1,8 +1,8 @@
 """Matting: native-resolution tiles where the unified mask is unsure, blended into one alpha.
 
 The picture is cut into rows of one height; in each row, a tile reaches from the first unsure column to the last one
-nearby, so that an upright edge costs a narrow tile and a sure region none.  Half of the pixels of square tiles on a
-grid go through the network this way (benchmarks/tiles.py).
+nearby, so that an upright edge costs a narrow tile and a sure region none.  Two thirds of the pixels of square tiles on
+a grid go through the network this way (benchmarks/tiles.py).
 
 A tile's outer rim is dropped, as the network saw it without surroundings; the next part fades into the neighbour.
 Where no tile was needed the guided filter's alpha stands, so the alpha is continuous everywhere and does not show the

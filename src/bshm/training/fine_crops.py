@@ -131,9 +131,5 @@ def damaged(coarse: Tensor, target: Tensor) -> Tensor:
             shift = F.interpolate(rough, mask.shape[-2:], mode="bicubic", align_corners=False)[0]
             edge = F.max_pool2d(((mask > 0.02) & (mask < 0.98)).float()[None], 15, stride=1, padding=7)[0]
             mask = torch.sigmoid(torch.logit(mask, eps=0.01) + shift * edge)
-        elif kind < 0.55:  # doubt inside, as of a black suit or of a dress like the wall behind it
-            rough = torch.randn(1, 1, 6, 6).clamp_min(0) * torch.empty(()).uniform_(0.5, 3.0)
-            doubt = F.interpolate(rough.to(mask.device), mask.shape[-2:], mode="bicubic", align_corners=False)[0]
-            mask = torch.sigmoid(torch.logit(mask, eps=0.01) - doubt.clamp_min(0))
         out.append(mask)
     return torch.stack(out)

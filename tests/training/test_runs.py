@@ -256,6 +256,9 @@ def test_the_mean_of_two_networks_is_exported_and_a_mask_network_may_look_twice(
     one, other_one = (weights(path)["matting.head.weight"] for path in both)
     assert not torch.equal(one, other_one)
     assert torch.allclose(next(v for n, v in found.items() if n.endswith("head.weight")), (one + other_one) / 2)
+    # A matting network that is given is written, although the checkpoint has none that has learned.
+    card = export.write("whole", trained["qun"], tmp_path / "whole", mattings=both)
+    assert sorted(card.networks) == ["mask", "matting", "quality"] and card.quality == {}
     with pytest.raises(CheckpointError, match=r"stage = 'qun', this run has 'mpn'"):
         export.parts(trained["qun"], ("mask",), 256, masks=[trained["qun"]])
 

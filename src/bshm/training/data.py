@@ -135,15 +135,19 @@ class DataFolder:
                 mask = read_mask(later if later.is_file() else path, longest_px)
                 yield self._checked(Labelled(f"ccp/{path.stem}", image, mask, "coarse"))
 
-    def labelled(self, split: Split, longest_px: int | None) -> Iterator[Labelled]:
-        """Pictures whose mask was written by a network: portraits, more street fashion, frames of videos."""
+    def labelled(self, split: Split, longest_px: int | None, *, only: str = "") -> Iterator[Labelled]:
+        """Pictures whose mask was written by a network: portraits, more street fashion, frames of videos.
+
+        Args:
+            only: how the names of those that are wanted begin; the others are not decoded.
+        """
         if self.labels is None:
             return
         sources = [(f"portraits/{name}", self.root / "portraits" / name) for name in PORTRAITS]
         sources.append(("ccp/unlabelled", self.root / "ccp" / "unlabelled"))
         sources.append(("video/masks", self.labels / "video" / "images"))
         for name, images in sources:
-            if not images.is_dir() or not (self.labels / name).is_dir():
+            if not name.startswith(only) or not images.is_dir() or not (self.labels / name).is_dir():
                 continue
             may_hold_out = name.split("/")[-1] in HELD_OUT_PORTRAITS
             for path in sorted((self.labels / name).glob("*.png")):

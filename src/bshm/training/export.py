@@ -184,8 +184,8 @@ def write(
     Args:
         name: of the set, and the beginning of its files' names.
         checkpoint: of any stage.
-        roles: which networks to write; None for those that have learned by this stage.  Without ``matting`` the
-            edge-aware filter's alpha stands.
+        roles: which networks to write; None for those that have learned by this stage or are given.  Without
+            ``matting`` the edge-aware filter's alpha stands.
         mask_area_px: side of the square whose area the mask network will see pictures at.
         masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network in
             ``checkpoint``.
@@ -197,7 +197,8 @@ def write(
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
     """
     state = checkpoints.load(checkpoint)
-    roles = checkpoints.learned(state) if roles is None else roles
+    if roles is None:
+        roles = {*checkpoints.learned(state), *(["matting"] if mattings else [])}
     learned = parts(
         checkpoint, roles, mask_area_px, masks=masks, mattings=mattings, mirrored=mirrored, closer_px=closer_px
     )

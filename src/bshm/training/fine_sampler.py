@@ -57,9 +57,8 @@ class FinePools:
             cutout_of(item, flush=bool(item.mask[-2:].max() > 127))
             for item in some(data.ccp("train", longest_px), "ccp")
         ]
-        portraits = [
-            cutout_of(item, flush=True) for item in data.labelled("train", longest_px) if is_sure_portrait(item)
-        ]
+        labelled = data.labelled("train", longest_px, only="portraits")
+        portraits = [cutout_of(item, flush=True) for item in labelled if is_sure_portrait(item)]
         backgrounds = [image for _, image in some(data.backgrounds("train", longest_px), "backgrounds")]
         return cls(london, [people for people in (street, portraits) if people], backgrounds)
 

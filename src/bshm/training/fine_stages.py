@@ -74,7 +74,6 @@ class Networks(nn.Module):
         self.variant = variant
         self.mask, self.quality, self.matting = mask_network(variant), QualityNetwork(), MattingNetwork()
         self.learning, self.settled = frozenset(learning), frozenset(settled)
-        self.learned = [name for name, _ in self.named_children() if name in self.learning | self.settled]
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
         # No loss of these stages hears the mask network's second opinion.
@@ -106,22 +105,26 @@ class Networks(nn.Module):
         describe = checkpoints.load(masks[0])["describe"] if masks else state["describe"]
         learned = checkpoints.learned(state)
         networks = cls(describe["variant"], LEARNING[stage] if stage else (), learned)
-        try:
-            for name in learned:
-                if name == "mask" and masks:
-                    continue
-                networks.get_submodule(name).load_state_dict(checkpoints.part(state, name))
-        except RuntimeError as error:
-            raise checkpoints.other_shape(checkpoint, error) from error
+        found = {name: (checkpoint, checkpoints.part(state, name)) for name in learned}
+        if masks:
+            found["mask"] = masks[0], checkpoints.mean(masks, "mask", stage="mpn", describe=describe)
+        if mattings:
+            found["matting"] = mattings[0], checkpoints.mean(mattings, "matting", stage="mrn")
+        for name, (path, weights) in found.items():
+            try:
+                networks.get_submodule(name).load_state_dict(weights)
+            except RuntimeError as error:
+                raise checkpoints.other_shape(path, error) from error
         if stage is not None and "matting" in LEARNING[stage]:
             if "matting" not in learned:
                 networks.matting.encoder.load_imagenet()
             networks.matting.encoder.freeze_early()
-        if masks:
-            networks.mask.load_state_dict(checkpoints.mean(masks, "mask", stage="mpn", describe=describe))
-        if mattings:
-            networks.matting.load_state_dict(checkpoints.mean(mattings, "matting", stage="mrn"))
         return networks
+
+    @property
+    def learned(self) -> list[str]:
+        """The networks that have learned by the end of this stage."""
+        return [name for name, _ in self.named_children() if name in self.learning | self.settled]
 
     def train(self, mode: bool = True) -> Networks:
         """As ``nn.Module.train``; networks that are held still keep their statistics, and so do settled ones.

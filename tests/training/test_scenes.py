@@ -10,13 +10,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bshm.training.data import DataFolder
+from bshm.training import scenes
+from bshm.training.data import DataFolder, Labelled
 from bshm.training.fine_crops import CropBatches, corner
 from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.quality import QualityNetwork
 from bshm.training.sampler import MaskBatches, Mixture, Pools
-from bshm.training.scenes import placement, warp
+from bshm.training.scenes import Cutout, composite_scene, placement, real_scene, warp
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +152,49 @@ def test_shrinking_warps_keep_the_centre() -> None:
     ys, xs = np.nonzero(small > 127)
     # Pixel centres: the square's middle, 199.5, lands on (199.5 - 200) / 4 + 50 = 49.9.
     assert abs(ys.mean() - 49.9) < 0.6 and abs(xs.mean() - 49.9) < 0.6
+
+
+def test_a_view_without_the_head_begins_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "_HEADLESS", 1.0)
+    monkeypatch.setattr(scenes, "_any_angle", lambda _rng: 0.0)
+    mask = np.zeros((400, 300), np.uint8)
+    mask[40:340, 110:190] = 255
+    image = np.full((400, 300, 3), 90, np.uint8)
+    image[40 : 40 + 300 // 7] = (255, 0, 0)  # the head, a seventh of the body
+    body = Labelled("someone", image, mask, "coarse")
+    for seed in range(40):
+        view = real_scene(body, (192, 160), np.random.default_rng(seed))
+        assert view.image[..., 0].max() < 100 and view.alpha.max() == 255
+
+
+def dark_or_not(monkeypatch: pytest.MonkeyPatch, **shares: float) -> scenes.Scene:
+    """A bust in the middle of a scene, from one seed; shares of augmentation that are not given are none."""
+    for name in ("_HEADLESS", "_LIT_APART", "_DARK_CLOTHES", "_BARS"):
+        monkeypatch.setattr(scenes, name, shares.get(name, 0.0))
+    bust = np.zeros((200, 160), np.uint8)
+    bust[20:, 40:120] = 255
+    person = Cutout(np.full((200, 160, 3), 180, np.uint8), bust, flush=True, fine=True)
+    wall = np.full((240, 240, 3), 120, np.uint8)
+    return composite_scene([person], wall, [wall], (224, 224), np.random.default_rng(4), occlude=False)
+
+
+def test_dark_clothes_leave_the_head_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = dark_or_not(monkeypatch, _DARK_CLOTHES=1.0)
+    rows = np.flatnonzero((scene.alpha == 255).any(axis=1))
+    column = scene.image[rows, int(np.median(np.nonzero(scene.alpha == 255)[1])), 1].astype(int)
+    assert np.ptp(column[: len(column) // 2]) <= 1
+    assert column[-1] < 0.8 * column[0]
+
+
+def test_bars_stand_behind_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = dark_or_not(monkeypatch, _BARS=1.0)
+    assert scene.background is not None
+    assert np.ptp(scene.background.astype(int), axis=(0, 1)).max() > 15
+    assert np.ptp(scene.image[scene.alpha == 255].astype(int), axis=0).max() <= 1
+
+
+def test_people_or_scene_may_stand_in_the_dark(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = dark_or_not(monkeypatch, _LIT_APART=1.0)
+    assert scene.background is not None
+    light = [float(plane[scene.alpha == level].mean()) for plane, level in ((scene.image, 255), (scene.background, 0))]
+    assert min(light) < 0.75 * max(light)

@@ -26,6 +26,8 @@ from bshm.types import FloatArray, PixelArray
 # Tiles of the full picture, and how many side by side are worked on together: the temporaries stay in the cache.
 _TILE_PX = 64
 _RUN_TILES = 8
+# A picture no larger than this is enlarged to at once: a frame of a video call fits into the cache as it is.
+_WHOLE_PX = 256 * 256
 
 
 class _Pass(NamedTuple):
@@ -108,16 +110,17 @@ def refine(pixels: PixelArray, mask: FloatArray) -> FloatArray:
     # same to a hundredth, and a large picture costs little more than with one pass.
     rough = (2 * mask.shape[0], 2 * mask.shape[1])
     seen = shrink(pixels, rough) if rough[0] * rough[1] < pixels[..., 0].size else pixels
-    alpha = _fit(seen, small, mask, _FIRST)
+    alpha = _fit(seen, _Colours(small, _FIRST), mask, _FIRST)
+    colours = _Colours(small, _AGAIN)
     for left in reversed(range(_TIMES_AGAIN)):
         mask = np.asarray(cv2.resize(alpha, mask.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
         mask = np.clip((mask - np.float32(_CLEAR)) * np.float32(1 / (1 - 2 * _CLEAR)), 0, 1)
-        alpha = _fit(seen if left else pixels, small, mask, _AGAIN)
+        alpha = _fit(seen if left else pixels, colours, mask, _AGAIN)
     return alpha
 
 
-def _fit(pixels: PixelArray, small: PixelArray, mask: FloatArray, how: _Pass) -> FloatArray:
-    """One pass: the alpha (H, W) of the picture and of the same picture at the mask's size."""
+def _fit(pixels: PixelArray, colours: _Colours, mask: FloatArray, how: _Pass) -> FloatArray:
+    """One pass: the alpha (H, W) of the picture, from the colours of the same picture at the mask's size."""
     height, width = pixels.shape[:2]
     sure = (mask > 0.5).astype(np.float32)
     band = _band(mask, how.margin_px)
@@ -125,7 +128,7 @@ def _fit(pixels: PixelArray, small: PixelArray, mask: FloatArray, how: _Pass) ->
     alpha = np.asarray(cv2.resize(sure, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
     if not band.any():
         return alpha
-    coefficients = _coefficients(small, mask, how)
+    coefficients = _coefficients(colours, mask, how)
     coefficients[:3] *= band
     coefficients[3] = np.where(band, coefficients[3], sure)
     scale = np.float32(1 / (np.iinfo(pixels.dtype).max * (1 - 2 * _STRETCH)))
@@ -152,46 +155,64 @@ def _band(mask: FloatArray, margin_px: int) -> np.ndarray[tuple[int, int], np.dt
     return np.asarray(cv2.dilate(unsure.view(np.uint8), wide) != 0)
 
 
-def _coefficients(small: PixelArray, mask: FloatArray, how: _Pass) -> FloatArray:
+def _mean(plane: FloatArray, radius_px: int) -> FloatArray:
+    window = (2 * radius_px + 1, 2 * radius_px + 1)
+    return np.asarray(cv2.blur(plane, window, borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+class _Colours:
+    """What a pass needs of the small picture, whatever the mask is.
+
+    Attributes:
+        planes: (h, w) each, centred on the middle of the scale: variances as differences of small numbers keep
+            float32's digits.
+        means: of the planes, in each pixel's window.
+        pivots: of the planes' covariance with the noise on its diagonal, D of its LDLᵀ on whole planes.  Cofactors
+            would cancel to nothing in float32 where the colours are all grey.
+        factors: L of it, at (green, red), (blue, red) and (blue, green).
+    """
+
+    def __init__(self, small: PixelArray, how: _Pass) -> None:
+        radius, noise = how.radius_px, np.float32(how.noise)
+        r, g, b = self.planes = tuple(
+            np.asarray(plane, np.float32) / np.float32(255) - np.float32(0.5) for plane in cv2.split(small)
+        )
+        mean_r, mean_g, mean_b = self.means = tuple(_mean(plane, radius) for plane in self.planes)
+        # No pivot is truly below the noise added to the diagonal.
+        least = np.float32(how.noise / 2)
+        rr = np.maximum(_mean(r * r, radius) - mean_r**2 + noise, least)
+        gg = _mean(g * g, radius) - mean_g**2 + noise
+        bb = _mean(b * b, radius) - mean_b**2 + noise
+        rg, rb = _mean(r * g, radius) - mean_r * mean_g, _mean(r * b, radius) - mean_r * mean_b
+        l_gr, l_br = rg / rr, rb / rr
+        d_g = np.maximum(gg - l_gr * rg, least)
+        rest = _mean(g * b, radius) - mean_g * mean_b - l_br * rg
+        l_bg = rest / d_g
+        self.pivots = rr, d_g, np.maximum(bb - l_br * rb - l_bg * rest, least)
+        self.factors = l_gr, l_br, l_bg
+
+
+def _coefficients(colours: _Colours, mask: FloatArray, how: _Pass) -> FloatArray:
     """(5, h, w) float32: per pixel of the mask the three factors of colour 0..1, the offset, and room for the mask."""
-    window = (2 * how.radius_px + 1, 2 * how.radius_px + 1)
-
-    def mean(array: FloatArray) -> FloatArray:
-        return np.asarray(cv2.blur(array, window, borderType=cv2.BORDER_REFLECT), np.float32)
-
-    # Centred on the whole picture's mean: variances as differences of small numbers keep float32's digits.
-    r, g, b = (np.asarray(plane, np.float32) / np.float32(255) - np.float32(0.5) for plane in cv2.split(small))
-    mean_r, mean_g, mean_b, mean_p = mean(r), mean(g), mean(b), mean(mask)
-    rr, gg, bb = (
-        mean(r * r) - mean_r**2 + np.float32(how.noise),
-        mean(g * g) - mean_g**2 + np.float32(how.noise),
-        mean(b * b) - mean_b**2 + np.float32(how.noise),
+    radius = how.radius_px
+    (mean_r, mean_g, mean_b), mean_p = colours.means, _mean(mask, radius)
+    rp, gp, bp = (
+        _mean(plane * mask, radius) - mean * mean_p for plane, mean in zip(colours.planes, colours.means, strict=True)
     )
-    rg, rb, gb = mean(r * g) - mean_r * mean_g, mean(r * b) - mean_r * mean_b, mean(g * b) - mean_g * mean_b
-    rp, gp, bp = mean(r * mask) - mean_r * mean_p, mean(g * mask) - mean_g * mean_p, mean(b * mask) - mean_b * mean_p
-    # The symmetric 3x3 system per pixel, by LDLᵀ on whole planes.  Cofactors cancel to
-    # nothing in float32 where the colours are all grey.  No pivot is truly below the noise added to the diagonal.
-    least = np.float32(how.noise / 2)
-    rr = np.maximum(rr, least)
-    l_gr, l_br = rg / rr, rb / rr
-    d_g = np.maximum(gg - l_gr * rg, least)
-    rest = gb - l_br * rg
-    l_bg = rest / d_g
-    d_b = np.maximum(bb - l_br * rb - l_bg * rest, least)
+    (d_r, d_g, d_b), (l_gr, l_br, l_bg) = colours.pivots, colours.factors
     y_g = gp - l_gr * rp
     a_b = (bp - l_br * rp - l_bg * y_g) / d_b
     a_g = y_g / d_g - l_bg * a_b
-    a_r = rp / rr - l_gr * a_g - l_br * a_b
+    a_r = rp / d_r - l_gr * a_g - l_br * a_b
     # The share of the mask's variance that colour explains, 0..1.
-    variance = mean(mask * mask) - mean_p * mean_p
+    variance = _mean(mask * mask, radius) - mean_p * mean_p
     explained = np.clip((a_r * rp + a_g * gp + a_b * bp) / np.maximum(variance, np.float32(1e-4)), 0, 1)
     trust = _trust(explained)
     offset = mean_p - a_r * mean_r - a_g * mean_g - a_b * mean_b
     result = np.empty((5, *mask.shape), np.float32)
-    smooth = (2 * how.smooth_px + 1, 2 * how.smooth_px + 1)
-    for index, plane in enumerate((trust * a_r, trust * a_g, trust * a_b, trust * offset)):
-        result[index] = cv2.blur(plane, smooth, borderType=cv2.BORDER_REFLECT)
-    result[3] += (1 - cv2.blur(trust, smooth, borderType=cv2.BORDER_REFLECT)) * mask
+    for index, plane in enumerate((a_r, a_g, a_b, offset)):
+        result[index] = _mean(trust * plane, how.smooth_px)
+    result[3] += (1 - _mean(trust, how.smooth_px)) * mask
     # Back from centred colour to 0..1.
     result[3] -= np.float32(0.5) * (result[0] + result[1] + result[2])
     return result
@@ -210,6 +231,9 @@ def _apply(
 ) -> None:
     """``alpha = a · colour + b`` within the mask's bounds, in the tiles that the band touches."""
     height, width = alpha.shape
+    if alpha.size <= _WHOLE_PX:
+        _decide(pixels, np.stack([cv2.resize(plane, (width, height)) for plane in coefficients]), alpha)
+        return
     small_h, small_w = band.shape
     lefts = np.arange(0, width, _TILE_PX)
     rights = np.minimum(lefts + _TILE_PX, width)
@@ -228,22 +252,22 @@ def _apply(
                 continue
             left, right = int(lefts[tiles[begin]]), int(rights[tiles[at - 1]])
             begin = at
-            if band.shape == alpha.shape:  # a frame of a video call: there is nothing to enlarge
-                fitted = coefficients[:, top:bottom, left:right].copy()
-            else:
-                fitted = _between(coefficients[:, y0:y1], rows, columns, slice(left, right))
-            total = fitted[3]
-            for index, plane in enumerate(cv2.split(pixels[top:bottom, left:right])):
-                fitted[index] *= plane
-                total += fitted[index]
-            wide = fitted[4]
-            np.minimum(
-                total, (wide - np.float32(_HARDLY_FROM)) * np.float32(1 / (_HARDLY_TO - _HARDLY_FROM)), out=total
-            )
-            wide -= np.float32(_SURELY_FROM)
-            wide *= np.float32(1 / (_SURELY_TO - _SURELY_FROM))
-            np.maximum(total, wide, out=total)
-            np.clip(total, 0, 1, out=alpha[top:bottom, left:right])
+            fitted = _between(coefficients[:, y0:y1], rows, columns, slice(left, right))
+            _decide(pixels[top:bottom, left:right], fitted, alpha[top:bottom, left:right])
+
+
+def _decide(pixels: PixelArray, fitted: FloatArray, alpha: FloatArray) -> None:
+    """``fitted`` (5, H, W), enlarged coefficients, is used up."""
+    total = fitted[3]
+    for index, plane in enumerate(cv2.split(pixels)):
+        fitted[index] *= plane
+        total += fitted[index]
+    wide = fitted[4]
+    np.minimum(total, (wide - np.float32(_HARDLY_FROM)) * np.float32(1 / (_HARDLY_TO - _HARDLY_FROM)), out=total)
+    wide -= np.float32(_SURELY_FROM)
+    wide *= np.float32(1 / (_SURELY_TO - _SURELY_FROM))
+    np.maximum(total, wide, out=total)
+    np.clip(total, 0, 1, out=alpha)
 
 
 def _reach(

@@ -81,6 +81,12 @@ def is_sure_portrait(item: Labelled) -> bool:
     return item.name.startswith("portraits") and float(certain.mean()) > 0.97
 
 
+# How often training sees a body without its head: a hand on a bag, a suit from the neck down.
+_HEADLESS = 0.1
+# How often people and scene are lit apart (against a window, on a black stage), a bust wears dark, or bars stand
+# behind: each was taken for a part of the other, or lost with it, on photographs.
+_LIT_APART, _DARK_CLOTHES, _BARS = 0.15, 0.25, 0.1
+
 # How often training sees a bust from so near that the frame holds little but the face.  Without such pictures a network
 # that sees more pixels of a picture takes a face for several things and loses its middle.
 CLOSE_SHARE = 0.3
@@ -138,7 +144,9 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
         centre = (float(xs[pick]), float(ys[pick]))
     else:
         centre = (rng.uniform(0, width), rng.uniform(0, height))
-    if zoom < 1.15:
+    if len(ys) and rng.random() < _HEADLESS:
+        centre, scale = _headless_view(xs, ys, size_hw, rng)
+    elif zoom < 1.15:
         centre = (width / 2 + rng.normal(0, width * 0.05), height / 2 + rng.normal(0, height * 0.05))
     degrees = _any_angle(rng)
     # Keep the view inside the picture where it fits: mirrored borders show doubled people.
@@ -149,6 +157,19 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
     return Scene(
         warp(item.image, matrix, size_hw, border), warp(item.mask, matrix, size_hw, border), item.kind == "fine"
     )
+
+
+def _headless_view(
+    xs: npt.NDArray[np.intp], ys: npt.NDArray[np.intp], size_hw: tuple[int, int], rng: Random
+) -> tuple[tuple[float, float], float]:
+    """Centre and scale of a view of a body from the neck down, or of a part of it."""
+    top, tall = int(ys.min()), max(8, int(ys.max() - ys.min()))
+    row = top + tall * rng.uniform(0.35, 0.8)
+    across = xs[np.abs(ys - row) <= tall * 0.03]
+    centre_x = float(np.median(across)) if len(across) else float(xs.mean())
+    # The upper edge of the view stays below the chin, an eighth to a seventh of a standing body.
+    half = min(tall * rng.uniform(0.12, 0.35), row - (top + 0.16 * tall))
+    return (centre_x, row), size_hw[0] / (2 * half)
 
 
 def turned(scene: Scene, turns: int) -> Scene:
@@ -209,14 +230,19 @@ def composite_scene(
         close: how often a bust's face fills the frame.
     """
     behind = _inhabited(background_view(background, size_hw, rng), animals, rng)
+    if rng.random() < _BARS:
+        behind = _barred(behind, textures, rng)
+    darker = int(rng.integers(2)) if rng.random() < _LIT_APART else None  # the scene, or the people
+    if darker == 0:
+        behind = _dark(behind, rng)
     image = behind.astype(np.float32)
     foreground = image
     union = np.zeros(size_hw, np.float32)
     light = rng.normal(0, 0.06, 3)
     for index, person in enumerate(people):
-        colour = person.foreground
-        if person.white_shirt and rng.random() < 0.75:
-            colour = _dress(colour, textures, rng)
+        colour = _clothed(person, textures, rng)
+        if darker == 1:
+            colour = _dark(colour, rng)
         colour = _jitter(colour, rng, 0.2, shift=light)
         matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1, close=close)
         alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)
@@ -322,6 +348,11 @@ def _place_person(
         return placement(
             anchor, (out_w / 2, out_h / 2), scale=scale, degrees=float(rng.normal(0, 4)), mirrored=mirrored
         )
+    if person.flush and not small and close > 0 and rng.random() < _HEADLESS:
+        # From the chin down: the head of a bust is the upper six tenths of its height.
+        scale = out_h / (height * rng.uniform(0.2, 0.42))
+        x = out_w * rng.uniform(0.25, 0.75)
+        return placement((width / 2, height), (x, out_h), scale=scale, degrees=0.0, mirrored=mirrored)
     if person.flush:
         scale = reach / height * float(rng.uniform(0.4, 0.85) if small else np.exp(rng.uniform(-0.7, 0.45)))
         x = out_w * (rng.uniform(0.05, 0.95) if small else rng.normal(0.5, 0.14))
@@ -339,6 +370,16 @@ def _place_person(
     else:
         anchor = (width / 2, height / 2)
     return placement(anchor, centre, scale=scale, degrees=degrees, mirrored=mirrored)
+
+
+def _clothed(person: Cutout, textures: Sequence[Bytes], rng: Random) -> Bytes:
+    """The person's colours, often in other clothes."""
+    colour = person.foreground
+    if person.white_shirt and rng.random() < 0.75:
+        colour = _dress(colour, textures, rng)
+    if person.flush and rng.random() < _DARK_CLOTHES:
+        colour = _in_dark(colour, rng)
+    return colour
 
 
 def _dress(colour: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
@@ -364,6 +405,44 @@ def _dress(colour: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
         dye = np.broadcast_to(rng.uniform(5, 245, 3).astype(np.float32), part.shape)
     dressed = part + cloth * (np.clip(dye * shade, 0, 255) - part)
     return np.concatenate([colour[:start], np.clip(dressed, 0, 255).astype(np.uint8)])
+
+
+def _in_dark(colour: Bytes, rng: Random) -> Bytes:
+    """A bust in dark clothes, whatever it wore: black cloth hides its folds, and its edge before a dark scene."""
+    height = colour.shape[0]
+    rows = np.arange(height, dtype=np.float32)
+    below: Floats = np.clip((rows / height - rng.uniform(0.62, 0.72)) / 0.06, 0, 1)[:, None, None]
+    dark = _dark(colour, rng).astype(np.float32)
+    return (colour + below * (dark - colour) + 0.5).astype(np.uint8)
+
+
+def _dark(image: Bytes, rng: Random) -> Bytes:
+    return _curve(image, gamma=rng.uniform(1.2, 2.0), gain=rng.uniform(0.2, 0.7))
+
+
+def _barred(view: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
+    """A railing, blinds, a fence: a row of bars over the scene."""
+    height, width = view.shape[:2]
+    reach = max(height, width)
+    step = rng.uniform(0.03, 0.14) * reach
+    thick = max(1, int(step * rng.uniform(0.15, 0.6)))
+    direction = rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.12)
+    along = np.array([np.cos(direction), np.sin(direction)])
+    across = np.array([-along[1], along[0]])
+    middle = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
+    cover = np.zeros((height, width), np.uint8)
+    count = int(reach / step)
+    for index in range(-count, count + 1):
+        point = middle + across * (index * step)
+        ends = [tuple(int(v) for v in point + along * sign * 2 * reach) for sign in (-1, 1)]
+        cv2.line(cover, ends[0], ends[1], 255, thick, cv2.LINE_AA)
+    if rng.random() < 0.5:
+        front = np.full_like(view, rng.uniform(0, 255, 3).astype(np.uint8))
+    else:
+        texture = textures[int(rng.integers(len(textures)))]
+        front = _jitter(cv2.resize(texture, (width, height)).astype(np.uint8), rng, 0.3)
+    soft = (cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.5, 2.5)).astype(np.float32) / 255)[..., None]
+    return (view + soft * (front.astype(np.float32) - view) + 0.5).astype(np.uint8)
 
 
 def _occluded(scene: Scene, textures: Sequence[Bytes], rng: Random) -> Scene:

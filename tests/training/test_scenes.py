@@ -17,7 +17,7 @@ from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.quality import QualityNetwork
 from bshm.training.sampler import MaskBatches, Mixture, Pools
-from bshm.training.scenes import Cutout, composite_scene, placement, real_scene, warp
+from bshm.training.scenes import Cutout, Rare, composite_scene, placement, real_scene, warp
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_shrinking_warps_keep_the_centre() -> None:
 
 
 def test_a_view_without_the_head_begins_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenes, "_HEADLESS", 1.0)
+    monkeypatch.setattr(scenes, "TRAINED_RARE", Rare(headless=1.0))
     monkeypatch.setattr(scenes, "_any_angle", lambda _rng: 0.0)
     mask = np.zeros((400, 300), np.uint8)
     mask[40:340, 110:190] = 255
@@ -167,34 +167,40 @@ def test_a_view_without_the_head_begins_below_it(monkeypatch: pytest.MonkeyPatch
         assert view.image[..., 0].max() < 100 and view.alpha.max() == 255
 
 
-def dark_or_not(monkeypatch: pytest.MonkeyPatch, **shares: float) -> scenes.Scene:
-    """A bust in the middle of a scene, from one seed; shares of augmentation that are not given are none."""
-    for name in ("_HEADLESS", "_LIT_APART", "_DARK_CLOTHES", "_BARS"):
-        monkeypatch.setattr(scenes, name, shares.get(name, 0.0))
+def scene_with(rare: Rare, seed: int = 4) -> scenes.Scene:
+    """A bust before a wall."""
     bust = np.zeros((200, 160), np.uint8)
     bust[20:, 40:120] = 255
     person = Cutout(np.full((200, 160, 3), 180, np.uint8), bust, flush=True, fine=True)
     wall = np.full((240, 240, 3), 120, np.uint8)
-    return composite_scene([person], wall, [wall], (224, 224), np.random.default_rng(4), occlude=False)
+    return composite_scene([person], wall, [wall], (224, 224), np.random.default_rng(seed), occlude=False, rare=rare)
 
 
-def test_dark_clothes_leave_the_head_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = dark_or_not(monkeypatch, _DARK_CLOTHES=1.0)
+def test_dark_clothes_leave_the_head_as_it_is() -> None:
+    scene = scene_with(Rare(dark_clothes=1.0))
     rows = np.flatnonzero((scene.alpha == 255).any(axis=1))
     column = scene.image[rows, int(np.median(np.nonzero(scene.alpha == 255)[1])), 1].astype(int)
     assert np.ptp(column[: len(column) // 2]) <= 1
     assert column[-1] < 0.8 * column[0]
 
 
-def test_bars_stand_behind_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = dark_or_not(monkeypatch, _BARS=1.0)
+def test_bars_stand_behind_people() -> None:
+    scene = scene_with(Rare(bars=1.0))
     assert scene.background is not None
     assert np.ptp(scene.background.astype(int), axis=(0, 1)).max() > 15
     assert np.ptp(scene.image[scene.alpha == 255].astype(int), axis=0).max() <= 1
 
 
-def test_people_or_scene_may_stand_in_the_dark(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = dark_or_not(monkeypatch, _LIT_APART=1.0)
-    assert scene.background is not None
-    light = [float(plane[scene.alpha == level].mean()) for plane, level in ((scene.image, 255), (scene.background, 0))]
-    assert min(light) < 0.75 * max(light)
+def test_people_or_scene_may_stand_in_the_dark() -> None:
+    def contrasts(rare: Rare) -> list[float]:
+        """How much brighter the bust is than the wall."""
+        found = []
+        for seed in range(20):
+            scene = scene_with(rare, seed)
+            assert scene.background is not None
+            found.append(float(np.log(scene.image[scene.alpha == 255].mean() / scene.background.mean())))
+        return found
+
+    alike, apart = contrasts(Rare()), contrasts(Rare(lit_apart=1.0))
+    assert min(apart) < min(alike) - 0.3
+    assert max(apart) > max(alike) + 0.3

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from bshm import geometry
 from bshm.training.data import Bytes, DataFolder, some
 from bshm.training.scenes import (
-    CLOSE_SHARE,
+    TRAINED_RARE,
     Cutout,
     Random,
     Scene,
@@ -70,7 +70,7 @@ def fine_scene(pools: FinePools, size_hw: tuple[int, int], rng: Random) -> Scene
         pool = pools.london if rng.random() < 0.7 else pools.clothed[int(rng.integers(len(pools.clothed)))]
         people.append(pool[int(rng.integers(len(pool)))])
     background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
-    scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, occlude=False, close=CLOSE_SHARE)
+    scene = composite_scene(people, background, pools.backgrounds, size_hw, rng, occlude=False, rare=TRAINED_RARE)
     return _sensor(scene, rng)
 
 

@@ -16,7 +16,7 @@ from bshm.training.data import Bytes, DataFolder, Labelled, some
 from bshm.training.interruption import ignore_signals
 from bshm.training.network.people import PeopleEncoder
 from bshm.training.scenes import (
-    CLOSE_SHARE,
+    TRAINED_RARE,
     Cutout,
     Scene,
     composite_scene,
@@ -141,7 +141,7 @@ def _upright(pools: Pools, mixture: Mixture, size_hw: tuple[int, int], rng: np.r
         for name in rng.choice(names, size=count, p=shares / shares.sum()):
             people.append(pools.people[name][int(rng.integers(len(pools.people[name])))])
         background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
-        return composite_scene(people, background, pools.backgrounds, size_hw, rng, close=CLOSE_SHARE, animals=animals)
+        return composite_scene(people, background, pools.backgrounds, size_hw, rng, rare=TRAINED_RARE, animals=animals)
     return empty_scene(pools.empty[int(rng.integers(len(pools.empty)))], size_hw, rng, animals=animals)
 
 

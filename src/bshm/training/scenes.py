@@ -81,15 +81,28 @@ def is_sure_portrait(item: Labelled) -> bool:
     return item.name.startswith("portraits") and float(certain.mean()) > 0.97
 
 
-# How often training sees a body without its head: a hand on a bag, a suit from the neck down.
-_HEADLESS = 0.1
-# How often people and scene are lit apart (against a window, on a black stage), a bust wears dark, or bars stand
-# behind: each was taken for a part of the other, or lost with it, on photographs.
-_LIT_APART, _DARK_CLOTHES, _BARS = 0.15, 0.25, 0.1
+@dataclass(frozen=True)
+class Rare:
+    """How often a composite has what photographs have now and then.
 
-# How often training sees a bust from so near that the frame holds little but the face.  Without such pictures a network
-# that sees more pixels of a picture takes a face for several things and loses its middle.
-CLOSE_SHARE = 0.3
+    Attributes:
+        close: a bust from so near that the frame holds little but the face.  Without such pictures a network that sees
+            more pixels of a picture takes a face for several things and loses its middle.
+        headless: a body from the chin down.
+        bars: a railing, blinds, a fence behind.
+        lit_apart: people before a window, or on a dark stage.
+        dark_clothes: a bust in black cloth, whatever it wore.
+    """
+
+    close: float = 0.0
+    headless: float = 0.0
+    bars: float = 0.0
+    lit_apart: float = 0.0
+    dark_clothes: float = 0.0
+
+
+# What training sees.  Bodies behind bars, in black or without heads were lost on photographs, whole or in parts.
+TRAINED_RARE = Rare(close=0.3, headless=0.1, bars=0.1, lit_apart=0.15, dark_clothes=0.25)
 
 
 def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:
@@ -144,7 +157,7 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
         centre = (float(xs[pick]), float(ys[pick]))
     else:
         centre = (rng.uniform(0, width), rng.uniform(0, height))
-    if len(ys) and rng.random() < _HEADLESS:
+    if len(ys) and rng.random() < TRAINED_RARE.headless:
         centre, scale = _headless_view(xs, ys, size_hw, rng)
     elif zoom < 1.15:
         centre = (width / 2 + rng.normal(0, width * 0.05), height / 2 + rng.normal(0, height * 0.05))
@@ -219,7 +232,7 @@ def composite_scene(
     rng: Random,
     *,
     occlude: bool = True,
-    close: float = 0.0,
+    rare: Rare = Rare(),
     animals: Sequence[Cutout] = (),
 ) -> Scene:
     """People laid over a background, the last in front; exact alpha by construction.
@@ -227,12 +240,12 @@ def composite_scene(
     Args:
         animals: those that are a part of the background.
         occlude: whether something may stand before them.
-        close: how often a bust's face fills the frame.
+        rare: how often there is what is rare.
     """
     behind = _inhabited(background_view(background, size_hw, rng), animals, rng)
-    if rng.random() < _BARS:
+    if _happens(rare.bars, rng):
         behind = _barred(behind, textures, rng)
-    darker = int(rng.integers(2)) if rng.random() < _LIT_APART else None  # the scene, or the people
+    darker = int(rng.integers(2)) if _happens(rare.lit_apart, rng) else None  # the scene, or the people
     if darker == 0:
         behind = _dark(behind, rng)
     image = behind.astype(np.float32)
@@ -240,11 +253,11 @@ def composite_scene(
     union = np.zeros(size_hw, np.float32)
     light = rng.normal(0, 0.06, 3)
     for index, person in enumerate(people):
-        colour = _clothed(person, textures, rng)
+        colour = _clothed(person, textures, rare.dark_clothes, rng)
         if darker == 1:
             colour = _dark(colour, rng)
         colour = _jitter(colour, rng, 0.2, shift=light)
-        matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1, close=close)
+        matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1, rare=rare)
         alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)
         alpha /= 255
         placed = warp(colour, matrix, size_hw, cv2.BORDER_REPLICATE).astype(np.float32)
@@ -320,6 +333,11 @@ def decoded(encoded: npt.NDArray[Any]) -> Bytes:
     return decoded.astype(np.uint8, copy=False)
 
 
+def _happens(share: float, rng: Random) -> bool:
+    """Whether something of that share does; what never does takes nothing from the generator."""
+    return share > 0 and bool(rng.random() < share)
+
+
 def _inside(centre: float, half: float, length: int) -> float:
     return length / 2 if 2 * half >= length else min(max(centre, half), length - half)
 
@@ -335,20 +353,20 @@ def _any_angle(rng: Random) -> float:
 
 
 def _place_person(
-    person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool, close: float
+    person: Cutout, size_hw: tuple[int, int], rng: Random, *, small: bool, front: bool, rare: Rare
 ) -> npt.NDArray[np.float64]:
     height, width = person.alpha.shape
     out_h, out_w = size_hw
     mirrored = bool(rng.random() < 0.5)
     reach = min(out_h, out_w * 1.3)
-    if person.flush and not small and close > 0 and rng.random() < close:
+    if person.flush and not small and _happens(rare.close, rng):
         # A face that fills the frame: the head of a bust is the upper six tenths of its height.
         scale = reach / (0.6 * height) * float(rng.uniform(0.8, 1.5))
         anchor = (width * (0.5 + rng.normal(0, 0.03)), height * rng.uniform(0.26, 0.42))
         return placement(
             anchor, (out_w / 2, out_h / 2), scale=scale, degrees=float(rng.normal(0, 4)), mirrored=mirrored
         )
-    if person.flush and not small and close > 0 and rng.random() < _HEADLESS:
+    if person.flush and not small and _happens(rare.headless, rng):
         # From the chin down: the head of a bust is the upper six tenths of its height.
         scale = out_h / (height * rng.uniform(0.2, 0.42))
         x = out_w * rng.uniform(0.25, 0.75)
@@ -372,12 +390,12 @@ def _place_person(
     return placement(anchor, centre, scale=scale, degrees=degrees, mirrored=mirrored)
 
 
-def _clothed(person: Cutout, textures: Sequence[Bytes], rng: Random) -> Bytes:
+def _clothed(person: Cutout, textures: Sequence[Bytes], dark: float, rng: Random) -> Bytes:
     """The person's colours, often in other clothes."""
     colour = person.foreground
     if person.white_shirt and rng.random() < 0.75:
         colour = _dress(colour, textures, rng)
-    if person.flush and rng.random() < _DARK_CLOTHES:
+    if person.flush and _happens(dark, rng):
         colour = _in_dark(colour, rng)
     return colour
 

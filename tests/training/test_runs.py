@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from bshm.cli import exit_codes, main
 from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError
 from bshm.model.predictor import Predictor
 from bshm.pipeline import Matting
@@ -345,6 +346,14 @@ def test_a_mask_run_starts_from_its_own_kind_of_network(
             DataFolder(data_root), tmp_path / "out", MASK_PLAN, variant="lite1", start=trained["qun"], workers=0,
             report=Silent(),
         )  # fmt: skip
+
+
+def test_networks_that_make_no_set_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["reopen", "bshm", "--networks", "quality,matting", "--data", str(tmp_path), "-o", str(tmp_path / "x.pt")]
+    assert main(asked) == exit_codes.USAGE
+    told = capsys.readouterr().err
+    assert "no set has the networks matting, quality" in told and "mask,quality,matting" in told
+    assert not (tmp_path / "x.pt").exists()
 
 
 def test_a_set_of_other_networks_cannot_be_reopened(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:

@@ -48,7 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
         from bshm.training import reopen
     except ImportError as error:
         raise MissingExtraError(f"bshm reopen needs {error.name}: pip install 'bshm[train]'") from error
-    card = replace(card, networks={role: card.networks[role] for role in roles})
+    try:
+        card = replace(card, networks={role: card.networks[role] for role in roles})
+    except ValueError as error:
+        raise OptionError(
+            f"--networks {arguments.networks}: {error}; a checkpoint of `bshm train` has mask, mask,quality or "
+            "mask,quality,matting."
+        ) from error
     path = reopen.checkpoint(card, arguments.output, reopen.pictures(arguments.data, arguments.seed))
     say(f"{card.name} is reopened as {path}")
     return exit_codes.OK

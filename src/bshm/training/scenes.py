@@ -102,7 +102,7 @@ class Rare:
 
 
 # What training sees.  Bodies behind bars, in black or without heads were lost on photographs, whole or in parts.
-TRAINED_RARE = Rare(close=0.3, headless=0.1, bars=0.1, lit_apart=0.15, dark_clothes=0.25)
+TRAINED_RARE = Rare(close=0.3, headless=0.05, bars=0.1, lit_apart=0.15, dark_clothes=0.25)
 
 
 def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:

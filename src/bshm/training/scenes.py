@@ -457,10 +457,15 @@ def _barred(view: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
     if rng.random() < 0.5:
         front = np.full_like(view, rng.uniform(0, 255, 3).astype(np.uint8))
     else:
-        texture = textures[int(rng.integers(len(textures)))]
-        front = _jitter(cv2.resize(texture, (width, height)).astype(np.uint8), rng, 0.3)
+        front = _textured(textures, (height, width), rng)
     soft = (cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.5, 2.5)).astype(np.float32) / 255)[..., None]
     return (view + soft * (front.astype(np.float32) - view) + 0.5).astype(np.uint8)
+
+
+def _textured(textures: Sequence[Bytes], size_hw: tuple[int, int], rng: Random) -> Bytes:
+    """What a thing of that size may be made of: a scene, stretched over it."""
+    texture = textures[int(rng.integers(len(textures)))]
+    return _jitter(cv2.resize(texture, size_hw[::-1]).astype(np.uint8), rng, 0.3)
 
 
 def _occluded(scene: Scene, textures: Sequence[Bytes], rng: Random) -> Scene:
@@ -474,8 +479,7 @@ def _occluded(scene: Scene, textures: Sequence[Bytes], rng: Random) -> Scene:
     else:
         x, thick = int(rng.uniform(0, width)), max(2, int(width * rng.uniform(0.01, 0.1)))
         cv2.line(cover, (x, 0), (int(x + rng.normal(0, 0.1) * width), height), 255, thick)
-    texture = textures[int(rng.integers(len(textures)))]
-    front = _jitter(cv2.resize(texture, (width, height)).astype(np.uint8), rng, 0.3)
+    front = _textured(textures, (height, width), rng)
     soft = (cv2.GaussianBlur(cover, (0, 0), 0.7).astype(np.float32) / 255.0)[..., None]
     image = soft * front + (1 - soft) * scene.image
     alpha = (1 - soft[..., 0]) * scene.alpha

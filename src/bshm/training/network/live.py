@@ -22,8 +22,8 @@ class LiveNetwork(nn.Module):
         image: (N, 3, H, W) float32, RGB 0..1, H and W multiples of 32.
 
     Returns of ``forward``:
-        mask logits (N, 1, H/2, W/2) float32; their sigmoid is the probability that a pixel shows a person.  The filter
-        behind takes less than half the time for it, and over all kinds of picture errs as with the whole (benchmarks).
+        mask logits (N, 1, H/2, W/2) float32; their sigmoid is the probability that a pixel shows a person.  Half
+        the size, for the filter behind takes most of a frame's time otherwise (benchmarks/live.py).
     """
 
     def __init__(self, widths: tuple[int, int, int, int] = (64, 40, 24, 16)) -> None:

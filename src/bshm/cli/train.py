@@ -58,20 +58,40 @@ def parser() -> Parser:
         "--rate", type=float, help="of learning, for layers that ImageNet did not teach (default: 1e-3, less to go on)"
     )
     options.add_argument(
+        "--rate-encoder", type=float, help="of learning, for layers that ImageNet taught (default: 2e-4, less to go on)"
+    )
+    options.add_argument(
         "--encoder",
-        choices=["lite0", "lite1", "lite2", "lite0-people", "lite2-people", "live"],
+        choices=["lite0", "lite1", "lite2", "lite0-people", "lite2-people", "lite2-people-selfie", "live"],
         default="lite2",
-        help="of mpn; live is small enough for video calls, -people also sees with MoveNet (default: %(default)s)",
+        help="of mpn; live is small enough for video calls, -people also sees with MoveNet, -selfie with MediaPipe "
+        "(default: %(default)s)",
     )
     options.add_argument(
         "--movenet", type=Path, metavar="FILE", help="of mpn: movenet-multipose.json, for an encoder with -people"
     )
     options.add_argument(
-        "--without", choices=["coarse", "fine"], help="of mpn: leave one kind of annotation out, to see what it gives"
+        "--selfie", type=Path, metavar="FILE", help="of mpn: selfie_segmentation.tflite, for an encoder with -selfie"
     )
+    options.add_argument(
+        "--without", choices=["coarse", "fine", "wide", "rendered", "patches"],
+        help="of mpn: leave one kind of sample out, to see what it gives",
+    )  # fmt: skip
+    options.add_argument(
+        "--without-licence", nargs="+", default=[], metavar="WORD",
+        help="leave out pictures under licences that have such a word, as pexels",
+    )  # fmt: skip
+    options.add_argument(
+        "--minutes", type=float, metavar="N",
+        help="of learning; the steps that fit are counted after the first hundred (default: all of --steps)",
+    )  # fmt: skip
     options.add_argument(
         "--save-every", type=int, default=250, metavar="N", help="steps between checkpoints (default: %(default)s)"
     )
+    options.add_argument(
+        "--check-every", type=int, metavar="N",
+        help="steps between validations; 0 is never (default: at each checkpoint)",
+    )  # fmt: skip
     options.add_argument("--seed", type=int, default=1, help="picks every sample (default: %(default)s)")
     options.add_argument(
         "--workers", type=int, default=1, help="processes that make samples, of each device (default: %(default)s)"
@@ -101,14 +121,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     if first and arguments.mask is not None:
         raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
-    if not arguments.encoder.endswith("-people") and arguments.movenet is not None:
-        raise OptionError(f"--movenet is for an --encoder with -people; {arguments.encoder} has no use for it.")
+    for eye, flag in (("people", "movenet"), ("selfie", "selfie")):
+        if getattr(arguments, flag) is not None and eye not in arguments.encoder.split("-"):
+            raise OptionError(f"--{flag} is for an --encoder with -{eye}; {arguments.encoder} has no use for it.")
     if not first and arguments.without is not None:
         raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")
     if arguments.crops < 1:
         raise OptionError(f"--crops counts from 1; got {arguments.crops}.")
-    if arguments.rate is not None and arguments.rate <= 0:
-        raise OptionError(f"--rate is above zero; got {arguments.rate}.")
+    for flag, value in (("--rate", arguments.rate), ("--rate-encoder", arguments.rate_encoder)):
+        if value is not None and value <= 0:
+            raise OptionError(f"{flag} is above zero; got {value}.")
     if arguments.workers < 0:
         raise OptionError(f"--workers is zero or more; got {arguments.workers}.")
     try:
@@ -122,11 +144,13 @@ def run(arguments: argparse.Namespace) -> int:
     plan = Schedule(
         steps=arguments.steps,
         batch=(16 if first else 2) if arguments.batch is None else arguments.batch,
-        rate_encoder=rate_encoder,
+        rate_encoder=rate_encoder if arguments.rate_encoder is None else arguments.rate_encoder,
         rate=rate if arguments.rate is None else arguments.rate,
         ema=0.998 if first else 0.995,
         save_every=arguments.save_every,
         seed=arguments.seed,
+        check_every=arguments.check_every,
+        minutes=arguments.minutes,
     )
     fabric = open_devices(arguments.device, arguments.devices, arguments.precision)
     # What every process would find wrong is told once, before there are several.
@@ -150,7 +174,7 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
     from bshm.training.data import DataFolder
     from bshm.training.fine_stages import Networks
 
-    DataFolder(arguments.data, arguments.labels)
+    DataFolder(arguments.data, arguments.labels, tuple(arguments.without_licence))
     if arguments.start is not None:
         # The first stage goes on from a checkpoint of any.
         after = None if arguments.stage == "mpn" else arguments.stage
@@ -164,13 +188,13 @@ def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> Non
     from bshm.training.mask_stage import train_mask
     from bshm.training.sampler import Mixture
 
-    data = DataFolder(arguments.data, arguments.labels)
+    data = DataFolder(arguments.data, arguments.labels, tuple(arguments.without_licence))
     with reporter(shown=fabric.is_global_zero) as report:
         if arguments.stage == "mpn":
             train_mask(
                 data, arguments.out, plan, variant=arguments.encoder, start=arguments.start,
-                movenet=arguments.movenet, mixture=Mixture.without(arguments.without), workers=arguments.workers,
-                report=report, fabric=fabric,
+                movenet=arguments.movenet, selfie=arguments.selfie, mixture=Mixture.without(arguments.without),
+                workers=arguments.workers, report=report, fabric=fabric,
             )  # fmt: skip
         else:
             train_fine(

@@ -1,4 +1,6 @@
-"""What the matting network learns from: native-resolution crops where a scene's edge is open.
+"""What unification and matting learn from: windows and native-resolution crops where a scene's edge is open.
+
+Both come with the masks that the networks before them make of the scene, mistakes included.
 
 A scene is costly to make and gives a dozen crops.  A batch of all of one scene's would teach one person and one light,
 and normalise by them; so a batch takes one crop from each of many.
@@ -18,8 +20,13 @@ from bshm.refine import guided_filter
 from bshm.training.fine_sampler import FineBatches, resized
 
 CROP_PX = TILE_PX
+# Side of the windows that unification learns from, and how many a scene gives.
+WINDOW_PX, WINDOWS = 256, 4
 # Where the guide is off by more, the network has to see more than an edge that is drawn a little soft.
 _WRONG = 0.3
+# A mask has lost a body, or a limb of one, where its error averages more than this over a window of so many pixels of
+# the quality network's picture, on more than this share of the picture.
+_LOST, _BODY_PX, _LOST_SHARE = 0.35, 25, 0.004
 
 
 class CropBatches(Dataset[dict[str, Tensor]]):
@@ -62,11 +69,46 @@ class CropBatches(Dataset[dict[str, Tensor]]):
     @torch.no_grad()
     def _make(self, number: int) -> dict[str, Tensor]:
         batch = self.scenes[number]
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.scenes.seed * 1_000_003 + number)
             coarse = resized(self.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
-            unified = self.quality(batch["middle"], damaged(coarse, batch["middle_alpha"])).sigmoid()
+            given = damaged(healed(coarse, batch["middle_alpha"]), batch["middle_alpha"])
+            unified = self.quality(batch["middle"], given).sigmoid()
             return crops_of(batch, unified, self.crops)
+
+
+class WindowBatches(Dataset[dict[str, Tensor]]):
+    """Batch ``n`` of stage ``qun``: windows of the scenes of one batch, see ``windows_of``."""
+
+    def __init__(self, scenes: FineBatches, mask: nn.Module) -> None:
+        """Windows behind ``mask``, a network that is held still and runs in the processes that make samples."""
+        self.scenes, self.mask = scenes, mask.eval()
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    @torch.no_grad()
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        batch = self.scenes[number]
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(self.scenes.seed * 1_000_003 + number)
+            coarse = resized(self.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
+            given = damaged(healed(coarse, batch["middle_alpha"]), batch["middle_alpha"])
+            return windows_of(batch["middle"], batch["middle_alpha"], given)
+
+
+def windows_of(middle: Tensor, target: Tensor, coarse: Tensor) -> dict[str, Tensor]:
+    """Windows where the edge is, of pictures (N, 3, H, W), true alpha and masks (N, 1, H, W).
+
+    Returns:
+        picture, alpha and mask, (N * WINDOWS, 3 or 1, WINDOW_PX, WINDOW_PX) float32, 0..1.
+    """
+    at = [(n, *corner(soft(alpha[0]), WINDOW_PX)) for n, alpha in enumerate(target) for _ in range(WINDOWS)]
+    planes = {"picture": middle, "alpha": target, "mask": coarse}
+    return {
+        name: torch.stack([plane[n, :, y : y + WINDOW_PX, x : x + WINDOW_PX] for n, y, x in at])
+        for name, plane in planes.items()
+    }
 
 
 def crops_of(batch: dict[str, Tensor], unified: Tensor, crops: int) -> dict[str, Tensor]:
@@ -115,6 +157,31 @@ def corner(places: Tensor, side: int) -> tuple[int, int]:
         int(min(max(y + shift[0] - side / 2, 0), height - side)),
         int(min(max(x + shift[1] - side / 2, 0), width - side)),
     )
+
+
+def healed(coarse: Tensor, target: Tensor) -> Tensor:
+    """Masks that lose or invent a body replaced by the truth, blurred.
+
+    A network that sees tiles can't know that a body is missing.  Taught to fill in such bodies it filled in background:
+    gradient errors on strangers' pictures rose by a third, and fell by a sixth with these masks replaced.
+
+    Args:
+        coarse: (N, 1, H, W), 0..1.
+        target: (N, 1, H, W), 0..1, the true alpha.
+    """
+    out = []
+    for mask, true in zip(coarse, target, strict=True):
+        given = mask
+        error = F.avg_pool2d((given - true).abs()[None], _BODY_PX, stride=4)
+        if float((error > _LOST).float().mean()) > _LOST_SHARE:
+            radius = int(torch.randint(5, 14, ()))
+            kernel = 2 * (radius // 2) + 1
+            soft = true[None]
+            for _ in range(2):
+                soft = F.avg_pool2d(soft, kernel, stride=1, padding=kernel // 2, count_include_pad=False)
+            given = soft[0]
+        out.append(given)
+    return torch.stack(out)
 
 
 def damaged(coarse: Tensor, target: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from bshm.refine import guided_filter
 from bshm.training import checkpoints, schedule
 from bshm.training.data import Bytes, DataFolder, some
 from bshm.training.devices import device_of
-from bshm.training.fine_crops import CropBatches, corner, crops_of, damaged, soft
+from bshm.training.fine_crops import CropBatches, WindowBatches, crops_of, damaged, windows_of
 from bshm.training.fine_sampler import FineBatches, FinePools, fine_scene, resized
 from bshm.training.losses import (
     composition_loss,
@@ -40,10 +40,8 @@ from bshm.training.scenes import cutout_of
 from bshm.training.sheet import cutout_on_colour, levels
 
 FineStage = Literal["qun", "mrn", "joint"]
-# Side of the square whose area the quality network sees a picture at, and of the windows that it is trained on.
+# Side of the square whose area the quality network sees a picture at.
 QUALITY_AREA_PX = 512
-WINDOW_PX = 256
-WINDOWS = 4  # of a scene
 LEARNING: dict[FineStage, tuple[str, ...]] = {
     "qun": ("quality",),
     "mrn": ("matting",),
@@ -104,12 +102,12 @@ class Networks(nn.Module):
             )
         describe = checkpoints.load(masks[0])["describe"] if masks else state["describe"]
         learned = checkpoints.learned(state)
-        networks = cls(describe["variant"], LEARNING[stage] if stage else (), learned)
         found = {name: (checkpoint, checkpoints.part(state, name)) for name in learned}
         if masks:
             found["mask"] = masks[0], checkpoints.mean(masks, "mask", stage="mpn", describe=describe)
         if mattings:
             found["matting"] = mattings[0], checkpoints.mean(mattings, "matting", stage="mrn")
+        networks = cls(describe["variant"], LEARNING[stage] if stage else (), found)
         for name, (path, weights) in found.items():
             try:
                 networks.get_submodule(name).load_state_dict(weights)
@@ -161,13 +159,12 @@ def train_fine(
     """
     fix_threads()
     torch.manual_seed(plan.seed)
-    learning = LEARNING[stage]
     networks = Networks.load(start, stage, masks=[mask] if mask else []).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pools = FinePools.load(data)
     checks = fine_validation(data)
 
-    # Networks that are held still run where the samples are made.
-    before = copy.deepcopy(networks) if stage == "mrn" else None
+    # Networks that are held still run where the samples are made: on a GPU every new size of a picture costs seconds.
+    before = None if stage == "joint" else copy.deepcopy(networks)
 
     def batches(numbers: range) -> Iterable[dict[str, Tensor]]:
         scenes = FineBatches(
@@ -175,10 +172,12 @@ def train_fine(
             mask_area_px=MASK_AREA_PX, quality_area_px=QUALITY_AREA_PX,
         )  # fmt: skip
         dataset: Dataset[dict[str, Tensor]] = scenes
-        if before is not None:
+        if before is not None and stage == "mrn":
             dataset = CropBatches(
                 scenes, before.mask, before.quality, crops=crops, stride=numbers.step * max(1, workers)
             )
+        elif before is not None:
+            dataset = WindowBatches(scenes, before.mask)
         chosen = Subset(dataset, numbers)
         return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
 
@@ -186,22 +185,16 @@ def train_fine(
         assert isinstance(net, Networks)
         if stage == "mrn":
             return _learn_matting(net, batch)
+        if stage == "qun":
+            return _learn_quality(net, batch)
         # The native pictures stay where they are: only crops of them are needed.
-        device = device_of(net)
         names = ("whole", "whole_alpha", "middle", "middle_alpha")
-        whole, whole_alpha, middle, target = (batch[name].to(device, non_blocking=True) for name in names)
-        total = torch.zeros((), device=device)
-        with torch.set_grad_enabled("mask" in learning):
-            # Losses are summed in single precision, whatever the networks computed in.
-            logits = net.mask(whole).float()
-        if "mask" in learning:
-            total = total + mask_loss(logits, whole_alpha)
+        whole, whole_alpha, middle, target = (batch[name].to(device_of(net), non_blocking=True) for name in names)
+        logits = net.mask(whole).float()
         coarse = damaged(resized(logits.sigmoid(), middle.shape[-2:]), target)
-        total = total + _learn_quality(net, middle, target, coarse)
-        if "matting" in learning:
-            unified = net.quality(middle, coarse).float().sigmoid()
-            total = total + _learn_matting(net, crops_of(batch, unified, crops))
-        return total
+        unified = net.quality(middle, coarse).float().sigmoid()
+        total = mask_loss(logits, whole_alpha) + _learn_quality(net, windows_of(middle, target, coarse))
+        return total + _learn_matting(net, crops_of(batch, unified, crops))
 
     return schedule.run(
         networks, plan, out, stage=stage, describe={"variant": networks.variant, "learned": networks.learned},
@@ -210,14 +203,10 @@ def train_fine(
     )  # fmt: skip
 
 
-def _learn_quality(net: Networks, middle: Tensor, target: Tensor, coarse: Tensor) -> Tensor:
-    at = [(n, *corner(soft(alpha[0]), WINDOW_PX)) for n, alpha in enumerate(target) for _ in range(WINDOWS)]
-
-    def windows(maps: Tensor) -> Tensor:
-        return torch.stack([maps[n, :, y : y + WINDOW_PX, x : x + WINDOW_PX] for n, y, x in at])
-
-    picture, true = windows(middle), windows(target)
-    unified: Tensor = net.quality(picture, windows(coarse)).float()
+def _learn_quality(net: Networks, windows: dict[str, Tensor]) -> Tensor:
+    there = {name: each.to(device_of(net), non_blocking=True) for name, each in windows.items()}
+    picture, true = there["picture"], there["alpha"]
+    unified: Tensor = net.quality(picture, there["mask"]).float()
     # Identity: a fine mask, as the small picture can show it, stays as it is.
     kept: Tensor = net.quality(picture, true).float()
     consistency = (unified.sigmoid() - kept.sigmoid()).abs().mean()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,14 @@ from bshm.training.devices import device_of
 from bshm.training.losses import mask_loss
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
-from bshm.training.network.variants import MaskVariant, mask_network
+from bshm.training.network.variants import MaskVariant, lacks, mask_network
 from bshm.training.reporting import Reporter
-from bshm.training.sampler import MaskBatches, Mixture, Pools, fix_threads, start_worker
+from bshm.training.sampler import MaskBatches, Mixture, Pools, as_numbers, fix_threads, start_worker
 from bshm.training.scenes import composite_scene, cutout_of, photograph
 from bshm.training.sheet import cutout_on_colour, levels
 
 # The longer side that pictures are decoded to for the networks that see the whole picture small.
-_SMALL_LONGEST_PX = 640
+_SMALL_LONGEST_PX = 512
 # Side of the square whose area the mask network sees a picture at.  It learns at 192 to 365: much beyond that, faces
 # that fill the frame lose their middle.
 MASK_AREA_PX = 320
@@ -43,6 +43,7 @@ def train_mask(
     variant: MaskVariant = "lite2",
     start: Path | None = None,
     movenet: Path | None = None,
+    selfie: Path | None = None,
     mixture: Mixture | None = None,
     workers: int = 1,
     report: Reporter | None = None,
@@ -52,19 +53,20 @@ def train_mask(
 
     Args:
         start: checkpoint whose mask network to go on from, of any stage; None begins with what ImageNet taught.  One
-            without MoveNet's features is taken into a ``variant`` with them.
+            that sees without MoveNet or MediaPipe is taken into a ``variant`` that sees with them.
         movenet: the published weights of MoveNet, for a ``variant`` with its features that begins here.
+        selfie: those of MediaPipe's selfie segmentation, likewise.
         mixture: of the samples; None is the whole one.
 
     Raises:
-        CheckpointError: ``start`` cannot be read or has another mask network than ``variant``; or ``movenet`` is
-            needed and is not given, or cannot be read.
+        CheckpointError: ``start`` cannot be read or has another mask network than ``variant``; or ``movenet`` or
+            ``selfie`` is needed and is not given, or cannot be read.
     """
     fix_threads()
     torch.manual_seed(plan.seed)
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Before the minute that decoding takes: what is missing is told at once.
-    _begin(network, variant, start, movenet)
+    _begin(network, variant, start, {"people": movenet, "selfie": selfie})
     network.encoder.freeze_early()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
@@ -74,17 +76,20 @@ def train_mask(
 
     def batches(numbers: range) -> Iterable[Sequence[Tensor]]:
         dataset = MaskBatches(
-            pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed, people=people
-        )
+            pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed,
+            people=people, few_sizes=not on_processor,
+        )  # fmt: skip
         chosen = Subset(dataset, numbers)
-        return DataLoader(chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
+        return DataLoader(
+            chosen, batch_size=None, num_workers=workers, worker_init_fn=start_worker, pin_memory=not on_processor
+        )
 
     def loss(net: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         assert isinstance(net, MaskNetwork | LiveNetwork)
-        image, mask, weight, *seen = (each.to(device_of(net), non_blocking=True) for each in batch)
-        # Losses are summed in single precision, whatever the network computed in.
-        image = image.contiguous(memory_format=torch.channels_last)
+        levels, mask_levels, weight_levels, *seen = (each.to(device_of(net), non_blocking=True) for each in batch)
+        image, mask, weight = map(as_numbers, (levels.permute(0, 3, 1, 2), mask_levels, weight_levels))
         logits = net.predict(image, seen) if isinstance(net, MaskNetwork) else net.predict(image)
+        # Losses are summed in single precision, whatever the network computed in.
         fine, coarse = (each.float() for each in logits)
         small = [F.interpolate(x, coarse.shape[-2:], mode="area") for x in (mask, weight)]
         return mask_loss(fine, mask, weight) + 0.4 * mask_loss(coarse, *small)
@@ -95,34 +100,47 @@ def train_mask(
     )  # fmt: skip
 
 
-def _begin(network: MaskNetwork | LiveNetwork, variant: MaskVariant, start: Path | None, movenet: Path | None) -> None:
-    """What the network knows before its first step."""
-    known = without = variant.removesuffix("-people")
+def _begin(
+    network: MaskNetwork | LiveNetwork, variant: MaskVariant, start: Path | None, eyes: Mapping[str, Path | None]
+) -> None:
+    """What the network knows before its first step.
+
+    Args:
+        eyes: the published weights of what it sees with beside its own encoder, by the word in the variant's name.
+    """
+    missing = set(variant.split("-")[1:])
     if start is None:
         network.encoder.load_imagenet()
     else:
         state = checkpoints.load(start)
-        known = state["describe"]["variant"]
-        if known not in (variant, without):
+        found = lacks(variant, state["describe"]["variant"])
+        if found is None:
             checkpoints.load(start, describe={"variant": variant})  # says what differs
+        missing &= found or set()
         weights = checkpoints.part(state, "mask")
         try:
-            if known == variant:
-                network.load_state_dict(weights)
-            else:
-                assert isinstance(network, MaskNetwork)
+            if isinstance(network, MaskNetwork):
                 network.grow_from(weights)
+            else:
+                network.load_state_dict(weights)
         except RuntimeError as error:
             raise checkpoints.other_shape(start, error) from error
-    if known == variant:
-        return
-    if movenet is None:
-        raise CheckpointError(
-            f"{variant} begins with MoveNet's weights: give --movenet movenet-multipose.json. docs/training.md "
-            "tells where it comes from."
-        )
-    assert isinstance(network, MaskNetwork) and network.people is not None
-    network.people.load_movenet(movenet)
+    files = {"people": ("MoveNet's", "--movenet movenet-multipose.json"),
+             "selfie": ("MediaPipe's", "--selfie selfie_segmentation.tflite")}  # fmt: skip
+    for eye in sorted(missing):
+        path = eyes[eye]
+        if path is None:
+            owner, flag = files[eye]
+            raise CheckpointError(
+                f"{variant} begins with {owner} weights: give {flag}. docs/training.md tells where it comes from."
+            )
+        assert isinstance(network, MaskNetwork)
+        if eye == "people":
+            assert network.people is not None
+            network.people.load_movenet(path)
+        else:
+            assert network.selfie is not None
+            network.selfie.load_mediapipe(path)
 
 
 def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:

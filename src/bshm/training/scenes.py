@@ -49,6 +49,7 @@ class Scene:
         foreground: (H, W, 3) uint8, straight colour; None where it is not known.
         fine: whether ``alpha`` is true.
         background: (H, W, 3) uint8; None where it is not known.
+        belief: (H, W) uint8, how far each pixel of a coarse mask is believed; None where the mask alone says it.
     """
 
     image: Bytes
@@ -56,6 +57,7 @@ class Scene:
     fine: bool
     foreground: Bytes | None = None
     background: Bytes | None = None
+    belief: Bytes | None = None
 
 
 def cutout_of(item: Labelled, *, flush: bool, white_shirt: bool = False) -> Cutout:
@@ -77,8 +79,24 @@ def cutout_of(item: Labelled, *, flush: bool, white_shirt: bool = False) -> Cuto
 
 def is_sure_portrait(item: Labelled) -> bool:
     """Whether it is a portrait that a teacher was sure of: an unsure mask would paste its background along."""
-    certain = np.abs(item.mask.astype(np.float32) / 127.5 - 1) > 0.6
-    return item.name.startswith("portraits") and float(certain.mean()) > 0.97
+    return item.name.startswith("portraits") and _certain(item.mask) > 0.97
+
+
+def is_sure_person(item: Labelled) -> bool:
+    """Whether the people of a picture may be cut out: sure, whole but for the lower edge, and large enough."""
+    inside = item.mask > 127
+    cut_beside = inside[:, [0, -1]].mean() > 0.02 or inside[0].mean() > 0.02
+    return not cut_beside and 0.04 < inside.mean() < 0.8 and _certain(item.mask) > 0.97
+
+
+def cut_below(mask: Bytes) -> bool:
+    """Whether whoever it shows goes on below the picture."""
+    return bool(mask[-2:].max() > 127)
+
+
+def _certain(mask: Bytes) -> float:
+    """The share of pixels that a teacher was sure of."""
+    return float((np.abs(mask.astype(np.float32) / 127.5 - 1) > 0.6).mean())
 
 
 @dataclass(frozen=True)
@@ -166,10 +184,12 @@ def real_scene(item: Labelled, size_hw: tuple[int, int], rng: Random) -> Scene:
     half_w, half_h = out_w / scale / 2, out_h / scale / 2
     centre = (_inside(centre[0], half_w, width), _inside(centre[1], half_h, height))
     matrix = placement(centre, (out_w / 2, out_h / 2), scale=scale, degrees=degrees, mirrored=bool(rng.random() < 0.5))
-    border = cv2.BORDER_REFLECT_101
-    return Scene(
-        warp(item.image, matrix, size_hw, border), warp(item.mask, matrix, size_hw, border), item.kind == "fine"
+    planes = (item.image, item.mask, item.belief)
+    image, mask, belief = (
+        None if plane is None else warp(plane, matrix, size_hw, cv2.BORDER_REFLECT_101) for plane in planes
     )
+    assert image is not None and mask is not None
+    return Scene(image, mask, item.kind == "fine", belief=belief)
 
 
 def _headless_view(
@@ -194,7 +214,7 @@ def turned(scene: Scene, turns: int) -> Scene:
     return replace(
         scene, image=np.ascontiguousarray(np.rot90(scene.image, turns)),
         alpha=np.ascontiguousarray(np.rot90(scene.alpha, turns)),
-        foreground=turn(scene.foreground), background=turn(scene.background),
+        foreground=turn(scene.foreground), background=turn(scene.background), belief=turn(scene.belief),
     )  # fmt: skip
 
 
@@ -311,12 +331,68 @@ def photograph(scene: Scene, rng: Random) -> Scene:
     if rng.random() < 0.1:
         out = enlarged(out, rng)
     if rng.random() < 0.25:
-        noise = rng.normal(0, rng.uniform(1, 9), (*out.shape[:2], int(rng.choice([1, 3]))))
-        out = np.clip(out + noise, 0, 255).astype(np.uint8)
+        out = grainy(out, rng)
     if rng.random() < 0.3:
         encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 92))])[1]
         out = decoded(encoded)
-    return Scene(np.ascontiguousarray(out, np.uint8), scene.alpha, scene.fine, scene.foreground, scene.background)
+    return replace(scene, image=np.ascontiguousarray(out, np.uint8))
+
+
+def grainy(image: Bytes, rng: Random) -> Bytes:
+    """Noise of a sensor, grey or coloured: a network that had only seen grey grain took coloured noise for hair."""
+    grain = rng.standard_normal((*image.shape[:2], int(rng.choice([1, 3]))), dtype=np.float32)
+    return np.clip(image + grain * np.float32(rng.uniform(1, 9)), 0, 255).astype(np.uint8)
+
+
+def patched(scene: Scene, textures: Sequence[Bytes], rng: Random) -> Scene:
+    """Something within a person that is still the person: a blurred face, a print on a shirt, a thing held before it.
+
+    Networks that saw only whole faces and plain clothes lost what was blurred, masked or patterned.
+    """
+    ys, xs = np.nonzero(scene.alpha[::4, ::4] > 200)
+    if len(ys) < 12:
+        return scene
+    ys, xs = 4 * ys, 4 * xs
+    tall, wide = int(ys.max() - ys.min()) + 4, int(xs.max() - xs.min()) + 4
+    size = min(max(tall, wide), 1.5 * min(tall, wide))
+    image = scene.image.copy()
+    for _ in range(int(rng.integers(1, 4))):
+        near = np.arange(len(ys))
+        if rng.random() < 0.5:  # about a face: the upper part of whoever is there
+            near = np.nonzero(ys < ys.min() + tall * rng.uniform(0.15, 0.45))[0]
+        at = int(rng.choice(near))
+        _patch(image, scene.alpha, (int(ys[at]), int(xs[at])), float(rng.uniform(0.08, 0.3)) * size, textures, rng)
+    return replace(scene, image=image)
+
+
+def _patch(
+    image: Bytes, alpha: Bytes, centre_yx: tuple[int, int], reach: float, textures: Sequence[Bytes], rng: Random
+) -> None:
+    """Cover an ellipse of ``image``, in place, as far as ``alpha`` is a person's."""
+    y, x = centre_yx
+    rim = int(1.7 * reach) + 3
+    box = np.s_[max(0, y - rim) : y + rim + 1, max(0, x - rim) : x + rim + 1]
+    part = image[box]
+    height, width = part.shape[:2]
+    cover = np.zeros((height, width), np.uint8)
+    middle = (x - box[1].start, y - box[0].start)
+    axes = (max(2, int(reach * rng.uniform(0.4, 1.0))), max(2, int(reach * rng.uniform(0.4, 1.0))))
+    cv2.ellipse(cover, middle, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
+    soft = cv2.GaussianBlur(cover, (0, 0), max(0.6, reach * float(rng.uniform(0.02, 0.2)))).astype(np.float32)
+    soft *= alpha[box].astype(np.float32) / 65025
+    kind = rng.random()
+    if kind < 0.45:
+        front = _blur(part, max(2.0, reach * float(rng.uniform(0.1, 0.6))))
+    elif kind < 0.6:
+        cell = max(2, int(reach * rng.uniform(0.1, 0.4)))
+        cells = (max(2, width // cell), max(2, height // cell))
+        small = cv2.resize(part, cells, interpolation=cv2.INTER_AREA)
+        front = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    elif kind < 0.75:
+        front = np.full_like(part, rng.uniform(0, 255, 3).astype(np.uint8))
+    else:
+        front = _textured(textures, (height, width), rng)
+    part[...] = part + soft[..., None] * (front.astype(np.float32) - part) + 0.5
 
 
 def enlarged(image: Bytes, rng: Random) -> Bytes:

@@ -7,13 +7,14 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bshm.errors import CheckpointError, OptionError, OutputError
 from bshm.io import sink
@@ -29,6 +30,12 @@ Batch = TypeVar("Batch")
 _CELL_PX = 448
 # What each process beside the first adds to the seed of what is drawn inside a step.
 _APART = 15_485_863
+# A run of so many minutes counts the steps that fit by the time that these take: before them kernels are compiled.
+_MEASURED = range(40, 100)
+# The part of what is left after those that is planned for; the rest is for hours when the machine is slower.
+_SURE = 0.96
+# Steps between two looks at the loss on a GPU: each look waits for all that was asked of it.
+_GPU_LOOKS = 20
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,13 @@ class Schedule:
 
     Attributes:
         steps: optimiser steps of the whole run.
+        minutes: of learning; the steps that fit are counted after the first hundred, at most ``steps``.  None is all.
         batch: pictures a step, in each process.
         rate_encoder: learning rate of pretrained layers.
         rate: learning rate of all other layers.
         ema: decay of the running average of the weights; the average is what ships.
-        save_every: steps between checkpoints and validations.
+        save_every: steps between checkpoints.
+        check_every: steps between validations, at a checkpoint each; 0 is never, None at each checkpoint.
         seed: picks every sample of the run.
 
     Raises:
@@ -57,6 +66,8 @@ class Schedule:
     ema: float = 0.998
     save_every: int = 250
     seed: int = 1
+    check_every: int | None = None
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         counts = {"--steps": self.steps, "--batch": self.batch, "--save-every": self.save_every}
@@ -65,6 +76,18 @@ class Schedule:
                 raise OptionError(f"{name} counts from 1; got {value}.")
         if self.seed < 0:
             raise OptionError(f"--seed is zero or more; got {self.seed}.")
+        if self.check_every is not None and self.check_every % self.save_every:
+            raise OptionError(
+                f"--check-every is a multiple of --save-every ({self.save_every}) or 0; got {self.check_every}."
+            )
+        if self.minutes is not None and self.minutes <= 0:
+            raise OptionError(f"--minutes is above zero; got {self.minutes}.")
+
+    def checks_at(self, step: int) -> bool:
+        """Whether the weights are validated after ``step``, which is saved."""
+        if self.check_every is None:
+            return True
+        return self.check_every > 0 and (step % self.check_every == 0 or step == self.steps)
 
 
 @dataclass(frozen=True)
@@ -92,18 +115,24 @@ class _Learner(nn.Module):
         return self._loss(self.network, batch)
 
 
-def average_of(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights, to be moved towards them as they learn."""
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+class _Average:
+    """The running average of a network's weights, which is what ships."""
 
+    def __init__(self, network: nn.Module, known: Mapping[str, Tensor] | None = None) -> None:
+        now = network.state_dict()
+        self.weights = {name: (known or now)[name].detach().to(value.device, copy=True) for name, value in now.items()}
+        self._floats = [name for name, value in now.items() if value.dtype.is_floating_point]
 
-def _move(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if value.dtype.is_floating_point:
-                average[name].lerp_(value, 1 - decay)
-            else:
-                average[name].copy_(value)
+    @torch.no_grad()
+    def move(self, network: nn.Module, decay: float) -> None:
+        """Towards what the network has learned; all weights in a few calls, for a GPU waits for each."""
+        now = network.state_dict()
+        # torch declares no types here.
+        get_ema_multi_avg_fn(decay)(  # type: ignore[no-untyped-call]
+            [self.weights[name] for name in self._floats], [now[name] for name in self._floats], 0
+        )
+        for name in now.keys() - set(self._floats):
+            self.weights[name].copy_(now[name])
 
 
 def run(
@@ -147,13 +176,13 @@ def run(
     network.to(fabric.device)
     encoder = [p for n, p in network.named_parameters() if p.requires_grad and pretrained(n)]
     rest = [p for n, p in network.named_parameters() if p.requires_grad and not pretrained(n)]
+    on_gpu = fabric.device.type == "cuda"
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": schedule.rate_encoder}, {"params": rest, "lr": schedule.rate}],
-        weight_decay=schedule.weight_decay,
-    )
+        weight_decay=schedule.weight_decay, fused=on_gpu,
+    )  # fmt: skip
     rates = [group["lr"] for group in optimizer.param_groups]
-    average = average_of(network)
-    step = 0
+    known, step = None, 0
     last = out / "last.pt"
     if last.exists():
         state = checkpoints.load(last, stage=stage, describe=describe)
@@ -168,22 +197,29 @@ def run(
             optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise checkpoints.other_shape(last, error) from error
-        average = {name: value.to(fabric.device, copy=True) for name, value in state["average"].items()}
-        step = int(state["step"])
+        known, step = state["average"], int(state["step"])
+        if schedule.minutes is not None and state["schedule"].get("minutes") is not None:
+            # The steps that fit were counted already.
+            schedule = replace(schedule, steps=state["schedule"]["steps"])
         report.note(_going_on(stage, step, schedule, state["schedule"]))
+    average = _Average(network, known)
     _check_writable(out)
 
     def write(figures: Mapping[str, float]) -> None:
         checkpoints.save(last, {
             "stage": stage, "describe": describe, "schedule": asdict(schedule), "step": step, "processes": processes,
-            "figures": dict(figures), "network": network.state_dict(), "average": average,
+            "figures": dict(figures), "network": network.state_dict(), "average": average.weights,
             "optimizer": optimizer.state_dict(),
         })  # fmt: skip
 
     def check(interruption: Interruption) -> None:
-        """Validate the averaged weights, save, tell."""
-        learning = average_of(network)
-        network.load_state_dict(average)
+        """Validate the averaged weights where it is time to, save, tell."""
+        if not schedule.checks_at(step):
+            write({})
+            report.note(f"{stage} {step}: saved")
+            return
+        learning = {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(average.weights)
         network.eval()
         try:
             with interruption.at_once():
@@ -207,9 +243,22 @@ def run(
     learner, stepper = fabric.setup(_Learner(network, loss), optimizer)
     network.train()
     seen, seconds, began = 0, 0.0, time.monotonic()
+    measured: float | None = None
     numbers = range(step * processes + fabric.global_rank, schedule.steps * processes, processes)
     with Interruption() as interruption:
         for batch in batches(numbers):
+            if step >= schedule.steps:
+                break
+            if schedule.minutes is not None:
+                if step == 0:
+                    began = time.monotonic()  # the first samples are there
+                elif step == _MEASURED.start:
+                    measured = time.monotonic()
+                elif step == _MEASURED.stop and measured is not None:
+                    now = time.monotonic()
+                    # One count for all processes, or those that go on would wait for the others.
+                    schedule = fabric.broadcast(_fitted(schedule, now - began, now - measured))
+                    report.note(f"{stage}: {schedule.steps} steps fit into {schedule.minutes} minutes")
             factor = min(1.0, (step + 1) / schedule.warmup)
             factor *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / schedule.steps))
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -223,10 +272,11 @@ def run(
             stepper.step()
             step += 1
             # A short memory at first, or the average would carry the untrained start along.
-            _move(average, network, min(schedule.ema, step / (step + 10)))
+            average.move(network, min(schedule.ema, step / (step + 10)))
             seen += schedule.batch * processes
             spent = seconds + time.monotonic() - began
-            report.step(Step(stage, step, schedule.steps, value.item(), seen / spent))
+            if not on_gpu or step % _GPU_LOOKS == 0:
+                report.step(Step(stage, step, schedule.steps, value.item(), seen / spent))
             saved = step % schedule.save_every == 0 or step == schedule.steps
             if saved:
                 seconds = spent
@@ -241,6 +291,23 @@ def run(
                 report.note(f"{stage}: step {step} of {schedule.steps} is saved; the same command goes on from there")
                 raise KeyboardInterrupt
     return last
+
+
+def _fitted(schedule: Schedule, spent_s: float, measured_s: float) -> Schedule:
+    """The schedule with as many steps as fit into its minutes.
+
+    Args:
+        spent_s: since the first step.
+        measured_s: that the ``_MEASURED`` steps took.
+
+    >>> _fitted(Schedule(9999, minutes=10), 300.0, 60.0).steps
+    388
+    """
+    assert schedule.minutes is not None
+    left = max(0.0, schedule.minutes * 60 - spent_s)
+    return replace(
+        schedule, steps=min(schedule.steps, _MEASURED.stop + max(1, int(_SURE * left * len(_MEASURED) / measured_s)))
+    )
 
 
 def _going_on(stage: str, step: int, schedule: Schedule, before: Mapping[str, Any]) -> str:

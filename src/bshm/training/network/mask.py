@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bshm.training.network.encoder import Encoder, Variant
 from bshm.training.network.people import PeopleEncoder
+from bshm.training.network.selfie import SelfieNetwork
 from bshm.training.network.unet import twice
 
+# How often training goes without one of those who see: the deeper features of the encoder, those of MoveNet, what
+# MediaPipe believes.  So none is leaned on alone: on strangers' pictures each fails at times.
+_WITHOUT_OWN, _WITHOUT_PEOPLE, _WITHOUT_SELFIE = 0.08, 0.06, 0.2
 # Channels that MoveNet's features have beside the encoder's own, at strides 4, 8, 16 and 32.
 _BROUGHT_WIDTHS = (24, 32, 64, 64)
 
@@ -95,6 +100,7 @@ class MaskNetwork(nn.Module):
     Args:
         variant: of the encoder that learns.
         people: whether MoveNet's features stand beside the encoder's from stride 4 on.
+        selfie: whether what MediaPipe believes stands beside the features from stride 2 to 16.
         widths: of the decoder, from stride 16 to stride 2.
 
     Args of ``forward``:
@@ -105,7 +111,12 @@ class MaskNetwork(nn.Module):
     """
 
     def __init__(
-        self, variant: Variant = "lite0", *, people: bool = False, widths: tuple[int, int, int, int] = (96, 64, 40, 24)
+        self,
+        variant: Variant = "lite0",
+        *,
+        people: bool = False,
+        selfie: bool = False,
+        widths: tuple[int, int, int, int] = (96, 64, 40, 24),
     ) -> None:
         super().__init__()
         self.encoder = Encoder(variant)
@@ -117,6 +128,9 @@ class MaskNetwork(nn.Module):
                 for channels, width in zip(PeopleEncoder.channels, _BROUGHT_WIDTHS, strict=True)
             )
             c4, c8, c16, c32 = (c + width for c, width in zip((c4, c8, c16, c32), _BROUGHT_WIDTHS, strict=True))
+        self.selfie = SelfieNetwork() if selfie else None
+        if selfie:
+            c2, c4, c8, c16 = (c + 1 for c in (c2, c4, c8, c16))
         self.context = Context(c32, 128)
         self.up16 = Up(128, c16, widths[0])
         self.up8 = Up(widths[0], c8, widths[1])
@@ -137,24 +151,41 @@ class MaskNetwork(nn.Module):
             seen: what ``people`` gives for it, where that is known already.
         """
         f2, *deeper = self.encoder(image)
+        # One draw a picture decides who is left out of it.
+        draw = torch.rand(len(image), 1, 1, 1, device=image.device) if self.training else None
         if self.people is not None:
-            beside = zip(deeper, self.brought, seen or self.people(image), strict=True)
-            deeper = [torch.cat((own, bring(other)), dim=1) for own, bring, other in beside]
-        f4, f8, f16, f32 = deeper
-        d8 = self.up8(self.up16(self.context(f32), f16), f8)
+            brought = [bring(x) for bring, x in zip(self.brought, seen or self.people(image), strict=True)]
+            if draw is not None:
+                # Strides 4 and 8 tell edges and small parts; what they are is told from 16 on.
+                own = (draw >= _WITHOUT_OWN).to(image.dtype)
+                other = ((draw < _WITHOUT_OWN) | (draw >= _WITHOUT_OWN + _WITHOUT_PEOPLE)).to(image.dtype)
+                deeper[2:] = [x * own for x in deeper[2:]]
+                brought[2:] = [x * other for x in brought[2:]]
+            deeper = [torch.cat(pair, dim=1) for pair in zip(deeper, brought, strict=True)]
+        skips = [f2, *deeper[:3]]
+        if self.selfie is not None:
+            belief = F.interpolate(self.selfie(image), f2.shape[-2:], mode="bilinear", align_corners=False) - 0.5
+            if draw is not None:
+                belief = belief * (draw < 1 - _WITHOUT_SELFIE).to(image.dtype)
+            for index, skip in enumerate(skips):
+                skips[index] = torch.cat((skip, belief), dim=1)
+                belief = F.avg_pool2d(belief, 2)
+        f2, f4, f8, f16 = skips
+        d8 = self.up8(self.up16(self.context(deeper[3]), f16), f8)
         d2 = self.up2(self.up4(d8, f4), f2)
         return twice(self.head(d2)), self.coarse_head(d8)
 
     def grow_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Load the weights of a network without MoveNet's features; what reads them begins untaught.
+        """Load the weights of a network that sees with fewer eyes; those that it lacks are not listened to yet.
 
         Raises:
             RuntimeError: the weights are of another network, as ``load_state_dict`` says it.
         """
         own = self.state_dict()
-        grown = {name: value for name, value in own.items() if name.startswith(("people.", "brought."))}
+        added = ("people.", "brought.", "selfie.")
+        grown = {name: value for name, value in own.items() if name.startswith(added) and name not in weights}
         for name, value in weights.items():
-            wider = own[name][:, value.shape[1] :] if name in own and value.ndim == 4 else None
-            # The encoder's own features stand first in what goes in.
-            grown[name] = value if wider is None else torch.cat((value, wider), dim=1)
+            # The features that were there stand first in what goes in.
+            missing = own[name].shape[1] - value.shape[1] if name in own and value.ndim == 4 else 0
+            grown[name] = F.pad(value, (0, 0, 0, 0, 0, missing)) if missing > 0 else value
         self.load_state_dict(grown)

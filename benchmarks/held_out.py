@@ -7,6 +7,7 @@ scenes; *close* the same with the face filling the frame; *small* people far awa
 foot; *turned* portraits and walkers in a frame that was turned or tilted; *grey-dark* black-and-white pictures and dark
 rooms, in turn.  In all of these alpha is exact: it is what the person was laid over the scene with.  *street* are real
 photographs with masks drawn over superpixels (off by a pixel or two along every edge); *nobody* scenes without people.
+All of these share their studio, streets and scenes with the training data; ``wide.py`` has the kinds that do not.
 
 The seed fixes every picture.  Each kind has a generator of its own, but for portrait and group, which share one.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import wide
 
 from bshm.training.data import DataFolder, Labelled
 from bshm.training.scenes import (
@@ -73,7 +75,8 @@ class Pools:
             walkers,
             [walker for item, walker in zip(street, walkers, strict=True) if item.name not in MISDRAWN],
             street,
-            [image for _, image in data.backgrounds("validation", None)],
+            # Scenes of other sets would make other pictures of the same seeds.
+            [image for name, image in data.backgrounds("validation", None) if name.startswith("backgrounds/")],
         )
 
 
@@ -200,6 +203,8 @@ def write_pictures(data_root: Path, folder: Path) -> None:
         _write(folder, "street", item.name.split("/")[-1], Scene(item.image, item.mask, False))
     for index, image in enumerate(pools.backgrounds[:20]):
         _write(folder, "nobody", f"{index:03d}", Scene(image, np.zeros(image.shape[:2], np.uint8), True))
+    for judged in wide.pictures(data_root):
+        _write(folder, judged.kind, judged.name, Scene(judged.image, judged.alpha, False), judged.counted)
 
 
 def _standing(person: Cutout, tall: float, x: float, ground: float, rng: Random) -> Floats:
@@ -220,8 +225,11 @@ def _laid(pools: Pools, placed: Sequence[tuple[Cutout, Floats]], size_hw: tuple[
     return Scene((image + 0.5).astype(np.uint8), (union * 255 + 0.5).astype(np.uint8), True)
 
 
-def _write(folder: Path, kind: str, name: str, scene: Scene) -> None:
-    for part, array in (("images", cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)), ("alphas", scene.alpha)):
+def _write(folder: Path, kind: str, name: str, scene: Scene, counted: Bytes | None = None) -> None:
+    parts = {"images": cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), "alphas": scene.alpha}
+    if counted is not None:
+        parts["counted"] = counted
+    for part, array in parts.items():
         path = folder / kind / part / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), array):

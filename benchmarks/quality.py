@@ -30,6 +30,7 @@ import contact_sheet
 import cv2
 import numpy as np
 import numpy.typing as npt
+import wide
 from rounds import RESULTS
 
 from bshm import geometry
@@ -51,6 +52,7 @@ from bshm.weights.card import Card
 DOCS = Path(__file__).parents[1] / "docs"
 ISNET = "ISNet (imgly)"
 WORST = 20
+BY_NAME = 8
 ONE_PASS_AREA_PX = 512
 
 
@@ -180,10 +182,17 @@ def of(result: EvaluationResult, models: list[str], pictures: set[str] | None = 
     return replace(result, models=tuple(models), rows=rows, failures=())
 
 
+def strangers(result: EvaluationResult, *, yes: bool = True) -> EvaluationResult:
+    """The part of a result that is about the pictures of wide.py; with ``yes`` off, about all others."""
+    rows = tuple(row for row in result.rows if row.kind.startswith(wide.PREFIXES) == yes)
+    return replace(result, rows=rows)
+
+
 def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[str, str]:
     """The generated parts of docs/quality.md, by the name of their place."""
     further = [name for name in ran if name not in catalogue_names()]
-    every = of(result, [model for model in result.models if model != ISNET and model not in further])
+    everything = of(result, [model for model in result.models if model != ISNET and model not in further])
+    every = strangers(everything, yes=False)
     matrices = [
         table.matrix(every, column, band=band)
         for column, band in ((table.COLUMNS[0], False), (table.COLUMNS[3], False), (table.COLUMNS[0], True))
@@ -192,6 +201,7 @@ def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[
     found = {
         "all": f"{_block(table.table(every, by_kind=False))}\n\n{note} Weights: {weights}.",
         "kinds": "\n\n".join(map(_block, matrices)),
+        "strangers": _strangers(strangers(everything), [name for name in ran if name in catalogue_names()]),
         "isnet": "Not measured with these weights.",
         "speed": _speed(ran),
     }
@@ -201,9 +211,21 @@ def tables(result: EvaluationResult, ran: Mapping[str, Run], note: str) -> dict[
     if theirs:
         others = [name for name in result.models if name.startswith("MediaPipe")]
         beside = of(result, [*(name for name in ran if name in catalogue_names()), *others, ISNET], theirs)
-        parts_of = [table.table(beside, by_kind=False), table.matrix(beside, table.COLUMNS[0])]
+        worlds = [part for part in (strangers(beside, yes=False), strangers(beside)) if part.rows]
+        parts_of = [table.table(part, by_kind=False) for part in worlds]
+        parts_of += [table.matrix(part, table.COLUMNS[0]) for part in worlds]
         found["isnet"] = "\n\n".join(map(_block, parts_of))
     return found
+
+
+def _strangers(result: EvaluationResult, ships: list[str]) -> str:
+    """What ships, and others, by kind; what is left without parts in one figure; and which pictures carry the error."""
+    if not result.rows:
+        return "Not measured with these weights."
+    shown = [model for model in result.models if model in ships or model.startswith("MediaPipe")]
+    parts_of = [table.table(of(result, shown)), table.matrix(result, table.COLUMNS[0])]
+    parts_of += [table.by_picture(of(result, shown), kind=kind, most=BY_NAME) for kind in result.kinds]
+    return "\n\n".join(map(_block, parts_of))
 
 
 def catalogue_names() -> list[str]:

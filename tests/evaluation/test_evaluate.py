@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +28,7 @@ from bshm.errors import (
 from bshm.evaluation import command, gallery, record
 from bshm.evaluation.pairs import Pair, Sample
 from bshm.evaluation.report import EvaluationResult, Examined, evaluate
-from bshm.evaluation.table import BAND_COLUMNS, COLUMNS, matrix, table
+from bshm.evaluation.table import BAND_COLUMNS, COLUMNS, by_picture, matrix, table
 from bshm.types import FloatArray, Picture, Run
 
 SIZE = 96
@@ -267,6 +269,28 @@ def test_the_matrix_has_the_figures_of_the_table_and_the_table_can_leave_kinds_o
     assert short == lines[:1]
 
 
+def test_the_table_by_picture_shows_one_lost_picture_as_that(folder: Path) -> None:
+    def lost(picture: Picture) -> FloatArray:
+        return 1 - exact(picture) if number_of(picture) == 4 else exact(picture)
+
+    def forgetful(picture: Picture) -> FloatArray:
+        if number_of(picture) == 0:
+            raise MemoryExhaustedError("too large")
+        return worse_each_time(picture)
+
+    text = by_picture(measured(folder, models=["perfect"], baselines={"lost": lost, "forgetful": forgetful}))
+    assert [line.split()[0] for line in text.splitlines()[2:]] == measured(folder, models=["perfect"]).pictures
+    result = evaluate(command.find_pairs(folder), {"lost": lost, "forgetful": forgetful})
+    heading, _, *lines = (line.split() for line in by_picture(result).splitlines())
+    assert heading == ["MAD", "by", "picture,", "1e-3", "kind", "lost", "%", "of", "all", "forgetful", "%", "of", "all"]
+    assert lines[0][:2] == ["portrait/4", "portrait"] and lines[0][3] == "100"
+    assert all(line[2:4] == ["0.00", "-"] for line in lines[1:])
+    assert sum(int(line[5]) for line in lines if line[5] != "-") == pytest.approx(100, abs=3)  # whole per cents
+    assert next(line for line in lines if line[0] == "portrait/0")[4:] == ["failed", "-"]
+    assert len(by_picture(result, kind="group").splitlines()) == 2 + 3
+    assert len(by_picture(result, kind="group", most=1).splitlines()) == 2 + 1
+
+
 # -- the gallery ---------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +319,26 @@ def test_the_worst_spot_holds_the_fault_and_stays_inside() -> None:
         assert rows.start <= y < rows.stop <= 50 and columns.start <= x < columns.stop <= 80
         assert (rows.stop - rows.start, columns.stop - columns.start) == (16, 16)
     assert gallery.worst_spot(difference, spot_px=999) == (slice(0, 50), slice(0, 80))
+
+
+def test_what_does_not_count_is_no_fault_in_the_gallery() -> None:
+    reference = disc(0)
+    alpha = reference.copy()
+    alpha[10:20, 70:90] = 1
+    alpha[80:90, 5:15] = 1 - alpha[80:90, 5:15]
+    counted = np.ones(reference.shape, np.bool_)
+    counted[:, 60:] = False
+    kept: list[Examined] = []
+    sample = Sample(Pair("a", "", Path("a"), Path("a")), Picture(np.zeros((SIZE, SIZE, 3), np.uint8)), reference)
+    told = replace(sample, counted=counted)
+    result = evaluate([sample.pair], {"ours": lambda _: alpha}, read=lambda p, **_: told, watch=kept.append)
+    assert result.rows[0].errors.whole.sad == pytest.approx(np.abs(alpha - reference)[:, :60].sum())
+    shown = gallery.Gallery("ours")
+    shown.add(kept[0])
+    data = base64.b64decode(shown.worst_first()[0].whole.models["ours"][1].split(",")[1])
+    difference = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    # Lossy WebP: nearly dark.
+    assert difference[10:20, 72:88].max() < 60 < difference[80:90, 5:15].max()
 
 
 def test_the_difference_is_orange_where_too_much_was_kept_and_blue_where_too_much_was_cut() -> None:

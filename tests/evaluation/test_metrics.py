@@ -185,6 +185,25 @@ def test_a_region_and_the_rest_add_up_to_the_whole(pair: tuple[Array, Array], cu
         assert parts == pytest.approx(total(*pair), rel=1e-9, abs=1e-12)  # one order of summing against another
 
 
+def test_what_does_not_count_is_in_no_figure_of_picture_or_band() -> None:
+    alpha, reference = smooth_alphas()
+    counted = np.ones(alpha.shape, np.bool_)
+    counted[:, 30:] = False
+    found = metrics.compare(alpha, reference, counted=counted)
+    for name in ("sad", "mad", "mse", "grad", "conn", "iou"):
+        assert getattr(found.whole, name) == getattr(metrics, name)(alpha, reference, region=counted)
+    assert found.whole.pixels == 30 * 48
+    band = metrics.unknown_band(reference) & counted
+    assert found.band is not None
+    assert (found.band.pixels, found.band.mad) == (band.sum(), metrics.mad(alpha, reference, region=band))
+    lost = alpha.copy()
+    lost[10:40, 50:] = 1
+    assert metrics.compare(lost, reference, counted=counted).whole.mad == found.whole.mad
+    for none_of_it in np.zeros(alpha.shape, np.bool_), counted[:-1]:
+        with pytest.raises(ShapeError):
+            metrics.compare(alpha, reference, counted=none_of_it)
+
+
 @settings(QUICK)
 @given(two_alphas())
 def test_compare_says_what_the_single_functions_say(pair: tuple[Array, Array]) -> None:

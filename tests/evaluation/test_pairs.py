@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -55,6 +56,14 @@ def test_trimaps_are_taken_along_where_there_are_any(tmp_path: Path) -> None:
     beside = tmp_path / "trimap" / "beside"
     touch(beside, "1.jpg", "1_alpha.png", "1_trimap.png")
     assert find_pairs(beside)[0].trimap == beside / "1_trimap.png"
+
+
+def test_what_counts_is_taken_along_where_it_is_said(tmp_path: Path) -> None:
+    touch(tmp_path, "images/1.jpg", "images/2.jpg", "mask/1.png", "mask/2.png", "counted/2.png")
+    assert [pair.counted for pair in find_pairs(tmp_path)] == [None, tmp_path / "counted/2.png"]
+    beside = tmp_path / "counted" / "beside"
+    touch(beside, "1.jpg", "1_alpha.png", "1.counted.png")
+    assert find_pairs(beside)[0].counted == beside / "1.counted.png"
 
 
 def test_a_limit_takes_from_every_kind_in_turn(tmp_path: Path) -> None:
@@ -158,6 +167,24 @@ def test_a_trimap_is_the_band_and_must_fit(tmp_path: Path) -> None:
     write(tmp_path / "a.trimap.png", trimap[:10])
     with pytest.raises(DataFolderError, match="trimap"):
         read_sample(with_trimap)
+
+
+def test_what_does_not_count_is_in_no_band_and_the_file_must_fit_and_leave_something(tmp_path: Path) -> None:
+    alpha = np.zeros((20, 30), np.uint8)
+    alpha[:, 15] = 128
+    pair = pair_of(tmp_path, alpha)
+    counted = np.full((20, 30), 255, np.uint8)
+    counted[:10] = 0
+    told = replace(pair, counted=write(tmp_path / "a.counted.png", counted))
+    sample = read_sample(told)
+    assert sample.counted is not None and np.array_equal(sample.counted, counted == 255)
+    assert sample.band(band_px=2).sum() == 5 * 10
+    small = sample.shrunk(15).counted
+    assert small is not None and small.sum() == 5 * 15
+    for wrong in counted[:10] + 255, np.zeros((20, 30), np.uint8):
+        write(tmp_path / "a.counted.png", wrong)
+        with pytest.raises(DataFolderError, match=r"a\.counted\.png should say which pixels"):
+            read_sample(told)
 
 
 def test_without_a_trimap_the_band_is_that_of_the_reference(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def parser() -> Parser:
         notes=(
             "The folder:\n"
             "  FOLDER/images/NAME.jpg with FOLDER/alphas/NAME.png, or FOLDER/NAME.jpg with FOLDER/NAME.alpha.png;\n"
-            "  alpha is grey, 255 is a person.  Sub-folders are kinds of pictures, measured apart."
+            "  alpha is grey, 255 is a person.  Sub-folders are kinds of pictures, measured apart.\n"
+            "  FOLDER/counted/NAME.png, or NAME.counted.png, is white where pixels count; without it all of them do."
         ),
     )
     result.inputs.add_argument("folder", metavar="FOLDER", type=Path, help="pictures with their alpha")

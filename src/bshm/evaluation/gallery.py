@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bshm.evaluation.pairs import Sample
 from bshm.evaluation.report import Examined, Row
 from bshm.types import FloatArray, Picture
 
@@ -150,7 +151,7 @@ def _card(examined: Examined, model: str) -> Card:
     scale = min(1.0, THUMBNAIL_PX / max(height, width))
     small = max(1, round(height * scale)), max(1, round(width * scale))
     judged = examined.alphas.get(model, next(iter(examined.alphas.values())))
-    spot = worst_spot(judged - sample.reference)
+    spot = worst_spot(_judged(sample, judged) - sample.reference)
     return Card(
         name=sample.pair.name,
         kind=sample.pair.kind,
@@ -159,6 +160,11 @@ def _card(examined: Examined, model: str) -> Card:
         whole=_view(examined, (slice(None), slice(None)), small),
         spot=_view(examined, spot, (spot[0].stop - spot[0].start, spot[1].stop - spot[1].start)),
     )
+
+
+def _judged(sample: Sample, alpha: FloatArray) -> FloatArray:
+    """The alpha with the reference where nothing counts: no error is shown there, as none is measured."""
+    return alpha if sample.counted is None else np.where(sample.counted, alpha, sample.reference)
 
 
 def _view(examined: Examined, part: tuple[slice, slice], size_hw: tuple[int, int]) -> View:
@@ -170,7 +176,7 @@ def _view(examined: Examined, part: tuple[slice, slice], size_hw: tuple[int, int
         grey = _grey(_shrunk(alpha, size_hw))
         models[model] = (
             _address(grey),
-            _address(difference_colours(alpha, reference, size_hw=size_hw)),
+            _address(difference_colours(_judged(examined.sample, whole)[part], reference, size_hw=size_hw)),
             _address(np.dstack([picture, grey])),
         )
     return View(_address(picture), _address(_grey(_shrunk(reference, size_hw))), models, *size_hw)

@@ -114,7 +114,14 @@ class Summary:
 # -- one picture ---------------------------------------------------------------------------------------------------
 
 
-def compare(alpha: Alpha, reference: Alpha, *, band: Region | None = None, band_px: int = BAND_PX) -> Comparison:
+def compare(
+    alpha: Alpha,
+    reference: Alpha,
+    *,
+    band: Region | None = None,
+    band_px: int = BAND_PX,
+    counted: Region | None = None,
+) -> Comparison:
     """All metrics of one alpha, over the whole picture and over the unknown band.
 
     Args:
@@ -122,9 +129,10 @@ def compare(alpha: Alpha, reference: Alpha, *, band: Region | None = None, band_
         reference: (H, W) floating, 0..1: the true alpha.
         band: (H, W) bool, the unknown band, e.g. ``unknown_of(trimap)``; None takes ``unknown_band(reference)``.
         band_px: how far that band reaches, in pixels; without meaning when ``band`` is given.
+        counted: (H, W) bool, the pixels of the picture and of the band that count; None counts all.
 
     Raises:
-        ShapeError: the arrays differ in size, or hold something other than 0..1.
+        ShapeError: the arrays differ in size, or hold something other than 0..1, or no pixel counts.
 
     >>> answer = compare(np.zeros((4, 5), np.float32), np.ones((4, 5), np.float32))
     >>> answer.whole.sad, answer.whole.mad, answer.whole.iou, answer.band
@@ -133,6 +141,11 @@ def compare(alpha: Alpha, reference: Alpha, *, band: Region | None = None, band_
     alpha, reference = _checked("compare", alpha, reference, band)
     if band is None:
         band = unknown_band(reference, band_px=band_px)
+    if counted is not None:
+        _checked("compare", alpha, reference, counted)
+        if not counted.any():
+            raise ShapeError("compare() needs at least one pixel that counts; got none.")
+        band = band & counted
     absolute = np.abs(alpha - reference)
     slope = _gradient_difference(alpha, reference)
     connection = _connectivity_difference(alpha, reference)
@@ -148,7 +161,7 @@ def compare(alpha: Alpha, reference: Alpha, *, band: Region | None = None, band_
             iou=_overlap(alpha, reference, region),
         )
 
-    return Comparison(over(None), over(band) if band.any() else None)
+    return Comparison(over(counted), over(band) if band.any() else None)
 
 
 def sad(alpha: Alpha, reference: Alpha, *, region: Region | None = None) -> float:

@@ -2,13 +2,16 @@
 
 Two layouts, alone or in sub-folders, and a sub-folder is a kind of picture (``portrait``, ``group``, …):
 
-    FOLDER/images/NAME.jpg    FOLDER/alphas/NAME.png          (FOLDER/trimaps/NAME.png)
-    FOLDER/NAME.jpg           FOLDER/NAME.alpha.png           (FOLDER/NAME.trimap.png)
+    FOLDER/images/NAME.jpg    FOLDER/alphas/NAME.png          (FOLDER/trimaps/NAME.png, FOLDER/counted/NAME.png)
+    FOLDER/NAME.jpg           FOLDER/NAME.alpha.png           (FOLDER/NAME.trimap.png, FOLDER/NAME.counted.png)
 
 Kinds may stand above or below ``images``: ``FOLDER/group/images/1.jpg`` and ``FOLDER/images/group/1.jpg`` are both of
 the kind ``group``, the latter with ``FOLDER/alphas/group/1.png``.  ``IMAGE_FOLDERS``, ``ALPHA_FOLDERS`` and
 ``TRIMAP_FOLDERS`` list the names that are understood; where a folder has several of them, the first in the list counts.
 Beside each other, ``NAME_alpha.png`` and ``NAME_trimap.png`` are understood too.
+
+``counted`` is white where the alpha can be believed; the rest is left out of every error.  A mask that was drawn by
+hand has places, such as a crowd far away, of which nobody can say what they are.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", "
 IMAGE_FOLDERS = ("images", "image", "original_image", "blurred_image", "original", "merged")
 ALPHA_FOLDERS = ("alphas", "alpha", "masks", "mask", "mattes", "matte")
 TRIMAP_FOLDERS = ("trimaps", "trimap")
+COUNTED_FOLDERS = ("counted",)
 
 # A grey JPEG that was saved in colour differs by this between its channels, from rounding; a photograph by far more.
 GREY_SPREAD = 8 / 255
@@ -48,6 +52,7 @@ class Pair:
         picture: the picture's file.
         alpha: the alpha's file.
         trimap: the trimap's file; None without one.
+        counted: the file that says which pixels count; None without one: all do.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Pair:
     picture: Path
     alpha: Path
     trimap: Path | None = None
+    counted: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -66,18 +72,25 @@ class Sample:
         picture: the picture.
         reference: (H, W) float32, 0..1: the true alpha, the size of the picture.
         trimap: (H, W) uint8, 0 background, 255 foreground, else unknown; None without one.
+        counted: (H, W) bool, the pixels that count; None when all do.
     """
 
     pair: Pair
     picture: Picture
     reference: FloatArray
     trimap: PixelArray | None = None
+    counted: Region | None = None
 
     def band(self, *, band_px: int = BAND_PX) -> Region:
-        """(H, W) bool, the unknown band: of the trimap where there is one, else ``unknown_band(reference)``."""
+        """(H, W) bool, the unknown band: of the trimap where there is one, else ``unknown_band(reference)``.
+
+        What does not count is not in it.
+        """
         if self.trimap is not None:
-            return unknown_of(self.trimap.astype(np.uint8))
-        return unknown_band(self.reference, band_px=band_px)
+            band = unknown_of(self.trimap.astype(np.uint8))
+        else:
+            band = unknown_band(self.reference, band_px=band_px)
+        return band if self.counted is None else band & self.counted
 
     def shrunk(self, longest_px: int) -> Sample:
         """The same with its longer side at most ``longest_px``, by area averages: what a smaller camera would see."""
@@ -92,8 +105,12 @@ class Sample:
         if trimap is not None:
             # Averages of unlike neighbours are neither 0 nor 255, and so unknown, as they should be.
             trimap = np.asarray(cv2.resize(trimap, size, interpolation=cv2.INTER_AREA), np.uint8)
+        counted = self.counted
+        if counted is not None:
+            # A pixel that is partly of what does not count does not count.
+            counted = np.asarray(cv2.resize(counted.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999)
         picture = replace(self.picture, pixels=cast(PixelArray, pixels), alpha=None, dpi=None)
-        return Sample(self.pair, picture, np.clip(np.asarray(reference, np.float32), 0, 1), trimap)
+        return Sample(self.pair, picture, np.clip(np.asarray(reference, np.float32), 0, 1), trimap, counted)
 
 
 def find_pairs(folder: str | Path, *, limit: int | None = None) -> list[Pair]:
@@ -134,7 +151,7 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
         longest_px: shrink both so that the longer side is at most this; None keeps the size.
 
     Raises:
-        DataFolderError: picture and alpha differ in size, or the alpha is a colour picture.
+        DataFolderError: picture and alpha differ in size, the alpha is a colour picture, or no pixel counts.
         InputError: one of the files cannot be read.
     """
     # Here, not above: the decoders need not be loaded to look for pairs.
@@ -155,7 +172,16 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
                 f"picture and trimap need one size; {pair.picture} has {_size(picture.size_hw)}, "
                 f"{pair.trimap} {_size(trimap.shape)}. Leave the trimap out, or make it anew."
             )
-    sample = Sample(pair, picture, reference, trimap)
+    counted: Region | None = None
+    if pair.counted is not None:
+        counted = alpha_of(open_picture(pair.counted)) > 0.5
+        if counted.shape != picture.size_hw or not counted.any():
+            raise DataFolderError(
+                f"{pair.counted} should say which pixels of {pair.picture} ({_size(picture.size_hw)}) count; it is "
+                f"{_size(counted.shape)}, and white in {np.count_nonzero(counted)} pixels. Leave the pair out, or make "
+                "it anew."
+            )
+    sample = Sample(pair, picture, reference, trimap, counted)
     return sample if longest_px is None else sample.shrunk(longest_px)
 
 
@@ -192,7 +218,8 @@ def _pairs_below(folder: Path, root: Path) -> Iterator[Pair]:
     images = _first_folder(folder, IMAGE_FOLDERS)
     alphas = _first_folder(folder, ALPHA_FOLDERS)
     if images is not None and alphas is not None:
-        yield from _pairs_across(images, alphas, _first_folder(folder, TRIMAP_FOLDERS), folder, root)
+        hints = [_first_folder(folder, names) for names in (TRIMAP_FOLDERS, COUNTED_FOLDERS)]
+        yield from _pairs_across(images, alphas, hints, folder, root)
         return
     if images is not None:
         raise DataFolderError(f"{folder} has {images.name}/ but no alphas: {', '.join(ALPHA_FOLDERS)} are looked for.")
@@ -206,11 +233,11 @@ def _pairs_below(folder: Path, root: Path) -> Iterator[Pair]:
             yield from _pairs_below(below, root)
 
 
-def _pairs_across(images: Path, alphas: Path, trimaps: Path | None, folder: Path, root: Path) -> Iterator[Pair]:
-    """``images/`` against ``alphas/``, by the path below them without suffix."""
+def _pairs_across(images: Path, alphas: Path, hints: list[Path | None], folder: Path, root: Path) -> Iterator[Pair]:
+    """``images/`` against ``alphas/``, by the path below them without suffix; ``hints`` are trimaps and what counts."""
     pictures = _by_stem(images)
     answers = _by_stem(alphas)
-    hints = _by_stem(trimaps) if trimaps is not None else {}
+    trimaps, counted = ({} if hint is None else _by_stem(hint) for hint in hints)
     _complain(folder, pictures.keys() - answers.keys(), f"in {images.name}/ without alpha in {alphas.name}/")
     _complain(folder, answers.keys() - pictures.keys(), f"in {alphas.name}/ without picture in {images.name}/")
     for stem, picture in pictures.items():
@@ -221,16 +248,17 @@ def _pairs_across(images: Path, alphas: Path, trimaps: Path | None, folder: Path
             kind="" if kind == "." else kind,
             picture=picture,
             alpha=answers[stem],
-            trimap=hints.get(stem),
+            trimap=trimaps.get(stem),
+            counted=counted.get(stem),
         )
 
 
 def _pairs_beside(folder: Path, root: Path) -> Iterator[Pair]:
     """``NAME.jpg`` with ``NAME.alpha.png``; a folder without any alpha has no pairs and no faults."""
-    found: dict[str, dict[str, Path]] = {"picture": {}, "alpha": {}, "trimap": {}}
+    found: dict[str, dict[str, Path]] = {"picture": {}, "alpha": {}, "trimap": {}, "counted": {}}
     for path in _pictures_in(folder.iterdir()):
         role, stem = "picture", path.stem
-        for ending in ("alpha", "trimap"):
+        for ending in ("alpha", "trimap", "counted"):
             if stem.endswith((f".{ending}", f"_{ending}")):
                 role, stem = ending, stem[: -len(ending) - 1]
         if stem in found[role]:
@@ -244,7 +272,8 @@ def _pairs_beside(folder: Path, root: Path) -> Iterator[Pair]:
     above = folder.relative_to(root)
     kind = "" if folder == root else above.as_posix()
     for stem, picture in pictures.items():
-        yield Pair((above / stem).as_posix(), kind, picture, alphas[stem], found["trimap"].get(stem))
+        hints = found["trimap"].get(stem), found["counted"].get(stem)
+        yield Pair((above / stem).as_posix(), kind, picture, alphas[stem], *hints)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -197,13 +197,14 @@ def _examine(sample: Sample, mattes: Mapping[str, MatteFunction], band: Region, 
         if alpha.shape != size_hw:
             raise ShapeError(f"{model} should give an alpha {size_hw} for {pair.name}; it gave {alpha.shape}.")
         alphas[model] = alpha
-        rows[model] = Row(pair.name, pair.kind, size_hw, model, compare(alpha, sample.reference, band=band), time_ms)
+        errors = compare(alpha, sample.reference, band=band, counted=sample.counted)
+        rows[model] = Row(pair.name, pair.kind, size_hw, model, errors, time_ms)
     return Examined(sample, band, alphas, rows)
 
 
 def _failure(pair: Pair, model: str | None, error: Exception) -> Failure:
     message = str(error)
-    for path in (pair.picture, pair.alpha, pair.trimap):
+    for path in (pair.picture, pair.alpha, pair.trimap, pair.counted):
         # A report that is handed on should not tell of somebody's folders; the pair's name says where the file is.
         if path is not None:
             message = message.replace(str(path), f"{path.parent.name}/{path.name}")

@@ -104,6 +104,42 @@ def matrix(result: EvaluationResult, column: Column, *, band: bool = False) -> s
     return _aligned(lines, words=1, heading=1)
 
 
+def by_picture(result: EvaluationResult, *, kind: str | None = None, most: int | None = None) -> str:
+    """MAD of every picture, worst first by the first model, and the share of a model's whole error that each carries.
+
+    A mean of a hundred pictures can be a hundredth that every picture has, or one picture that was lost; this tells
+    which.  Pictures on which the first model failed stand in front.
+
+    Args:
+        result: from ``report.evaluate``.
+        kind: of this kind alone; the shares are then of its error.
+        most: so many lines at most; None gives all.
+
+    >>> from bshm.evaluation.metrics import compare
+    >>> from bshm.evaluation.report import Row
+    >>> import numpy as np
+    >>> off = [compare(np.zeros((10, 10)), np.full((10, 10), by)) for by in (0.02, 0.06)]
+    >>> rows = (Row("a", "group", (10, 10), "ours", off[0], 1.0), Row("b", "small", (10, 10), "ours", off[1], 1.0))
+    >>> print(by_picture(EvaluationResult(("ours",), rows)))
+    MAD by picture, 1e-3  kind    ours  % of all
+    --------------------------------------------
+    b                     small  60.00        75
+    a                     group  20.00        25
+    """
+    found = {(row.model, row.name): row.errors.whole.mad for row in result.rows if kind in (None, row.kind)}
+    kinds = {row.name: row.kind for row in result.rows if kind in (None, row.kind)}
+    whole = {model: sum(mad for (of, _), mad in found.items() if of == model) for model in result.models}
+    lines = [["MAD by picture, 1e-3", "kind", *(cell for model in result.models for cell in (model, "% of all"))]]
+    for name in [name for name in result.worst_first() if name in kinds][:most]:
+        line = [name, kinds[name]]
+        for model in result.models:
+            mad = found.get((model, name))
+            line.append("failed" if mad is None else f"{mad * 1000:.2f}")
+            line.append("-" if not mad else f"{mad / whole[model] * 100:.0f}")
+        lines.append(line)
+    return _aligned(lines, words=2, heading=1)
+
+
 def _titles() -> list[str]:
     band = [f"band {BAND_COLUMNS[0].title}", *(column.title for column in BAND_COLUMNS[1:])]
     return ["pictures", "model", "n", *(column.title for column in COLUMNS), *band, "bad", "time"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from people3d import holding, one_hand, two_hands
+from people3d import build_assets, holding, one_hand, two_hands
 from people3d.arms import BEND_OF_A_WRIST, palm_axes, reach
 from people3d.body import Body, draw_character
 from people3d.camera import Camera
@@ -273,6 +273,26 @@ def test_a_hand_comes_to_where_it_is_sent(body, side, seed):
     assert np.arccos(hand @ fore / np.linalg.norm(fore)) < BEND_OF_A_WRIST + 0.05
     for turn in turns.values():
         assert np.allclose(turn @ turn.T, np.eye(3), atol=1e-6)
+
+
+# ---- the data of the body
+
+
+def test_a_triangle_of_a_mesh_file_becomes_a_quad_whose_last_corner_repeats():
+    mesh = build_assets.read_obj("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\ng all\nf 1/1 2/2 3/3\nf 1 2 3 4\n")
+    assert mesh.faces.tolist() == [[0, 1, 2, 2], [0, 1, 2, 3]]
+    assert mesh.groups == ["all"] and len(mesh.points) == 4
+
+
+def test_the_data_of_the_body_is_whole(body):
+    assert len(body.garments()) == 20
+    assert body.scalp.sum() > 100
+    assert np.allclose(body.weight.sum(1)[np.unique(body.faces("body"))], 1)
+    standing = body.base_turns("standing01")
+    assert set(standing) == set(body.bones)
+    rest = body.shape(np.random.default_rng(0), draw_character(np.random.default_rng(0)))
+    height = np.ptp(rest[np.unique(body.faces("body"))][:, 2])
+    assert 1.0 < height < 2.2
 
 
 # ---- the command

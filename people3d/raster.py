@@ -147,7 +147,10 @@ def draw_strands(camera: Camera, canvas: Canvas, points: Array, light: Array, wi
     key = np.full(rows * columns, _NONE, np.uint64)
     for start in range(0, n, at_once):
         x, y, z, w = (a[start : start + at_once] for a in (x_all, y_all, z_all, width))
-        longest = np.maximum(np.abs(np.diff(x, axis=1)), np.abs(np.diff(y, axis=1)))
+        across, down = np.diff(x, axis=1), np.diff(y, axis=1)
+        longest = np.maximum(np.abs(across), np.abs(down))
+        # A slanted line has fewer points than its length: each stands for more of the hair.
+        slant = (np.hypot(across, down) / np.maximum(longest, 1e-9)).ravel()
         seen = (np.maximum(x[:, 1:], x[:, :-1]) > 0) & (np.minimum(x[:, 1:], x[:, :-1]) < columns)
         seen &= (np.maximum(y[:, 1:], y[:, :-1]) > 0) & (np.minimum(y[:, 1:], y[:, :-1]) < rows)
         seen &= np.minimum(z[:, 1:], z[:, :-1]) > _NEAR
@@ -164,7 +167,7 @@ def draw_strands(camera: Camera, canvas: Canvas, points: Array, light: Array, wi
             return mixed
 
         px, py, pz = between(x).astype(int), between(y).astype(int), between(z)
-        in_points = between(w) * camera.scale * SAMPLES / pz
+        in_points = between(w) * camera.scale * SAMPLES / pz * slant[piece]
         # Evenly spaced gaps (the golden ratio's): a faint line after the lens, not dots.
         drawn = np.mod(np.arange(piece.size) * 0.6180339887, 1) < in_points
         drawn &= (px >= 0) & (px < columns) & (py >= 0) & (py < rows)

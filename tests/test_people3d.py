@@ -101,13 +101,16 @@ def test_faces_that_look_away_are_left_out_only_when_asked():
         assert bool(canvas.premultiplied()[30, 30, 3] > 0.5) is covered
 
 
-@pytest.mark.parametrize("width_px", [0.05, 0.2, 0.33])
-def test_a_thin_hair_covers_its_length_times_its_width(width_px):
-    hair = np.array([[[-0.4, 0, 0.003], [0, 0, 0.003], [0.4, 0, 0.003]]])
+@pytest.mark.parametrize("angle", [0.0, 0.4, 0.785])
+@pytest.mark.parametrize("width_px", [0.05, 0.2])
+def test_a_thin_hair_covers_its_length_times_its_width_at_any_slant(width_px, angle):
+    way = np.array([np.cos(angle), 0, np.sin(angle)])
+    aside = np.linspace(-0.28, 0.28, 10)[:, None, None] * np.cross(way, [0, 1, 0])
+    hairs = way * np.linspace(-0.4, 0.4, 3)[None, :, None] + aside
     canvas = Canvas(SIZE, SIZE)
-    draw_strands(camera_before_the_origin(), canvas, hair, np.ones((1, 3, 3)), np.full((1, 3), width_px / SIZE))
+    draw_strands(camera_before_the_origin(), canvas, hairs, np.ones((10, 3, 3)), np.full((10, 3), width_px / SIZE))
     alpha = canvas.premultiplied()[..., 3]
-    assert alpha.sum() == pytest.approx(0.8 * SIZE * width_px, rel=0.1)  # a few points more or less of a hundred
+    assert alpha.sum() == pytest.approx(10 * 0.8 * SIZE * width_px, rel=0.05)
 
 
 def test_hair_behind_a_thing_is_hidden_by_it_and_hair_before_it_is_not():

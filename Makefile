@@ -1,14 +1,16 @@
 # make demo   a portrait in, a cut-out out, on a fresh machine
 # make test   everything that can be tested here
+# make people3d   an environment that draws people with exact alpha (people3d/README.md)
 PYTHON ?= python3
 VENV   := .venv
 TF     := .venv-tf
+BPY    := .venv-bpy
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraints keep tests and CI on versions known to work together; users' installs are free of them.
 PINS   := -c constraints.txt
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs people3d clean
 
 demo: $(VENV)/.run
 	@$(BIN)/python inference_bshm.py
@@ -48,5 +50,13 @@ $(TF)/.ready: constraints.txt
 	$(TF)/bin/python -m pip --disable-pip-version-check --quiet install $(PINS) tensorflow-cpu tf2onnx
 	@touch $@
 
+people3d: $(BPY)/.ready
+
+# Blender as a module is for drawing people alone, is GPL, unpacks to 1 GB and runs on Python 3.11 only.
+$(BPY)/.ready:
+	$(PYTHON) -m venv $(BPY)
+	$(BPY)/bin/python -m pip --disable-pip-version-check --quiet install bpy==4.5.15 "numpy<2" pillow
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(TF) build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(TF) $(BPY) build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""People drawn with exact alpha, as fine training data: ``python -m people3d`` (README.md)."""

@@ -12,7 +12,8 @@ Who decodes what, and why:
 * PPM and its kin, and JPEG 2000 of more than 8 bits, by OpenCV, for the same reason.
 * HEIC by pillow-heif, an extra.  Everything else by Pillow.
 
-What is not kept: gAMA, cHRM and cICP of PNG, XMP, and more than 8 bits of AVIF and CMYK.  Of EXIF, see ``exif``.
+What is not kept: gAMA, cHRM and cICP of PNG, XMP, EXIF of JPEG 2000, and more than 8 bits of AVIF, CMYK and grey JPEG
+2000 with alpha.  What of EXIF is kept, ``bshm.io.exif`` says.
 """
 
 from __future__ import annotations
@@ -60,7 +61,6 @@ _PLUGINS = {
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
     "psd": ("PIL.PsdImagePlugin", "PsdImageFile"),
-    "ppm": ("PIL.PpmImagePlugin", "PpmImageFile"),
 }
 
 # What Pillow's readers raise on bytes they cannot read; UserWarning is there for those who turn warnings into errors.
@@ -86,8 +86,10 @@ _PACKED_FOR_PILLOW_ALONE = {
     34887: "LERC",
     32809: "ThunderScan",
 }
-# The letter's digit, and what white is.
-_PIXMAP_HEADER = re.compile(rb"P([2356])(?:(?:\s|#[^\n\r]*[\n\r])+(\d+)){3}")
+# Width, height and, where there are more than two levels, what white is; as OpenCV reads them, so that the size that is
+# held against the limits is the one that is decoded.
+_GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
+_PIXMAP_HEADER = re.compile(rb"P[1-6]" + 2 * (_GAP + rb"(\d{1,9})") + rb"(?:" + _GAP + rb"(\d{1,9}))?")
 
 Grey = PixelArray
 Upright = Callable[[PixelArray], PixelArray]
@@ -114,7 +116,9 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
       through Pillow's plain formula.  An RGB profile is kept; one for another colour space than the pixels' is dropped.
     * Alpha channels, palettes with transparency and PNG's single transparent colour become ``alpha``, straight.
     * Float arrays, 0..1, become uint8, half rounded up.
-    * Of several frames or pages the first is taken, and ``frames`` says how many there are.
+    * Of several frames or pages the first is taken, and ``frames`` says how many there are.  Of a TIFF that is the first
+      page that is no reduced copy of another; of a PSD, the merged picture.
+    * ``exif`` is what of it still holds: see ``bshm.io.exif.kept``.
     * uint8 and uint16 arrays are not copied where the layout allows: leave them alone while the picture is in use.
 
     Args:
@@ -124,7 +128,8 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
         limits: pixels.
 
     Raises:
-        UnreadablePictureError: not a picture, of a kind that is not read, empty, truncated, damaged.
+        UnreadablePictureError: not a picture, of a kind that is not read (camera raw among them), empty, truncated,
+            damaged.
         PictureTooLargeError: more pixels than ``limits.pixels``, by its header.
         ShapeError: an array that cannot be a picture, float values outside 0..1 included.
         MissingExtraError: HEIC without pillow-heif, AVIF with a Pillow that has no AVIF.
@@ -170,7 +175,7 @@ def _stated_size(data: bytes, form: str, name: str) -> tuple[int, int]:
     """Width and height where they are read before Pillow opens the file; (0, 0) where Pillow is asked.
 
     Pillow takes the memory for the canvas of a WebP at once, reads a PNG up to its pixels, and believes the wrong one
-    of the two sizes that a JPEG 2000 file states.
+    of the two sizes that a JPEG 2000 file states; what it does not read of PSD it does not name.
     """
     try:
         if form == "webp":
@@ -180,6 +185,10 @@ def _stated_size(data: bytes, form: str, name: str) -> tuple[int, int]:
         if form == "jpeg2000":
             description = jpeg2000.describe(data)
             return description.width, description.height
+        if form == "psd":
+            return psd.size_of(data)
+        if form == "ppm":
+            return _pixmap_header(data)[:2]
     except ValueError as error:
         raise _damaged(name, form, error) from error
     return 0, 0
@@ -241,6 +250,8 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
             return _from_png(data, name)
         if form == "tiff":
             return _from_tiff(data, name, limits)
+        if form == "ppm":
+            return _from_pixmap(data, name)
         image = _header(data, form, name)
         _check_size(*image.size, name, limits)
         if form == "jpeg":
@@ -249,8 +260,6 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
             return _from_jpeg2000(data, image, name)
         if form == "psd":
             return _from_psd(data, image, name)
-        if form == "ppm":
-            return _from_pixmap(data, name)
         exif = _exif(image)
         frames = _frames(image)
         if form == "webp" and frames == 1:
@@ -454,14 +463,25 @@ def _from_psd(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
 
 
 def _from_pixmap(data: bytes, name: str) -> Picture:
-    levels = _by_opencv(data, name, "ppm")
-    colour = levels.colour
-    header = _PIXMAP_HEADER.match(data)
-    most = int(header[2]) if header is not None else 255
+    width, height, most = _pixmap_header(data)
+    colour = _by_opencv(data, name, "ppm").colour
+    if colour.shape[:2] != (height, width):
+        raise _damaged(name, "ppm", f"it states {width}x{height} pixels and has others")
     # OpenCV leaves levels as they are stored, but for those of up to 8 bits written as text.
     if most > 255 or (most < 255 and data[1:2] in b"56"):
         colour = _stretched(colour, most)
     return _picture(_Levels(colour, None, None), _as_it_is, name=name, form="ppm", dpi=None, exif=None, frames=1)
+
+
+def _pixmap_header(data: bytes) -> tuple[int, int, int]:
+    """Width, height and what white is."""
+    found = _PIXMAP_HEADER.match(data)
+    if found is None or 0 in (int(found[1]), int(found[2])):
+        raise ValueError("its header does not state a size")
+    most = 255 if data[1:2] in b"14" else int(found[3] or 0)
+    if not 1 <= most <= 65535:
+        raise ValueError("its header does not state what white is")
+    return int(found[1]), int(found[2]), most
 
 
 def _from_heif(data: bytes, name: str, limits: Limits) -> Picture:

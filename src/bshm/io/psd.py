@@ -29,6 +29,22 @@ class Description:
     exif: bytes | None
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height by the header.
+
+    Raises:
+        ValueError: it is damaged, or of a kind that is not read.
+    """
+    if len(data) < 26:
+        raise ValueError(f"it ends after {len(data):,} bytes, within its header")
+    height, width, bits, mode = struct.unpack_from(">IIHH", data, 14)
+    if bits not in (1, 8):
+        raise ValueError(f"its samples have {bits} bits, of which 8 are read; save it as TIFF to keep them")
+    if mode in (_LAB, _MULTICHANNEL):
+        raise ValueError("its colours are Lab or multichannel; convert it to RGB first")
+    return width, height
+
+
 def describe(data: bytes, resources: Iterable[tuple[int, bytes, bytes]]) -> Description:
     """Read what stands before the pixels.
 
@@ -37,16 +53,11 @@ def describe(data: bytes, resources: Iterable[tuple[int, bytes, bytes]]) -> Desc
         resources: number, name and content of each image resource, as Pillow lists them.
 
     Raises:
-        ValueError: there is no merged picture, or it is of a kind that is not read.
+        ValueError: there is no merged picture.
 
     Source:
         Adobe Photoshop File Formats Specification (2019).
     """
-    bits, mode = struct.unpack_from(">HH", data, 22)
-    if bits not in (1, 8):
-        raise ValueError(f"its samples have {bits} bits, of which 8 are read; save it as TIFF to keep them")
-    if mode in (_LAB, _MULTICHANNEL):
-        raise ValueError("its colours are Lab or multichannel; convert it to RGB first")
     found = {number: content for number, _, content in resources}
     version = found.get(_VERSION, b"")
     if len(version) > 4 and version[4] == 0:

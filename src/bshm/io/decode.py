@@ -116,9 +116,9 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
       through Pillow's plain formula.  An RGB profile is kept; one for another colour space than the pixels' is dropped.
     * Alpha channels, palettes with transparency and PNG's single transparent colour become ``alpha``, straight.
     * Float arrays, 0..1, become uint8, half rounded up.
-    * Of several frames or pages the first is taken, and ``frames`` says how many there are.  Of a TIFF that is the first
-      page that is no reduced copy of another; of a PSD, the merged picture.
-    * ``exif`` is what of it still holds: see ``bshm.io.exif.kept``.
+    * Of several frames or pages the first is taken, and ``frames`` says how many there are.  Of a TIFF that is the
+      first page that is no reduced copy of another; of a PSD, the merged picture.
+    * ``exif`` is what of the file's EXIF still holds: see ``bshm.io.exif.kept``.
     * uint8 and uint16 arrays are not copied where the layout allows: leave them alone while the picture is in use.
 
     Args:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # What a folder is searched for.  A file named by itself is read whatever it is called.
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+    | {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".psd", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
 # What earlier runs left beside the pictures.
 _EARLIER_OUTPUT = re.compile(r"\.(cutout|alpha)\.(png|webp|jpg|tiff)$")

@@ -66,6 +66,7 @@ class OutputOptions:
         scale: the people's share of the result, ``"10%"`` to ``"100%"``; None keeps their size.
         position: where the people are: ``"center"``, or one or two of ``"0%"`` to ``"100%"`` from the left and the top;
             None leaves them where they are, or in the middle with ``scale``.
+        strip_metadata: leave EXIF out: what, when and where it was taken with, and by whom.
         overwrite: replace an output that is there.
     """
 
@@ -78,6 +79,7 @@ class OutputOptions:
     crop_margin: str | None = None
     scale: str | None = None
     position: str | None = None
+    strip_metadata: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:

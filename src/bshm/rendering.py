@@ -84,6 +84,7 @@ class Recipe:
         format, quality: of the file.
         shadow: whether the people throw one.
         crop, margins, scale, position: as in ``bshm.crop.arrange``.
+        strip_metadata: as in ``OutputOptions``.
     """
 
     model: str = DEFAULT_MODEL
@@ -100,6 +101,7 @@ class Recipe:
     margins: Margins = NO_MARGINS
     scale: float | None = None
     position: tuple[float, float] | None = None
+    strip_metadata: bool = OutputOptions.strip_metadata
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -324,14 +326,25 @@ def _opaque(scenery: Picture) -> PixelArray:
 def _alpha_file(picture: Picture, recipe: Recipe, alpha: FloatArray) -> tuple[bytes, str]:
     form: Format = "png" if recipe.format in ("auto", "zip") else recipe.format  # type: ignore[assignment]
     levels = composite.levels(alpha, picture.pixels.dtype)
-    data = encode.encode(levels, form, quality=recipe.quality, dpi=picture.dpi)
+    data = encode.encode(levels, form, quality=recipe.quality, dpi=picture.dpi, exif=_exif(picture, recipe))
     if recipe.format == "zip":
         return _stored({"alpha.png": data}), MEDIA_TYPES["zip"]
     return data, MEDIA_TYPES[form]
 
 
 def _file(pixels: PixelArray, form: Format, recipe: Recipe, picture: Picture) -> bytes:
-    return encode.encode(pixels, form, quality=recipe.quality, icc_profile=picture.icc_profile, dpi=picture.dpi)
+    return encode.encode(
+        pixels,
+        form,
+        quality=recipe.quality,
+        icc_profile=picture.icc_profile,
+        dpi=picture.dpi,
+        exif=_exif(picture, recipe),
+    )
+
+
+def _exif(picture: Picture, recipe: Recipe) -> bytes | None:
+    return None if recipe.strip_metadata else picture.exif
 
 
 def _zip(picture: Picture, recipe: Recipe, colour: PixelArray, alpha: FloatArray) -> bytes:
@@ -339,7 +352,9 @@ def _zip(picture: Picture, recipe: Recipe, colour: PixelArray, alpha: FloatArray
     return _stored(
         {
             "color.jpg": _file(colour, "jpg", recipe, picture),
-            "alpha.png": encode.encode(levels, "png", quality=recipe.quality, dpi=picture.dpi),
+            "alpha.png": encode.encode(
+                levels, "png", quality=recipe.quality, dpi=picture.dpi, exif=_exif(picture, recipe)
+            ),
         }
     )
 

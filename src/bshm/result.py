@@ -114,7 +114,8 @@ class Matte:
     def encode(self, options: OutputOptions) -> bytes:
         """The bytes of a picture file with what ``pixels`` gives.
 
-        The profile and the resolution of the original are kept; 16-bit pictures stay 16-bit where the format can.
+        The profile and the resolution of the original are kept, and its EXIF unless ``options.strip_metadata``; 16-bit
+        pictures stay 16-bit where the format can.
         """
         return encoded(self.pixels(options), self.picture, options)
 
@@ -173,11 +174,12 @@ def arranged(
 
 
 def encoded(pixels: PixelArray, picture: Picture, options: OutputOptions) -> bytes:
-    """The bytes of a file with pixels made of ``picture``, whose profile and resolution are kept."""
+    """The bytes of a file with pixels made of ``picture``, whose profile, resolution and EXIF are kept."""
     return encode.encode(
         pixels,
         options.format or "png",
         quality=options.quality,
         icc_profile=picture.icc_profile if pixels.ndim == 3 else None,  # one of colours, not of a grey alpha
         dpi=picture.dpi,
+        exif=None if options.strip_metadata else picture.exif,
     )

@@ -26,6 +26,7 @@ class Picture:
         format: the container it came in, in lower case (``jpeg``, ``png``, ``tiff``, …, ``array``).
         icc_profile: the embedded colour profile, to be embedded again; None when there was none.
         dpi: (x, y) pixels per inch; None when not stated.
+        exif: what describes the photograph, upright (`bshm.io.exif.kept`), to be embedded again; None without any.
         frames: pictures in the file; only the first is used.
     """
 
@@ -35,6 +36,7 @@ class Picture:
     format: str = "array"
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
+    exif: bytes | None = None
     frames: int = 1
 
     def __post_init__(self) -> None:

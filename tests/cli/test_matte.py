@@ -52,6 +52,23 @@ def test_alpha_alone_is_a_grey_picture(photo: Photo) -> None:
     assert opened(path.with_name("photo.alpha.png")).mode == "L"
 
 
+@pytest.mark.parametrize("name", ["o.png", "o.webp", "o.tiff", "o.jpg"])
+def test_exif_goes_along_unless_it_is_to_be_left_out(photo: Photo, tmp_path: Path, name: str) -> None:
+    path = photo("photo.jpg")
+    exif = Image.Exif()
+    exif.update({33432: "Anna", 274: 6})
+    opened(path).save(path, exif=exif)
+    words = ["matte", str(path), "--overwrite", "-o", str(tmp_path / name)]
+    words += ["--background", "white"] if name.endswith("jpg") else []
+    assert main(words) == 0
+    result = opened(tmp_path / name)
+    assert result.getexif()[33432] == "Anna"
+    assert result.getexif().get(274, 1) == 1 and result.size == (48, 64)
+    assert main([*words, "--strip-metadata"]) == 0
+    result = opened(tmp_path / name)
+    assert 33432 not in result.getexif() and result.size == (48, 64)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("o.webp", "WEBP"), ("o.tiff", "TIFF"), ("o.png", "PNG")])
 def test_the_suffix_of_the_output_picks_the_format(photo: Photo, tmp_path: Path, name: str, kind: str) -> None:
     assert main(["matte", str(photo("photo.png")), "-o", str(tmp_path / name)]) == 0

@@ -43,6 +43,7 @@ def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
             crop_margin=flags.crop_margin,
             scale=flags.scale,
             position=flags.position,
+            strip_metadata=flags.strip_metadata,
             overwrite=flags.overwrite,
         )
         == OutputOptions()
@@ -51,10 +52,10 @@ def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
     assert (flags.model, flags.device) == (DEFAULT_MODEL, DEFAULT_DEVICE)
 
 
-def test_the_service_has_the_same_words_for_a_crop_with_the_same_defaults() -> None:
+def test_the_service_has_the_same_words_with_the_same_defaults() -> None:
     fields = pytest.importorskip("bshm.server.fields").PictureFields.model_fields
     flags = vars(matte.parser().parse_args(["photo.jpg"]))
-    for name in ("shadow", "crop", "crop_margin", "scale", "position"):
+    for name in ("shadow", "crop", "crop_margin", "scale", "position", "strip_metadata"):
         assert fields[name].default == flags[name] == getattr(OutputOptions, name)
 
 

@@ -131,6 +131,33 @@ def test_lossy_webp_keeps_alpha_exactly_and_colour_nearly() -> None:
     assert np.abs(picture.pixels.astype(int) - pixels[..., :3]).mean() < 4
 
 
+@pytest.mark.parametrize(("form", "quality"), [("png", 95), ("tiff", 95), ("webp", 100)])
+def test_colour_beneath_full_transparency_stays_zero(form: Format, quality: int) -> None:
+    cutout = transparent_around()
+    picture = open_picture(encode(cutout, form, quality=quality))
+    assert picture.alpha is not None
+    assert not picture.pixels[picture.alpha == 0].any()
+
+
+def test_lossy_webp_keeps_transparency_full_whatever_colour_it_puts_beneath() -> None:
+    cutout = transparent_around()
+    picture = open_picture(encode(cutout, "webp", quality=95))
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha == 0, cutout[..., 3] == 0)
+    seen = cutout[..., 3] > 0
+    # Colour at half the resolution, on smooth ramps.
+    assert np.abs(picture.pixels.astype(int) - cutout[..., :3])[seen].mean() < 4
+
+
+def transparent_around() -> np.ndarray[Any, Any]:
+    """A cut-out: a disc with a soft edge, zero around it."""
+    y, x = np.mgrid[0:96, 0:96]
+    alpha = (np.clip((40 - np.hypot(x - 48, y - 48)) / 8, 0, 1) * 255).astype(np.uint8)
+    cutout = np.dstack([smooth(96, 96), alpha])
+    cutout[alpha == 0] = 0
+    return cutout
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_keeps_pixels_nearly_and_grey_as_one_channel(channels: int) -> None:
     pixels = smooth(64, 96)[..., 0] if channels == 1 else smooth(64, 96)

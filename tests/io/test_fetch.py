@@ -254,6 +254,12 @@ def test_what_is_no_picture_is_told_before_it_is_downloaded(server: Server, kind
         server.get("/empty")
 
 
+def test_a_format_that_is_not_read_is_called_by_its_name(server: Server) -> None:
+    server.answers["/a.jxl"] = answer(body=b"\xff\x0a" + b"\0" * 1000)
+    with pytest.raises(UnreadablePictureError, match=r"a\.jxl is a JPEG XL picture"):
+        server.get("/a.jxl")
+
+
 def test_a_body_that_stops_half_way_is_told(server: Server) -> None:
     server.answers["/a.png"] = answer(body=PNG[:5000], length=len(PNG))
     with pytest.raises(FetchError, match="stopped after 5,000"):

@@ -9,7 +9,11 @@ from PIL import Image
 
 
 def picture(
-    size: tuple[int, int] = (64, 48), *, person: tuple[int, int, int, int] | None = (16, 12, 48, 36), form: str = "PNG"
+    size: tuple[int, int] = (64, 48),
+    *,
+    person: tuple[int, int, int, int] | None = (16, 12, 48, 36),
+    form: str = "PNG",
+    exif: dict[int, str] | None = None,
 ) -> bytes:
     """A file with a red box on grey: to the fake network, a person.
 
@@ -17,13 +21,16 @@ def picture(
         size: width and height.
         person: left, top, right and bottom; None for nobody.
         form: as Pillow names it.
+        exif: tags of its first directory.
     """
     pixels = np.full((size[1], size[0], 3), 60, np.uint8)
     if person is not None:
         left, top, right, bottom = person
         pixels[top:bottom, left:right] = (240, 20, 20)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, form)
+    tags = Image.Exif()
+    tags.update(exif or {})
+    Image.fromarray(pixels).save(file, form, **({"exif": tags} if exif else {}))
     return file.getvalue()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from sent import picture
 
-FORMS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+FORMS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "AVIF")
 MUTATIONS = 2000
 # Small enough that one takes milliseconds; a chunk's size or a table can still be anything.
 SIZE = (24, 16)

@@ -73,11 +73,13 @@ def test_a_zip_of_results_names_the_pictures_that_failed(client: Any) -> None:
         {"scale": "50%", "position": "center", "shadow": "1"},
         {"background": "30,144,255", "format": "tiff"},
         {"background": "blur:3"},
+        {"strip_metadata": "1"},
     ],
 )
 def test_a_job_makes_the_same_file_as_a_single_request_with_the_same_fields(client: Any, data: dict[str, str]) -> None:
-    single = client.post("/matte", files={"image": picture()}, data=data)
-    job = ended(client, client.post("/jobs", files={"image": ("a.b.png", picture())}, data=data).headers["location"])
+    sent = picture(exif={315: "Anna"})
+    single = client.post("/matte", files={"image": sent}, data=data)
+    job = ended(client, client.post("/jobs", files={"image": ("a.b.png", sent)}, data=data).headers["location"])
     result = client.get(f"/jobs/{job['id']}/results/0")
     assert result.content == single.content
     assert result.headers["content-type"] == single.headers["content-type"]

@@ -183,6 +183,22 @@ def test_fields_flags_and_options_have_the_same_defaults() -> None:
     assert (recipe["alpha_only"], recipe["decontaminate"]) == (OutputOptions.alpha_only, MatteOptions.decontaminate)
 
 
+@pytest.mark.parametrize("form", ["png", "webp", "tiff", "zip", "jpg"])
+@pytest.mark.parametrize("extra", [{}, {"alpha": "true"}])
+def test_exif_is_kept_unless_it_is_to_be_left_out(client: TestClient, form: str, extra: dict[str, str]) -> None:
+    sent = picture(form="JPEG", exif={315: "Anna", 274: 1})
+    for strip, found in ((None, "Anna"), ("false", "Anna"), ("true", None)):
+        data = {"format": form, **extra, **({} if strip is None else {"strip_metadata": strip})}
+        if form == "jpg" and not extra:
+            data["background"] = "white"
+        content = client.post("/matte", files={"image": sent}, data=data).content
+        files = [content]
+        if form == "zip":
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                files = [archive.read(name) for name in archive.namelist()]
+        assert [opened(each).getexif().get(315) for each in files] == [found] * len(files)
+
+
 def test_sixteen_bits_stay_sixteen(client: TestClient) -> None:
     from bshm.io.png import encode_png
 

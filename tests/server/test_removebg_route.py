@@ -93,6 +93,12 @@ def test_alpha_channel_alone(client: TestClient) -> None:
     assert opened(ask(client, channels="alpha").content).mode == "L"
 
 
+def test_exif_is_left_out_since_clients_cannot_ask_for_that(client: TestClient) -> None:
+    answer = client.post("/v1.0/removebg", files={"image_file": picture(form="JPEG", exif={315: "Anna"})})
+    assert answer.status_code == 200
+    assert not opened(answer.content).getexif()
+
+
 def test_crop_with_margins_in_pixels(client: TestClient) -> None:
     large = picture((600, 400), person=(200, 100, 400, 300))
     width, height = opened(ask(client, large, crop="true", crop_margin="10px 50px", size="full").content).size

@@ -103,6 +103,12 @@ def parser() -> Parser:
         default=OutputOptions.quality,
         help="of jpg and webp, 1 to 100; 100 makes webp lossless (default: %(default)s)",
     )
+    what.add_argument(
+        "--strip-metadata",
+        action="store_true",
+        default=OutputOptions.strip_metadata,
+        help="leave out the EXIF that is kept by default: camera, date, author, place (GPS)",
+    )
 
     place = result.add_argument_group("Crop and shadow")
     place.add_argument("--crop", action="store_true", default=OutputOptions.crop, help="crop to the people")
@@ -175,6 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
         crop_margin=arguments.crop_margin,
         scale=arguments.scale,
         position=arguments.position,
+        strip_metadata=arguments.strip_metadata,
         overwrite=arguments.overwrite,
     )
     batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)

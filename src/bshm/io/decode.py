@@ -7,10 +7,13 @@ Who decodes what, and why:
 * JPEG is decoded by simplejpeg: the same pixels as Pillow in half of its time, and it fails on damaged data where
   Pillow paints the rest grey.
 * PNG, most TIFF and still WebP by OpenCV: Pillow reads 16-bit colour as 8-bit without a word, and takes a PNG whose
-  pixels end too early for a whole one.  8-bit TIFF with alpha stays with Pillow: OpenCV premultiplies it.
+  pixels end too early for a whole one.  8-bit TIFF with alpha stays with Pillow: OpenCV premultiplies it; so does what
+  is packed in a way that OpenCV does not know (zstd, LZMA).
+* PPM and its kin, and JPEG 2000 of more than 8 bits, by OpenCV, for the same reason.
 * HEIC by pillow-heif, an extra.  Everything else by Pillow.
 
-What is not kept: gAMA, cHRM and cICP of PNG, XMP, and more than 8 bits of AVIF and CMYK.
+What is not kept: gAMA, cHRM and cICP of PNG, XMP, EXIF of JPEG 2000, and more than 8 bits of AVIF, CMYK and grey JPEG
+2000 with alpha.  What of EXIF is kept, ``bshm.io.exif`` says.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ from bshm.errors import (
     ShapeError,
     UnreadablePictureError,
 )
-from bshm.io.magic import HEAD_BYTES, KNOWN, beginning, sniff
+from bshm.io import exif as exif_blocks
+from bshm.io import jpeg2000, png_chunks, psd, tiff_pages
+from bshm.io.magic import HEAD_BYTES, KNOWN, beginning, camera_raw, refusal, sniff
 from bshm.io.source import Data, Source, check_array, read
 from bshm.options import Limits
 from bshm.types import Picture, PixelArray
@@ -54,6 +59,8 @@ _PLUGINS = {
     "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
     "gif": ("PIL.GifImagePlugin", "GifImageFile"),
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "psd": ("PIL.PsdImagePlugin", "PsdImageFile"),
 }
 
 # What Pillow's readers raise on bytes they cannot read; UserWarning is there for those who turn warnings into errors.
@@ -70,6 +77,19 @@ _DEFAULT_LIMITS = Limits()
 
 _EXIF_ORIENTATION, _EXIF_X_RESOLUTION, _EXIF_Y_RESOLUTION, _EXIF_RESOLUTION_UNIT = 274, 282, 283, 296
 _TIFF_OFFSETS_AND_SIZES = ((273, 279), (324, 325))  # of strips, of tiles
+# Compressions of TIFF that OpenCV's wheels lack.
+_PACKED_FOR_PILLOW_ALONE = {
+    34925: "LZMA",
+    50000: "zstd",
+    50001: "WebP",
+    34661: "JBIG",
+    34887: "LERC",
+    32809: "ThunderScan",
+}
+# Width, height and, where there are more than two levels, what white is; as OpenCV reads them, so that the size that is
+# held against the limits is the one that is decoded.
+_GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
+_PIXMAP_HEADER = re.compile(rb"P[1-6]" + 2 * (_GAP + rb"(\d{1,9})") + rb"(?:" + _GAP + rb"(\d{1,9}))?")
 
 Grey = PixelArray
 Upright = Callable[[PixelArray], PixelArray]
@@ -96,7 +116,9 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
       through Pillow's plain formula.  An RGB profile is kept; one for another colour space than the pixels' is dropped.
     * Alpha channels, palettes with transparency and PNG's single transparent colour become ``alpha``, straight.
     * Float arrays, 0..1, become uint8, half rounded up.
-    * Of several frames or pages the first is taken, and ``frames`` says how many there are.
+    * Of several frames or pages the first is taken, and ``frames`` says how many there are.  Of a TIFF that is the
+      first page that is no reduced copy of another; of a PSD, the merged picture.
+    * ``exif`` is what of the file's EXIF still holds: see ``bshm.io.exif.kept``.
     * uint8 and uint16 arrays are not copied where the layout allows: leave them alone while the picture is in use.
 
     Args:
@@ -106,7 +128,8 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
         limits: pixels.
 
     Raises:
-        UnreadablePictureError: not a picture, of a kind that is not read, empty, truncated, damaged.
+        UnreadablePictureError: not a picture, of a kind that is not read (camera raw among them), empty, truncated,
+            damaged.
         PictureTooLargeError: more pixels than ``limits.pixels``, by its header.
         ShapeError: an array that cannot be a picture, float values outside 0..1 included.
         MissingExtraError: HEIC without pillow-heif, AVIF with a Pillow that has no AVIF.
@@ -141,11 +164,34 @@ def size_of(data: bytes, *, name: str, limits: Limits) -> tuple[int, int]:
         # Nothing that is read, or something whose decoder reads the header by itself: let it say so.
         picture = _from_bytes(data, name, limits)
         return picture.size_hw
-    width, height = _webp_size(data) if form == "webp" else (0, 0)
+    width, height = _stated_size(data, form, name)
     if width == 0:
-        width, height = _header(data, form, name).size
+        width, height = _header(_page(data, name).data if form == "tiff" else data, form, name).size
     _check_size(width, height, name, limits)
     return height, width
+
+
+def _stated_size(data: bytes, form: str, name: str) -> tuple[int, int]:
+    """Width and height where they are read before Pillow opens the file; (0, 0) where Pillow is asked.
+
+    Pillow takes the memory for the canvas of a WebP at once, reads a PNG up to its pixels, and believes the wrong one
+    of the two sizes that a JPEG 2000 file states; what it does not read of PSD it does not name.
+    """
+    try:
+        if form == "webp":
+            return _webp_size(data)
+        if form == "png":
+            return png_chunks.size_of(data)
+        if form == "jpeg2000":
+            description = jpeg2000.describe(data)
+            return description.width, description.height
+        if form == "psd":
+            return psd.size_of(data)
+        if form == "ppm":
+            return _pixmap_header(data)[:2]
+    except ValueError as error:
+        raise _damaged(name, form, error) from error
+    return 0, 0
 
 
 def _from_array(array: npt.NDArray[Any], name: str, limits: Limits) -> Picture:
@@ -178,9 +224,10 @@ def _from_pillow(image: Image.Image, name: str, limits: Limits) -> Picture:
             upright = _turn(_exif(image).get(_EXIF_ORIENTATION))
         levels = _levels(image, name)
         frames = _frames(image)
+        block = image.info.get("exif") or (exif.tobytes() if len(exif) else None)
     except _PILLOW_ERRORS as error:
         raise _damaged(name, form, error) from error
-    return _picture(levels, upright, name=name, form=form, dpi=dpi, frames=frames)
+    return _picture(levels, upright, name=name, form=form, dpi=dpi, exif=block, frames=frames)
 
 
 def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
@@ -188,25 +235,31 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
         raise UnreadablePictureError(f"{name} is empty: 0 bytes. Copy or download it again.")
     form = sniff(data[:HEAD_BYTES])
     if form is None:
+        why = refusal(data[:HEAD_BYTES])
+        if why is not None:
+            raise UnreadablePictureError(f"{name} is {why}")
         raise UnreadablePictureError(
             f"{name} needs to be a {KNOWN} picture; it begins with {beginning(data)}. "
             "The bytes count, not the suffix: open it in a viewer and save it anew."
         )
     if form == "heif":
         return _from_heif(data, name, limits)
-    if form == "webp":
-        # Before Pillow opens it, which already takes the memory for the canvas.
-        width, height = _webp_size(data)
-        _check_size(width, height, name, limits)
-    image = _header(data, form, name)
-    _check_size(*image.size, name, limits)
+    _check_size(*_stated_size(data, form, name), name, limits)
     try:
+        if form == "png":
+            return _from_png(data, name)
+        if form == "tiff":
+            return _from_tiff(data, name, limits)
+        if form == "ppm":
+            return _from_pixmap(data, name)
+        image = _header(data, form, name)
+        _check_size(*image.size, name, limits)
         if form == "jpeg":
             return _from_jpeg(data, image, name)
-        if form == "png":
-            return _from_png(data, image, name)
-        if form == "tiff":
-            return _from_tiff(data, image, name)
+        if form == "jpeg2000":
+            return _from_jpeg2000(data, image, name)
+        if form == "psd":
+            return _from_psd(data, image, name)
         exif = _exif(image)
         frames = _frames(image)
         if form == "webp" and frames == 1:
@@ -221,6 +274,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
             name=name,
             form=form,
             dpi=_dpi(image.info.get("dpi"), exif),
+            exif=image.info.get("exif"),
             frames=frames,
         )
     except Image.DecompressionBombError as error:  # which only some readers ask for: see _without_pillows_limit
@@ -241,8 +295,15 @@ def _from_jpeg(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
         levels = _cmyk(inks, icc_profile)
     else:
         levels = _Levels(_by_simplejpeg(data, "GRAY" if image.mode == "L" else "RGB", name), None, icc_profile)
-    turn = _turn(exif.get(_EXIF_ORIENTATION))
-    return _picture(levels, turn, name=name, form="jpeg", dpi=_dpi(image.info.get("dpi"), exif), frames=1)
+    return _picture(
+        levels,
+        _turn(exif.get(_EXIF_ORIENTATION)),
+        name=name,
+        form="jpeg",
+        dpi=_dpi(image.info.get("dpi"), exif),
+        exif=image.info.get("exif"),
+        frames=1,
+    )
 
 
 def _by_simplejpeg(data: bytes, colours: str, name: str) -> npt.NDArray[np.uint8]:
@@ -257,11 +318,12 @@ def _by_simplejpeg(data: bytes, colours: str, name: str) -> npt.NDArray[np.uint8
     return cast("npt.NDArray[np.uint8]", levels[..., 0] if colours == "GRAY" else levels)
 
 
-def _from_png(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
+def _from_png(data: bytes, name: str) -> Picture:
+    chunks = png_chunks.read(data)
+    image = _header(chunks.pixels, "png", name)
     exif = Image.Exif()
-    payload = _check_png(data, name)
     with contextlib.suppress(*_PILLOW_ERRORS):  # damaged EXIF costs the orientation, not the pixels
-        exif.load(payload or b"")
+        exif.load(chunks.exif or b"")
     info = image.info
     sixteen_bits = data[24] == 16
     grey_with_a_transparent_level = image.mode in ("1", "L", "I;16") and "transparency" in info
@@ -270,76 +332,92 @@ def _from_png(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
     if (grey_with_a_transparent_level or frames > 1) and not sixteen_bits:
         levels = _levels(image, name)
     else:
-        levels = _by_opencv(data, name, "png")
+        levels = _by_opencv(chunks.pixels, name, "png")
         if grey_with_a_transparent_level:  # which OpenCV leaves out
             opaque = levels.colour != info["transparency"]
             levels = _Levels(levels.colour, opaque * np.uint16(65535), None)
     return _picture(
-        _Levels(levels.colour, levels.alpha, info.get("icc_profile")),
+        _Levels(levels.colour, levels.alpha, chunks.icc_profile),
         _turn(exif.get(_EXIF_ORIENTATION)),
         name=name,
         form="png",
         dpi=_dpi(info.get("dpi"), exif),
+        exif=chunks.exif,
         frames=frames,
     )
 
 
-def _check_png(data: bytes, name: str) -> bytes | None:
-    """See that every chunk is there and undamaged, which decoders tell late, on stderr, or not at all.
-
-    Returns:
-        What the eXIf chunk holds; Pillow would have to decode the pixels to find one behind them.
-    """
-    exif = None
-    at = 8
-    while at + 12 <= len(data):
-        (size,) = struct.unpack_from(">I", data, at)
-        kind = data[at + 4 : at + 8]
-        end = at + 12 + size
-        if end > len(data):
-            break
-        body = memoryview(data)[at + 4 : end - 4]
-        # Capital first letter: a chunk that the pixels need.
-        if kind[:1].isupper() and zlib.crc32(body) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise _damaged(name, "png", f"the checksum of its {kind.decode('latin-1')} chunk at byte {at} is wrong")
-        if kind == b"IEND":
-            return exif
-        if kind == b"eXIf":
-            exif = bytes(body[4:])
-        at = end
-    raise _damaged(name, "png", f"it ends after {len(data):,} bytes, before its last chunk")
-
-
-def _from_tiff(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
+def _from_tiff(data: bytes, name: str, limits: Limits) -> Picture:
+    page = _page(data, name)
+    image = _header(page.data, "tiff", name)
+    _check_size(*image.size, name, limits)
     tags = cast(Any, image).tag_v2
     for offsets, sizes in _TIFF_OFFSETS_AND_SIZES:
         ends = [at + size for at, size in zip(_whole(tags.get(offsets)), _whole(tags.get(sizes)), strict=False)]
         if ends and max(ends) > len(data):
             raise _damaged(name, "tiff", f"its pixels reach to byte {max(ends):,}, the file to {len(data):,}")
+    has_orientation = _EXIF_ORIENTATION in tags
+    dpi = _tiff_dpi(image)
+    levels = _tiff_levels(page.data, image, name)
+    upright: Upright = _as_it_is  # both decoders turn a TIFF upright themselves
+    icc_profile = levels.icc_profile
+    if page.is_child:  # what it does not say for itself its parent says
+        parent = _header(data, "tiff", name)
+        if not has_orientation:
+            upright = _turn(_exif(parent).get(_EXIF_ORIENTATION))
+        icc_profile = icc_profile or parent.info.get("icc_profile")
+        dpi = dpi or _tiff_dpi(parent)
+    levels = _Levels(levels.colour, levels.alpha, icc_profile)
+    return _picture(levels, upright, name=name, form="tiff", dpi=dpi, exif=data, frames=page.frames)
+
+
+def _page(data: bytes, name: str) -> tiff_pages.Page:
+    try:
+        page = tiff_pages.picture_of(data)
+    except ValueError as error:
+        raise _damaged(name, "tiff", error) from error
+    if page.camera_raw is not None:
+        raise UnreadablePictureError(f"{name} is {camera_raw(page.camera_raw)}")
+    return page
+
+
+def _tiff_levels(data: bytes, image: ImageFile.ImageFile, name: str) -> _Levels:
+    tags = cast(Any, image).tag_v2
     icc_profile = image.info.get("icc_profile")
-    # Pillow says 1 dpi where the file says nothing.
-    dpi = _dpi(image.info.get("dpi"), _exif(image)) if 282 in tags and 283 in tags else None
-    frames = _frames(image)
     bits = set(_whole(tags.get(258)))
+    several = len(_whole(tags.get(258))) > 1
+    packing = tags.get(259, 1)
     plain = tags.get(262) in (1, 2) and tags.get(284, 1) == 1  # not inverted, not YCbCr, not plane by plane
-    if bits == {16} and tags.get(284) == 2 and len(_whole(tags.get(258))) > 1:
+    if bits == {16} and tags.get(284) == 2 and several:
         # OpenCV would mix the planes up, Pillow drop eight bits.
         raise _damaged(name, "tiff", "its 16-bit colours are stored plane by plane, which is not read")
-    # Both decoders turn a TIFF upright themselves.
-    if (bits == {16} and image.mode != "CMYK") or (bits == {8} and plain and image.mode in ("L", "RGB")):
+    if bits == {16} and several and packing in _PACKED_FOR_PILLOW_ALONE:
+        # Pillow would drop eight bits.
+        how = _PACKED_FOR_PILLOW_ALONE[packing]
+        raise _damaged(name, "tiff", f"its 16-bit colours are packed with {how}, which is not read; use deflate")
+    fits_opencv = (bits == {16} and image.mode != "CMYK") or (bits == {8} and plain and image.mode in ("L", "RGB"))
+    if fits_opencv and packing not in _PACKED_FOR_PILLOW_ALONE:
         levels = _by_opencv(data, name, "tiff")
-        colour, alpha = levels.colour, levels.alpha
-        if bits == {16} and tags.get(262) == 0:  # white is zero, which OpenCV leaves as it is
-            colour = 65535 - colour
-        if alpha is not None and _whole(tags.get(338))[:1] == [1]:  # associated: colour times alpha
-            colour = _straight(colour, alpha)
-        if alpha is not None and _whole(tags.get(338))[:1] == [0]:  # a fourth sample of no stated meaning
-            alpha = None
-        levels = _Levels(colour, alpha, icc_profile)
     else:
         with _without_pillows_limit(image):
             levels = _levels(image, name)
-    return _picture(levels, _as_it_is, name=name, form="tiff", dpi=dpi, frames=frames)
+        icc_profile = levels.icc_profile
+        if bits != {16}:
+            return levels
+    colour, alpha = levels.colour, levels.alpha
+    if tags.get(262) == 0 and bits == {16}:  # white is zero, which both leave as it is
+        colour = 65535 - colour
+    if alpha is not None and _whole(tags.get(338))[:1] == [1]:  # associated: colour times alpha
+        colour = _straight(colour, alpha)
+    if alpha is not None and _whole(tags.get(338))[:1] == [0]:  # a fourth sample of no stated meaning
+        alpha = None
+    return _Levels(colour, alpha, icc_profile)
+
+
+def _tiff_dpi(image: ImageFile.ImageFile) -> tuple[float, float] | None:
+    # Pillow says 1 dpi where the file says nothing.
+    tags = cast(Any, image).tag_v2
+    return _dpi(image.info.get("dpi"), _exif(image)) if 282 in tags and 283 in tags else None
 
 
 def _whole(value: Any) -> list[int]:
@@ -352,6 +430,58 @@ def _straight(colour: PixelArray, alpha: PixelArray) -> PixelArray:
     share = alpha.astype(np.float32)[..., None] / 65535
     levels = np.divide(colour, share, out=np.zeros(colour.shape, np.float32), where=share > 0)
     return np.minimum(levels + 0.5, 65535).astype(np.uint16)
+
+
+def _from_jpeg2000(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
+    description = jpeg2000.describe(data)
+    if image.size != (description.width, description.height):
+        raise _damaged(name, "jpeg2000", f"it states two sizes, {image.width}x{image.height} and another")
+    most = set(description.bits)
+    if len(most) == 1 and min(most) > 8 and description.is_plain and len(description.bits) in (1, 3, 4):
+        levels = _by_opencv(data, name, "jpeg2000")
+        full = (1 << min(most)) - 1
+        alpha = None if levels.alpha is None else _stretched(levels.alpha, full)
+        levels = _Levels(_stretched(levels.colour, full), alpha, None)
+    else:
+        levels = _levels(image, name)
+    icc_profile = levels.icc_profile or description.icc_profile
+    levels = _Levels(levels.colour, levels.alpha, icc_profile)
+    dpi = _dpi(image.info.get("dpi"), Image.Exif())
+    return _picture(levels, _as_it_is, name=name, form="jpeg2000", dpi=dpi, exif=None, frames=1)
+
+
+def _from_psd(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
+    description = psd.describe(data, cast(Any, image).resources)
+    levels = _levels(image, name)
+    colour, alpha = levels.colour, levels.alpha
+    if image.mode == "RGBA" and alpha is not None:
+        colour, alpha = (psd.off_white(colour, alpha), alpha) if description.has_transparency else (colour, None)
+    levels = _Levels(colour, alpha, levels.icc_profile)
+    dpi = _dpi(description.dpi, Image.Exif())
+    # Layers are no frames: the merged picture shows all of them.
+    return _picture(levels, _as_it_is, name=name, form="psd", dpi=dpi, exif=description.exif, frames=1)
+
+
+def _from_pixmap(data: bytes, name: str) -> Picture:
+    width, height, most = _pixmap_header(data)
+    colour = _by_opencv(data, name, "ppm").colour
+    if colour.shape[:2] != (height, width):
+        raise _damaged(name, "ppm", f"it states {width}x{height} pixels and has others")
+    # OpenCV leaves levels as they are stored, but for those of up to 8 bits written as text.
+    if most > 255 or (most < 255 and data[1:2] in b"56"):
+        colour = _stretched(colour, most)
+    return _picture(_Levels(colour, None, None), _as_it_is, name=name, form="ppm", dpi=None, exif=None, frames=1)
+
+
+def _pixmap_header(data: bytes) -> tuple[int, int, int]:
+    """Width, height and what white is."""
+    found = _PIXMAP_HEADER.match(data)
+    if found is None or 0 in (int(found[1]), int(found[2])):
+        raise ValueError("its header does not state a size")
+    most = 255 if data[1:2] in b"14" else int(found[3] or 0)
+    if not 1 <= most <= 65535:
+        raise ValueError("its header does not state what white is")
+    return int(found[1]), int(found[2]), most
 
 
 def _from_heif(data: bytes, name: str, limits: Limits) -> Picture:
@@ -373,8 +503,7 @@ def _from_heif(data: bytes, name: str, limits: Limits) -> Picture:
     if samples.dtype == np.uint16:
         # The bits stand at the top of the 16; stretched so that white is 65535.
         bits = int(info.get("bit_depth", 16))
-        most = (1 << bits) - 1
-        samples = (((samples >> (16 - bits)).astype(np.uint32) * 65535 + most // 2) // most).astype(np.uint16)
+        samples = _stretched(cast("PixelArray", samples >> (16 - bits)), (1 << bits) - 1)
     has_alpha = samples.ndim == 3 and samples.shape[2] in (2, 4)
     colour = samples[..., :-1] if has_alpha else samples
     if colour.ndim == 3 and colour.shape[2] == 1:
@@ -385,7 +514,8 @@ def _from_heif(data: bytes, name: str, limits: Limits) -> Picture:
         info.get("icc_profile") or None,
     )
     # libheif has turned it already; the EXIF block still says how it was.
-    return _picture(levels, _as_it_is, name=name, form="heif", dpi=None, frames=len(image))
+    block = info.get("exif")
+    return _picture(levels, _as_it_is, name=name, form="heif", dpi=None, exif=block, frames=len(image))
 
 
 # What the readers share.
@@ -408,8 +538,6 @@ class _Levels:
 
 def _header(data: bytes, form: str, name: str) -> ImageFile.ImageFile:
     module, kind = _PLUGINS[form]
-    if form == "tiff":
-        _check_tiff_directory(data, name)
     try:
         plugin = importlib.import_module(module)
     except ImportError as error:
@@ -442,19 +570,6 @@ def _without_pillows_limit(image: Image.Image) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
-
-
-def _check_tiff_directory(data: bytes, name: str) -> None:
-    """See that the first directory lies in the file; Pillow would warn on stderr."""
-    order = "<" if data[:2] == b"II" else ">"
-    if data[2:4] not in (b"*\0", b"\0*") or len(data) < 8:
-        return  # BigTIFF: left to Pillow
-    (at,) = struct.unpack_from(order + "I", data, 4)
-    ends = at + 2
-    if ends <= len(data):
-        ends += 12 * struct.unpack_from(order + "H", data, at)[0]
-    if ends > len(data):
-        raise _damaged(name, "tiff", f"its directory reaches to byte {ends:,}, the file to {len(data):,}")
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -531,8 +646,24 @@ def _cmyk(image: Image.Image, icc_profile: bytes | None) -> _Levels:
     return _Levels(np.asarray(image.convert("RGB")), None, None)
 
 
+def _stretched(levels: PixelArray, most: int) -> PixelArray:
+    """Levels 0..``most`` over the full range of their type."""
+    full = int(np.iinfo(levels.dtype).max)
+    if most == full:
+        return levels
+    table = (np.minimum(np.arange(full + 1, dtype=np.int64), most) * full + most // 2) // most
+    return cast("PixelArray", table.astype(levels.dtype)[levels])
+
+
 def _picture(
-    levels: _Levels, upright: Upright, *, name: str, form: str, dpi: tuple[float, float] | None, frames: int
+    levels: _Levels,
+    upright: Upright,
+    *,
+    name: str,
+    form: str,
+    dpi: tuple[float, float] | None,
+    exif: bytes | None,
+    frames: int,
 ) -> Picture:
     colour, icc_profile = levels.colour, levels.icc_profile
     space = _space(icc_profile)
@@ -548,6 +679,7 @@ def _picture(
         format=form,
         icc_profile=icc_profile if space == "RGB" else None,
         dpi=dpi,
+        exif=None if exif is None else exif_blocks.kept(exif),
         frames=frames,
     )
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bshm.errors import MemoryExhaustedError, OptionError, ShapeError
+from bshm.io.exif import MOST_JPEG_BYTES, fitting, with_resolution
 from bshm.io.png import encode_png
 from bshm.options import FORMATS, Format
 from bshm.types import PixelArray
@@ -67,6 +68,7 @@ def encode(
     quality: int,
     icc_profile: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    exif: bytes | None = None,
 ) -> bytes:
     """The bytes of a picture file.
 
@@ -80,6 +82,7 @@ def encode(
         quality: 1..100, of JPEG and WebP.
         icc_profile: the colour space of ``pixels``, embedded as it is.
         dpi: (x, y) pixels per inch; JPEG stores whole numbers, PNG whole pixels per metre.
+        exif: as `bshm.io.exif.kept` gives it; JPEG has room for 64 kB, so there the longest values go first.
 
     Returns:
         The file.
@@ -97,13 +100,14 @@ def encode(
     _check(pixels, format, quality, icc_profile, dpi)
     try:
         if format == "png":
-            return encode_png(pixels, icc_profile=icc_profile, dpi=dpi)
+            return encode_png(pixels, icc_profile=icc_profile, dpi=dpi, exif=exif)
         if format == "tiff":
-            from bshm.io.tiff import encode_tiff  # with fractions: 4 ms that few commands need
+            from bshm.io.tiff import encode_tiff  # which few commands need
 
-            return encode_tiff(pixels, icc_profile=icc_profile, dpi=dpi)
+            return encode_tiff(pixels, icc_profile=icc_profile, dpi=dpi, exif=exif)
         image = Image.fromarray(_eight_bits(pixels))
-        return _webp(image, quality, icc_profile, dpi) if format == "webp" else _jpeg(image, quality, icc_profile, dpi)
+        write = _webp if format == "webp" else _jpeg
+        return write(image, quality, icc_profile, dpi, exif)
     except MemoryError as error:
         raise MemoryExhaustedError(
             f"not enough memory to encode {pixels.shape[1]}x{pixels.shape[0]} as {format}. "
@@ -111,19 +115,37 @@ def encode(
         ) from error
 
 
-def _jpeg(image: Image.Image, quality: int, icc_profile: bytes | None, dpi: tuple[float, float] | None) -> bytes:
+def _jpeg(
+    image: Image.Image,
+    quality: int,
+    icc_profile: bytes | None,
+    dpi: tuple[float, float] | None,
+    exif: bytes | None,
+) -> bytes:
     file = BytesIO()
     # Pillow takes (0, 0) for "not stated", and None for the profile of the image, which has none.
     whole_dpi = (0, 0) if dpi is None else (max(1, round(dpi[0])), max(1, round(dpi[1])))
     subsampling = 0 if quality >= _FULL_COLOUR_QUALITY else 2
-    image.save(file, "JPEG", quality=quality, subsampling=subsampling, icc_profile=icc_profile, dpi=whole_dpi)
+    block = fitting(exif, MOST_JPEG_BYTES)
+    image.save(
+        file,
+        "JPEG",
+        quality=quality,
+        subsampling=subsampling,
+        icc_profile=icc_profile,
+        dpi=whole_dpi,
+        exif=b"" if block is None else b"Exif\0\0" + block,
+    )
     return file.getvalue()
 
 
-def _webp(image: Image.Image, quality: int, icc_profile: bytes | None, dpi: tuple[float, float] | None) -> bytes:
-    exif = Image.Exif()
-    if dpi is not None:  # WebP has no field for it but the ones of EXIF
-        exif.update({282: dpi[0], 283: dpi[1], 296: 2})
+def _webp(
+    image: Image.Image,
+    quality: int,
+    icc_profile: bytes | None,
+    dpi: tuple[float, float] | None,
+    exif: bytes | None,
+) -> bytes:
     lossless = quality == 100
     file = BytesIO()
     image.save(
@@ -134,7 +156,7 @@ def _webp(image: Image.Image, quality: int, icc_profile: bytes | None, dpi: tupl
         quality=0 if lossless else quality,  # of a lossless file: effort
         method=_WEBP_LOSSLESS_METHOD if lossless else 4,
         icc_profile=icc_profile,
-        exif=exif.tobytes() if dpi is not None else b"",
+        exif=with_resolution(exif, dpi) or b"",
     )
     return file.getvalue()
 

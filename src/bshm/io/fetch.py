@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from bshm._version import __version__
 from bshm.errors import FetchError, PictureTooLargeError, UnreadablePictureError, UrlRefusedError
-from bshm.io.magic import HEAD_BYTES, KNOWN, beginning, sniff
+from bshm.io.magic import HEAD_BYTES, KNOWN, beginning, refusal, sniff
 from bshm.options import Limits
 
 _CHUNK = 1 << 16
@@ -382,6 +382,9 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
     # The first read is small: a page, an archive or a film is turned away before it is downloaded.
     while chunk := response.read(_CHUNK if data else HEAD_BYTES):
         if not data and sniff(chunk) is None:
+            why = refusal(chunk)
+            if why is not None:
+                raise UnreadablePictureError(f"{name} is {why}")
             break
         data += chunk
         if len(data) > limits.bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 # Enough for every signature below, the brands of an ISO container included.
 HEAD_BYTES = 64
 
-KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
+KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC, JPEG 2000, PSD or PPM"
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -16,11 +18,34 @@ _SIGNATURES = (
     (b"MM\0*", "tiff"),
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),  # without a container
+    (b"8BPS\0\1", "psd"),
+)
+# What people have, what is not read, and what to do about it.
+_OTHERS = (
+    (b"8BPS\0\2", "a PSB picture (Photoshop's large document)", "Save it as TIFF or PNG."),
+    (b"\x76\x2f\x31\x01", "an OpenEXR picture: light, not levels", "Export it as 16-bit PNG or TIFF."),
+    (b"#?RADIANCE", "a Radiance HDR picture: light, not levels", "Export it as 16-bit PNG or TIFF."),
+    (b"\xff\x0a", "a JPEG XL picture", "Convert it with libjxl: djxl IN.jxl OUT.png"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture", "Convert it with libjxl: djxl IN.jxl OUT.png"),
+)
+_CAMERA_RAW = (
+    (b"IIU\0", "RW2"),
+    (b"IIRO", "ORF"),
+    (b"IIRS", "ORF"),
+    (b"MMOR", "ORF"),
+    (b"FUJIFILMCCD-RAW", "RAF"),
+    (b"FOVb", "X3F"),
+    (b"\0MRM", "MRW"),
+    (b"II\x1a\0\0\0HEAPCCDR", "CRW"),
 )
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 # "BM" alone begins many a text; the size of the second header makes it a bitmap.
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
+# So does "P6"; a number or a comment behind it makes it a pixmap.
+_PIXMAP = re.compile(rb"P[1-6](\s|#[^\n\r]*[\n\r])+(\d+[\s#]|#[^\n\r]*$)")
 
 
 def beginning(data: bytes) -> str:
@@ -39,7 +64,8 @@ def sniff(head: bytes) -> str | None:
         head: the first ``HEAD_BYTES`` bytes; fewer where the file is shorter.
 
     Returns:
-        ``jpeg``, ``png``, ``webp``, ``tiff``, ``bmp``, ``gif``, ``avif``, ``heif`` or None.
+        ``jpeg``, ``png``, ``webp``, ``tiff``, ``bmp``, ``gif``, ``avif``, ``heif``, ``jpeg2000``, ``psd``, ``ppm`` or
+        None.
 
     Example:
         >>> sniff(b"GIF89a and so on")
@@ -62,4 +88,33 @@ def sniff(head: bytes) -> str | None:
             return "avif"
         if brands & _HEIC_BRANDS:
             return "heif"
+    if _PIXMAP.match(head):
+        return "ppm"
     return None
+
+
+def refusal(head: bytes) -> str | None:
+    """What a file is that ``sniff`` does not know but people have, and what to do with it.
+
+    >>> print(refusal(b"8BPS\\0\\2"))
+    a PSB picture (Photoshop's large document), which is not read. Save it as TIFF or PNG.
+    """
+    for signature, what, remedy in _OTHERS:
+        if head.startswith(signature):
+            return f"{what}, which is not read. {remedy}"
+    for signature, kind in (*_CAMERA_RAW, (head[:4] + b"ftypcrx ", "CR3")):
+        if head.startswith(signature):
+            return camera_raw(kind)
+    return None
+
+
+def camera_raw(kind: str) -> str:
+    """What ``refusal`` says of a camera's own format.
+
+    >>> print(camera_raw("NEF"))
+    a camera raw file (NEF): what the sensor saw, not yet a picture. Develop it ... and give the TIFF or JPEG.
+    """
+    return (
+        f"a camera raw file ({kind}): what the sensor saw, not yet a picture. "
+        "Develop it with the program of the camera's maker, darktable or RawTherapee, and give the TIFF or JPEG."
+    )

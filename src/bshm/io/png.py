@@ -25,7 +25,11 @@ _METRES_PER_INCH = 0.0254
 
 
 def encode_png(
-    pixels: PixelArray, *, icc_profile: bytes | None = None, dpi: tuple[float, float] | None = None
+    pixels: PixelArray,
+    *,
+    icc_profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    exif: bytes | None = None,
 ) -> bytes:
     """A PNG file with exactly these pixels.
 
@@ -34,6 +38,7 @@ def encode_png(
             one pixel.  Not checked here: `bshm.io.encode.encode` does.
         icc_profile: embedded as iCCP.
         dpi: (x, y) pixels per inch; PNG stores whole pixels per metre, so 72 comes back as 72.009.
+        exif: a block without ``Exif\\0\\0`` before it, embedded as eXIf.
 
     Returns:
         The file.
@@ -55,6 +60,8 @@ def encode_png(
     if dpi is not None:
         per_metre = (max(1, round(d / _METRES_PER_INCH)) for d in dpi)
         chunks.append(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
+    if exif is not None:
+        chunks.append(_chunk(b"eXIf", exif))
 
     compressor = isal_zlib.compressobj(_LEVEL)
     bytes_per_pixel = channels * pixels.itemsize

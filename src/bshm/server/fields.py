@@ -60,6 +60,10 @@ class PictureFields(BaseModel):
         description="Move the people: center, or one or two of 0% to 100% from the left and the top.",
         examples=["center", "50% 100%"],
     )
+    strip_metadata: bool = Field(
+        OutputOptions.strip_metadata,
+        description="Leave out the EXIF that is kept by default: camera, date, author, place (GPS).",
+    )
     image_url: str | None = Field(
         None, max_length=4096, description="Where the picture is, in place of image; off unless --allow-urls."
     )
@@ -100,6 +104,7 @@ def recipe_of(fields: PictureFields, *, has_scenery: bool, default_model: str) -
         margins=read("crop_margin", parse_margins, fields.crop_margin) if fields.crop_margin else NO_MARGINS,
         scale=None if fields.scale is None else read("scale", parse_scale, fields.scale),
         position=None if fields.position is None else read("position", parse_position, fields.position),
+        strip_metadata=fields.strip_metadata,
     )
     return recipe, scenery_url
 

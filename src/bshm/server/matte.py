@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from bshm.io.magic import KNOWN
 from bshm.rendering import MEDIA_TYPES, suffix_of
 from bshm.server import intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of
 from bshm.server.service import Order, Outcome, Service
 
-_PICTURE = {"description": "The picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC."}
+_PICTURE = {"description": f"The picture: {KNOWN}."}
 _BEHIND = {"description": "A picture to lay the people over."}
 
 

@@ -184,6 +184,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
         margins=read("crop_margin", parse_margins, fields.crop_margin),
         scale=scale,
         position=None if fields.position is None else read("position", parse_position, fields.position),
+        strip_metadata=True,  # clients of remove.bg have no word to ask for it
     )
     if not recipe.crop:
         recipe = replace(recipe, margins=NO_MARGINS)

@@ -43,7 +43,7 @@ def open_either(card: Card, device: str, *rest: Any, **options: Any) -> Predicto
     """In place of ``Predictor.open``."""
     predictor = fake_network.open_fake(card, device, *rest, **options)
     if card.name == LITE.name:
-        predictor = Predictor(card, predictor.choice, {"mask": RedAndGreenArePeople()})
+        predictor = replace(predictor, sessions={"mask": RedAndGreenArePeople()})
     return predictor
 
 

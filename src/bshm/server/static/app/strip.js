@@ -93,6 +93,7 @@ export class Strip extends EventTarget {
   }
 
   #show(item, canvas) {
+    item.element.dataset.drawn = item.drawn;
     item.open.querySelector("canvas, .icon-large")?.remove();
     item.open.prepend(canvas ?? icon("i-image", "icon-large"));
   }

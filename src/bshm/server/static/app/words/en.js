@@ -62,7 +62,7 @@ export const EN = {
   "failed.status": "Your picture is fine. Try again in a moment; if it goes on, tell whoever runs the server (status {status}).",
   "failed.offline": "The server cannot be reached",
   "failed.offline.detail": "Check the connection, then try again. Nothing is lost.",
-  "failed.answer": "The answer is no picture",
+  "failed.answer": "The answer is not a picture",
   "failed.answer.detail": "Perhaps a login or another page stands between you and the server. Reload the page, then try again.",
   "failed.key": "An API key is needed",
   "failed.key.detail": "This server answers only to those who have a key.",

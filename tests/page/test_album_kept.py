@@ -100,10 +100,12 @@ def test_a_reload_keeps_pictures_results_and_all_that_was_done_to_them(studio: S
 
 
 def test_what_was_on_its_way_is_sent_again_after_a_reload(failing_studio: Studio) -> None:
-    failing_studio.add(*[(f"slow-{n}.png", portrait()) for n in range(3)])
-    failing_studio.reload()
-    expect(failing_studio.thumbs).to_have_count(3)
-    expect(failing_studio.get("#say")).to_have_text("All 3 pictures are done.")
+    failing_studio.add(("always-busy-kept.png", portrait()))
+    expect(failing_studio.get("#working-text")).to_contain_text("busy")
+    with failing_studio.page.expect_request("**/matte"):
+        failing_studio.reload()
+    expect(failing_studio.thumbs).to_have_count(1)
+    expect(failing_studio.get("#working-text")).to_contain_text("busy")
 
 
 def test_a_removed_picture_stays_away_and_remove_all_leaves_nothing(studio: Studio) -> None:

@@ -227,6 +227,7 @@ function showProblem() {
   $("#failed-retry").hidden = !problemOnOpening && !problem.mayPass;
   const said = problemOnOpening ? "" : [problem.title, problem.detail].filter(Boolean).join(": ");
   $("#failed-more").hidden = !said;
+  if ($("#failed-said").textContent !== said) $("#failed-more").open = false;
   $("#failed-said").textContent = said;
 }
 

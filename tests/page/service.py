@@ -1,23 +1,56 @@
-"""The real service over the fake network, on a free port: python tests/page/service.py FOLDER
+"""The real service over fake networks, on a free port: python tests/page/service.py FOLDER
 
-Its own line on stderr, once it listens, tells the address.  FOLDER takes its cache, jobs and keys.
+Red is a person; to `bshm-lite` green is one, too.  Its own line on stderr, once it listens, tells the address.  FOLDER
+takes its cache, jobs and keys.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import fake_network
+import numpy as np
 
+from bshm.model.predictor import Predictor
 from bshm.server.run import run
 from bshm.server.settings import Settings
+from bshm.weights import catalogue
+from bshm.weights.card import Card
+
+LITE = replace(fake_network.CARD, name="bshm-lite")
+
+
+class RedAndGreenArePeople:
+    """A session whose mask is 1 where red or green outweighs blue."""
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        image = feeds["image"]
+        return {"mask": (image[:, :2].max(axis=1, keepdims=True) > image[:, 2:] + 0.2).astype(np.float32)}
+
+
+def find(name: str) -> Card:
+    """In place of ``catalogue.find``: two models."""
+    return LITE if name == LITE.name else fake_network.find_fake(name)
+
+
+def open_either(card: Card, device: str, *rest: Any, **options: Any) -> Predictor:
+    """In place of ``Predictor.open``."""
+    predictor = fake_network.open_fake(card, device, *rest, **options)
+    if card.name == LITE.name:
+        predictor = replace(predictor, sessions={"mask": RedAndGreenArePeople()})
+    return predictor
 
 
 def main(folder: Path) -> None:
     fake_network.install(setattr)
+    setattr(catalogue, "find", find)  # noqa: B010 (mypy allows no assignment to a function)
+    setattr(Predictor, "open", staticmethod(open_either))  # noqa: B010
     run(
         Settings(
             port=0, cache_dir=folder / "cache", results=str(folder / "jobs"), keys_file=folder / "keys.json", jobs=False

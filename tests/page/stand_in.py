@@ -8,6 +8,8 @@ serves the page with its strict policy.  What ``POST /matte`` answers follows fr
     always-busy-…  503 each time
     locked-…    401 unless the key is "open sesame"
     broken-…    500 without a word
+    large-…     413 with the service's own words
+    nginx-large-…  413 with a page of a proxy
     proxy-…     200 with a page in place of a picture
     slow-…      the cut-out after a second
     others      the cut-out, or a problem where the picture cannot be read
@@ -74,6 +76,11 @@ class Handler(SimpleHTTPRequestHandler):
             self._problem(503, "The server is busy", "All places are taken.", {"Retry-After": "1"})
         elif name.startswith("locked-") and self.headers.get("X-Api-Key") != KEY:
             self._problem(401, "An API key is needed", "Send it in X-Api-Key.")
+        elif name.startswith("large-"):
+            detail = "a request may have 33,554,432 bytes here; this one has more."
+            self._problem(413, "The picture is too large", detail, code="urn:bshm:problem:picture-too-large")
+        elif name.startswith("nginx-large-"):
+            self._answer(413, b"<h1>413 Request Entity Too Large</h1>", {"Content-Type": "text/html"})
         elif name.startswith("broken-"):
             self._answer(500, b"", {})
         elif name.startswith("proxy-"):
@@ -106,8 +113,10 @@ class Handler(SimpleHTTPRequestHandler):
         )
         return part.get_filename() or "", part.get_payload(decode=True)
 
-    def _problem(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    def _problem(
+        self, status: int, title: str, detail: str, headers: dict[str, str] | None = None, code: str = "about:blank"
+    ) -> None:
+        body = json.dumps({"type": code, "title": title, "status": status, "detail": detail}).encode()
         self._answer(status, body, {"Content-Type": "application/problem+json", **(headers or {})})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:

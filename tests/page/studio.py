@@ -13,20 +13,33 @@ SIZE = (200, 160)
 # In pixels of the picture: the person of `portrait` is this box.
 PERSON = (60, 40, 140, 160)
 RED = (240, 20, 20)
+GREEN = (20, 240, 20)
 GREY = (60, 60, 60)
 
 
-def portrait(*, person: bool = True, soft: float = 0, form: str = "PNG", **options: Any) -> bytes:
+def portrait(
+    *,
+    person: bool = True,
+    colour: tuple[int, int, int] = RED,
+    size: tuple[int, int] = SIZE,
+    box: tuple[int, int, int, int] = PERSON,
+    soft: float = 0,
+    form: str = "PNG",
+    **options: Any,
+) -> bytes:
     """A picture whose red box the fake network takes for a person, which the lower edge cuts.
 
     Args:
         person: whether there is one.
+        colour: of the person; green is a person to `bshm-lite` alone.
+        size: (width, height).
+        box: of the person: left, top, right, bottom.
         soft: blur of the edges in pixels; soft edges have levels of alpha between.
         form, options: as Pillow takes them.
     """
-    image = Image.new("RGB", SIZE, GREY)
+    image = Image.new("RGB", size, GREY)
     if person:
-        image.paste(RED, PERSON)
+        image.paste(colour, box)
     if soft:
         image = image.filter(ImageFilter.GaussianBlur(soft))
     out = io.BytesIO()
@@ -117,6 +130,15 @@ class Studio:
             self.get(selector).click()
         name = waiting.value.suggested_filename
         return name, waiting.value.path().read_bytes()
+
+    def open(self, place: int) -> None:
+        """Press a picture of the strip."""
+        self.thumbs.nth(place).locator("button").first.click()
+
+    def reload(self) -> None:
+        """Once all is kept: load the page again."""
+        expect(self.get("body")).to_have_attribute("data-kept", "all")
+        self.page.reload()
 
     def plain(self) -> None:
         """The result alone, without the divider."""

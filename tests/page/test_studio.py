@@ -286,7 +286,7 @@ def test_the_crop_frame_is_drawn_by_its_corners_by_pointer_and_by_keys(studio: S
 def test_an_untouched_png_is_the_servers_file_byte_for_byte(studio: Studio) -> None:
     with studio.page.expect_response("**/matte") as answer:
         studio.add_and_wait("my photo.jpeg", portrait(form="JPEG", quality=95))
-    expect(studio.get("#save-text")).to_have_text("The server's own file, byte for byte.")
+    expect(studio.get("#save-text")).to_have_text("Exactly as the server made it.")
     name, data = studio.download()
     assert name == "my photo-cutout.png"
     assert data == answer.value.body()

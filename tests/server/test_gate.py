@@ -52,6 +52,7 @@ def test_with_a_key_every_request_needs_one(client: TestClient) -> None:
     assert client.post("/matte", headers={"Authorization": f"Bearer {secret}"}, **sent).status_code == 200
     assert client.get("/metrics").status_code == 401
     assert client.get("/jobs/x").status_code == 401
+    assert client.get("/models").status_code == 401
     for open_route in ("/healthz", "/readyz", "/openapi.json", "/docs", "/"):
         assert client.get(open_route, headers={"Host": "any.example"}).status_code == 200
 

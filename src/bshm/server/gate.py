@@ -141,7 +141,9 @@ class Gate:
         is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in passage.headers
         if path in _OPEN_ROUTES or path == "/" or path.startswith(_OPEN_FOLDERS) or is_preflight:
             return
-        if scope["method"] in ("GET", "HEAD") and not path.startswith(("/jobs", "/v1.0", "/metrics", "/matte")):
+        if scope["method"] in ("GET", "HEAD") and not path.startswith(
+            ("/jobs", "/v1.0", "/metrics", "/matte", "/models")
+        ):
             return  # files of the page
         secret = passage.headers.get("x-api-key")
         word, _, token = passage.headers.get("authorization", "").partition(" ")

@@ -2,6 +2,7 @@
 
 import { cutOut, Problem } from "./server.js";
 import { plainLook } from "./look.js";
+import { keyOf } from "./shelf.js";
 
 // Two: one travels while the other is computed.  The server bounds its own work; more would only wait there.
 const AT_ONCE = 2;
@@ -14,19 +15,30 @@ const AT_ONCE = 2;
 class Entry {
   static #count = 0;
 
-  constructor(file) {
+  /** @param {File} file @param {string} model its name; empty for the server's own choice */
+  constructor(file, model) {
     Entry.#count += 1;
-    this.id = Entry.#count;
+    this.key = keyOf(Entry.#count);
     this.file = file;
     this.name = file.name || "picture.png";
+    this.model = model;
     this.state = "waiting";
     this.upload = 0;
     this.waitSeconds = 0;
     this.problem = null;
     this.result = null;
+    /** Models that found nobody in it. */
+    this.nobody = [];
     this.look = plainLook();
     this.strokes = [];
     this.abort = new AbortController();
+  }
+
+  /** @param {object} record as `load` of shelf.js gives it */
+  static from(record) {
+    const { key, name, model, state, problem, result, look, strokes } = record;
+    const entry = new Entry(record.file, model);
+    return Object.assign(entry, { key, name, state, result, look, strokes, problem: problem && new Problem(problem) });
   }
 }
 
@@ -39,8 +51,16 @@ export class Album extends EventTarget {
   #running = 0;
   #held = false;
 
-  add(files) {
-    const entries = files.map((file) => new Entry(file));
+  add(files, model = "") {
+    return this.#take(files.map((file) => new Entry(file, model)));
+  }
+
+  /** Takes back what the shelf kept; what was on its way goes again. */
+  restore(records) {
+    return this.#take(records.map((record) => Entry.from(record)));
+  }
+
+  #take(entries) {
     this.entries.push(...entries);
     this.#tell("added", entries);
     this.#pump();
@@ -54,8 +74,30 @@ export class Album extends EventTarget {
     this.#pump();
   }
 
+  clear() {
+    const { entries } = this;
+    this.entries = [];
+    for (const entry of entries) {
+      entry.abort.abort();
+      this.#tell("removed", entry);
+    }
+  }
+
   retry(entry) {
-    if (entry.state !== "failed") return;
+    if (entry.state === "failed") this.#anew(entry);
+  }
+
+  /** Cuts out once more, with another model; strokes and look stay. */
+  again(entry, model) {
+    entry.abort.abort();
+    entry.abort = new AbortController();
+    if (entry.result?.empty) entry.nobody.push(entry.result.model);
+    entry.model = model;
+    entry.result = null;
+    this.#anew(entry);
+  }
+
+  #anew(entry) {
     entry.state = "waiting";
     entry.problem = null;
     entry.upload = 0;
@@ -103,12 +145,14 @@ export class Album extends EventTarget {
   }
 
   async #run(entry) {
+    const { signal } = entry.abort;
     this.#running += 1;
     entry.state = "sending";
     this.#tell("change", entry);
     try {
       entry.result = await cutOut(entry.file, {
-        signal: entry.abort.signal,
+        model: entry.model,
+        signal,
         onUpload: (share) => {
           entry.upload = share;
           this.#tell("change", entry);
@@ -131,7 +175,7 @@ export class Album extends EventTarget {
       }
     } finally {
       this.#running -= 1;
-      if (!entry.abort.signal.aborted) this.#tell("change", entry);
+      if (!signal.aborted) this.#tell("change", entry);
       this.#pump();
     }
   }

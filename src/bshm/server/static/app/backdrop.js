@@ -1,10 +1,25 @@
 // What stands behind the people.
 
+import { keyOf } from "./shelf.js";
+
 // A blur is computed small, with this standard deviation in pixels, and drawn large: smooth, and quick at any size.
 const SMALL_SIGMA_PX = 4;
 const SIDE_LIMIT_PX = 1024;
 // How much of the plain blur is mixed in where nearly all around is people.
 const LITTLE = 0.002;
+
+let pictures = 0;
+
+/**
+ * A picture to stand behind the people.
+ *
+ * @param {Blob} file @param {string} name @param {string} id of one that was kept
+ * @throws where this browser cannot show it
+ */
+export async function pictureOf(file, name, id) {
+  pictures += 1;
+  return { bitmap: await createImageBitmap(file), name, file, id: id ?? keyOf(pictures) };
+}
 
 /**
  * Paints the background over the frame, in pixels of the picture.

@@ -4,6 +4,8 @@ import { framesWhole, ratioOf } from "./look.js";
 
 // Fainter pixels do not count as the subject: single stray levels would pull the frame to the picture's edge.
 const VISIBLE = 26;
+// Left above a head, as a share of what is framed.
+const HEADROOM = 0.06;
 
 /**
  * The box around what is visible.
@@ -24,6 +26,39 @@ export function subjectBox({ width, height, data }) {
     }
   }
   return right < 0 ? null : { x: left, y: top, width: right - left + 1, height: bottom - top + 1 };
+}
+
+// How much of the subject's height is its upper part: the head of somebody who stands, head and chest of a portrait.
+const UPPER = 0.25;
+
+/**
+ * The middle of the upper part of what is visible: where the head is.
+ *
+ * @param {{width: number, height: number, data: Uint8ClampedArray}} image RGBA
+ * @returns {{x: number, top: number} | null} top: where the subject begins; null when nothing is visible
+ */
+export function headOf(image) {
+  const subject = subjectBox(image);
+  if (!subject) return null;
+  const rows = subject.y + Math.max(1, Math.round(UPPER * subject.height));
+  const upper = subjectBox({ width: image.width, height: rows, data: image.data });
+  return { x: upper.x + upper.width / 2, top: subject.y };
+}
+
+/**
+ * The largest square within a frame that shows the head.
+ *
+ * @param {{x: number, y: number, width: number, height: number}} frame
+ * @param {{x: number, top: number} | null} head null: unknown; of a tall picture then rather the top is shown
+ */
+export function headSquare(frame, head) {
+  const side = Math.min(frame.width, frame.height);
+  const { x, top } = head ?? { x: frame.x + frame.width / 2, top: frame.y + HEADROOM * frame.height };
+  return {
+    x: clamp(x - side / 2, frame.x, frame.x + frame.width - side),
+    y: clamp(top - HEADROOM * side, frame.y, frame.y + frame.height - side),
+    side,
+  };
 }
 
 /**
@@ -53,7 +88,7 @@ function inside(whole, ratio, subject) {
   const middle = subject ?? whole;
   const x = clamp(middle.x + middle.width / 2 - width / 2, 0, whole.width - width);
   // Rather the head than the middle: a tall subject is framed from its top.
-  const y = clamp(Math.min(middle.y + middle.height / 2 - height / 2, middle.y - 0.06 * height), 0, whole.height - height);
+  const y = clamp(Math.min(middle.y + middle.height / 2 - height / 2, middle.y - HEADROOM * height), 0, whole.height - height);
   return { x, y, width, height };
 }
 

@@ -9,7 +9,7 @@ export function plainLook() {
       from: "#f3e7dc",
       to: "#c9d6df",
       angle: 160,
-      picture: null, // {bitmap: ImageBitmap, name: string}
+      picture: null, // {bitmap: ImageBitmap, name, file: Blob, id}
       blur: 2, // strength: standard deviation in percent of the longer side
     },
     crop: {

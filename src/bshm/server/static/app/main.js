@@ -1,21 +1,28 @@
 // Ties the parts together: which picture is open, and what each part is told when something changes.
 
 import { Album } from "./album.js";
+import { pictureOf } from "./backdrop.js";
+import { startClearDialog } from "./clear-dialog.js";
 import { Compare } from "./compare.js";
 import { Cropper } from "./cropper.js";
+import { startHero } from "./hero.js";
 import { startIntake } from "./intake.js";
 import { startKeyDialog } from "./key-dialog.js";
 import { copyOf } from "./look.js";
+import { Models } from "./models.js";
+import { startMore } from "./more.js";
 import { BackgroundPane } from "./pane-background.js";
 import { CropPane } from "./pane-crop.js";
 import { TouchPane } from "./pane-touch.js";
 import { say, tell } from "./say.js";
 import { Saver } from "./saver.js";
+import { listModels } from "./server.js";
+import { Shelf } from "./shelf.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
-import { currentLanguage, onLanguage, preferredLanguage, problemWords, setLanguage, t } from "./words.js";
+import { currentLanguage, onLanguage, preferredLanguage, reasonOf, setLanguage, t } from "./words.js";
 import { Work } from "./work.js";
 
 const MODES = { "tab-background": "look", "tab-touch": "paint", "tab-crop": "crop" };
@@ -40,7 +47,15 @@ const strip = new Strip(album, {
   nav: $(".strip"),
 });
 const saver = new Saver($(".save"), album, () => work, () => current);
-const keys = startKeyDialog($("#key-dialog"), { given: () => album.resume(), refused: () => album.giveUp() });
+const shelf = new Shelf();
+const models = new Models($("#model-field"), listModels);
+const keys = startKeyDialog($("#key-dialog"), {
+  given() {
+    album.resume();
+    models.ask();
+  },
+  refused: () => album.giveUp(),
+});
 
 let current = null;
 let work = null;
@@ -50,15 +65,44 @@ const noted = new Set();
 // ---- pictures in ----
 
 function take(files) {
-  const entries = album.add(files);
+  const entries = album.add(files, models.chosen);
+  for (const entry of entries) shelf.keep(entry);
   // With the start page goes the button that was pressed; focus would fall back to the top of the page.
   const leaves = $("#hero").contains(document.activeElement);
-  document.body.dataset.page = "studio";
+  showStudio();
   if (leaves) strip.focus(entries[0]);
   // Words about one picture come from its state; a count is news only for several.
   if (entries.length > 1) say(t("say.added", { count: entries.length }));
   if (!current || current.state === "failed" || entries.length === 1) open(entries[0]);
+}
+
+function showStudio() {
+  document.body.dataset.page = album.entries.length ? "studio" : "empty";
   $("#use-all").hidden = album.entries.length < 2;
+  $("#clear").hidden = !album.entries.length;
+}
+
+/** The album as it was before a reload. */
+async function takeBack() {
+  const records = await shelf.load();
+  await Promise.all(records.map(({ look }) => takeBackPicture(look.background)));
+  delete document.documentElement.dataset.returning;
+  if (!records.length) return;
+  const entries = album.restore(records);
+  for (const entry of entries) announced.set(entry, entry.state);
+  showStudio();
+  if (!current) open(entries.find(({ key }) => key === shelf.opened) ?? entries[0]);
+}
+
+async function takeBackPicture(background) {
+  const { picture } = background;
+  if (!picture) return;
+  try {
+    background.picture = await pictureOf(picture.file, picture.name, picture.id);
+  } catch {
+    // It was not kept, or this browser no longer shows it.
+    Object.assign(background, { kind: background.kind === "picture" ? "none" : background.kind, picture: null });
+  }
 }
 
 async function takeSample() {
@@ -77,6 +121,7 @@ $("#sample").addEventListener("click", takeSample);
 /** Shows an entry: its cut-out when that is here, otherwise how far it is. */
 async function open(entry) {
   current = entry;
+  shelf.opened = entry?.key ?? "";
   work?.close();
   work = null;
   problemOnOpening = null;
@@ -117,6 +162,7 @@ let thumbTimer = 0;
 
 function pixelsChanged() {
   if (!work) return;
+  shelf.keep(work.entry);
   stage.redraw();
   compare.place();
   saver.show();
@@ -135,6 +181,7 @@ function showState() {
   $("#working").hidden = failed || Boolean(work) || !current;
   if (failed) showProblem();
   else if (!work && current) showWorking();
+  if (current) models.show(current.model);
   showNote();
   compare.place();
   cropper.place();
@@ -169,31 +216,19 @@ function showPreview() {
   picture.src = URL.createObjectURL(current.file);
 }
 
-function wordsFor(entry) {
-  const { kind, title, detail, status, code } = entry.problem;
-  if (kind === "server") {
-    const [ownTitle, ownDetail] = problemWords(code);
-    return {
-      title: ownTitle || title || t("failed.server"),
-      detail: ownDetail || sentence(detail) || t("failed.status", { status }),
-    };
-  }
-  return { title: t(`failed.${kind}`), detail: t(`failed.${kind}.detail`) };
-}
-
-/** The server's words go on after a name; here they stand alone. */
-function sentence(words) {
-  return words.slice(0, 1).toUpperCase() + words.slice(1);
-}
-
 function showProblem() {
-  const words = problemOnOpening
-    ? { title: t("failed.open"), detail: t("failed.open.detail") }
-    : wordsFor(current);
-  $("#failed-title").textContent = words.title;
-  $("#failed-detail").textContent = words.detail;
+  const { problem } = current;
+  const { title, advice } = problemOnOpening
+    ? { title: t("failed.open"), advice: t("failed.open.detail") }
+    : reasonOf(problem);
+  $("#failed-title").textContent = title;
+  $("#failed-detail").textContent = advice;
   $("#failed-name").textContent = current.name;
-  $("#failed-retry").hidden = !problemOnOpening && !current.problem.mayPass;
+  $("#failed-retry").hidden = !problemOnOpening && !problem.mayPass;
+  const said = problemOnOpening ? "" : [problem.title, problem.detail].filter(Boolean).join(": ");
+  $("#failed-more").hidden = !said;
+  if ($("#failed-said").textContent !== said) $("#failed-more").open = false;
+  $("#failed-said").textContent = said;
 }
 
 function showNote() {
@@ -201,12 +236,33 @@ function showNote() {
   const blind = Boolean(work) && !work.original;
   const note = $("#note");
   note.hidden = !(empty || blind) || noted.has(current);
+  const other = empty ? models.other(current.result.model) : "";
+  $("#note-other").hidden = !other || current.nobody.includes(other);
+  $("#note-other").dataset.model = other;
+  $("#note-other").textContent = t("stage.empty.other", { name: other });
   if (empty || blind) {
+    note.dataset.about = empty ? "nobody" : "preview";
     $("#note-title").textContent = empty ? t("stage.empty.title") : current.name;
     $("#note-text").textContent = t(empty ? "stage.empty.text" : "stage.nopreview");
   }
   stage.keepFree(note.hidden ? 0 : note.offsetTop + note.offsetHeight);
 }
+
+/** Cuts the open picture out with another model. */
+function tryModel(name) {
+  noted.delete(current);
+  album.again(current, name);
+  tell(t("model.again", { name }));
+}
+
+$("#note-other").addEventListener("click", ({ currentTarget }) => {
+  strip.focus(current);
+  tryModel(currentTarget.dataset.model);
+});
+
+models.addEventListener("choose", ({ detail: name }) => {
+  if (current && (current.model || models.standard) !== name) tryModel(name);
+});
 
 $("#note-close").addEventListener("click", () => {
   noted.add(current);
@@ -229,11 +285,17 @@ strip.addEventListener("remove", ({ detail }) => album.remove(detail));
 
 album.addEventListener("change", ({ detail: entry }) => {
   announce(entry);
+  if (WRITTEN.has(entry.state) && written.get(entry) !== entry.state) shelf.keep(entry);
+  written.set(entry, entry.state);
   if (entry !== current) return;
-  if (entry.state === "done" && !work) open(entry);
+  // Also where another model begins with it anew.
+  if ((entry.state === "done") !== Boolean(work)) open(entry);
   else showState();
 });
 
+// What is on its way is kept as waiting: it is sent again after a reload.
+const WRITTEN = new Set(["waiting", "done", "failed"]);
+const written = new WeakMap();
 const announced = new Map();
 
 /** Says each change of state once; with many pictures only failures and the end. */
@@ -243,7 +305,7 @@ function announce(entry) {
   const total = album.entries.length;
   const failed = album.count("failed");
   const { name } = entry;
-  if (entry.state === "failed") say(t("say.failed", { name, reason: wordsFor(entry).title }));
+  if (entry.state === "failed") say(t("say.failed", { name, reason: reasonOf(entry.problem).title }));
   else if (entry.state === "busy") say(t("say.busy", { seconds: entry.waitSeconds }));
   else if (entry.state === "done" && total === 1) say(t(entry.result.empty ? "say.empty" : "say.done", { name }));
   const done = album.count("done");
@@ -251,15 +313,30 @@ function announce(entry) {
 }
 
 album.addEventListener("removed", ({ detail: entry }) => {
-  $("#use-all").hidden = album.entries.length < 2;
+  shelf.remove(entry);
+  showStudio();
   if (entry !== current) return;
   const next = album.entries[0] ?? null;
   open(next);
   if (next) strip.focus(next);
-  else {
-    document.body.dataset.page = "empty";
-    $("#choose").focus();
-  }
+  else $("#choose").focus();
+});
+
+startClearDialog($("#clear"), $("#clear-dialog"), shelf, () => {
+  album.clear();
+  shelf.clear();
+  tell(t("clear.done"));
+});
+
+let told = false;
+
+shelf.addEventListener("change", () => {
+  const { state } = shelf;
+  // For whoever looks from outside.
+  document.body.dataset.kept = state;
+  $("#kept").textContent = t(state === "off" ? "kept.off.fact" : "kept.fact");
+  if (state === "some" && !told) tell(t("kept.full"));
+  told ||= state === "some";
 });
 
 album.addEventListener("key", () => keys.ask());
@@ -294,6 +371,7 @@ $("#use-all").addEventListener("click", () => {
     // A frame drawn by hand fits its own picture only.
     if (look.crop.mode === "custom") look.crop = copyOf(entry.look).crop;
     entry.look = look;
+    shelf.keep(entry);
   }
   tell(t("look.all.done", { count: album.entries.length }));
   saver.show();
@@ -303,13 +381,18 @@ $("#use-all").addEventListener("click", () => {
 
 setLanguage(preferredLanguage());
 startTheme($("#theme"), () => stage.themeChanged());
+startHero($(".hero-show"), $("#hero-split"));
+startMore($("#panes"), $(".panel"));
 $("#language").addEventListener("click", () =>
   setLanguage(currentLanguage() === "en" ? "zh" : "en", { remember: true }),
 );
 onLanguage(() => {
   showZoom();
   showState();
+  $("#kept").textContent = t(shelf.state === "off" ? "kept.off.fact" : "kept.fact");
 });
+models.ask().then(() => showState());
+takeBack();
 
 addEventListener("beforeunload", (event) => {
   // Strokes are work that a slip of the hand should not lose.

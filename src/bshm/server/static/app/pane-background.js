@@ -1,5 +1,6 @@
 // The Background pane: what the people stand before.
 
+import { pictureOf } from "./backdrop.js";
 import { tell } from "./say.js";
 import { onLanguage, t } from "./words.js";
 
@@ -112,7 +113,7 @@ export class BackgroundPane {
     this.input.value = "";
     if (!file) return;
     try {
-      this.#set({ kind: "picture", picture: { bitmap: await createImageBitmap(file), name: file.name } });
+      this.#set({ kind: "picture", picture: await pictureOf(file, file.name) });
     } catch {
       tell(t("background.bad", { name: file.name }));
     }

@@ -64,7 +64,8 @@ export class Saver {
     try {
       this.#download(await fileOf(entry, this.format, this.opened()));
     } catch (error) {
-      tell(t("save.failed", { reason: error.message }));
+      console.warn(error);
+      tell(t("save.failed"));
     } finally {
       this.#making = false;
       this.show();
@@ -84,7 +85,8 @@ export class Saver {
       }
       this.#download({ name: "cutouts.zip", blob: await zip(files) });
     } catch (error) {
-      tell(t("save.failed", { reason: error.message }));
+      console.warn(error);
+      tell(t("save.failed"));
     } finally {
       this.#packing = null;
       this.show();

@@ -50,15 +50,16 @@ function sessionStorageGet(name) {
  *
  * @param {File} file
  * @param {object} hooks
+ * @param {string} hooks.model the model's name; empty for the server's own choice
  * @param {AbortSignal} hooks.signal ends it
  * @param {(share: number) => void} hooks.onUpload 0..1
  * @param {(seconds: number) => void} hooks.onWait called each second while waiting, and with 0 after it
  * @returns {Promise<{blob: Blob, empty: boolean, model: string, device: string, milliseconds: number | null}>}
  * @throws {Problem}
  */
-export async function cutOut(file, { signal, onUpload, onWait }) {
+export async function cutOut(file, { model, signal, onUpload, onWait }) {
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await post(file, signal, onUpload);
+    const answer = await post(file, model, signal, onUpload);
     if (answer.status === 200) return result(answer);
     if (answer.status === 401) throw await problem(answer, "key");
     if (!BUSY.has(answer.status) || attempt >= TRIES_WHEN_BUSY) throw await problem(answer, "server");
@@ -66,12 +67,13 @@ export async function cutOut(file, { signal, onUpload, onWait }) {
   }
 }
 
-function post(file, signal, onUpload) {
+function post(file, model, signal, onUpload) {
   return new Promise((resolve, reject) => {
     // XMLHttpRequest, because fetch tells nothing while a large photo travels up a slow line.
     const request = new XMLHttpRequest();
     const form = new FormData();
     form.append("image", file, file.name);
+    if (model) form.append("model", model);
     request.open("POST", "matte");
     request.responseType = "blob";
     request.setRequestHeader("Accept", "image/png, application/problem+json");
@@ -125,6 +127,22 @@ async function problem({ status, blob, header }, kind) {
     }
   }
   return new Problem(said);
+}
+
+/**
+ * Which models the server has.
+ *
+ * @returns {Promise<{default: string, models: {name: string, purpose: string}[]} | null>} null where it does not say:
+ *   it wants a key first, or cannot be reached
+ */
+export async function listModels() {
+  try {
+    const answer = await fetch("models", { headers: apiKey ? { "X-Api-Key": apiKey } : {} });
+    const found = answer.ok ? await answer.json() : null;
+    return Array.isArray(found?.models) ? found : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Seconds to wait by a Retry-After header, which is a number of seconds or a date. */

@@ -5,9 +5,11 @@ import { clamp } from "./frame.js";
 import { View } from "./view.js";
 
 const SQUARE_PX = 10;
-// The bar of zoom buttons stands below the picture; on a low stage it is smaller and nearer.
-const TOOLS_PX = { low: 60, high: 84 };
+// The bar of zoom buttons stands below the picture, smaller and nearer on a low stage; on a very low one it stands
+// beside the picture, which needs the height.
+const TOOLS_PX = { beside: 56, low: 60, high: 84 };
 const LOW_STAGE_PX = 420;
+const VERY_LOW_STAGE_PX = 320;
 const KEY_PAN_PX = 48;
 
 /** Events: "view" (zoom or position), "stroke" (one ended), "compare" (the divider moved). */
@@ -79,11 +81,17 @@ export class Stage extends EventTarget {
 
   fit() {
     if (!this.work) return;
-    const sides = Math.max(Math.min(this.view.width, this.view.height) * 0.03, 10 * this.ratio);
-    const tools = this.view.height < LOW_STAGE_PX * this.ratio ? TOOLS_PX.low : TOOLS_PX.high;
+    const { clientHeight } = this.canvas;
+    const rim = Math.max(Math.min(this.view.width, this.view.height) * 0.03, 10 * this.ratio);
     const more = this.mode === "crop" ? 10 * this.ratio : 0;
-    const top = Math.max(sides, this.#free && (this.#free + 10) * this.ratio);
-    this.view.fit(this.box, { sides: sides + more, top: top + more, bottom: tools * this.ratio + more });
+    // On a very low stage the note lies over the picture, which would be left no height.
+    const free = this.#toolsBeside ? 0 : this.#free;
+    const top = Math.max(rim, free && (free + 10) * this.ratio) + more;
+    const below = (clientHeight < LOW_STAGE_PX ? TOOLS_PX.low : TOOLS_PX.high) * this.ratio + more;
+    const room = this.#toolsBeside
+      ? { left: rim + more, right: TOOLS_PX.beside * this.ratio + more, top, bottom: rim + more }
+      : { left: rim + more, right: rim + more, top, bottom: below };
+    this.view.fit(this.box, room);
     this.#viewChanged();
   }
 
@@ -133,9 +141,14 @@ export class Stage extends EventTarget {
     return Boolean(this.work?.original) && this.mode === "look" && this.compare.on;
   }
 
+  get #toolsBeside() {
+    return this.canvas.clientHeight < VERY_LOW_STAGE_PX;
+  }
+
   #resize() {
     const { clientWidth, clientHeight } = this.canvas;
     if (!clientWidth || !clientHeight) return;
+    this.canvas.parentElement.dataset.tools = this.#toolsBeside ? "beside" : "below";
     this.ratio = globalThis.devicePixelRatio || 1;
     const [width, height] = [Math.round(clientWidth * this.ratio), Math.round(clientHeight * this.ratio)];
     if (width === this.canvas.width && height === this.canvas.height) return;

@@ -1,7 +1,8 @@
 // The row of pictures: one button each, with its state, and the progress of all.
 
-import { thumbOfBlob, thumbOfWork } from "./thumbs.js";
-import { onLanguage, t } from "./words.js";
+import { isUntouched } from "./output.js";
+import { thumbOfBlob, thumbOfEntry, thumbOfWork } from "./thumbs.js";
+import { onLanguage, reasonOf, t } from "./words.js";
 
 /** Events: "open" and "remove" (detail: the entry). */
 export class Strip extends EventTarget {
@@ -57,7 +58,7 @@ export class Strip extends EventTarget {
     const item = { element, open, remove, badge, drawn: "" };
     this.#items.set(entry, item);
     this.#update(entry);
-    this.#draw(entry, item, entry.file, "before");
+    if (item.drawn !== "after") this.#draw(entry, item, "before");
   }
 
   #remove(entry) {
@@ -71,23 +72,28 @@ export class Strip extends EventTarget {
     if (!item) return;
     const state = entry.state === "done" && entry.result.empty ? "empty" : entry.state;
     item.element.dataset.state = entry.state;
-    item.open.setAttribute("aria-label", t("strip.item", { name: entry.name, state: t(`state.${state}`) }));
-    item.open.title = entry.name;
+    const reason = entry.state === "failed" ? reasonOf(entry.problem).title : "";
+    const words = reason ? t("state.failed.because", { reason }) : t(`state.${state}`);
+    item.open.setAttribute("aria-label", t("strip.item", { name: entry.name, state: words }));
+    item.open.title = reason ? `${entry.name}\n${reason}` : entry.name;
     item.remove.setAttribute("aria-label", t("strip.remove", { name: entry.name }));
     item.remove.title = t("strip.remove", { name: entry.name });
     item.badge.replaceChildren(...badgeOf(entry));
-    if (entry.state === "done" && item.drawn !== "after") this.#draw(entry, item, entry.result.blob, "after");
+    if (entry.state === "done" && item.drawn !== "after") this.#draw(entry, item, "after");
+    if (entry.state === "waiting" && item.drawn === "after") this.#draw(entry, item, "before");
     this.#count();
   }
 
-  async #draw(entry, item, blob, what) {
+  async #draw(entry, item, what) {
     item.drawn = what;
-    const canvas = await thumbOfBlob(blob);
+    const made = () => (isUntouched(entry) ? thumbOfBlob(entry.result.blob) : thumbOfEntry(entry));
+    const canvas = await (what === "before" ? thumbOfBlob(entry.file) : made());
     // The cut-out may have overtaken the slower decoding of the original.
     if (item.drawn === what && this.#items.has(entry)) this.#show(item, canvas);
   }
 
   #show(item, canvas) {
+    item.element.dataset.drawn = item.drawn;
     item.open.querySelector("canvas, .icon-large")?.remove();
     item.open.prepend(canvas ?? icon("i-image", "icon-large"));
   }
@@ -98,6 +104,7 @@ export class Strip extends EventTarget {
     const failed = album.count("failed");
     const done = album.count("done");
     this.nav.dataset.single = String(total < 2);
+    this.nav.dataset.finished = String(done + failed === total);
     this.progress.textContent = t("strip.progress", { done, total });
     this.failed.textContent = failed ? `· ${t("strip.failed", { count: failed })}` : "";
     this.retryAll.hidden = album.retriable.length < 2;
@@ -117,7 +124,7 @@ export class Strip extends EventTarget {
 }
 
 function badgeOf(entry) {
-  if (entry.state === "failed") return [icon("i-alert")];
+  if (entry.state === "failed") return [icon("i-alert"), reasonOf(entry.problem).short];
   if (entry.state === "done") return entry.result.empty ? [icon("i-person")] : [];
   if (entry.state === "busy") return [`${entry.waitSeconds} s`];
   if (entry.state === "waiting") return [];

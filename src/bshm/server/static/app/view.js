@@ -26,12 +26,12 @@ export class View {
     return [(x - this.x) / this.scale, (y - this.y) / this.scale];
   }
 
-  /** Shows all of `box` with room around it.  Small pictures are enlarged by whole numbers only, to stay pixel-true. */
-  fit(box, { sides, top, bottom }) {
-    const usable = { width: this.width - 2 * sides, height: this.height - top - bottom };
+  /** Shows all of `box` with so much room around it.  Small pictures are enlarged by whole numbers only, to stay pixel-true. */
+  fit(box, { left, right, top, bottom }) {
+    const usable = { width: this.width - left - right, height: this.height - top - bottom };
     const scale = Math.min(usable.width / box.width, usable.height / box.height);
     this.scale = scale > 1 ? Math.min(Math.floor(scale), LARGEST_FIT) : Math.max(scale, SMALLEST_SCALE);
-    this.x = (this.width - box.width * this.scale) / 2 - box.x * this.scale;
+    this.x = left + (usable.width - box.width * this.scale) / 2 - box.x * this.scale;
     this.y = top + (usable.height - box.height * this.scale) / 2 - box.y * this.scale;
     this.fitted = true;
     this.#settle();

@@ -1,12 +1,23 @@
 // The page's languages: words in the one that is chosen.
 
 import { EN } from "./words/en.js";
+import { EN_PROBLEMS } from "./words/en-problems.js";
 import { ZH } from "./words/zh.js";
 import { ZH_PROBLEMS } from "./words/zh-problems.js";
 
 const LANGUAGES = { en: EN, zh: ZH };
-// What the server says of a problem is in English.
-const PROBLEMS = { en: {}, zh: ZH_PROBLEMS };
+// What the server itself says of a problem is in English, and for those who run it.
+const PROBLEMS = { en: EN_PROBLEMS, zh: ZH_PROBLEMS };
+// Of answers without a code: something between page and server gave them.
+const BY_STATUS = {
+  403: "host-refused",
+  413: "picture-too-large",
+  429: "rate-limit",
+  502: "no-answer",
+  503: "too-busy",
+  504: "time-ran-out",
+  507: "disk-full",
+};
 // What <html lang> says; the dictionary is in simplified characters.
 const TAGS = { en: "en", zh: "zh-Hans" };
 
@@ -20,9 +31,19 @@ export function t(key, values = {}) {
   return words.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-/** Title and advice for a problem of the server by its code; empty where its own words have to do. */
-export function problemWords(code) {
-  return Object.hasOwn(PROBLEMS[language], code) ? PROBLEMS[language][code] : [];
+/**
+ * What people read of a problem.
+ *
+ * @param {import("./server.js").Problem} problem
+ * @returns {{title: string, advice: string, short: string}} short: a word or two, for a thumbnail
+ */
+export function reasonOf({ kind, code, status }) {
+  if (kind !== "server") return { title: t(`failed.${kind}`), advice: t(`failed.${kind}.detail`), short: t(`short.${kind}`) };
+  const known = PROBLEMS[language];
+  const found = [code, BY_STATUS[status]].find((name) => name && Object.hasOwn(known, name));
+  if (!found) return { title: t("failed.server"), advice: t("failed.status", { status }), short: t("short.server") };
+  const [title, advice, short] = known[found];
+  return { title, advice, short };
 }
 
 export function currentLanguage() {
@@ -61,13 +82,17 @@ export function onLanguage(listener) {
   listeners.push(listener);
 }
 
-/** Fills in elements with data-t (text), data-t-label (accessible name and tooltip) and data-t-name (name only). */
+/**
+ * Fills in elements with data-t (text), data-t-label (accessible name and tooltip), data-t-name (name only) and
+ * data-t-alt (a picture's words).
+ */
 export function translate(root) {
   for (const element of root.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of root.querySelectorAll("[data-t-label]")) {
     element.setAttribute("aria-label", t(element.dataset.tLabel));
     element.title = t(element.dataset.tLabel);
   }
+  for (const element of root.querySelectorAll("[data-t-alt]")) element.alt = t(element.dataset.tAlt);
   for (const element of root.querySelectorAll("[data-t-name]")) {
     element.setAttribute("aria-label", t(element.dataset.tName));
   }

@@ -12,6 +12,7 @@ from bshm import options as defaults
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import OptionError
+from bshm.io import private
 from bshm.jobs.options import QueueOptions
 
 
@@ -131,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         lease_s=arguments.lease,
         visibility_timeout_s=arguments.visibility_timeout,
     )
+    private.from_now_on()
     secrets = _secrets(arguments.webhook_secrets)
     logging.basicConfig(
         level=logging.WARNING if arguments.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"

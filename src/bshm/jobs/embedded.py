@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import QueueUnavailableError
+from bshm.io import private
 from bshm.jobs import transitions
 from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.jobs.keeper import Keeper
@@ -26,6 +27,7 @@ log = logging.getLogger("bshm.jobs")
 
 # How soon a job is seen that another process of this machine accepted; one's own threads are woken at once.
 _POLL_S = 0.5
+_OURS = ("jobs.sqlite3", "jobs.sqlite3-wal", "jobs.sqlite3-shm", "jobs.sqlite3-journal", "pictures", "workers")
 
 
 class EmbeddedQueue(LedgerQueue):
@@ -72,6 +74,7 @@ class EmbeddedQueue(LedgerQueue):
             OutputError: the folder cannot be used.
         """
         self._options = options or QueueOptions()
+        private.folder(folder, ours=_OURS)
         self._lock = ProcessLock(folder / "workers")
         super().__init__(
             Ledger(

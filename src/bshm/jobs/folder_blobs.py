@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import OutputError
-from bshm.io import sink
+from bshm.io import private, sink
 from bshm.jobs.records import is_id
 
 # Where callers may write uploads, so that taking them over copies nothing.
@@ -27,10 +27,8 @@ class FolderBlobs:
         """
         self._folder = folder
         self._uploads = folder / _UPLOADS
-        try:
-            self._uploads.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"the folder {folder} for jobs cannot be made: {error.strerror}.") from error
+        for each in (folder, self._uploads):
+            private.folder(each)
 
     @property
     def folder(self) -> Path | None:

@@ -21,8 +21,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bshm.errors import OutputError, OutputExistsError, QueueUnavailableError
-from bshm.io import sink
+from bshm.errors import OutputExistsError, QueueUnavailableError
+from bshm.io import private, sink
 from bshm.jobs.ledger import full
 from bshm.jobs.records import JobRecord, State, is_id
 
@@ -48,11 +48,8 @@ class FolderRecords:
         self._records, self._live, self._owned, self._due, self._keys = (
             folder / each for each in ("records", "live", "owned", "due", "keys")
         )
-        try:
-            for each in (self._records, self._live, self._owned, self._due, self._keys):
-                each.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"the folder {folder} for jobs cannot be made: {error.strerror}.") from error
+        for each in (self._records, self._live, self._owned, self._due, self._keys):
+            private.folder(each)
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
         """See ``Records``: the file of the key is there from now on."""

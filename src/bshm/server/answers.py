@@ -142,6 +142,12 @@ def id_of(request: Request) -> str:
     return found
 
 
+def path_of(request: Request) -> str:
+    """The path of a request, without that below which the service is shown."""
+    found: str = request.scope.get("state", {}).get("path", request.url.path)
+    return found
+
+
 def box_headers(box: Box | None) -> dict[str, str]:
     """Where the people are, in remove.bg's headers."""
     top, left, height, width = box or Box(0, 0, 0, 0)

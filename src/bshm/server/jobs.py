@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
 
-from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError, OutputError
+from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
 from bshm.jobs import (
     ANONYMOUS,
     JobError,
@@ -258,6 +258,10 @@ async def results(request: Request, job_id: str) -> Response:
             yield "errors.json", partial(BytesIO, told.encode("utf-8", "replace"))
 
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"'}
+    if request.method == "HEAD":  # its size is known when all of it has been read
+        response = Response(media_type="application/zip", headers=headers)
+        del response.headers["Content-Length"]
+        return response
     return StreamingResponse(archives.pack(files()), media_type="application/zip", headers=headers)
 
 
@@ -417,7 +421,6 @@ def open_queue(
         if settings.blobs is not None or settings.blobs_endpoint is not None:
             raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
         folder = Path(settings.results) if settings.results else _default_store()
-        _make_private(folder)
         return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
     from bshm.jobs import CeleryQueue
 
@@ -429,14 +432,6 @@ def open_queue(
         options=options,
         secrets=secret_of,
     )
-
-
-def _make_private(folder: Path) -> None:
-    """Other people's pictures are nobody else's business on this machine."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise OutputError(f"jobs cannot be kept in {folder}: {error}. Choose another --results.") from error
 
 
 def _default_store() -> Path:

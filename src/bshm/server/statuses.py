@@ -72,10 +72,12 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
     ),
     MemoryError: Answer(503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."),
     refusals.KeyRefusedError: Answer(401, "An API key is needed"),
+    refusals.KeysUnreadableError: Answer(503, "The API keys cannot be read", _OUR_FAULT),
     refusals.HostRefusedError: Answer(403, "Not from here"),
     refusals.RateLimitError: Answer(429, "Too many requests"),
     refusals.TooManyAtOnceError: Answer(429, "Too many requests at once"),
     refusals.TooBusyError: Answer(503, "The service is busy"),
+    refusals.TooSlowError: Answer(408, "The request did not arrive in time"),
     refusals.TimeRanOutError: Answer(504, "It took too long"),
     refusals.ClientGoneError: Answer(CLIENT_CLOSED, "The client went away"),
 }

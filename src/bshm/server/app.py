@@ -100,7 +100,6 @@ class _Page(StaticFiles):
         response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304
         return response
 
-
     def _is_there(self, path: str) -> bool:
         try:
             return self.lookup_path(path)[1] is not None
@@ -144,7 +143,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 def _answer_head(app: FastAPI, router: APIRouter) -> None:
     """Take HEAD wherever GET is taken, as HTTP has it; the server in front leaves the body out."""
     for route in list(router.routes):
-        if isinstance(route, APIRoute) and "GET" in route.methods:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
             app.add_api_route(
                 route.path,
                 route.endpoint,

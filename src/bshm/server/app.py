@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from bshm._version import __version__
 from bshm.errors import BshmError, OptionError
-from bshm.server import answers, health, jobs, logs, matte, removebg
+from bshm.server import answers, health, jobs, logs, matte, rembg, removebg
 from bshm.server.engine import Fetch, fetch_url
 from bshm.server.gate import Gate, page_csp
 from bshm.server.service import Service
@@ -63,11 +63,12 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    routers = [matte.router, removebg.router, health.router]
+    for module in (matte, removebg, rembg, health):
+        app.include_router(module.router)
     if settings.jobs:
-        routers.append(jobs.router)
-    for router in routers:
-        app.include_router(router)
+        app.include_router(jobs.router)
+    # Not where GET works on a picture.
+    for router in (removebg.router, health.router, *([jobs.router] if settings.jobs else [])):
         _answer_head(app, router)
     page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():

@@ -35,7 +35,7 @@ from bshm.server.settings import LOOPBACK_HOSTS, MIB
 _ALIVE = ("/healthz", "/readyz")
 _OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
 _OPEN_FOLDERS = ("/docs", "/app/", "/static/")
-_WORK = ("/matte", "/v1.0/removebg", "/jobs")
+_WORK = {("POST", path) for path in ("/matte", "/v1.0/removebg", "/jobs", "/api/remove")} | {("GET", "/api/remove")}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
@@ -128,8 +128,7 @@ class Gate:
 
     async def _let_in(self, scope: Scope, passage: _Passage, receive: Receive, send: Send) -> None:
         service = self._service
-        is_work = scope["method"] == "POST" and passage.path.rstrip("/") in _WORK
-        if not is_work:
+        if not _is_work(scope, passage):
             await self._app(scope, receive, send)
             return
         if service.draining:
@@ -202,7 +201,12 @@ class Gate:
 
     def _check_origin(self, scope: Scope, passage: _Passage) -> None:
         origin = passage.headers.get("origin")
-        if origin is None or origin in self._origins or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if origin is not None and (origin in self._origins or "*" in self._origins):
+            return
+        if _is_work(scope, passage) and passage.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            # As an image of a page elsewhere, say: browsers tell no origin then.
+            raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
+        if origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
         try:
             place = urlsplit(origin).netloc
@@ -237,6 +241,11 @@ def _below(root: str, scope: Scope) -> tuple[Scope, str]:
     if path == root or path.startswith(f"{root}/"):
         path = path[len(root) :]
     return {**scope, "root_path": root, "path": root + path}, path
+
+
+def _is_work(scope: Scope, passage: _Passage) -> bool:
+    """Whether a picture is to be worked on: such requests count, and may have a body."""
+    return (scope["method"], passage.path.rstrip("/")) in _WORK
 
 
 def _is_elsewhere(scope: Scope) -> bool:

@@ -132,7 +132,6 @@ def run(arguments: argparse.Namespace) -> int:
         lease_s=arguments.lease,
         visibility_timeout_s=arguments.visibility_timeout,
     )
-    private.from_now_on()
     secrets = _secrets(arguments.webhook_secrets)
     logging.basicConfig(
         level=logging.WARNING if arguments.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -148,15 +147,16 @@ def run(arguments: argparse.Namespace) -> int:
     make_app(arguments.broker, options)
     matting = Matting(model=arguments.model, device=arguments.device)
     logging.getLogger("bshm.jobs").info("worker ready: %s on %s", arguments.model, matting.predictor.device.name)
-    code = run_worker(
-        arguments.broker,
-        MattingWork(matting),
-        results=arguments.results,
-        blobs=arguments.blobs,
-        blobs_endpoint=arguments.blobs_endpoint,
-        options=options,
-        secrets=secrets,
-    )
+    with private.files():
+        code = run_worker(
+            arguments.broker,
+            MattingWork(matting),
+            results=arguments.results,
+            blobs=arguments.blobs,
+            blobs_endpoint=arguments.blobs_endpoint,
+            options=options,
+            secrets=secrets,
+        )
     return code or exit_codes.OK
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputError
@@ -18,13 +19,18 @@ _OTHERS = stat.S_IRWXO
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def from_now_on() -> None:
-    """Let what this process makes be its user's alone.
+@contextmanager
+def files() -> Iterator[None]:
+    """Let what this process makes be its user's alone, for as long as the context lasts.
 
     Where the umask lets a group write, that group was given a part in it on purpose, and keeps it.
     """
-    mask = os.umask(0o077)
-    os.umask(mask | (_GROUP_AND_OTHERS if mask & _GROUP_WRITES else _OTHERS))
+    before = os.umask(_GROUP_AND_OTHERS)
+    os.umask(before | (_GROUP_AND_OTHERS if before & _GROUP_WRITES else _OTHERS))
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def folder(path: Path, *, ours: Collection[str] | None = None) -> Path:

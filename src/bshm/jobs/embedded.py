@@ -126,10 +126,15 @@ class EmbeddedQueue(LedgerQueue):
         # Those that did not end in time: their jobs go back, and what they may still make is dropped.
         for record in self._ledger.records.in_state("running"):
             if record.lease is not None and record.lease.worker == self._lock.name:
-                token = record.lease.token
-                self._ledger.change(record.id, lambda found, token=token: transitions.released(found, token=token))  # type: ignore[misc]
+                self._give_back(record.id, record.lease.token)
         self._ledger.records.close()
         self._lock.release()
+
+    def _give_back(self, job_id: str, token: str) -> None:
+        try:
+            self._ledger.change(job_id, lambda found: transitions.released(found, token=token))
+        except QueueUnavailableError as error:  # on a full disk, say; the next process sees that this one is gone
+            log.warning("job %s could not be given back: %s", job_id, error)
 
     def _wake(self) -> None:
         with self._waiting:

@@ -103,8 +103,8 @@ class FolderBlobs:
         return gone
 
     def _make_sure_of_room(self, size: int) -> None:
-        free = shutil.disk_usage(self._folder).free
-        if free < size + _KEPT_FREE:
+        total, _, free = shutil.disk_usage(self._folder)
+        if total and free < size + _KEPT_FREE:  # some network shares tell nothing
             raise DiskFullError(
                 f"no room for {size:,} bytes in {self._folder}: {free:,} are free, and {_KEPT_FREE:,} of them are kept "
                 "for the records of jobs that are accepted already. Free some space."

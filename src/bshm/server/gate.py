@@ -42,9 +42,7 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})
 # Around the picture in a request: other fields, boundaries, and a third more for base64.
 _BASE64 = 4 / 3
 _FIELDS_BYTES = MIB
-# While the service is being stopped: who sends nothing for so long is not waited for, and of the time that requests
-# have to end, this share is what a body has to arrive.
-_STOPPING_SILENCE_S = 2.0
+# While the service is being stopped, a body has this share of the time that requests have to end.
 _STOPPING_SHARE = 0.5
 # How often a body that does not come looks whether the service is being stopped.
 _LOOK_S = 0.5
@@ -313,18 +311,17 @@ class _Passage:
         part = asyncio.ensure_future(self._receive())
         try:
             while not part.done():
-                now = time.monotonic()
+                now, idle_s = time.monotonic(), self._service.idle_s
                 stopping_since = self._service.draining_since
                 if stopping_since is not None and (
-                    now >= since + _STOPPING_SILENCE_S
-                    or now >= stopping_since + _STOPPING_SHARE * settings.shutdown_timeout_s
+                    now >= since + idle_s or now >= stopping_since + _STOPPING_SHARE * settings.shutdown_timeout_s
                 ):
                     raise TooBusyError("the service is being stopped. Send the request again.", retry_after_s=5)
                 if now >= deadline:
                     raise TooSlowError(f"the request did not arrive within {settings.upload_timeout_s:g} s.")
-                if now >= since + settings.idle_timeout_s:
-                    raise TooSlowError(f"nothing more of the request came for {settings.idle_timeout_s:g} s.")
-                await asyncio.wait({part}, timeout=min(_LOOK_S, deadline - now, since + settings.idle_timeout_s - now))
+                if now >= since + idle_s:
+                    raise TooSlowError(f"nothing more of the request came for {idle_s:g} s.")
+                await asyncio.wait({part}, timeout=min(_LOOK_S, deadline - now, since + idle_s - now))
             return part.result()
         finally:
             part.cancel()

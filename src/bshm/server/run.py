@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterable
 
 import uvicorn
 
-from bshm.errors import BshmError, OptionError
+from bshm.errors import BshmError, OptionError, OutputError
 from bshm.io import private
 from bshm.lanes import MOST_STUCK, OverrunError
 from bshm.server import logs
@@ -22,8 +25,6 @@ from bshm.server.settings import Settings
 
 # Far more than may be inside at once: they wait in the system until there is a place.
 _BACKLOG = 2048
-# While the service is being stopped: who takes nothing of its answer for so long is not waited for.
-_STOPPING_SILENCE_S = 2.0
 
 
 def run(settings: Settings) -> None:
@@ -34,11 +35,11 @@ def run(settings: Settings) -> None:
         OverrunError: so many pictures hang that the process has to be replaced; whatever started it starts it again.
         BshmError: the model, the cache or the queue cannot be opened.
     """
-    private.from_now_on()
-    with logs.as_json(settings.log_level):
+    with private.files(), logs.as_json(settings.log_level):
         app = create_app(settings)
         service: Service = app.state.service
         check_place(settings, has_keys=bool(service.see_keys()))
+        _see_temporary()
         listening = _listen(settings)
         config = uvicorn.Config(
             app,
@@ -58,6 +59,21 @@ def run(settings: Settings) -> None:
             asyncio.run(_serve(service, _Server(config, service), listening))
 
 
+def _see_temporary() -> None:
+    """Where uploads wait is settled before the first: Python takes another folder without a word.
+
+    Raises:
+        OutputError: there is none that can be written to.
+    """
+    try:
+        found = tempfile.gettempdir()
+    except OSError as error:
+        raise OutputError(f"uploads cannot be kept anywhere: {error}. Name a folder in TMPDIR.") from error
+    wanted = os.environ.get("TMPDIR")
+    if wanted and os.path.realpath(wanted) != os.path.realpath(found):
+        logs.say(logging.WARNING, "temporary files", trouble=f"TMPDIR={wanted} cannot be written to", place=found)
+
+
 class _Server(uvicorn.Server):
     """Takes connections through a ``Door``, and tells the address once it is answered there.
 
@@ -67,7 +83,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._door = Door(most=1, idle_s=self._idle_s)
+        self._door = Door(most=1, idle_s=lambda: service.idle_s)
         self._tasks: list[asyncio.Task[None]] = []
 
     def open_door(self) -> None:
@@ -102,10 +118,6 @@ class _Server(uvicorn.Server):
 
     def _connection(self) -> Connection:
         return Connection(self.config, self.server_state, self.lifespan.state)
-
-    def _idle_s(self) -> float:
-        idle_s = self._service.settings.idle_timeout_s
-        return min(idle_s, _STOPPING_SILENCE_S) if self._service.draining else idle_s
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

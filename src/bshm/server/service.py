@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# While the service is being stopped, who is silent for so long is not waited for.
+_STOPPING_SILENCE_S = 2.0
 # Trouble that every request meets is told once in this time.
 _TELL_AGAIN_S = 60.0
 
@@ -119,6 +121,12 @@ class Service:
         """Take nothing more: what is in the house is finished.  May be called from any thread."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """How long a client may be silent in the midst of a request or of its answer."""
+        idle_s = self.settings.idle_timeout_s
+        return min(idle_s, _STOPPING_SILENCE_S) if self.draining else idle_s
 
     @property
     def inside(self) -> int:

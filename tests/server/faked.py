@@ -83,6 +83,15 @@ class Faked:
         return self.process.wait(60)
 
 
+def answered(connection: socket.socket, *, until: bytes = b"\r\n\r\n") -> bytes:
+    """What comes, up to and with ``until``; all where the other side ends the connection before."""
+    connection.settimeout(30)
+    got = b""
+    while until not in got and (part := connection.recv(65536)):
+        got += part
+    return got
+
+
 def is_closed(connection: socket.socket, *, within_s: float = 30) -> bool:
     """Whether the other side ends the connection; what it sends before is read and forgotten."""
     connection.settimeout(within_s)

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from faked import Faked, is_closed
+from faked import Faked, answered, is_closed
 from sent import picture
 
 from bshm.errors import OptionError
@@ -48,12 +48,38 @@ def test_more_connections_than_files_leave_the_service_alive_and_its_log_short(t
         assert service.stop() == 0
 
 
+def test_places_taken_by_who_reads_nothing_are_given_to_who_does(tmp_path: Path) -> None:
+    head = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Faked(tmp_path, "--connections", "10") as service, ExitStack() as open_until_the_end:
+        for _ in range(12):
+            open_until_the_end.enter_context(service.connected(head * 4, buffer=4096))
+        for _ in range(3):
+            assert httpx.get(f"{service.url}/healthz", trust_env=False, timeout=30).status_code == 200
+        assert figure(service, "bshm_connections") <= 10
+
+
+def test_a_full_house_cuts_no_request_that_is_being_worked_on(tmp_path: Path) -> None:
+    body = picture((2400, 2400))
+    head = (
+        "POST /api/remove HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nConnection: close\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with Faked(tmp_path, "--connections", "4") as service, ExitStack() as open_until_the_end:
+        working = [open_until_the_end.enter_context(service.connected(head.encode() + body)) for _ in range(2)]
+        deadline = time.monotonic() + 30
+        while figure(service, "bshm_queue_depth") < 2:
+            assert time.monotonic() < deadline
+        for _ in range(30):
+            open_until_the_end.enter_context(service.connected(HALF_A_HEAD))
+        for connection in working:
+            assert answered(connection).startswith(b"HTTP/1.1 200 ")
+
+
 def test_half_a_head_is_given_up_and_so_is_none(tmp_path: Path) -> None:
     with Faked(tmp_path, "--idle-timeout-s", "1") as service:
         began = time.monotonic()
         with service.connected(HALF_A_HEAD) as half, service.connected() as silent:
-            half.settimeout(30)
-            answer = half.recv(4096)
+            answer = answered(half)
             assert answer.startswith(b"HTTP/1.1 408 ") and b"application/problem+json" in answer
             assert is_closed(half) and is_closed(silent)
         assert time.monotonic() - began >= 1
@@ -75,8 +101,7 @@ def test_a_body_that_stops_coming_is_told_so_and_makes_room(tmp_path: Path) -> N
         Faked(tmp_path, "--idle-timeout-s", "1", "--queue", "1") as service,
         service.connected(HEAD_OF_A_PICTURE) as connection,
     ):
-        connection.settimeout(30)
-        answer = connection.recv(65536)
+        answer = answered(connection, until=b"urn:bshm:problem:too-slow")
         assert answer.startswith(b"HTTP/1.1 408 ") and b"urn:bshm:problem:too-slow" in answer
         sent = {"files": {"image": picture()}, "trust_env": False, "timeout": 60}
         assert httpx.post(f"{service.url}/matte", **sent).status_code == 200
@@ -131,8 +156,7 @@ def test_half_sent_uploads_do_not_hold_a_stop_and_end_without_a_trace(tmp_path: 
             time.sleep(0.05)
         began = time.monotonic()
         service.process.send_signal(signal.SIGTERM)
-        upload.settimeout(30)
-        answer = upload.recv(65536)
+        answer = answered(upload)
         assert answer.startswith(b"HTTP/1.1 503 ") and b"retry-after" in answer
         assert service.process.wait(60) == 0
         assert time.monotonic() - began < 20  # of the 30 seconds that requests have to end

@@ -39,7 +39,8 @@ _LOOK_S = 0.5
 _PAUSE_S = 0.1
 _TELL_AGAIN_S = 60.0
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-# Where all places are taken: who has sent nothing of a body for so long gives up its own.
+# Where all places are taken, those give up theirs that have waited so long, or sent nothing of a body.
+_SETTLED_S = 1.0
 _SILENT_S = 2.0
 
 
@@ -79,21 +80,20 @@ class Connection(H11Protocol):
         """Whether it waits for the head of a request."""
         return self.cycle is None or self.cycle.response_complete
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether a body is waited for, and nothing of it has come for a while."""
-        cycle = self.cycle
-        return (
-            cycle is not None
-            and cycle.more_body
-            and not self.flow.read_paused
-            and time.monotonic() - self.heard_at >= _SILENT_S
-        )
+    def rank(self, now: float) -> int | None:
+        """How soon it gives up its place where all are taken, 0 first; None where its request is being worked on.
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether the client has not taken all of its answer."""
-        return self.transport.get_write_buffer_size() > 0
+        One that has just come is about to send its request, and one that takes its answer is of use to somebody:
+        before them go those on which nothing moves.
+        """
+        if self.transport.get_write_buffer_size() > 0:
+            return 1 if now - self._moved_at >= _SETTLED_S else 4
+        if self.transport.is_closing():
+            return None  # gone already
+        if self.waits:
+            return 0 if now - self.since >= _SETTLED_S else 3
+        is_silent = self.cycle.more_body and not self.flow.read_paused and now - self.heard_at >= _SILENT_S
+        return 2 if is_silent else None
 
     def look(self, idle_s: float) -> None:
         """End it where nothing has moved for ``idle_s``; bodies are timed by the gate, which answers them."""
@@ -169,7 +169,6 @@ class Door:
             return new
 
         while True:
-            await self._room()
             try:
                 accepted, _ = await loop.sock_accept(listening)
             except OSError as error:
@@ -179,9 +178,13 @@ class Door:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             try:
+                await self._room()
                 await loop.connect_accepted_socket(made, accepted)
             except OSError:  # it went away again
                 accepted.close()
+            except asyncio.CancelledError:
+                accepted.close()
+                raise
 
     async def watch(self) -> None:
         """End connections on which nothing moves, until cancelled."""
@@ -199,13 +202,9 @@ class Door:
 
     def _let_one_go(self) -> bool:
         """Whether there was one: never one whose request is being worked on."""
-        staying = [each for each in self.inside if not each.transport.is_closing() or each.has_unsent]
-        waiting = min((each for each in staying if each.waits and not each.has_unsent), key=_since, default=None)
-        leaving = (
-            waiting
-            or next((each for each in staying if each.has_unsent), None)
-            or next((each for each in staying if each.is_silent), None)
-        )
+        now = time.monotonic()
+        ranked = ((rank, each.since, each) for each in self.inside if (rank := each.rank(now)) is not None)
+        *_, leaving = min(ranked, key=lambda found: found[:2], default=(None,))
         if leaving is not None:
             leaving.transport.abort()
         return leaving is not None
@@ -215,10 +214,6 @@ class Door:
         if now - self._told_at >= _TELL_AGAIN_S:
             self._told_at = now
             logs.say(logging.WARNING, "connections", trouble=trouble, inside=len(self.inside), most=self.most)
-
-
-def _since(connection: Connection) -> float:
-    return connection.since
 
 
 def most_connections(wanted: int | None) -> int:

@@ -27,6 +27,7 @@
         ├── QueueFullError          no room for another job now
         │   └── QueueShareError     one owner has as many jobs in it as it may
         ├── QueueUnavailableError   the broker or the store of the jobs cannot be reached, or the queue is closed
+        │   └── StoreFullError      the disk of the jobs has no room (a DiskFullError, too)
         └── MissingExtraError       an optional part of bshm is not installed
 
 A message says what was needed, what came, and what to do.  Exit codes (``bshm.cli``) and HTTP statuses map from
@@ -150,6 +151,10 @@ class QueueShareError(QueueFullError):
 
 class QueueUnavailableError(EnvironmentFault):
     """The broker or the store of the jobs cannot be reached, or the queue is closed."""
+
+
+class StoreFullError(DiskFullError, QueueUnavailableError):
+    """The disk on which the jobs are kept has no room: what is accepted already is waited for, nothing more is."""
 
 
 class MissingExtraError(EnvironmentFault, ImportError):

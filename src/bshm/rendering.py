@@ -83,6 +83,7 @@ class Recipe:
         background: what lies behind the people; None keeps them transparent.
         format, quality: of the file.
         shadow: whether the people throw one.
+        shadow_opacity: how dark, 0..1 of what it is by itself.
         crop, margins, scale, position: as in ``bshm.crop.arrange``.
         strip_metadata: as in ``OutputOptions``.
     """
@@ -97,6 +98,7 @@ class Recipe:
     format: ResultFormat = "png"
     quality: int = OutputOptions.quality
     shadow: bool = OutputOptions.shadow
+    shadow_opacity: float = 1.0
     crop: bool = OutputOptions.crop
     margins: Margins = NO_MARGINS
     scale: float | None = None
@@ -229,7 +231,7 @@ def render(matte: Matte, recipe: Recipe, scenery: Picture | None = None) -> Rend
         matte.foreground,
         alpha,
         behind,
-        shadow=recipe.shadow and not recipe.alpha_only,
+        shadow=recipe.shadow_opacity if recipe.shadow and not recipe.alpha_only else 0.0,
         crop=recipe.crop,
         margins=recipe.margins,
         scale=recipe.scale,

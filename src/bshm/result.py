@@ -138,7 +138,7 @@ def arranged(
     alpha: FloatArray,
     behind: PixelArray | None,
     *,
-    shadow: bool,
+    shadow: float,
     crop: bool,
     margins: Margins,
     scale: float | None,
@@ -152,7 +152,7 @@ def arranged(
         colour: (H, W, 3), straight.
         alpha: (H, W) float32, 0..1.
         behind: (H, W, 3): cropped with the people, but neither scaled nor moved; or None.
-        shadow: whether the people throw one; it does not widen a crop.
+        shadow: how dark a shadow the people throw, 0 (none) to 1; it does not widen a crop.
         crop, margins, scale, position: as in ``bshm.crop.arrange``.
 
     Returns:
@@ -161,7 +161,7 @@ def arranged(
     moves = crop or scale is not None or position is not None
     box = (foreground_box(alpha) if moves else None) or Box(0, 0, *alpha.shape)
     if shadow:
-        colour, alpha = under(colour, alpha, (0, 0, 0), drop(alpha))
+        colour, alpha = under(colour, alpha, (0, 0, 0), drop(alpha) * np.float32(shadow))
     if not moves:
         return colour, alpha, behind
     layers = [colour, alpha]

@@ -33,5 +33,5 @@ def test_it_names_every_status_that_a_request_can_get() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("| 4") or line.startswith("| 5")]
     named = {int(word) for row in rows for word in row.split("|")[1].replace(",", " ").split()}
     possible = {answer.status for answer in statuses.OF_ERROR.values()}
-    # 404 needs no explanation, 499 nobody reads, 500 and 507 are faults.
-    assert possible - {404, 499, 500, 507} <= named
+    # 404 needs no explanation, 499 nobody reads, 500 is a fault.
+    assert possible - {404, 499, 500} <= named

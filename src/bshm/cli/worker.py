@@ -12,6 +12,7 @@ from bshm import options as defaults
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import OptionError
+from bshm.io import private
 from bshm.jobs.options import QueueOptions
 
 
@@ -146,15 +147,16 @@ def run(arguments: argparse.Namespace) -> int:
     make_app(arguments.broker, options)
     matting = Matting(model=arguments.model, device=arguments.device)
     logging.getLogger("bshm.jobs").info("worker ready: %s on %s", arguments.model, matting.predictor.device.name)
-    code = run_worker(
-        arguments.broker,
-        MattingWork(matting),
-        results=arguments.results,
-        blobs=arguments.blobs,
-        blobs_endpoint=arguments.blobs_endpoint,
-        options=options,
-        secrets=secrets,
-    )
+    with private.files():
+        code = run_worker(
+            arguments.broker,
+            MattingWork(matting),
+            results=arguments.results,
+            blobs=arguments.blobs,
+            blobs_endpoint=arguments.blobs_endpoint,
+            options=options,
+            secrets=secrets,
+        )
     return code or exit_codes.OK
 
 

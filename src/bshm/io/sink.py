@@ -107,8 +107,17 @@ def _exists(path: Path) -> OutputExistsError:
     return OutputExistsError(f"{path} is there already. Ask for overwriting, or choose another name.")
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room, or that a quota is used up.
+
+    >>> is_full(OSError(errno.ENOSPC, "No space left on device")), is_full(OSError(errno.EACCES, "Permission denied"))
+    (True, False)
+    """
+    return isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno in _FULL)
+
+
 def _explained(error: OSError, path: Path) -> OutputError:
-    if error.errno in _FULL:
+    if is_full(error):
         return DiskFullError(f"no room for {path}: {error.strerror}. Free some space, or write somewhere else.")
     advice = {
         errno.EACCES: "Choose a folder that may be written to, or change its permissions.",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import QueueUnavailableError
+from bshm.io import private
 from bshm.jobs import transitions
 from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.jobs.keeper import Keeper
@@ -26,6 +27,7 @@ log = logging.getLogger("bshm.jobs")
 
 # How soon a job is seen that another process of this machine accepted; one's own threads are woken at once.
 _POLL_S = 0.5
+_OURS = ("jobs.sqlite3", "jobs.sqlite3-wal", "jobs.sqlite3-shm", "jobs.sqlite3-journal", "pictures", "workers")
 
 
 class EmbeddedQueue(LedgerQueue):
@@ -72,6 +74,7 @@ class EmbeddedQueue(LedgerQueue):
             OutputError: the folder cannot be used.
         """
         self._options = options or QueueOptions()
+        private.folder(folder, ours=_OURS)
         self._lock = ProcessLock(folder / "workers")
         super().__init__(
             Ledger(
@@ -123,10 +126,15 @@ class EmbeddedQueue(LedgerQueue):
         # Those that did not end in time: their jobs go back, and what they may still make is dropped.
         for record in self._ledger.records.in_state("running"):
             if record.lease is not None and record.lease.worker == self._lock.name:
-                token = record.lease.token
-                self._ledger.change(record.id, lambda found, token=token: transitions.released(found, token=token))  # type: ignore[misc]
+                self._give_back(record.id, record.lease.token)
         self._ledger.records.close()
         self._lock.release()
+
+    def _give_back(self, job_id: str, token: str) -> None:
+        try:
+            self._ledger.change(job_id, lambda found: transitions.released(found, token=token))
+        except QueueUnavailableError as error:  # on a full disk, say; the next process sees that this one is gone
+            log.warning("job %s could not be given back: %s", job_id, error)
 
     def _wake(self) -> None:
         with self._waiting:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bshm.errors import OutputError
-from bshm.io import sink
+from bshm.errors import DiskFullError, OutputError
+from bshm.io import private, sink
 from bshm.jobs.records import is_id
 
 # Where callers may write uploads, so that taking them over copies nothing.
 _UPLOADS = "uploads"
+# Bytes of the disk that pictures and results leave free: without room for their records, jobs that were accepted could
+# not end, and could not even be deleted.
+_KEPT_FREE = 1024 * 1024
 
 
 class FolderBlobs:
@@ -27,10 +30,8 @@ class FolderBlobs:
         """
         self._folder = folder
         self._uploads = folder / _UPLOADS
-        try:
-            self._uploads.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"the folder {folder} for jobs cannot be made: {error.strerror}.") from error
+        for each in (folder, self._uploads):
+            private.folder(each)
 
     @property
     def folder(self) -> Path | None:
@@ -39,22 +40,25 @@ class FolderBlobs:
 
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
+        self._make_sure_of_room(len(data))
         path = sink.write(data, self._folder / name, overwrite=True)
         _to_disk(path)
 
     def take(self, name: str, path: Path) -> None:
         """See ``Blobs``: a second name for the file where the file system has those, else a copy."""
+        self._make_sure_of_room(0)
         target = self._folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(path, target)
-        except OSError:
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
+                os.link(path, target)
+            except OSError:
                 sink.write(path.read_bytes(), target, overwrite=True)
-            except OutputError:
-                raise
-            except OSError as error:
-                raise OutputError(f"{path} cannot be taken over: {error.strerror}.") from error
+        except OutputError:
+            raise
+        except OSError as error:
+            kind = DiskFullError if sink.is_full(error) else OutputError
+            raise kind(f"{path} cannot be taken over: {error.strerror}.") from error
         _to_disk(target)
 
     def get(self, name: str) -> bytes | None:
@@ -98,6 +102,14 @@ class FolderBlobs:
                 path.unlink(missing_ok=True)
         return gone
 
+    def _make_sure_of_room(self, size: int) -> None:
+        total, _, free = shutil.disk_usage(self._folder)
+        if total and free < size + _KEPT_FREE:  # some network shares tell nothing
+            raise DiskFullError(
+                f"no room for {size:,} bytes in {self._folder}: {free:,} are free, and {_KEPT_FREE:,} of them are kept "
+                "for the records of jobs that are accepted already. Free some space."
+            )
+
 
 def _changed_at(path: Path) -> float:
     try:
@@ -108,6 +120,14 @@ def _changed_at(path: Path) -> float:
 
 def _to_disk(path: Path) -> None:
     """Outlive a power cut: the record that speaks of the file is on the disk, too."""
+    try:
+        _sync(path)
+    except OSError as error:  # some file systems tell of a full disk only now
+        kind = DiskFullError if sink.is_full(error) else OutputError
+        raise kind(f"{path} cannot be written to the disk: {error.strerror}.") from error
+
+
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         if hasattr(os, "fdatasync"):

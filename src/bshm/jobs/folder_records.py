@@ -21,8 +21,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bshm.errors import OutputError, OutputExistsError, QueueUnavailableError
-from bshm.io import sink
+from bshm.errors import DiskFullError, OutputExistsError, QueueUnavailableError, StoreFullError
+from bshm.io import private, sink
 from bshm.jobs.ledger import full
 from bshm.jobs.records import JobRecord, State, is_id
 
@@ -48,17 +48,14 @@ class FolderRecords:
         self._records, self._live, self._owned, self._due, self._keys = (
             folder / each for each in ("records", "live", "owned", "due", "keys")
         )
-        try:
-            for each in (self._records, self._live, self._owned, self._due, self._keys):
-                each.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"the folder {folder} for jobs cannot be made: {error.strerror}.") from error
+        for each in (self._records, self._live, self._owned, self._due, self._keys):
+            private.folder(each)
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
         """See ``Records``: the file of the key is there from now on."""
         path = self._key(owner, key)
         try:
-            sink.write(job_id.encode(), path, overwrite=False)
+            _write(job_id.encode(), path, overwrite=False)
         except OutputExistsError:
             there = self._filled(path)
             return there.decode() if there is not None else self.reserve(owner, key, job_id)
@@ -68,10 +65,10 @@ class FolderRecords:
         """See ``Records``."""
         if self.depth() >= capacity:
             raise full(capacity)
-        sink.write(b"", self._live / record.id, overwrite=True)
-        sink.write(b"", self._of(record.owner) / record.id, overwrite=True)
+        _write(b"", self._live / record.id, overwrite=True)
+        _write(b"", self._of(record.owner) / record.id, overwrite=True)
         try:
-            sink.write(record.to_text().encode(), self._file(record.id, 0), overwrite=False)
+            _write(record.to_text().encode(), self._file(record.id, 0), overwrite=False)
         except OutputExistsError:
             there = self.get(record.id)
             if there is None:
@@ -96,9 +93,9 @@ class FolderRecords:
         if self._latest(old.id) != old.revision:
             return None
         if new.delivery is not None and new.delivery.next_at is not None:
-            sink.write(b"", self._due / old.id, overwrite=True)
+            _write(b"", self._due / old.id, overwrite=True)
         try:
-            sink.write(new.to_text().encode(), self._file(old.id, new.revision), overwrite=False)
+            _write(new.to_text().encode(), self._file(old.id, new.revision), overwrite=False)
         except OutputExistsError:
             return None
         self._unmark(new)
@@ -202,6 +199,14 @@ class FolderRecords:
 
     def _key(self, owner: str, key: str) -> Path:
         return self._keys / hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()
+
+
+def _write(data: bytes, path: Path, *, overwrite: bool) -> None:
+    """As ``sink.write``; that the disk is full is told as what a worker waits for."""
+    try:
+        sink.write(data, path, overwrite=overwrite)
+    except DiskFullError as error:
+        raise StoreFullError(str(error)) from error
 
 
 def _age_s(path: Path) -> float:

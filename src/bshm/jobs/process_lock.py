@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from bshm.errors import OutputError
+from bshm.io import private
 
 if sys.platform == "win32":
     import msvcrt
@@ -43,10 +44,12 @@ class ProcessLock:
         self._folder = folder
         self.name = f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private.folder(folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(folder / self.name, flags, 0o600)
             _try_lock(self._descriptor)
+        except OutputError:
+            raise
         except OSError as error:
             raise OutputError(f"{folder} cannot be used for jobs: {error.strerror or error}.") from error
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
-from bshm.errors import BshmError, OutputError, QueueUnavailableError
+from bshm.errors import BshmError, DiskFullError, OutputError, QueueUnavailableError
 from bshm.jobs import transitions
 from bshm.jobs.ledger import Change, Ledger
 from bshm.jobs.options import QueueOptions
@@ -117,7 +117,7 @@ class Runner:
             product = self._made(record, index, options)
             # A name of its own for each attempt: two that overlap cannot write into each other's result.
             result = f"{record.id}/out-{index}-{secrets.token_hex(8)}"
-            self._patiently(lambda: self._ledger.blobs.put(result, product.data))
+            self._store(result, product.data, item.name)
         except QueueUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - becomes the error of the item
@@ -144,6 +144,17 @@ class Runner:
         if changed is None:
             self._ledger.blobs.delete(result)
         return changed
+
+    def _store(self, result: str, data: bytes, name: str) -> None:
+        try:
+            self._patiently(lambda: self._ledger.blobs.put(result, data))
+        except QueueUnavailableError:
+            raise
+        except OutputError as error:
+            # It names folders of this machine, which are for the log.
+            log.error("the result of %s cannot be stored: %s", name, error)
+            why = "there is no room for it" if isinstance(error, DiskFullError) else "the service is at fault"
+            raise type(error)(f"the result of {name} cannot be stored: {why}. Send it again later.") from error
 
     def _given_back(self, record: JobRecord, token: str) -> JobRecord | None:
         """Released, with its message on its way: whoever called puts that back, and a second one is not needed."""

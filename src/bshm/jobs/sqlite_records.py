@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bshm.errors import OutputError, QueueUnavailableError
+from bshm.errors import OutputError, QueueUnavailableError, StoreFullError
 from bshm.jobs.ledger import full
 from bshm.jobs.records import ENDED, JobRecord, State
 
@@ -56,6 +56,8 @@ class SqliteRecords:
             self._connection.execute("PRAGMA journal_mode=WAL")
             # FULL: what was accepted is on the disk before the caller hears of it, a power cut included.
             self._connection.execute("PRAGMA synchronous=FULL")
+            # The log may grow to so many pages of 4 KiB: less than what is kept free on the disk for it.
+            self._connection.execute("PRAGMA wal_autocheckpoint=100")
             self._connection.executescript(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise OutputError(
@@ -146,16 +148,21 @@ class SqliteRecords:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # Where the disk is full, SQLite may have done so by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
+            # Python 3.10 does not tell SQLite's code for it.
+            if "disk is full" in str(error):
+                raise StoreFullError(f"no room for the jobs in {self._path}: {error}. Free some space.") from error
             raise QueueUnavailableError(f"the jobs in {self._path} cannot be reached: {error}.") from error
 
 

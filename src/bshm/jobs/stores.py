@@ -6,8 +6,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bshm.errors import OptionError
+from bshm.io import private
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Blobs, Records
+
+# What a folder of records and bytes holds.
+_OURS = ("records", "live", "owned", "due", "keys", "pictures")
 
 
 def open_store(
@@ -38,7 +42,7 @@ def open_store(
     from bshm.jobs.folder_blobs import FolderBlobs
     from bshm.jobs.folder_records import FolderRecords
 
-    folder = folder_of(text)
+    folder = private.folder(folder_of(text), ours=_OURS)
     return FolderRecords(folder), elsewhere or FolderBlobs(folder / "pictures")
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from bshm import errors
 from bshm.crop import Box
+from bshm.io import sink
 from bshm.rendering import RegionError
 from bshm.server import logs, refusals, statuses
 from bshm.server.metrics import Metrics
@@ -120,7 +121,7 @@ def removebg_body(error: BaseException) -> tuple[int, dict[str, Any]]:
     if known is not None and answer.status < 500:
         status, code, title = known
         return status, _removebg(code, title, statuses.detail_of(error))
-    code = {503: "too_busy", 504: "timeout"}.get(answer.status, "internal_server_error")
+    code = {408: "timeout", 503: "too_busy", 504: "timeout"}.get(answer.status, "internal_server_error")
     return answer.status, _removebg(code, answer.title, statuses.detail_of(error))
 
 
@@ -132,13 +133,21 @@ def note(error: BaseException, metrics: Metrics, request_id: str) -> None:
     """Count an error, and log those that are ours with their trace."""
     kind = type(error).__name__
     metrics.errors.labels(kind).inc()
-    if statuses.answer_to(error).status >= 500 and not isinstance(error, refusals.Refusal):
+    if sink.is_full(error):  # where in the code it was noticed does not matter
+        logs.say(logging.ERROR, "error", id=request_id, kind=kind, trouble=str(error))
+    elif statuses.answer_to(error).status >= 500 and not isinstance(error, refusals.Refusal):
         logs.say(logging.ERROR, "error", error=error, id=request_id, kind=kind)
 
 
 def id_of(request: Request) -> str:
     """The id of a request, as the log has it."""
     found: str = request.scope.get("state", {}).get("request_id", "")
+    return found
+
+
+def path_of(request: Request) -> str:
+    """The path of a request, without that below which the service is shown."""
+    found: str = request.scope.get("state", {}).get("path", request.url.path)
     return found
 
 

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from bshm._version import __version__
 from bshm.errors import BshmError, OptionError
-from bshm.server import answers, health, jobs, logs, matte, models, removebg
+from bshm.server import answers, health, jobs, logs, matte, models, rembg, removebg
 from bshm.server.engine import Fetch, fetch_url
 from bshm.server.gate import Gate, page_csp
 from bshm.server.service import Service
@@ -63,11 +63,16 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in (matte, removebg, models, health):
+    for module in (matte, removebg, rembg, models, health):
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)
+    # Not where GET works on a picture.
+    for router in (removebg.router, health.router, *([jobs.router] if settings.jobs else [])):
+        _answer_head(app, router)
+    page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():
+        page = [f"/{each.name}" for each in STATIC.iterdir() if each.is_file()]
         # What no route takes.  A mount at / would take wrong methods, too, and answer 404 in place of 405.
         app.router.default = _Page(directory=STATIC, html=True)
     else:
@@ -76,15 +81,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     app.add_exception_handler(BshmError, _on_error)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["X-Api-Key", "Authorization", "Content-Type", "Idempotency-Key"],
-            expose_headers=["*"],
-        )
-    app.add_middleware(Gate, service=service)
+    app.add_middleware(Gate, service=service, page=page)
     _describe_keys(app)
     return app
 
@@ -94,10 +91,21 @@ class _Page(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file of the page, with its policy."""
+        if scope["method"] not in ("GET", "HEAD"):
+            # Before the method is looked at, the thing has to be there.
+            if not self._is_there(path):
+                raise HTTPException(404)
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         response = await super().get_response(path, scope)
         response.headers["Content-Security-Policy"] = page_csp()
         response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304
         return response
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            return self.lookup_path(path)[1] is not None
+        except (OSError, ValueError):  # too long, or no path at all
+            return False
 
 
 async def _root() -> dict[str, str]:
@@ -106,7 +114,7 @@ async def _root() -> dict[str, str]:
 
 async def _on_error(request: Request, error: Exception) -> Response:
     answers.note(error, request.app.state.service.metrics, answers.id_of(request))
-    return answers.of_error(error, path=request.url.path, request_id=answers.id_of(request))
+    return answers.of_error(error, path=answers.path_of(request), request_id=answers.id_of(request))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -118,7 +126,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         detail = "There is nothing at this address. /docs lists what there is."
     elif status == 405:
         detail = f"{request.method} is not taken here; {headers.get('Allow', 'another method')} is. /docs has examples."
-    if request.url.path.startswith(answers.REMOVEBG):
+    if answers.path_of(request).startswith(answers.REMOVEBG):
         code = title.lower().replace(" ", "_")
         body: dict[str, Any] = {"errors": [{"title": title, "code": code, "detail": detail}]}
         return Response(json.dumps(body), status, headers, "application/json")
@@ -131,6 +139,19 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         for each in (error.errors() if isinstance(error, RequestValidationError) else [])
     }
     return await _on_error(request, answers.FieldError(faults or {"request": "is not valid."}))
+
+
+def _answer_head(app: FastAPI, router: APIRouter) -> None:
+    """Take HEAD wherever GET is taken, as HTTP has it; the server in front leaves the body out."""
+    for route in list(router.routes):
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                response_class=route.response_class,
+                include_in_schema=False,
+            )
 
 
 def _describe_keys(app: FastAPI) -> None:

@@ -73,7 +73,7 @@ class DiskCache:
                 statistics=0,
                 timeout=2,
             )
-        except (OSError, diskcache.Timeout) as error:
+        except (OSError, diskcache.Timeout, sqlite_error()) as error:
             raise OutputError(f"the cache cannot be kept in {folder}: {error}. Choose another --cache-dir.") from error
         self._errors = (OSError, ValueError, diskcache.Timeout, sqlite_error())
         self._local = threading.Lock()

@@ -48,6 +48,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     service: Service = request.app.state.service
     checks = {
         "model": service.engine.is_ready,
+        "keys": service.can_read_keys,
         "accepting": not service.draining,
         "room": service.inside < service.settings.queue,
     }

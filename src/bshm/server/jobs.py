@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
 
-from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError, OutputError
+from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
 from bshm.jobs import (
     ANONYMOUS,
     JobError,
@@ -31,6 +31,7 @@ from bshm.jobs import (
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of
+from bshm.server.filenames import disposition, portable
 from bshm.server.matte import BASE64, BINARY, PROBLEMS, picture, request_body
 from bshm.server.settings import Settings
 from bshm.server.spool import JobPicture, Spool, forget, from_form, from_json
@@ -181,8 +182,8 @@ async def submit(request: Request) -> Response:
         record = await service.engine.beside(lambda: queue.submit(made, share=share), timeout_s=settings.job_timeout_s)
     finally:
         await service.engine.beside(lambda: forget(spooled))
-    headers = {"Location": f"/jobs/{record.id}", **({} if rate is None else rate.headers())}
-    return _json(described(record), status=202, headers=headers)
+    headers = {"Location": f"{settings.root_path}/jobs/{record.id}", **({} if rate is None else rate.headers())}
+    return _json(described(record, settings.root_path), status=202, headers=headers)
 
 
 @router.get(
@@ -197,7 +198,7 @@ async def look(request: Request, job_id: str) -> Response:
     owner = _owner(request)
     record = await service.engine.beside(lambda: queue.get(job_id, owner))
     headers = {} if record.has_ended else {"Retry-After": "1"}
-    return _json(described(record), headers=headers)
+    return _json(described(record, service.settings.root_path), headers=headers)
 
 
 @router.get(
@@ -213,7 +214,7 @@ async def result(request: Request, job_id: str, index: str) -> Response:
     if not (index.isascii() and index.isdecimal() and len(index) <= 6):
         raise JobNotFoundError(f"the job has no result {index[:20]!r}: pictures are counted from 0.")
     found = await service.engine.beside(lambda: queue.result(job_id, int(index), owner))
-    headers = {"Content-Disposition": _attachment(found.name)}
+    headers = {"Content-Disposition": disposition("attachment", found.name)}
     if found.path is not None:
         return FileResponse(found.path, media_type=found.media_type, headers=headers)
     return Response(found.read(), media_type=found.media_type, headers=headers)
@@ -249,16 +250,22 @@ async def results(request: Request, job_id: str) -> Response:
         if item.error is not None
     ]
 
-    def files() -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+    def files() -> Iterator[archives.Member]:
         for index in done:
             found = queue.result(job_id, index, owner)
-            yield f"{index:0{width}}-{found.name}", partial(_opened, found)
+            yield archives.Member(f"{index:0{width}}-{portable(found.name)}", found.size, partial(_opened, found))
         if failed:  # no result has that name: theirs begin with a number
             told = json.dumps(failed, ensure_ascii=False, indent=2) + "\n"
-            yield "errors.json", partial(BytesIO, told.encode("utf-8", "replace"))
+            data = told.encode("utf-8", "replace")
+            yield archives.Member("errors.json", len(data), partial(BytesIO, data))
 
-    headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"'}
-    return StreamingResponse(archives.pack(files()), media_type="application/zip", headers=headers)
+    headers = {"Content-Disposition": disposition("attachment", f"{job_id}.zip")}
+    if request.method == "HEAD":  # its size is known when all of it has been read
+        response = Response(media_type="application/zip", headers=headers)
+        del response.headers["Content-Length"]
+        return response
+    packed = archives.pack(files(), made_at=record.ended_at)
+    return StreamingResponse(packed, media_type="application/zip", headers=headers)
 
 
 @router.delete(
@@ -276,14 +283,20 @@ async def delete(request: Request, job_id: str) -> Response:
     return Response(status_code=204)
 
 
-def described(record: JobRecord) -> dict[str, Any]:
-    """A job as its owner may see it."""
+def described(record: JobRecord, root_path: str = "") -> dict[str, Any]:
+    """A job as its owner may see it.
+
+    Args:
+        record: the job.
+        root_path: below which the service is shown.
+    """
+    place = f"{root_path}/jobs/{record.id}/results"
     done, total = record.progress
     items = []
     for index, item in enumerate(record.items):
         entry: dict[str, Any] = {"name": item.name, "state": item.state}
         if item.state == "done":
-            entry |= {"result": f"/jobs/{record.id}/results/{index}", "media_type": item.media_type, "size": item.size}
+            entry |= {"result": f"{place}/{index}", "media_type": item.media_type, "size": item.size}
             entry |= {"details": dict(item.details)}
         if item.error is not None:
             entry["error"] = _problem(item.error)
@@ -293,7 +306,7 @@ def described(record: JobRecord) -> dict[str, Any]:
         "state": record.state,
         "progress": {"done": done, "total": total},
         "items": items,
-        "results": f"/jobs/{record.id}/results" if record.state == "done" else None,
+        "results": place if record.state == "done" else None,
         "error": None if record.error is None else _problem(record.error),
         "created_at": _time(record.created_at),
         "started_at": _time(record.started_at),
@@ -384,11 +397,6 @@ def _opened(found: JobResult) -> BinaryIO:
     return found.path.open("rb") if found.path is not None else BytesIO(found.data or b"")
 
 
-def _attachment(name: str) -> str:
-    plain = "".join(char if (char.isascii() and char.isalnum()) or char in "._- " else "_" for char in name)
-    return f'attachment; filename="{plain}"'
-
-
 def open_queue(
     settings: Settings, engine: Engine, secret_of: Callable[[str], str | None], broken: Callable[[], object]
 ) -> JobQueue:
@@ -417,7 +425,6 @@ def open_queue(
         if settings.blobs is not None or settings.blobs_endpoint is not None:
             raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
         folder = Path(settings.results) if settings.results else _default_store()
-        _make_private(folder)
         return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
     from bshm.jobs import CeleryQueue
 
@@ -429,14 +436,6 @@ def open_queue(
         options=options,
         secrets=secret_of,
     )
-
-
-def _make_private(folder: Path) -> None:
-    """Other people's pictures are nobody else's business on this machine."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise OutputError(f"jobs cannot be kept in {folder}: {error}. Choose another --results.") from error
 
 
 def _default_store() -> Path:

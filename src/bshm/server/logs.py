@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 LOGGER = logging.getLogger("bshm.server")
@@ -27,15 +30,35 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def set_up(level: str) -> None:
-    """Send what bshm and uvicorn log to stderr as JSON."""
+@contextmanager
+def as_json(level: str) -> Iterator[None]:
+    """Send what is logged, warned of and not caught to stderr as JSON, for as long as the context lasts.
+
+    Args:
+        level: least severe lines of bshm's own; of libraries there are warnings and errors.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("bshm", "uvicorn.error"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.setLevel(level.upper() if name == "bshm" else max(logging.WARNING, logging.getLevelName(level.upper())))
-        logger.propagate = False
+    ours, root = logging.getLogger("bshm"), logging.getLogger()
+    before = [(each, each.handlers, each.level, each.propagate) for each in (ours, root)]
+    hooks = threading.excepthook, sys.unraisablehook
+    ours.handlers, ours.propagate = [handler], False
+    ours.setLevel(level.upper())
+    root.handlers = [handler]
+    root.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    logging.captureWarnings(True)
+    threading.excepthook = lambda args: say(
+        logging.ERROR, "thread", error=args.exc_value, thread=args.thread.name if args.thread else None
+    )
+    sys.unraisablehook = lambda args: say(logging.ERROR, "unraisable", error=args.exc_value, where=args.err_msg)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        threading.excepthook, sys.unraisablehook = hooks
+        for each, handlers, old_level, propagate in before:
+            each.handlers, each.propagate = handlers, propagate
+            each.setLevel(old_level)
 
 
 def say(level: int, event: str, *, error: BaseException | None = None, **fields: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -31,6 +31,9 @@ class Metrics:
         )
         self.errors = Counter("bshm_errors", "Errors by kind.", ["kind"], registry=registry)
         self.pixels = Counter("bshm_pixels", "Pixels of the pictures matted.", registry=registry)
+
+        # Memory, files and processor time of this process, where /proc tells them.
+        ProcessCollector(registry=registry)
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Show what ``value`` gives whenever somebody looks."""

@@ -3,10 +3,12 @@
 BshmError
 └── Refusal                  the request is not let in
     ├── KeyRefusedError      no API key, or one that is not known
+    ├── KeysUnreadableError  who may use the service cannot be read just now
     ├── HostRefusedError     a Host or an Origin that has no business here
     ├── RateLimitError       too much in a short time from one key or address
     ├── TooManyAtOnceError   too many requests of one key or address at the same time
     ├── TooBusyError         more work than the service can finish in time
+    ├── TooSlowError         the request did not arrive in time
     ├── TimeRanOutError      the answer took longer than a request may
     └── ClientGoneError      nobody is waiting for the answer any more
 """
@@ -32,6 +34,10 @@ class KeyRefusedError(Refusal):
     """There is no API key, or one that is not known."""
 
 
+class KeysUnreadableError(Refusal):
+    """Who may use the service cannot be read just now: better no service than an open one."""
+
+
 class HostRefusedError(Refusal):
     """The Host or the Origin has no business here."""
 
@@ -46,6 +52,10 @@ class TooManyAtOnceError(Refusal):
 
 class TooBusyError(Refusal):
     """More work than can be finished in time."""
+
+
+class TooSlowError(Refusal):
+    """The request did not arrive in time."""
 
 
 class TimeRanOutError(Refusal):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,7 @@ SIZES: dict[str, int] = {
     "50MP": _LARGEST,
 }
 _TYPES = ("auto", "person", "product", "car", "animal", "graphic", "graphics", "transportation", "other")
+_SHADOWS = ("none", "auto", "drop", "3d", "car")
 _HEX = re.compile(r"#?([0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # What the numbers of an account without bills say: enough for every client that looks before it asks.
@@ -63,6 +65,10 @@ class RemoveBgFields(BaseModel):
     position: str | None = Field(None, description="original, center, or one or two of 0% to 100%.")
     channels: str = Field("rgba", description="rgba or alpha.")
     add_shadow: str | bool = Field("false", description="Let the people throw a soft shadow.")
+    shadow_type: str | None = Field(
+        None, description="none, auto, drop, 3D or car: people throw the one soft shadow there is; over add_shadow."
+    )
+    shadow_opacity: str = Field("100", description="How dark the shadow is, 0 to 100.")
     semitransparency: str | bool = Field("true", description="Accepted; people have no car windows.")
     bg_color: str | None = Field(None, description="Hex (3, 4, 6 or 8 digits) or a colour name.", examples=["81d4fa"])
     bg_image_url: str | None = Field(None, max_length=4096, description="Background image URL.")
@@ -179,7 +185,8 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
         background=behind,
         format=form,
         quality=OutputOptions.quality,
-        shadow=_boolean("add_shadow", fields.add_shadow),
+        shadow=_shadow(fields),
+        shadow_opacity=_percent("shadow_opacity", fields.shadow_opacity),
         crop=_boolean("crop", fields.crop),
         margins=read("crop_margin", parse_margins, fields.crop_margin),
         scale=scale,
@@ -243,6 +250,26 @@ def _boolean(name: str, value: str | bool) -> bool:
     if word not in (*_TRUE, *_FALSE):
         raise FieldError({name: f"takes true or false; got {word[:40]!r}."})
     return word in _TRUE
+
+
+def _shadow(fields: RemoveBgFields) -> bool:
+    wanted = _boolean("add_shadow", fields.add_shadow)
+    if fields.shadow_type is None:
+        return wanted
+    word = fields.shadow_type.strip().lower()
+    if word not in _SHADOWS:
+        raise FieldError({"shadow_type": f"takes {', '.join(_SHADOWS)}; got {word[:40]!r}."})
+    return word != "none"
+
+
+def _percent(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise FieldError({name: f"takes 0 to 100; got {text[:40]!r}."})
+    return value / 100
 
 
 def _color(text: str) -> tuple[int, int, int, int]:

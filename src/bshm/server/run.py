@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import os
 import signal
 import socket
 import sys
+import tempfile
+from collections.abc import Iterable
 
 import uvicorn
 
-from bshm.errors import BshmError, OptionError
+from bshm.errors import BshmError, OptionError, OutputError
+from bshm.io import private
 from bshm.lanes import MOST_STUCK, OverrunError
 from bshm.server import logs
 from bshm.server.app import check_place, create_app
+from bshm.server.connections import Connection, Door, most_connections
 from bshm.server.service import Service
 from bshm.server.settings import Settings
+
+# Far more than may be inside at once: they wait in the system until there is a place.
+_BACKLOG = 2048
 
 
 def run(settings: Settings) -> None:
@@ -25,45 +35,111 @@ def run(settings: Settings) -> None:
         OverrunError: so many pictures hang that the process has to be replaced; whatever started it starts it again.
         BshmError: the model, the cache or the queue cannot be opened.
     """
-    logs.set_up(settings.log_level)
-    app = create_app(settings)
-    check_place(settings, has_keys=not app.state.service.is_open)
-    listening = _listen(settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_s)),
-        # Far more than may work at once: those beyond are told so by the gate, in the form their clients read.
-        backlog=2048,
-        lifespan="on",
-    )
-    # Uvicorn sends itself the signal once more when all is done; ending as asked is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    with listening:
-        asyncio.run(_serve(app.state.service, _Server(config), listening))
+    with private.files(), logs.as_json(settings.log_level):
+        app = create_app(settings)
+        service: Service = app.state.service
+        check_place(settings, has_keys=bool(service.see_keys()))
+        _see_temporary()
+        listening = _listen(settings)
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_s)),
+            lifespan="on",
+        )
+        # Uvicorn sends itself the signal once more when all is done; ending as asked is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        with listening:
+            asyncio.run(_serve(service, _Server(config, service), listening))
+
+
+def _see_temporary() -> None:
+    """Where uploads wait is settled before the first: Python takes another folder without a word.
+
+    Raises:
+        OutputError: there is none that can be written to.
+    """
+    try:
+        found = tempfile.gettempdir()
+    except OSError as error:
+        raise OutputError(f"uploads cannot be kept anywhere: {error}. Name a folder in TMPDIR.") from error
+    wanted = os.environ.get("TMPDIR")
+    if wanted and os.path.realpath(wanted) != os.path.realpath(found):
+        logs.say(logging.WARNING, "temporary files", trouble=f"TMPDIR={wanted} cannot be written to", place=found)
 
 
 class _Server(uvicorn.Server):
-    """Tells the address once it is answered there: before that a model, a device or a store may still be refused."""
+    """Takes connections through a ``Door``, and tells the address once it is answered there.
+
+    Before that a model, a device or a store may still be refused.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._door = Door(most=1, idle_s=lambda: service.idle_s)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open_door(self) -> None:
+        """Say how many connections there may be, with all files open that the service needs.
+
+        Raises:
+            OptionError: not as many as the settings want.
+        """
+        door = self._door
+        door.most = most_connections(self._service.settings.connections)
+        self._service.metrics.watch("bshm_connections", "Connections that are open.", lambda: float(len(door.inside)))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say where."""
-        await super().startup(sockets)
-        for listening in (sockets or []) if self.started else []:
-            host, port = listening.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
-            sys.stderr.flush()
+        await super().startup([])  # nothing that asyncio would listen on by itself
+        if not self.started:
+            return
+        self._tasks.append(asyncio.create_task(self._door.watch()))
+        for listening in sockets or []:
+            listening.listen(_BACKLOG)
+            listening.setblocking(False)
+            self._tasks.append(asyncio.create_task(self._door.welcome(listening, self._connection)))
+        _tell_addresses(sockets or [])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing more, then finish what is in the house."""
+        self._service.drain()
+        watching, *welcoming = self._tasks
+        await _cancelled(welcoming)
+        await super().shutdown(sockets)
+        await _cancelled([watching])
+
+    def _connection(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
 
 
-async def _serve(service: Service, server: uvicorn.Server, listening: socket.socket) -> None:
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _tell_addresses(sockets: Iterable[socket.socket]) -> None:
+    for listening in sockets:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        sys.stderr.write(f"bshm: http://{shown}:{port}/  (documentation at /docs, Ctrl-C stops)\n")
+        sys.stderr.flush()
+
+
+async def _serve(service: Service, server: _Server, listening: socket.socket) -> None:
     try:
         # Before uvicorn begins: what fails within it is told by its log alone, with a trace.
         await service.open()
+        server.open_door()
     except BshmError:
         await service.close()
         raise

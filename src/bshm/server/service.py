@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
-from bshm.errors import UnreadablePictureError, UrlRefusedError
+from bshm.errors import OptionError, UnreadablePictureError, UrlRefusedError
 from bshm.io import decode
 from bshm.io.fetch import Validators
 from bshm.jobs import ANONYMOUS
@@ -28,13 +29,18 @@ from bshm.server.house import House
 from bshm.server.keys import Key, Keys, default_file
 from bshm.server.metrics import Metrics
 from bshm.server.rates import Rate, Rates, units_of
-from bshm.server.refusals import ClientGoneError, TimeRanOutError
+from bshm.server.refusals import ClientGoneError, KeysUnreadableError, TimeRanOutError
 from bshm.server.settings import DEFAULT_RATE_LIMIT, Settings
 
 if TYPE_CHECKING:
     from bshm.jobs import JobQueue
 
 T = TypeVar("T")
+
+# While the service is being stopped, who is silent for so long is not waited for.
+_STOPPING_SILENCE_S = 2.0
+# Trouble that every request meets is told once in this time.
+_TELL_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ class Service:
         self.keys = Keys(settings.keys_file or default_file())
         self.rates = Rates(0)
         self.house = House()
-        self.is_open = True
+        self._had_keys = False
+        self._keys_told_at = -math.inf
         self.share = settings.queue
         self.jobs_share: int | None = None
         self.see_keys()
@@ -97,13 +104,29 @@ class Service:
         self.engine = Engine(settings, self.metrics, fetch=fetch, broken=self._break)
         self.flights: Flights[Rendered] = Flights()
         self.queue: JobQueue | None = None
-        self.draining = False
+        self.draining_since: float | None = None
         self.is_broken = False
         self.end_process: Callable[[], object] = lambda: None
         self.metrics.watch("bshm_queue_depth", "Requests in the house.", lambda: self.inside)
         self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.flights))
         self.metrics.watch("bshm_stuck_threads", "Threads that hang and were given up.", lambda: self.engine.stuck)
         self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.engine.is_ready))
+
+    @property
+    def draining(self) -> bool:
+        """Whether nothing more is taken."""
+        return self.draining_since is not None
+
+    def drain(self) -> None:
+        """Take nothing more: what is in the house is finished.  May be called from any thread."""
+        if self.draining_since is None:
+            self.draining_since = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """How long a client may be silent in the midst of a request or of its answer."""
+        idle_s = self.settings.idle_timeout_s
+        return min(idle_s, _STOPPING_SILENCE_S) if self.draining else idle_s
 
     @property
     def inside(self) -> int:
@@ -115,10 +138,17 @@ class Service:
         return max(1.0, min(60.0, requests * self.engine.mean_s))
 
     def see_keys(self) -> tuple[Key, ...]:
-        """The keys as they are now; what each may ask for follows from them where no setting says it."""
+        """The keys as they are now; what each may ask for follows from them where no setting says it.
+
+        Raises:
+            OptionError: their file is there, but cannot be read.
+        """
         keys = self.keys.all()
         settings = self.settings
-        self.is_open = not keys
+        if self._had_keys and not keys and not settings.allow_open:
+            self._tell_of_keys("there are no API keys any more: nobody is let in. Make one with `bshm keys add`.")
+        if keys:
+            self._had_keys, self._keys_told_at = True, -math.inf
         self.rates.limit = settings.rate_limit if settings.rate_limit is not None else 0
         if settings.rate_limit is None and (keys or settings.allow_open):
             self.rates.limit = DEFAULT_RATE_LIMIT
@@ -130,6 +160,43 @@ class Service:
         if settings.jobs_per_key is None and len(keys) > 1:
             self.jobs_share = max(1, settings.jobs_capacity // 2)
         return keys
+
+    def callers_keys(self) -> tuple[Key, ...]:
+        """``see_keys`` for a request, whose caller does not learn where the file is.
+
+        Raises:
+            KeysUnreadableError: they cannot be read.
+        """
+        try:
+            return self.see_keys()
+        except OptionError as error:
+            self._tell_of_keys(str(error))
+            raise KeysUnreadableError("the API keys cannot be read.") from error
+
+    @property
+    def can_read_keys(self) -> bool:
+        """Whether it is known who may use the service."""
+        try:
+            self.callers_keys()
+        except KeysUnreadableError:
+            return False
+        return True
+
+    @property
+    def serves_without_keys(self) -> bool:
+        """Whether requests need no key while there is none.
+
+        Other machines are served without keys only where that was asked for.  Who once had keys and has revoked the
+        last one wants nobody let in, on this machine neither: behind a proxy, everybody comes from here.
+        """
+        return self.settings.allow_open or (self.settings.is_loopback and not self._had_keys)
+
+    def _tell_of_keys(self, trouble: str) -> None:
+        """An ERROR line; not one for each request."""
+        now = time.monotonic()
+        if now - self._keys_told_at >= _TELL_AGAIN_S:
+            self._keys_told_at = now
+            logs.say(logging.ERROR, "keys", trouble=trouble)
 
     async def serve(self, request: Request, order: Order, caller: str) -> Outcome:
         """The result of an order, for as long as somebody waits for it.
@@ -261,7 +328,8 @@ class Service:
         """Take nothing more and ask to be replaced.  Called from any thread."""
         if not self.is_broken:
             logs.say(logging.CRITICAL, "broken", stuck=self.engine.stuck)
-        self.is_broken = self.draining = True
+        self.is_broken = True
+        self.drain()
         self.end_process()
 
     def _secret_of(self, owner: str) -> str | None:
@@ -276,7 +344,7 @@ class Service:
 
     async def close(self) -> None:
         """Finish what is in the house, give jobs back to their queue, and let go of everything."""
-        self.draining = True
+        self.drain()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.flights.drain(), self.settings.shutdown_timeout_s)
         if self.queue is not None:

@@ -6,6 +6,7 @@ A flag wins over ``BSHM_…`` in the environment, that over ``[server]`` in bshm
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -65,6 +66,20 @@ class Settings(BaseSettings):
         60.0, gt=0, le=3600, description="longest time from a request to its answer; what takes longer is given up"
     )
     upload_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time that a request may take to arrive")
+    idle_timeout_s: float = Field(
+        20.0,
+        gt=0,
+        le=3600,
+        description="longest silence of a client in the midst of a request or of its answer, and longest time for the "
+        "head of a request",
+    )
+    connections: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="connections at once; those that wait for a request make room for new ones; unset is half of the "
+        "files that the process may open, at most 4096",
+    )
     shutdown_timeout_s: float = Field(30.0, gt=0, le=3600, description="longest time for requests to end on SIGTERM")
 
     max_upload_bytes: int = Field(32 * MIB, ge=1024, description="largest picture file, sent or fetched")
@@ -86,6 +101,9 @@ class Settings(BaseSettings):
         (), description="names in Host that are served without keys, beside localhost; * takes all"
     )
     cors_origins: Words = Field((), description="web pages of other origins that may use the service; none by default")
+    root_path: str = Field(
+        "", description="path below which a proxy in front shows the service, such as /bshm; it may pass it on or not"
+    )
     trusted_proxies: Words = Field(
         (), description="addresses of proxies in front whose X-Forwarded-For and -Proto are believed"
     )
@@ -136,6 +154,14 @@ class Settings(BaseSettings):
     @classmethod
     def _words(cls, value: Any) -> Any:
         return tuple(word for word in value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if value and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+            raise ValueError("it is a path such as /bshm")
+        return value
 
     @property
     def is_loopback(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from bshm import errors
+from bshm.io import sink
 from bshm.lanes import OverrunError
 from bshm.server import refusals
 
@@ -72,10 +74,12 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
     ),
     MemoryError: Answer(503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."),
     refusals.KeyRefusedError: Answer(401, "An API key is needed"),
+    refusals.KeysUnreadableError: Answer(503, "The API keys cannot be read", _OUR_FAULT),
     refusals.HostRefusedError: Answer(403, "Not from here"),
     refusals.RateLimitError: Answer(429, "Too many requests"),
     refusals.TooManyAtOnceError: Answer(429, "Too many requests at once"),
     refusals.TooBusyError: Answer(503, "The service is busy"),
+    refusals.TooSlowError: Answer(408, "The request did not arrive in time"),
     refusals.TimeRanOutError: Answer(504, "It took too long"),
     refusals.ClientGoneError: Answer(CLIENT_CLOSED, "The client went away"),
 }
@@ -83,12 +87,23 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
 BUG = Answer(500, "A fault in bshm itself", _OUR_FAULT)
 
 
+# What libraries that write files by themselves are told when no more may be open.
+_NO_FILES = {errno.EMFILE, errno.ENFILE}
+_TOO_MANY_FILES = Answer(503, "The service is busy", "Too many files are open. Try again shortly.")
+
+
 def answer_to(error: BaseException) -> Answer:
     """How ``error`` is answered: as its class is, or the nearest class above it that stands in the table.
+
+    That a disk is full is told as such, whoever wrote to it: an upload in a temporary file, say.
 
     >>> answer_to(errors.DiskFullError()).status, answer_to(ZeroDivisionError()).status
     (507, 500)
     """
+    if sink.is_full(error):
+        return OF_ERROR[errors.DiskFullError]
+    if isinstance(error, OSError) and error.errno in _NO_FILES:
+        return _TOO_MANY_FILES
     return next((OF_ERROR[each] for each in type(error).__mro__ if each in OF_ERROR), BUG)
 
 
@@ -106,8 +121,13 @@ def problem_type(error: BaseException) -> str:
     >>> problem_type(errors.UnreadablePictureError())
     'urn:bshm:problem:unreadable-picture'
     """
-    if answer_to(error) is BUG:
+    answer = answer_to(error)
+    if answer is BUG:
         return "urn:bshm:problem:internal"
+    if answer is OF_ERROR[errors.DiskFullError]:
+        return "urn:bshm:problem:disk-full"
+    if answer is _TOO_MANY_FILES:
+        return "urn:bshm:problem:too-busy"
     if isinstance(error, MemoryError):
         return "urn:bshm:problem:memory-exhausted"
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()

@@ -11,8 +11,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 INSTALL = "run tests/install_servers.sh as root, or install the Debian packages redis-server and rabbitmq-server"
 
@@ -87,7 +89,13 @@ class RedisServer:
 class RabbitServer:
     """A RabbitMQ with a node name, ports and folders of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, consumer_timeout_s: float | None = None) -> None:
+        """Not running yet.
+
+        Args:
+            consumer_timeout_s: longest time that a consumer may keep a message; None is RabbitMQ's own, half an hour.
+        """
+        self._consumer_timeout_s = consumer_timeout_s
         self._program = shutil.which(
             "rabbitmq-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/lib/rabbitmq/bin"
         )
@@ -124,6 +132,13 @@ class RabbitServer:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
             "HOME": str(self._folder),
         }
+        if self._consumer_timeout_s is not None:
+            milliseconds = round(self._consumer_timeout_s * 1000)
+            # Looked for once a minute unless told otherwise.
+            settings = f"[{{rabbit, [{{consumer_timeout, {milliseconds}}}, {{channel_tick_interval, 500}}]}}]."
+            file = self._folder / "advanced.config"
+            file.write_text(settings)
+            environment["RABBITMQ_ADVANCED_CONFIG_FILE"] = str(file)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [str(self._program)], env=environment, stdout=out, stderr=out, user=self._user, group=self._user
@@ -166,8 +181,7 @@ class RabbitServer:
 
 def empty(url: str) -> None:
     """No message, job or result of an earlier test is left."""
-    from bshm.jobs.celery_app import QUEUE, make_app
-    from bshm.jobs.options import QueueOptions
+    from bshm.jobs.messages import QUEUE, open_messages
 
     if url.startswith("redis"):
         from bshm.jobs.redis_store import connect
@@ -176,9 +190,17 @@ def empty(url: str) -> None:
         client.flushall()
         client.close()
         return
-    app = make_app(url, QueueOptions())
-    with app.connection_for_write() as connection:
-        bound = app.amqp.queues[QUEUE](connection.default_channel)
-        bound.declare()
-        bound.purge()
-    app.close()
+    messages = open_messages(url)
+    messages.waiting()  # which makes the queue
+    messages.close()
+    with amqp_channel(url) as channel:
+        channel.queue_purge(QUEUE)
+
+
+@contextlib.contextmanager
+def amqp_channel(url: str) -> Iterator[Any]:
+    """A channel of a client that knows nothing of bshm."""
+    from kombu import Connection
+
+    with Connection(url, transport_options={"confirm_publish": True}) as connection:
+        yield connection.channel()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bshm.jobs.celery_app import make_app
-from bshm.jobs.celery_queue import store_of
+from bshm.jobs.messages import open_messages
+from bshm.jobs.broker_queue import store_of
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.stores import folder_of
 

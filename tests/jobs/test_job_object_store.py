@@ -22,7 +22,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from bshm import errors
-from bshm.jobs import CeleryQueue, JobItem, JobOptions, JobRequest, Product, runner, wait
+from bshm.jobs import BrokerQueue, JobItem, JobOptions, JobRequest, Product, runner, wait
 from bshm.jobs.ledger import Ledger
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import new_id
@@ -35,7 +35,7 @@ from bshm.server.settings import Settings
 LEASE_S = 1.5
 OPTIONS = QueueOptions(capacity=50, lease_s=LEASE_S, sweep_s=0.3)
 
-Opened = Callable[..., CeleryQueue]
+Opened = Callable[..., BrokerQueue]
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def opened(s3: S3Server, redis_server: brokers.RedisServer, monkeypatch: pytest.
     # Where `chaos.Workers` look for them.
     monkeypatch.setenv("BSHM_BLOBS", s3.url)
     monkeypatch.setenv("BSHM_BLOBS_ENDPOINT", s3.endpoint)
-    queues: list[CeleryQueue] = []
+    queues: list[BrokerQueue] = []
 
-    def open_one() -> CeleryQueue:
-        queues.append(CeleryQueue(redis_server.url, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS))
+    def open_one() -> BrokerQueue:
+        queues.append(BrokerQueue(redis_server.url, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS))
         return queues[-1]
 
     yield open_one
@@ -125,7 +125,7 @@ def test_records_in_a_shared_folder_and_messages_in_rabbitmq_go_with_an_object_s
     monkeypatch.setenv("BSHM_BLOBS", s3.url)
     monkeypatch.setenv("BSHM_BLOBS_ENDPOINT", s3.endpoint)
     results = f"file://{tmp_path}/store"
-    queue = CeleryQueue(rabbit_server.url, results, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS)
+    queue = BrokerQueue(rabbit_server.url, results, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS)
     processes = chaos.Workers(rabbit_server.url, results, tmp_path, LEASE_S, 0.2)
     processes.start()
     try:
@@ -246,9 +246,9 @@ def test_an_object_store_that_cannot_be_used_says_so(s3: S3Server, monkeypatch: 
     with pytest.raises(errors.OutputError, match="NoSuchBucket"):
         connect("s3://no-such-bucket/jobs", s3.endpoint)
     with pytest.raises(errors.OptionError, match="--blobs"):
-        CeleryQueue("amqp://x", "s3://bucket/jobs")
+        BrokerQueue("amqp://x", "s3://bucket/jobs")
     with pytest.raises(errors.OptionError, match="s3://"):
-        CeleryQueue("amqp://x", "jobs", blobs_endpoint=s3.endpoint)
+        BrokerQueue("amqp://x", "jobs", blobs_endpoint=s3.endpoint)
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     monkeypatch.setitem(sys.modules, "obstore.exceptions", None)

@@ -419,9 +419,9 @@ def open_queue(
         folder = Path(settings.results) if settings.results else _default_store()
         _make_private(folder)
         return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
-    from bshm.jobs import CeleryQueue
+    from bshm.jobs import BrokerQueue
 
-    return CeleryQueue(
+    return BrokerQueue(
         settings.broker,
         settings.results,
         blobs=settings.blobs,

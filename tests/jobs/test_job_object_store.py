@@ -155,7 +155,8 @@ def test_a_worker_killed_while_the_object_store_is_away_loses_nothing(
     time.sleep(LEASE_S)
     s3.start()
     record = wait(queue, job.id, "anonymous", timeout_s=40)
-    assert record.state == "done" and record.attempts == 2
+    # The picture that was in the works, if it was not just between two.
+    assert record.state == "done" and sum(item.attempts for item in record.items) in (5, 6)
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(5)] == list(range(5))
     # The deletion that the killed worker was at may have died with it; whoever sweeps finds what it left.
     assert connect(s3.url, s3.endpoint).sweep({job.id: blobs_of(record)}.get, older_than_s=-5) <= 1
@@ -176,15 +177,21 @@ def test_a_store_that_stays_away_longer_than_a_worker_waits_costs_a_job_no_attem
     s3.stop()
     for _ in range(OPTIONS.max_attempts + 1):
         with pytest.raises(errors.QueueUnavailableError):
-            works.run(job.id)
+            works.do(must(works.take(job.id)))
         waiting = ledger.get(job.id, "anonymous")
-        assert (waiting.state, waiting.lease, waiting.items[0].attempts) == ("queued", None, 0)
-        assert waiting.dispatched_at is not None  # whoever runs it puts its message back
+        assert (waiting.state, waiting.items[0].lease, waiting.items[0].attempts) == ("queued", None, 0)
+        assert waiting.dispatched_at is None  # whoever looks for lost messages sends it anew
     s3.start()
-    assert works.run(job.id) == "ended"
+    assert [works.do(must(works.take(job.id))) for _ in range(2)] == ["done", "ended"]
+    assert works.take(job.id) is None
     assert [ledger.result(job.id, index, "anonymous").read() for index in range(2)] == [b"A", b"B"]
     works.close()
     records.close()
+
+
+def must(claim: runner.Claim | None) -> runner.Claim:
+    assert claim is not None
+    return claim
 
 
 def test_while_the_store_is_away_jobs_are_refused_soon_and_cancelled_all_the_same(s3: S3Server, opened: Opened) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +15,23 @@ from typing import Any
 
 import brokers
 import chaos
+import numpy as np
 import pytest
+import skimage
 import tiny
 from brokers import amqp_channel, empty
+from live_service import surroundings
+from PIL import Image
 
 from bshm import errors
-from bshm.jobs import BrokerQueue, JobItem, JobRequest, Webhook, wait
+from bshm.cli import exit_codes, main
+from bshm.jobs import BrokerQueue, JobItem, JobOptions, JobRequest, MattingWork, Webhook, wait
 from bshm.jobs.messages import QUEUE, open_messages
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import JobRecord
+from bshm.options import DEFAULT_MODEL
+from bshm.pipeline import Matting
+from bshm.rendering import Recipe
 
 LEASE_S = 1.5
 OPTIONS = QueueOptions(capacity=50, lease_s=LEASE_S, sweep_s=0.3)
@@ -383,27 +394,31 @@ def test_a_broker_or_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_bshm_worker_does_a_job_with_the_weights_in_the_box(redis_server: brokers.RedisServer, tmp_path: Path) -> None:
-    import io
-    import sys
-
-    import numpy as np
-    import skimage
-    from PIL import Image
-
+def test_bshm_worker_takes_its_settings_from_file_and_environment_and_opens_the_model_that_a_job_asks_for(
+    redis_server: brokers.RedisServer, tmp_path: Path
+) -> None:
     empty(redis_server.url)
     portrait = io.BytesIO()
     Image.fromarray(skimage.data.astronaut()).save(portrait, "png")
     queue = BrokerQueue(redis_server.url, options=OPTIONS)
+    (tmp_path / "bshm.toml").write_text(f'[server]\nbroker = "{redis_server.url}"\ndevice = "none"\nmodel = "none"\n')
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "bshm.cli", "worker", "--broker", redis_server.url, "--device", "cpu"],
-            stdout=log, stderr=log,
+            [sys.executable, "-m", "bshm.cli", "worker", "--device", "cpu", "--visibility-timeout", "600"],
+            stdout=log, stderr=log, cwd=tmp_path, env={**surroundings(tmp_path), "BSHM_MODEL": "bshm-lite"},
         )  # fmt: skip
     try:
-        job = queue.submit(JobRequest((JobItem("eileen.png", portrait.getvalue()), JobItem("none.png", b"no picture"))))
-        record = ended(queue, job, timeout_s=90, worker=worker)
+        eileen = JobItem("eileen.png", portrait.getvalue())
+        job = queue.submit(JobRequest((eileen, JobItem("none.png", b"no picture"))))
+        lite = queue.submit(JobRequest((eileen,), JobOptions(Recipe("bshm-lite"))))
+        other = queue.submit(JobRequest((eileen,), JobOptions(Recipe("nonsense"))))
+        record = ended(queue, job, timeout_s=120, worker=worker)
         assert [item.state for item in record.items] == ["done", "failed"]
+        assert record.items[0].details["model"] == "bshm"
+        assert ended(queue, lite, worker=worker).items[0].details["model"] == "bshm-lite"
+        assert [item.error and item.error.code for item in ended(queue, other, worker=worker).items] == [
+            "unknown_model"
+        ]
         assert record.items[1].error is not None
         assert record.items[1].error.code == "unreadable_picture"
         alpha = np.asarray(Image.open(io.BytesIO(queue.result(job.id, 0, "anonymous").read())))[..., 3]
@@ -413,3 +428,36 @@ def test_bshm_worker_does_a_job_with_the_weights_in_the_box(redis_server: broker
         worker.terminate()
         assert worker.wait(30) == 0, (tmp_path / "log").read_text()
         queue.close()
+    events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert events[0].startswith("--visibility-timeout has no meaning") and events[1] == "worker ready: bshm-lite on cpu"
+
+
+def test_a_worker_without_a_broker_says_where_one_may_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["worker"]) == exit_codes.USAGE
+    told = capsys.readouterr().err
+    assert "--broker" in told and "BSHM_BROKER" in told and "bshm.toml" in told
+    (tmp_path / "bshm.toml").write_text('[server]\nbroker = "http://x"\nresults = "jobs"\n')
+    assert main(["worker"]) == exit_codes.USAGE
+    assert "a broker is amqp://" in capsys.readouterr().err
+
+
+def test_a_worker_holds_few_models_and_lets_the_one_asked_for_longest_ago_go(fake: None) -> None:
+    opened: list[str] = []
+
+    def open_model(name: str) -> Matting:
+        opened.append(name)
+        return Matting()
+
+    work = MattingWork(Matting(), others=2, open_model=open_model)
+
+    def ask(model: str) -> None:
+        work(tiny.picture(1), "1.png", JobOptions(Recipe(model)))
+
+    for model in (DEFAULT_MODEL, "a", "b", "a", "c", "a", DEFAULT_MODEL):
+        ask(model)
+    assert opened == ["a", "b", "c"]
+    ask("b")
+    assert opened == ["a", "b", "c", "b"]

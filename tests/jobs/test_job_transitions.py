@@ -27,7 +27,7 @@ def fresh(items: int = 1, *, webhook: bool = False) -> JobRecord:
 
 
 def claim(record: JobRecord, token: str = "t") -> JobRecord | None:
-    return transitions.claimed(record, token=token, worker="w", now=1.0)
+    return transitions.claimed(record, token=token, worker="w", lapses_s=9.0, now=1.0)
 
 
 def done(record: JobRecord, token: str = "t", index: int = 0, result: str = "out") -> JobRecord | None:

@@ -132,7 +132,7 @@ class Keeper:
             known = seen.get((record.id, index))
             since = known[1] if known is not None and known[0] == lease else now
             self._seen[record.id, index] = (lease, since)
-            if now - since > self._options.lease_s or self._is_dead(lease):
+            if now - since > lease.lapses_s or self._is_dead(lease):
                 found += self._recover(record, index, lease)
         return found
 

@@ -16,7 +16,7 @@ class QueueOptions:
         workers: pictures done at once.  Three keep the network busy: one is decoded and one encoded meanwhile.
         max_attempts: how often a picture may take its worker with it before it fails as ``worker_lost``.
         item_timeout_s: a picture that takes longer fails as ``overrun``, and its thread is left to itself.
-        lease_s: a picture whose worker gives no sign of life for so long waits again.
+        lease_s: a picture that was taken here waits again when there has been no sign of life for so long.
         sweep_s: how often lost jobs are looked for.
         purge_s: how often expired jobs are deleted.
         orphan_s: bytes that belong to no job are deleted after so long.

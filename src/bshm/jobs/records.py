@@ -152,20 +152,22 @@ class JobError:
 class Lease:
     """Who works on a picture.
 
-    A holder changes this at least every ``QueueOptions.lease_s``.  Whoever sees it unchanged for longer, by a clock of
-    its own, takes the holder for dead: no two machines' clocks are compared.
+    A holder changes this well within ``lapses_s``.  Whoever sees it unchanged for longer, by a clock of its own, takes
+    the holder for dead: no two machines' clocks are compared.
 
     Attributes:
         token: unguessable, of this one claim: only its holder may change the item.
         worker: which worker.
         renewed_at: its latest sign of life, seconds since 1970 by its own clock; for people.
         renewals: how many there were; a number that stands still is what is taken for death.
+        lapses_s: after how long; the holder's ``QueueOptions.lease_s``.
     """
 
     token: str
     worker: str
     renewed_at: float
     renewals: int = 0
+    lapses_s: float = 30.0
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,13 @@ class Runner:
         token = secrets.token_hex(16)
         record = self._ledger.change(
             job_id,
-            lambda found: transitions.claimed(found, token=token, worker=self._worker, now=self._ledger.clock()),
+            lambda found: transitions.claimed(
+                found,
+                token=token,
+                worker=self._worker,
+                lapses_s=self._options.lease_s,
+                now=self._ledger.clock(),
+            ),
         )
         index = None if record is None else transitions.held_by(record, token)
         return None if record is None or index is None else Claim(record, index, token)

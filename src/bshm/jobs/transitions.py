@@ -18,7 +18,7 @@ from dataclasses import replace
 from bshm.jobs.records import ENDED, Delivery, ItemRecord, JobError, JobRecord, Json, Lease
 
 
-def claimed(record: JobRecord, *, token: str, worker: str, now: float) -> JobRecord | None:
+def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now: float) -> JobRecord | None:
     """A worker takes the first picture that waits.
 
     Whoever took it tells the others that there are more: the record says so already.
@@ -29,7 +29,7 @@ def claimed(record: JobRecord, *, token: str, worker: str, now: float) -> JobRec
     if index is None:
         return None
     item = record.items[index]
-    begun = replace(item, state="running", attempts=item.attempts + 1, lease=Lease(token, worker, now))
+    begun = replace(item, state="running", attempts=item.attempts + 1, lease=Lease(token, worker, now, lapses_s=lapses_s))
     taken = _with(record, index, begun)
     return replace(
         taken,

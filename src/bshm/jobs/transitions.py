@@ -29,7 +29,9 @@ def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now:
     if index is None:
         return None
     item = record.items[index]
-    begun = replace(item, state="running", attempts=item.attempts + 1, lease=Lease(token, worker, now, lapses_s=lapses_s))
+    begun = replace(
+        item, state="running", attempts=item.attempts + 1, lease=Lease(token, worker, now, lapses_s=lapses_s)
+    )
     taken = _with(record, index, begun)
     return replace(
         taken,

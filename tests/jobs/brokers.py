@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+# Of RabbitMQ; its own is half an hour.
+CONSUMER_TIMEOUT_S = 3.0
 INSTALL = "run tests/install_servers.sh as root, or install the Debian packages redis-server and rabbitmq-server"
 
 
@@ -89,13 +91,7 @@ class RedisServer:
 class RabbitServer:
     """A RabbitMQ with a node name, ports and folders of its own."""
 
-    def __init__(self, *, consumer_timeout_s: float | None = None) -> None:
-        """Not running yet.
-
-        Args:
-            consumer_timeout_s: longest time that a consumer may keep a message; None is RabbitMQ's own, half an hour.
-        """
-        self._consumer_timeout_s = consumer_timeout_s
+    def __init__(self) -> None:
         self._program = shutil.which(
             "rabbitmq-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/lib/rabbitmq/bin"
         )
@@ -132,13 +128,11 @@ class RabbitServer:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
             "HOME": str(self._folder),
         }
-        if self._consumer_timeout_s is not None:
-            milliseconds = round(self._consumer_timeout_s * 1000)
-            # Looked for once a minute unless told otherwise.
-            settings = f"[{{rabbit, [{{consumer_timeout, {milliseconds}}}, {{channel_tick_interval, 500}}]}}]."
-            file = self._folder / "advanced.config"
-            file.write_text(settings)
-            environment["RABBITMQ_ADVANCED_CONFIG_FILE"] = str(file)
+        # Whoever keeps a message for longer loses its connection; looked for once a minute unless told otherwise.
+        milliseconds = round(CONSUMER_TIMEOUT_S * 1000)
+        settings = self._folder / "advanced.config"
+        settings.write_text(f"[{{rabbit, [{{consumer_timeout, {milliseconds}}}, {{channel_tick_interval, 500}}]}}].")
+        environment["RABBITMQ_ADVANCED_CONFIG_FILE"] = str(settings)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [str(self._program)], env=environment, stdout=out, stderr=out, user=self._user, group=self._user

@@ -68,7 +68,7 @@ def request(*numbers: int, **more: Any) -> JobRequest:
 
 
 def ended(
-    queue: BrokerQueue, job: JobRecord, timeout_s: float = 30, worker: subprocess.Popen[bytes] | None = None
+    queue: BrokerQueue, job: JobRecord, timeout_s: float = 120, worker: subprocess.Popen[bytes] | None = None
 ) -> JobRecord:
     """The job once it has ended; a worker that leaves meanwhile ends the wait."""
     deadline = time.monotonic() + timeout_s
@@ -84,7 +84,7 @@ def test_every_job_ends_once_though_a_worker_is_killed_and_the_broker_restarted(
 ) -> None:
     outcome = chaos.run(
         broker, results, tmp_path,
-        jobs=40, workers=2, kills=1, restarts=1, pause_s=0.05, timeout_s=60, lease_s=LEASE_S,
+        jobs=40, workers=2, kills=1, restarts=1, pause_s=0.05, timeout_s=180, lease_s=LEASE_S,
     )  # fmt: skip
     assert (outcome.jobs, outcome.done, outcome.states) == (40, 40, {"done": 40})
     assert (outcome.crossed, outcome.twice, outcome.seen_by_others, outcome.inputs_left) == (0, 0, 0, 0)
@@ -113,7 +113,7 @@ def test_a_picture_that_kills_its_workers_fails_after_three_attempts_and_the_res
     processes = workers(1)
     items = (JobItem("1.png", tiny.picture(1)), JobItem("poison", b"x"), JobItem("2.png", tiny.picture(2)))
     job = queue.submit(JobRequest(items))
-    deadline = time.monotonic() + 45
+    deadline = time.monotonic() + 120
     died = 0
     while not queue.get(job.id, "anonymous").has_ended:
         assert time.monotonic() < deadline
@@ -174,7 +174,7 @@ def test_a_lost_message_is_sent_again_though_the_broker_has_those_of_other_jobs(
     lost = queue.submit(request(1))
     assert taken(broker.url) == [lost.id]
     others = [queue.submit(request(number)) for number in range(2, 5)]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     messages = open_messages(broker.url)
     while messages.waiting() < 4:
         assert time.monotonic() < deadline
@@ -218,7 +218,7 @@ def test_a_small_job_does_not_wait_for_a_large_one_before_it(
     queue.cancel(large.id, "anonymous")
 
 
-def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline
@@ -292,7 +292,7 @@ def test_a_picture_that_hangs_fails_in_time_and_a_worker_with_too_many_of_them_e
         ]
         job = queue.submit(JobRequest(tuple(items)))
         # Four hang: it gives the rest of its job back and goes, as a supervisor would notice by its exit code.
-        assert worker.wait(40) == 1
+        assert worker.wait(120) == 1
         assert processes.revive() == 1
         record = ended(queue, job)
         assert [item.state for item in record.items] == ["done", *["failed"] * 5, "done"]
@@ -317,22 +317,24 @@ def test_a_full_queue_refuses_and_takes_jobs_again_when_some_have_ended(
     queue.close()
 
 
-def test_no_consumer_time_limit_of_rabbitmq_meets_a_long_job(tmp_path: Path) -> None:
-    with brokers.RabbitServer(consumer_timeout_s=2) as rabbit:
-        results = f"file://{tmp_path}/store"
-        queue = BrokerQueue(rabbit.url, results, options=OPTIONS)
-        # Each picture takes longer than a consumer may keep a message, and the job far longer.
-        processes = chaos.Workers(rabbit.url, results, tmp_path, LEASE_S, 3.0)
-        worker = processes.start()
-        try:
-            job = queue.submit(request(*range(2)))
-            record = ended(queue, job, timeout_s=60, worker=worker)
-            assert (record.state, [item.attempts for item in record.items]) == ("done", [1] * 2)
-            assert processes.stop() == [0]
-            assert "WARNING" not in processes.log() and "ERROR" not in processes.log()
-        finally:
-            processes.stop()
-            queue.close()
+def test_no_consumer_time_limit_of_rabbitmq_meets_a_long_job(
+    rabbit_server: brokers.RabbitServer, tmp_path: Path
+) -> None:
+    empty(rabbit_server.url)
+    results = f"file://{tmp_path}/store"
+    queue = BrokerQueue(rabbit_server.url, results, options=OPTIONS)
+    # Each picture takes longer than a consumer may keep a message there, and the job far longer.
+    processes = chaos.Workers(rabbit_server.url, results, tmp_path, LEASE_S, brokers.CONSUMER_TIMEOUT_S + 1)
+    worker = processes.start()
+    try:
+        job = queue.submit(request(*range(2)))
+        record = ended(queue, job, worker=worker)
+        assert (record.state, [item.attempts for item in record.items]) == ("done", [1] * 2)
+        assert processes.stop() == [0]
+        assert "PRECONDITION_FAILED" not in processes.log()
+    finally:
+        processes.stop()
+        queue.close()
 
 
 def test_a_job_accepted_while_the_broker_is_away_is_done_when_it_is_back(
@@ -412,7 +414,7 @@ def test_bshm_worker_takes_its_settings_from_file_and_environment_and_opens_the_
         job = queue.submit(JobRequest((eileen, JobItem("none.png", b"no picture"))))
         lite = queue.submit(JobRequest((eileen,), JobOptions(Recipe("bshm-lite"))))
         other = queue.submit(JobRequest((eileen,), JobOptions(Recipe("nonsense"))))
-        record = ended(queue, job, timeout_s=120, worker=worker)
+        record = ended(queue, job, worker=worker)
         assert [item.state for item in record.items] == ["done", "failed"]
         assert record.items[0].details["model"] == "bshm"
         assert ended(queue, lite, worker=worker).items[0].details["model"] == "bshm-lite"

@@ -75,7 +75,7 @@ def request(*numbers: int, **more: Any) -> JobRequest:
     return JobRequest(tuple(JobItem(f"{number}.png", tiny.picture(number)) for number in numbers), **more)
 
 
-def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline
@@ -94,7 +94,7 @@ def test_the_bytes_of_a_job_are_in_the_object_store_and_nowhere_else(
     assert client.keys("*blob*") == []
     client.close()
     workers(0.0)
-    assert wait(queue, job.id, "anonymous", timeout_s=30).state == "done"
+    assert wait(queue, job.id, "anonymous", timeout_s=120).state == "done"
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(2)] == [7, 8]
     until(lambda: [name.split("/")[-1].split("-")[0] for name in s3.names()] == ["out", "out"])
     queue.delete(job.id, "anonymous")
@@ -113,7 +113,7 @@ def test_a_job_goes_on_where_it_stood_when_the_object_store_is_back(
     away = queue.get(job.id, "anonymous")
     assert away.state == "running" and 2 <= away.progress[0] < 8
     s3.start()
-    record = wait(queue, job.id, "anonymous", timeout_s=40)
+    record = wait(queue, job.id, "anonymous", timeout_s=120)
     assert record.state == "done" and [item.attempts for item in record.items] == [1] * 8
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(8)] == list(range(8))
 
@@ -134,7 +134,7 @@ def test_records_in_a_shared_folder_and_messages_in_rabbitmq_go_with_an_object_s
         s3.stop()
         time.sleep(1)
         s3.start()
-        assert wait(queue, job.id, "anonymous", timeout_s=40).state == "done"
+        assert wait(queue, job.id, "anonymous", timeout_s=120).state == "done"
         assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(4)] == list(range(4))
         assert len(s3.names()) == 4 and not (tmp_path / "store" / "pictures").exists()
     finally:
@@ -154,7 +154,7 @@ def test_a_worker_killed_while_the_object_store_is_away_loses_nothing(
     processes.replace(processes.running[0])
     time.sleep(LEASE_S)
     s3.start()
-    record = wait(queue, job.id, "anonymous", timeout_s=40)
+    record = wait(queue, job.id, "anonymous", timeout_s=120)
     # The picture that was in the works, if it was not just between two.
     assert record.state == "done" and sum(item.attempts for item in record.items) in (5, 6)
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(5)] == list(range(5))
@@ -328,7 +328,7 @@ def test_a_store_that_is_away_at_the_start_is_waited_for(
         queue.submit(request(1))
     s3.start()
     job = queue.submit(request(1))
-    assert wait(queue, job.id, "anonymous", timeout_s=30).state == "done"
+    assert wait(queue, job.id, "anonymous", timeout_s=120).state == "done"
 
 
 def test_a_job_over_http_has_its_pictures_in_the_object_store(

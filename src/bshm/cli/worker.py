@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -143,21 +144,22 @@ def run(arguments: argparse.Namespace) -> int:
         lease_s=arguments.lease,
     )
     secrets = _secrets(arguments.webhook_secrets)
-    from bshm.server import logs
-
-    logs.set_up("warning" if arguments.quiet else settings.log_level)
-    log = logging.getLogger("bshm.jobs")
-    if arguments.visibility_timeout is not None:
-        log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
+    # As in `bshm serve`: OpenCV reads it when it is loaded.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.jobs.broker_queue import store_of
     from bshm.jobs.messages import open_messages
     from bshm.jobs.work import MattingWork
     from bshm.jobs.worker import run_worker
     from bshm.pipeline import Matting
+    from bshm.server import logs
 
     # What can be said at once is said before the weights are loaded.
     store_of(settings.broker, settings.results)
     open_messages(settings.broker).close()
+    logs.set_up("warning" if arguments.quiet else settings.log_level)
+    log = logging.getLogger("bshm.jobs")
+    if arguments.visibility_timeout is not None:
+        log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
 
     def open_model(model: str) -> Matting:
         return Matting(model=model, device=settings.device, threads=settings.threads or None)

@@ -42,7 +42,7 @@ def main() -> int:
     figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": {}}
     figures["method"] = " ".join((__doc__ or "").split("\n\n")[2].split())
     figures["machine"] = {"system": platform.platform(), "python": platform.python_version()}
-    figures["versions"] = {name: metadata.version(name) for name in ("celery", "kombu", "redis", "amqp")}
+    figures["versions"] = {name: metadata.version(name) for name in ("kombu", "redis", "amqp")}
     whole = True
     for name in arguments.broker or ["redis", "rabbit"]:
         outcome = _run(name, arguments)

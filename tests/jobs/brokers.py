@@ -11,9 +11,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+# Of RabbitMQ; its own is half an hour.
+CONSUMER_TIMEOUT_S = 3.0
 INSTALL = "run tests/install_servers.sh as root, or install the Debian packages redis-server and rabbitmq-server"
 
 
@@ -124,6 +128,11 @@ class RabbitServer:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
             "HOME": str(self._folder),
         }
+        # Whoever keeps a message for longer loses its connection; looked for once a minute unless told otherwise.
+        milliseconds = round(CONSUMER_TIMEOUT_S * 1000)
+        settings = self._folder / "advanced.config"
+        settings.write_text(f"[{{rabbit, [{{consumer_timeout, {milliseconds}}}, {{channel_tick_interval, 500}}]}}].")
+        environment["RABBITMQ_ADVANCED_CONFIG_FILE"] = str(settings)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [str(self._program)], env=environment, stdout=out, stderr=out, user=self._user, group=self._user
@@ -166,8 +175,7 @@ class RabbitServer:
 
 def empty(url: str) -> None:
     """No message, job or result of an earlier test is left."""
-    from bshm.jobs.celery_app import QUEUE, make_app
-    from bshm.jobs.options import QueueOptions
+    from bshm.jobs.messages import QUEUE, open_messages
 
     if url.startswith("redis"):
         from bshm.jobs.redis_store import connect
@@ -176,9 +184,17 @@ def empty(url: str) -> None:
         client.flushall()
         client.close()
         return
-    app = make_app(url, QueueOptions())
-    with app.connection_for_write() as connection:
-        bound = app.amqp.queues[QUEUE](connection.default_channel)
-        bound.declare()
-        bound.purge()
-    app.close()
+    messages = open_messages(url)
+    messages.waiting()  # which makes the queue
+    messages.close()
+    with amqp_channel(url) as channel:
+        channel.queue_purge(QUEUE)
+
+
+@contextlib.contextmanager
+def amqp_channel(url: str) -> Iterator[Any]:
+    """A channel of a client that knows nothing of bshm."""
+    from kombu import Connection
+
+    with Connection(url, transport_options={"confirm_publish": True}) as connection:
+        yield connection.channel()

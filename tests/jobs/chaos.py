@@ -16,7 +16,7 @@ from typing import Protocol
 import tiny
 
 from bshm.errors import EnvironmentFault, JobNotFoundError
-from bshm.jobs import CeleryQueue, JobItem, JobRecord, JobRequest
+from bshm.jobs import BrokerQueue, JobItem, JobRecord, JobRequest
 from bshm.jobs.options import QueueOptions
 
 _WORKER = Path(__file__).with_name("fake_worker.py")
@@ -41,7 +41,6 @@ class Workers:
     folder: Path
     lease_s: float
     pause_s: float
-    visibility_s: float = 3600.0
     kind: str = "quick"
     item_timeout_s: float = 600.0
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -58,7 +57,6 @@ class Workers:
                     self.broker,
                     self.results,
                     str(self.lease_s),
-                    str(self.visibility_s),
                     str(self.pause_s),
                     self.kind,
                     str(self.item_timeout_s),
@@ -167,7 +165,7 @@ def run(
     processes = Workers(broker.url, results, folder, lease_s, pause_s, kind="network")
     for _ in range(workers):
         processes.start()
-    queue = CeleryQueue(broker.url, results, options=options)
+    queue = BrokerQueue(broker.url, results, options=options)
     accepted: dict[int, JobRecord] = {}
     began = time.monotonic()
     deadline = began + timeout_s
@@ -226,7 +224,7 @@ def run(
 
 
 def _counted(
-    queue: CeleryQueue,
+    queue: BrokerQueue,
     accepted: dict[int, JobRecord],
     processes: Workers,
     *,

@@ -1,4 +1,4 @@
-"""A worker process: ``python fake_worker.py BROKER RESULTS LEASE_S VISIBILITY_S PAUSE_S network|quick ITEM_TIMEOUT_S``.
+"""A worker process: ``python fake_worker.py BROKER RESULTS LEASE_S PAUSE_S network|quick ITEM_TIMEOUT_S``.
 
 ``network`` is the real pipeline around the fake network, ``quick`` cuts out red with Pillow alone and starts sooner.
 A picture called ``poison`` ends the process as the system does when memory runs out; one called ``hang`` is never done.
@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bshm.jobs.celery_worker import run_worker
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Product, Work
 from bshm.jobs.records import JobOptions
+from bshm.jobs.worker import run_worker
 
 
 def network() -> Work:
@@ -46,7 +46,7 @@ def quick(data: bytes, name: str, options: JobOptions) -> Product:
 
 def main() -> int:
     """Work until told to stop."""
-    broker, results, lease_s, visibility_s, pause_s, kind, item_timeout_s = sys.argv[1:]
+    broker, results, lease_s, pause_s, kind, item_timeout_s = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     made = network() if kind == "network" else quick
 
@@ -56,14 +56,14 @@ def main() -> int:
         time.sleep(float(pause_s) if name != "hang" else 3600)
         return made(data, name, options)
 
+    logging.info("ready")
     options = QueueOptions(
         workers=1,
         item_timeout_s=float(item_timeout_s),
         lease_s=float(lease_s),
         sweep_s=float(lease_s) / 4,
-        visibility_timeout_s=float(visibility_s),
     )
-    return run_worker(
+    run_worker(
         broker,
         work,
         results=results,
@@ -71,6 +71,7 @@ def main() -> int:
         blobs_endpoint=os.environ.get("BSHM_BLOBS_ENDPOINT"),
         options=options,
     )
+    return 0
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from bshm import errors
-from bshm.jobs import CeleryQueue, JobItem, JobOptions, JobRequest, Product, runner, wait
+from bshm.jobs import BrokerQueue, JobItem, JobOptions, JobRequest, Product, runner, wait
 from bshm.jobs.ledger import Ledger
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import new_id
@@ -35,7 +35,7 @@ from bshm.server.settings import Settings
 LEASE_S = 1.5
 OPTIONS = QueueOptions(capacity=50, lease_s=LEASE_S, sweep_s=0.3)
 
-Opened = Callable[..., CeleryQueue]
+Opened = Callable[..., BrokerQueue]
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def opened(s3: S3Server, redis_server: brokers.RedisServer, monkeypatch: pytest.
     # Where `chaos.Workers` look for them.
     monkeypatch.setenv("BSHM_BLOBS", s3.url)
     monkeypatch.setenv("BSHM_BLOBS_ENDPOINT", s3.endpoint)
-    queues: list[CeleryQueue] = []
+    queues: list[BrokerQueue] = []
 
-    def open_one() -> CeleryQueue:
-        queues.append(CeleryQueue(redis_server.url, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS))
+    def open_one() -> BrokerQueue:
+        queues.append(BrokerQueue(redis_server.url, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS))
         return queues[-1]
 
     yield open_one
@@ -75,7 +75,7 @@ def request(*numbers: int, **more: Any) -> JobRequest:
     return JobRequest(tuple(JobItem(f"{number}.png", tiny.picture(number)) for number in numbers), **more)
 
 
-def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline
@@ -94,7 +94,7 @@ def test_the_bytes_of_a_job_are_in_the_object_store_and_nowhere_else(
     assert client.keys("*blob*") == []
     client.close()
     workers(0.0)
-    assert wait(queue, job.id, "anonymous", timeout_s=30).state == "done"
+    assert wait(queue, job.id, "anonymous", timeout_s=120).state == "done"
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(2)] == [7, 8]
     until(lambda: [name.split("/")[-1].split("-")[0] for name in s3.names()] == ["out", "out"])
     queue.delete(job.id, "anonymous")
@@ -113,7 +113,7 @@ def test_a_job_goes_on_where_it_stood_when_the_object_store_is_back(
     away = queue.get(job.id, "anonymous")
     assert away.state == "running" and 2 <= away.progress[0] < 8
     s3.start()
-    record = wait(queue, job.id, "anonymous", timeout_s=40)
+    record = wait(queue, job.id, "anonymous", timeout_s=120)
     assert record.state == "done" and [item.attempts for item in record.items] == [1] * 8
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(8)] == list(range(8))
 
@@ -125,7 +125,7 @@ def test_records_in_a_shared_folder_and_messages_in_rabbitmq_go_with_an_object_s
     monkeypatch.setenv("BSHM_BLOBS", s3.url)
     monkeypatch.setenv("BSHM_BLOBS_ENDPOINT", s3.endpoint)
     results = f"file://{tmp_path}/store"
-    queue = CeleryQueue(rabbit_server.url, results, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS)
+    queue = BrokerQueue(rabbit_server.url, results, blobs=s3.url, blobs_endpoint=s3.endpoint, options=OPTIONS)
     processes = chaos.Workers(rabbit_server.url, results, tmp_path, LEASE_S, 0.2)
     processes.start()
     try:
@@ -134,7 +134,7 @@ def test_records_in_a_shared_folder_and_messages_in_rabbitmq_go_with_an_object_s
         s3.stop()
         time.sleep(1)
         s3.start()
-        assert wait(queue, job.id, "anonymous", timeout_s=40).state == "done"
+        assert wait(queue, job.id, "anonymous", timeout_s=120).state == "done"
         assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(4)] == list(range(4))
         assert len(s3.names()) == 4 and not (tmp_path / "store" / "pictures").exists()
     finally:
@@ -154,8 +154,9 @@ def test_a_worker_killed_while_the_object_store_is_away_loses_nothing(
     processes.replace(processes.running[0])
     time.sleep(LEASE_S)
     s3.start()
-    record = wait(queue, job.id, "anonymous", timeout_s=40)
-    assert record.state == "done" and record.attempts == 2
+    record = wait(queue, job.id, "anonymous", timeout_s=120)
+    # The picture that was in the works, if it was not just between two.
+    assert record.state == "done" and sum(item.attempts for item in record.items) in (5, 6)
     assert [tiny.number_of(queue.result(job.id, index, "anonymous").read()) for index in range(5)] == list(range(5))
     # The deletion that the killed worker was at may have died with it; whoever sweeps finds what it left.
     assert connect(s3.url, s3.endpoint).sweep({job.id: blobs_of(record)}.get, older_than_s=-5) <= 1
@@ -176,15 +177,21 @@ def test_a_store_that_stays_away_longer_than_a_worker_waits_costs_a_job_no_attem
     s3.stop()
     for _ in range(OPTIONS.max_attempts + 1):
         with pytest.raises(errors.QueueUnavailableError):
-            works.run(job.id)
+            works.do(must(works.take(job.id)))
         waiting = ledger.get(job.id, "anonymous")
-        assert (waiting.state, waiting.lease, waiting.items[0].attempts) == ("queued", None, 0)
-        assert waiting.dispatched_at is not None  # whoever runs it puts its message back
+        assert (waiting.state, waiting.items[0].lease, waiting.items[0].attempts) == ("queued", None, 0)
+        assert waiting.dispatched_at is None  # whoever looks for lost messages sends it anew
     s3.start()
-    assert works.run(job.id) == "ended"
+    assert [works.do(must(works.take(job.id))) for _ in range(2)] == ["done", "ended"]
+    assert works.take(job.id) is None
     assert [ledger.result(job.id, index, "anonymous").read() for index in range(2)] == [b"A", b"B"]
     works.close()
     records.close()
+
+
+def must(claim: runner.Claim | None) -> runner.Claim:
+    assert claim is not None
+    return claim
 
 
 def test_while_the_store_is_away_jobs_are_refused_soon_and_cancelled_all_the_same(s3: S3Server, opened: Opened) -> None:
@@ -246,9 +253,9 @@ def test_an_object_store_that_cannot_be_used_says_so(s3: S3Server, monkeypatch: 
     with pytest.raises(errors.OutputError, match="NoSuchBucket"):
         connect("s3://no-such-bucket/jobs", s3.endpoint)
     with pytest.raises(errors.OptionError, match="--blobs"):
-        CeleryQueue("amqp://x", "s3://bucket/jobs")
+        BrokerQueue("amqp://x", "s3://bucket/jobs")
     with pytest.raises(errors.OptionError, match="s3://"):
-        CeleryQueue("amqp://x", "jobs", blobs_endpoint=s3.endpoint)
+        BrokerQueue("amqp://x", "jobs", blobs_endpoint=s3.endpoint)
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     monkeypatch.setitem(sys.modules, "obstore.exceptions", None)
@@ -321,7 +328,7 @@ def test_a_store_that_is_away_at_the_start_is_waited_for(
         queue.submit(request(1))
     s3.start()
     job = queue.submit(request(1))
-    assert wait(queue, job.id, "anonymous", timeout_s=30).state == "done"
+    assert wait(queue, job.id, "anonymous", timeout_s=120).state == "done"
 
 
 def test_a_job_over_http_has_its_pictures_in_the_object_store(

@@ -1,4 +1,4 @@
-"""What the embedded queue does for those who use it; the Celery one shares the ledger, see test_job_brokers.py."""
+"""What the embedded queue does for those who use it; that with a broker shares the ledger, see test_job_brokers.py."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Work:
         return Product(picture[::-1], "image/png", {"width": len(picture)})
 
 
-FAST = QueueOptions(capacity=5, workers=2, lease_s=1.0, sweep_s=0.1, purge_s=0.1, visibility_timeout_s=5)
+FAST = QueueOptions(capacity=5, workers=1, lease_s=1.0, sweep_s=0.1, purge_s=0.1)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_queue_is_one(queue: EmbeddedQueue) -> None:
 def test_a_job_gives_the_results_of_its_pictures_in_their_order(queue: EmbeddedQueue) -> None:
     job = queue.submit(request("anna.jpg", "ben.tiff", "c"))
     record = wait(queue, job.id, "anonymous", timeout_s=10)
-    assert (record.state, record.progress, record.attempts) == ("done", (3, 3), 1)
+    assert (record.state, record.progress, record.attempts) == ("done", (3, 3), 3)
     results = [queue.result(job.id, index, "anonymous") for index in range(3)]
     assert [each.read() for each in results] == [b"gpj.anna", b"ffit.neb", b"c"]
     assert [each.name for each in results] == ["anna.png", "ben.png", "c.png"]
@@ -201,6 +201,44 @@ def test_a_deleted_job_is_gone_with_its_results(queue: EmbeddedQueue, tmp_path: 
     assert pictures_in(tmp_path) == []
 
 
+def test_a_job_deleted_while_it_runs_leaves_nothing_once_its_picture_is_made(
+    queue: EmbeddedQueue, work: Work, tmp_path: Path
+) -> None:
+    work.gate.clear()
+    job = queue.submit(request("a.png", "b.png"))
+    until(lambda: work.begun == ["a.png"])
+    queue.delete(job.id, "anonymous")
+    work.gate.set()
+    wait(queue, queue.submit(request("c.png")).id, "anonymous", timeout_s=10)  # the one thread has finished the other
+    assert [path.name for path in (tmp_path / "jobs" / "pictures").iterdir() if path.name == job.id] == []
+    assert work.begun == ["a.png", "c.png"]
+
+
+def test_a_refused_job_leaves_no_folder(queue: EmbeddedQueue, tmp_path: Path) -> None:
+    with pytest.raises((errors.SourceNotFoundError, errors.OutputError)):
+        queue.submit(JobRequest((JobItem("a", b"x"), JobItem("b", path=tmp_path / "none"))))
+    assert [path.name for path in (tmp_path / "jobs" / "pictures").iterdir()] == ["uploads"]
+
+
+def test_the_jobs_of_an_owner_are_listed_newest_first_and_in_parts(
+    queue: EmbeddedQueue, work: Work, clock: list[float]
+) -> None:
+    made = []
+    for number in range(4):
+        clock.append(1)
+        made.append(queue.submit(request("a.png", owner="anna", keep_s=100 if number else 10)).id)
+        wait(queue, made[-1], "anna", timeout_s=10)
+    queue.submit(request("a.png", owner="ben"))
+    assert [record.id for record in queue.of("anna", limit=9)] == made[::-1]
+    first = queue.of("anna", limit=3)
+    assert [record.id for record in first] == made[:0:-1]
+    last = first[-1]
+    assert [record.id for record in queue.of("anna", limit=3, before=(last.created_at, last.id))] == made[:1]
+    clock.append(20)
+    assert [record.id for record in queue.of("anna", limit=9)] == made[:0:-1]  # one has expired
+    assert queue.of("nobody", limit=9) == []
+
+
 def test_an_expired_job_is_gone_with_its_results_and_its_key_is_free(
     queue: EmbeddedQueue, tmp_path: Path, clock: list[float]
 ) -> None:
@@ -236,6 +274,19 @@ def test_closing_finishes_the_picture_in_the_works_and_the_rest_continues_when_i
     record = wait(again, job.id, "anonymous", timeout_s=10)
     again.close()
     assert (record.state, work.begun) == ("done", ["a.png", "b.png", "c.png"])
+    assert [item.attempts for item in record.items] == [1, 1, 1]
+
+
+def test_two_threads_share_the_pictures_of_a_job_and_the_last_one_ends_it(work: Work, tmp_path: Path) -> None:
+    queue = EmbeddedQueue(tmp_path / "jobs", work, options=QueueOptions(workers=2))
+    work.gate.clear()
+    job = queue.submit(request("a.png", "b.png", "c.png"))
+    until(lambda: len(work.begun) == 2)
+    assert [item.state for item in queue.get(job.id, "anonymous").items] == ["running", "running", "queued"]
+    work.gate.set()
+    record = wait(queue, job.id, "anonymous", timeout_s=10)
+    queue.close()
+    assert (record.state, sorted(work.begun)) == ("done", ["a.png", "b.png", "c.png"])
     assert [item.attempts for item in record.items] == [1, 1, 1]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
 from bshm import errors
+from bshm.jobs import transitions
 from bshm.jobs.records import (
     Delivery,
     ItemRecord,
@@ -36,7 +38,7 @@ def full_record() -> JobRecord:
         items=(
             ItemRecord("a.png", "done", 1, None, "image/png", 7, MappingProxyType({"width": 3}), None, "x/out-0"),
             ItemRecord("b.png", "failed", 3, JobError("worker_lost", "lost")),
-            ItemRecord("c.png", "running", 1, input="x/in-2"),
+            ItemRecord("c.png", "running", 1, input="x/in-2", lease=Lease("t", "w", 3.0, 2)),
         ),
         options=JobOptions(Recipe().before(b"\x00\xff"), b"\x00\xff").to_json(),
         created_at=1.5,
@@ -49,7 +51,6 @@ def full_record() -> JobRecord:
         error=JobError("internal", "x"),
         idempotency_key="k",
         webhook=Webhook("https://example.com/", "key-1"),
-        lease=Lease("t", "w", 3.0),
         delivery=Delivery("d", 1, 5.0, None, "no"),
         dispatched_at=1.75,
         revision=9,
@@ -59,6 +60,17 @@ def full_record() -> JobRecord:
 def test_a_record_goes_through_text_and_back_unchanged() -> None:
     record = full_record()
     assert JobRecord.from_text(record.to_text()) == record
+
+
+def test_a_record_of_the_first_version_is_read_and_its_picture_belongs_to_nobody() -> None:
+    text = json.loads(full_record().to_text())
+    for item in text["items"]:
+        del item["lease"]
+    text["lease"] = {"token": "t", "worker": "w", "renewed_at": 3.0}
+    record = JobRecord.from_text(json.dumps(text))
+    assert (record.items[2].state, record.items[2].lease) == ("running", None)
+    back = transitions.recovered(record, index=2, lease=None, now=4.0, max_attempts=3)
+    assert back is not None and back.items[2].state == "queued"
 
 
 @pytest.mark.parametrize(
@@ -74,8 +86,6 @@ def test_a_record_goes_through_text_and_back_unchanged() -> None:
     ],
 )
 def test_options_go_through_json_and_back_unchanged(options: JobOptions) -> None:
-    import json
-
     assert JobOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
 
 

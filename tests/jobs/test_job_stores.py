@@ -183,6 +183,34 @@ def test_the_jobs_of_one_owner_are_counted_until_they_have_ended(opened: Open) -
     assert [opened().depth(owner) for owner in ("anna", "ben", None)] == [1, 0, 1]
 
 
+def test_the_jobs_of_one_owner_are_listed_newest_first_from_where_the_last_part_ended(opened: Open) -> None:
+    store = opened()
+    # Two of them in one moment.
+    mine = [store.add(replace(fresh(), items=(), created_at=created), capacity=9) for created in (1.0, 2.5, 2.5, 3.0)]
+    other = store.add(replace(fresh(), items=(), owner="ben"), capacity=9)
+    order = sorted(mine, key=lambda each: (each.created_at, each.id), reverse=True)
+    assert opened().of("anna", limit=9, before=None) == order
+    assert (opened().of("ben", limit=9, before=None), opened().of("nobody", limit=9, before=None)) == ([other], [])
+    parts = []
+    before: tuple[float, str] | None = None
+    while part := opened().of("anna", limit=1, before=before):
+        parts += part
+        before = (part[0].created_at, part[0].id)
+    assert parts == order
+    ended = store.replace(order[0], replace(order[0], state="done", expires_at=50.0))
+    assert ended is not None and opened().of("anna", limit=1, before=None) == [ended]
+    store.delete(ended)
+    assert opened().of("anna", limit=9, before=None) == order[1:]
+
+
+def test_a_record_that_was_deleted_does_not_come_back_with_a_change_that_was_on_its_way(opened: Open) -> None:
+    store = opened()
+    record = store.add(replace(fresh(), items=()), capacity=5)
+    store.delete(record)
+    assert opened().replace(record, replace(record, attempts=1)) is None
+    assert opened().get(record.id) is None
+
+
 def test_jobs_are_found_by_state_oldest_first_by_expiry_and_by_due_webhook(opened: Open) -> None:
     store = opened()
     records = [store.add(replace(fresh(), items=(), created_at=9.0 - age), capacity=9) for age in range(4)]
@@ -293,3 +321,9 @@ def test_a_store_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     with pytest.raises(QueueUnavailableError):
         records.depth()
     records.close()
+    folder, _ = open_store(f"file://{tmp_path}/shared", QueueOptions())
+    job = folder.add(replace(fresh(), items=()), capacity=5)
+    (tmp_path / "shared").rename(tmp_path / "elsewhere")  # as when it is unmounted
+    for ask in (folder.depth, lambda: folder.get(job.id), lambda: folder.in_state("queued")):
+        with pytest.raises(QueueUnavailableError, match="mounted"):
+            ask()

@@ -91,6 +91,33 @@ def test_a_job_over_http_ends_in_its_results_though_its_worker_is_killed(
         assert served.end(signal.SIGTERM) == 0
 
 
+def test_a_service_whose_job_store_is_away_is_not_ready_and_says_why(fake: None, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        redis = stack.enter_context(brokers.RedisServer())
+        settings = Settings(broker=redis.url, keys_file=tmp_path / "keys.json", cache="off")
+        client = stack.enter_context(TestClient(create_app(settings), base_url="http://localhost"))
+        assert client.get("/readyz").json()["checks"]["jobs"] is True
+
+        def becomes(status: int) -> dict[str, Any]:
+            deadline = time.monotonic() + 120
+            while (answer := client.get("/readyz")).status_code != status:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            found: dict[str, Any] = answer.json()
+            return found
+
+        redis.kill()
+        away = becomes(503)
+        assert away["checks"] == {"model": True, "accepting": True, "room": True, "jobs": False}
+        assert away["reasons"] == ["The store of the jobs does not answer; the log says why."]
+        # What needs no job goes on, and the figures with it.
+        assert client.post("/matte", files={"image": tiny.picture(1)}).status_code == 200
+        assert client.get("/healthz").status_code == 200
+        assert "bshm_jobs_depth NaN" in client.get("/metrics").text
+        redis.start()
+        assert becomes(200)["reasons"] == []
+
+
 def test_servers_that_share_a_redis_share_their_results_and_serve_without_it(fake: None, tmp_path: Path) -> None:
     with ExitStack() as stack:
         redis = stack.enter_context(brokers.RedisServer())

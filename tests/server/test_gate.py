@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -178,6 +180,43 @@ def test_the_log_has_no_key_no_query_and_no_file_name(client: TestClient, caplog
     assert request["route"] == "/matte" and request["status"] == 200 and request["caller"].startswith("key:")
     whole = "\n".join(lines)
     assert secret not in whole and "topsecret" not in whole and "anna" not in whole
+
+
+def test_every_line_of_the_log_is_json_whatever_library_says_it() -> None:
+    program = """
+import logging, threading, warnings
+from bshm.server import logs
+forever = logs.as_json("info")
+forever.__enter__()
+logging.getLogger("amqp").warning("broken %s", "pipe")
+logging.getLogger("asyncio").error("never retrieved", exc_info=ValueError("x"))
+logging.getLogger("httpx").info("chatter")
+logging.getLogger("bshm.jobs").info("ended")
+warnings.warn("old habit")
+thread = threading.Thread(target=lambda: 1 / 0, name="helper")
+thread.start()
+thread.join()
+class Late:
+    def __del__(self):
+        raise OSError("too late")
+Late()
+threading.Thread(target=exit).start()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    told = [(line["level"], line["event"].partition("\n")[0], line.get("logger")) for line in lines]
+    assert told[:3] == [
+        ("warning", "broken pipe", "amqp"),
+        ("error", "never retrieved", "asyncio"),
+        ("info", "ended", None),
+    ]
+    assert told[3][0] == "warning" and told[3][1].endswith("UserWarning: old habit") and told[3][2] == "py.warnings"
+    assert [(line["event"], line["trace"].splitlines()[-1]) for line in lines[4:]] == [
+        ("uncaught", "ZeroDivisionError: division by zero"),
+        ("uncaught", "OSError: too late"),
+    ]
+    assert lines[4]["thread"] == "helper"
+    assert done.stdout == ""
 
 
 def test_the_world_is_not_served_by_accident() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from sent import opened, picture
 
+from bshm.pipeline import Matting
 from bshm.server import archives
 from bshm.server.fields import PictureFields
 from bshm.server.jobs import JobFields
@@ -141,6 +143,59 @@ def test_a_job_is_its_owners_alone(client: Any) -> None:
         assert client.get(path, headers=mine).status_code == 200
         assert client.get(path, headers=other).status_code == 404
     assert client.delete(place, headers=other).status_code == 404
+
+
+def test_an_owner_lists_its_own_jobs_newest_first_part_by_part(client: Any) -> None:
+    keys = client.app.state.service.keys
+    mine, other = ({"X-Api-Key": keys.add(name)[1]} for name in ("mine", "other"))
+    places = [client.post("/jobs", files={"image": picture()}, headers=mine).headers["location"] for _ in range(3)]
+    done = ended(client, places[0], headers=mine)
+    whole = client.get("/jobs", headers=mine).json()
+    assert [f"/jobs/{each['id']}" for each in whole["jobs"]] == places[::-1] and whole["next"] is None
+    assert whole["jobs"][2] == {name: value for name, value in done.items() if name != "items"}
+    seen, following = [], "/jobs?limit=2"
+    while following:
+        part = client.get(following, headers=mine).json()
+        seen += [f"/jobs/{each['id']}" for each in part["jobs"]]
+        following = part["next"]
+    assert seen == places[::-1]
+    assert client.get("/jobs", headers=other).json() == {"jobs": [], "next": None}
+    for wrong in ("limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=nan~" + "x" * 32, "cursor=1~../../etc"):
+        answer = client.get(f"/jobs?{wrong}", headers=mine)
+        assert answer.status_code == 422 and list(answer.json()["errors"]) == [wrong.partition("=")[0]]
+
+
+def test_without_keys_nobody_lists_the_jobs_of_others(client: Any) -> None:
+    client.post("/jobs", files={"image": picture()})
+    refused = client.get("/jobs")
+    assert refused.status_code == 401 and "bshm keys add" in refused.json()["detail"]
+
+
+def test_a_job_for_a_model_that_there_is_not_is_refused_at_once(client: Any) -> None:
+    refused = client.post("/jobs", data={"model": "nonsense"}, files={"image": picture()})
+    assert refused.status_code == 422 and refused.json()["type"] == "urn:bshm:problem:unknown-model"
+    assert "nonsense" in refused.json()["detail"]
+
+
+def test_a_job_deleted_while_it_runs_leaves_no_folder(
+    start: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, begun = threading.Event(), threading.Event()
+    plain = Matting.matte_picture
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        assert held.wait(30)
+        return plain(*given)
+
+    monkeypatch.setattr(Matting, "matte_picture", slow)
+    client = start()
+    place = client.post("/jobs", files={"image": picture()}).headers["location"]
+    assert begun.wait(30)
+    assert client.delete(place).status_code == 204
+    held.set()
+    ended(client, client.post("/jobs", files={"image": picture()}).headers["location"])  # by the one thread for jobs
+    assert not (tmp_path / "jobs" / "pictures" / place.rpartition("/")[2]).exists()
 
 
 @pytest.mark.parametrize("index", ["1", "-1", "x", "99999999", "%2e%2e", "0x0"])

@@ -117,13 +117,22 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _settings_module() -> Any:
+def _settings_module(verb: str = "serve", extra: str = "server") -> Any:
+    """``bshm.server.settings``, whose packages are an optional part.
+
+    Args:
+        verb: who needs it.
+        extra: the part that has them.
+
+    Raises:
+        MissingExtraError: they are not installed.
+    """
     try:
         from bshm.server import settings
     except ImportError as error:
         if error.name is None or error.name.startswith("bshm"):
             raise
         raise MissingExtraError(
-            f"`bshm serve` needs the package {error.name}. Install it: pip install 'bshm[server]'"
+            f"`bshm {verb}` needs the package {error.name}. Install it: pip install 'bshm[{extra}]'"
         ) from error
     return settings

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from bshm import options as defaults
 from bshm.cli import exit_codes
@@ -21,7 +22,7 @@ def parser() -> Parser:
     queue = QueueOptions()
     result = Parser(
         "worker",
-        "Does the jobs that `bshm serve --broker URL` accepts, with one session, until Ctrl-C or SIGTERM.",
+        "Does the jobs that `bshm serve --broker URL` accepts, until Ctrl-C or SIGTERM.",
         usage="--broker URL [--results URL] [options]",
         examples=[
             ("bshm worker --broker redis://127.0.0.1:6379/0", "Redis for everything"),
@@ -30,49 +31,49 @@ def parser() -> Parser:
             ("bshm worker --broker redis://redis/0 --blobs s3://cut/jobs", "the bytes in an object store"),
         ],
         notes=(
-            "Start as many as there are devices, on as many machines as you like; a job whose worker dies is done by\n"
-            "another.  A URL with a password is better given as BSHM_BROKER and BSHM_RESULTS in the environment,\n"
-            "where the list of processes does not show it."
+            "Start as many as there are devices, on as many machines as you like: several share the pictures of a\n"
+            "job, and a picture whose worker dies is done by another.\n\n"
+            "Broker, results, blobs, model, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
+            "from BSHM_... in the environment and from [server] in bshm.toml as `bshm serve` reads them; a flag wins.\n"
+            "A URL with a password is better given as BSHM_BROKER and BSHM_RESULTS in the environment, where the list\n"
+            "of processes does not show it."
         ),
     )
     options = result.add_argument_group("Options")
     options.add_argument(
         "--broker",
         metavar="URL",
-        default=os.environ.get("BSHM_BROKER"),
         help="amqp://USER:PASSWORD@HOST:PORT/VHOST or redis://HOST:PORT/N; the same as the server's",
     )
     options.add_argument(
         "--results",
         metavar="URL",
-        default=os.environ.get("BSHM_RESULTS"),
         help="redis://HOST:PORT/N, or file:///FOLDER that all share (default: the broker if it is Redis)",
     )
     options.add_argument(
         "--blobs",
         metavar="URL",
-        default=os.environ.get("BSHM_BLOBS"),
         help="s3://BUCKET/PREFIX for pictures and results (default: with the jobs in --results)",
     )
     options.add_argument(
         "--blobs-endpoint",
         metavar="URL",
-        default=os.environ.get("BSHM_BLOBS_ENDPOINT"),
         help="http(s)://HOST:PORT of an object store that is not AWS's",
     )
     options.add_argument(
         "-m",
         "--model",
         metavar="NAME",
-        default=defaults.DEFAULT_MODEL,
-        help="a name that `bshm models` lists (default: %(default)s)",
+        help=f"opened at once; others that jobs ask for are opened when they do (default: {defaults.DEFAULT_MODEL})",
     )
     options.add_argument(
         "-d",
         "--device",
         metavar="NAME",
-        default=defaults.DEFAULT_DEVICE,
-        help="as in `bshm matte` (default: %(default)s)",
+        help=f"as in `bshm matte` (default: {defaults.DEFAULT_DEVICE})",
+    )
+    options.add_argument(
+        "--threads", metavar="N", help="threads of one run of the network (default: all cores, at most 8)"
     )
     options.add_argument(
         "-j",
@@ -80,7 +81,7 @@ def parser() -> Parser:
         metavar="N",
         type=int,
         default=1,
-        help="jobs at once through the one session (default: %(default)s)",
+        help="pictures at once through the one network (default: %(default)s)",
     )
     options.add_argument(
         "--attempts",
@@ -91,10 +92,9 @@ def parser() -> Parser:
     )
     options.add_argument(
         "--item-timeout",
+        dest="job_timeout_s",
         metavar="SECONDS",
-        type=float,
-        default=queue.item_timeout_s,
-        help="a picture that takes longer fails (default: %(default)g)",
+        help=f"a picture that takes longer fails (default: {queue.item_timeout_s:g})",
     )
     options.add_argument(
         "--lease",
@@ -103,13 +103,8 @@ def parser() -> Parser:
         default=queue.lease_s,
         help="a worker silent for so long is taken for dead (default: %(default)g)",
     )
-    options.add_argument(
-        "--visibility-timeout",
-        metavar="SECONDS",
-        type=float,
-        default=queue.visibility_timeout_s,
-        help="of Redis as the broker; any value above --lease is right (default: %(default)g)",
-    )
+    # Of version 0.1, whose messages stayed with the broker while a picture was made.
+    options.add_argument("--visibility-timeout", type=float, help=argparse.SUPPRESS)
     options.add_argument(
         "--webhook-secrets",
         metavar="FILE",
@@ -117,47 +112,71 @@ def parser() -> Parser:
         help="JSON, reference to secret: call webhooks from here too (default: the server calls them)",
     )
     options.add_argument("--quiet", action="store_true", help="only warnings and errors")
+    options.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings of `bshm serve` (default: bshm.toml, if it is here)",
+    )
     add_help(options)
     return result
 
 
+# Flags that are settings of `bshm serve`, too, by their names there.
+_SETTINGS = ("broker", "results", "blobs", "blobs_endpoint", "model", "device", "threads", "job_timeout_s")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Work; returns the exit code."""
-    if not arguments.broker:
-        raise OptionError("a worker needs --broker URL, e.g. --broker redis://127.0.0.1:6379/0.")
+    from bshm.cli.serve import _settings_module
+
+    given: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
+    settings = _settings_module("worker", "queue").load(
+        {name: value for name, value in given.items() if value is not None}, config=arguments.config
+    )
+    if settings.broker == "embedded":
+        raise OptionError(
+            "a worker needs --broker URL, e.g. --broker redis://127.0.0.1:6379/0; BSHM_BROKER and bshm.toml name none."
+        )
     options = QueueOptions(
         workers=arguments.jobs,
         max_attempts=arguments.attempts,
-        item_timeout_s=arguments.item_timeout,
+        item_timeout_s=settings.job_timeout_s,
         lease_s=arguments.lease,
-        visibility_timeout_s=arguments.visibility_timeout,
     )
     secrets = _secrets(arguments.webhook_secrets)
-    logging.basicConfig(
-        level=logging.WARNING if arguments.quiet else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    from bshm.jobs.celery_app import make_app
-    from bshm.jobs.celery_queue import store_of
-    from bshm.jobs.celery_worker import run_worker
+    # As in `bshm serve`: OpenCV reads it when it is loaded.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    from bshm.jobs.broker_queue import store_of
+    from bshm.jobs.messages import open_messages
     from bshm.jobs.work import MattingWork
+    from bshm.jobs.worker import run_worker
     from bshm.pipeline import Matting
+    from bshm.server import logs
 
     # What can be said at once is said before the weights are loaded.
-    store_of(arguments.broker, arguments.results)
-    make_app(arguments.broker, options)
-    matting = Matting(model=arguments.model, device=arguments.device)
-    logging.getLogger("bshm.jobs").info("worker ready: %s on %s", arguments.model, matting.predictor.device.name)
-    with private.files():
-        code = run_worker(
-            arguments.broker,
-            MattingWork(matting),
-            results=arguments.results,
-            blobs=arguments.blobs,
-            blobs_endpoint=arguments.blobs_endpoint,
+    store_of(settings.broker, settings.results)
+    open_messages(settings.broker).close()
+
+    def open_model(model: str) -> Matting:
+        return Matting(model=model, device=settings.device, threads=settings.threads or None)
+
+    with private.files(), logs.as_json("warning" if arguments.quiet else settings.log_level):
+        log = logging.getLogger("bshm.jobs")
+        if arguments.visibility_timeout is not None:
+            log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
+        matting = open_model(settings.model)
+        log.info("worker ready: %s on %s", settings.model, matting.predictor.device.name)
+        run_worker(
+            settings.broker,
+            MattingWork(matting, open_model=open_model),
+            results=settings.results,
+            blobs=settings.blobs,
+            blobs_endpoint=settings.blobs_endpoint,
             options=options,
             secrets=secrets,
         )
-    return code or exit_codes.OK
+    return exit_codes.OK
 
 
 def _secrets(path: Path | None) -> dict[str, str]:

@@ -5,7 +5,7 @@
 Two drivers have the one interface ``JobQueue``:
 
     EmbeddedQueue   SQLite and a folder, worker threads in this process; nothing to install, nothing to run beside it
-    CeleryQueue     RabbitMQ or Redis between this process and `bshm worker` on any number of machines
+    BrokerQueue     RabbitMQ or Redis between this process and `bshm worker` on any number of machines
 
 Both keep what they accepted through kill -9, and give every job's result once.
 """
@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bshm.jobs.celery_queue import CeleryQueue
+    from bshm.jobs.broker_queue import BrokerQueue
     from bshm.jobs.embedded import EmbeddedQueue
     from bshm.jobs.protocol import JobQueue, Product, Work
     from bshm.jobs.records import (
@@ -45,7 +45,7 @@ __all__ = [
     "ENDED",
     "MAX_ITEMS",
     "STATES",
-    "CeleryQueue",
+    "BrokerQueue",
     "EmbeddedQueue",
     "ItemRecord",
     "JobError",
@@ -64,9 +64,9 @@ __all__ = [
     "wait",
 ]
 
-# Loaded when they are named: OpenCV, sqlite3, celery and redis cost time that a help page need not spend.
+# Loaded when they are named: OpenCV, sqlite3, kombu and redis cost time that a help page need not spend.
 _ELSEWHERE = {
-    "CeleryQueue": "celery_queue",
+    "BrokerQueue": "broker_queue",
     "EmbeddedQueue": "embedded",
     "JobQueue": "protocol",
     "Product": "protocol",

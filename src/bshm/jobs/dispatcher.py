@@ -1,128 +1,104 @@
-"""Put jobs into the broker, and put them there again when it has lost them."""
+"""Tell workers of pictures that wait, and tell them again when the broker has lost it.
+
+A job with pictures that wait has one message in the broker.  Whoever takes it takes one picture and, where more of the
+job wait, sends the next message before the work begins: so several workers share a job, jobs take turns, and a job of a
+thousand pictures does not stand before one of one picture.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
 
 from bshm.errors import QueueUnavailableError
 from bshm.jobs import transitions
-from bshm.jobs.celery_app import QUEUE, TASK
 from bshm.jobs.ledger import Ledger
+from bshm.jobs.messages import Messages
 from bshm.jobs.records import JobRecord
-
-if TYPE_CHECKING:
-    from celery import Celery
 
 log = logging.getLogger("bshm.jobs")
 
 # A broker that did not answer is left alone for so long: a server must not wait for it with every request.
 _LEFT_ALONE_S = 3.0
-# Whoever accepted a job is sending its message just now: nobody else needs to.
+# Whoever accepted a job, or took one of its pictures, is sending the message just now: nobody else needs to.
 _ON_ITS_WAY_S = 2.0
 
 
 class Dispatcher:
-    """Sends messages.  A job whose message could not be sent waits in the records and is sent later."""
+    """Sends messages.  A job whose message could not be sent waits in the records and its message is sent later."""
 
-    def __init__(self, app: Celery, ledger: Ledger, *, patience_s: float) -> None:
-        """Over an application that nobody has connected yet.
+    def __init__(self, messages: Messages, ledger: Ledger, *, patience_s: float) -> None:
+        """Over a broker that nobody has connected to yet.
 
         Args:
-            app: from ``make_app``.
+            messages: the broker.
             ledger: the jobs.
             patience_s: how long a message may be on its way before it can be taken for lost.
         """
-        self._app = app
+        self._messages = messages
         self._ledger = ledger
         self._patience_s = patience_s
         self._not_before = 0.0
         self._lock = threading.Lock()
 
     def send(self, record: JobRecord) -> bool:
-        """Tell the workers of a job.
+        """Tell the workers that a picture of a job waits.
 
         Returns:
             whether the broker has the message now.
         """
-        if time.monotonic() < self._not_before:
-            return False
-        try:
-            # A connection of the pool may have died unnoticed: one more try takes a new one.
-            self._app.send_task(
-                TASK,
-                args=[record.id],
-                queue=QUEUE,
-                retry=True,
-                retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.2},
-            )
-        except _broker_errors() as error:
-            self._not_before = time.monotonic() + _LEFT_ALONE_S
-            log.warning("job %s waits for the broker: %s", record.id, error or type(error).__name__)
+        if not self._sent(record):
             return False
         now = self._ledger.clock()
         self._ledger.change(record.id, lambda found: transitions.dispatched(found, now=now))
         return True
 
-    def send_lost(self) -> int:
-        """Send the jobs that wait though the broker holds no message of theirs.
+    def send_next(self, record: JobRecord) -> None:
+        """Tell the others of the next picture of a job, one of which was just taken."""
+        if transitions.waiting_item(record) is not None and not self._sent(record):
+            self._ledger.change(record.id, lambda found: transitions.dispatched(found, now=None))
 
-        While the broker has messages the jobs that wait are taken to be among them; once it has none, every job that
-        has been waiting for a while is sent again.  A message too many is turned away by the record.
+    def send_lost(self) -> int:
+        """Send the messages of jobs that wait without one.
+
+        Jobs whose message was never sent are known.  Of the others, as many are without one as there are fewer messages
+        in the broker than jobs; those that were told longest ago are taken for them.  A message too many finds no
+        picture, or one of another turn.
 
         Returns:
             how many were sent.
         """
         with self._lock:
             now = self._ledger.clock()
-            lost = [
-                record
-                for record in self._ledger.records.in_state("queued")
-                if (
-                    now - record.created_at > _ON_ITS_WAY_S
-                    if record.dispatched_at is None
-                    else now - record.dispatched_at > self._patience_s
-                )
+            waiting = self._ledger.waiting()
+            never = [
+                record for record in waiting if record.dispatched_at is None and now - record.created_at > _ON_ITS_WAY_S
             ]
-            if not lost or time.monotonic() < self._not_before:
+            told = [record for record in waiting if record.dispatched_at is not None]
+            overdue = sorted(
+                (record for record in told if now - (record.dispatched_at or now) > self._patience_s),
+                key=lambda record: record.dispatched_at or now,
+            )
+            if not (never or overdue) or time.monotonic() < self._not_before:
                 return 0
-            if all(record.dispatched_at is not None for record in lost) and self._waiting_in_broker() > 0:
-                return 0
-            never = [record for record in lost if record.dispatched_at is None]
-            # Those that were never sent first; what is taken for lost is looked at again when they are through.
-            return sum(self.send(record) for record in never or lost)
+            missing = max(0, len(told) - self._waiting_in_broker()) if overdue else 0
+            return sum(self.send(record) for record in [*never, *overdue[:missing]])
+
+    def _sent(self, record: JobRecord) -> bool:
+        if time.monotonic() < self._not_before:
+            return False
+        try:
+            self._messages.send(record.id)
+        except QueueUnavailableError as error:
+            self._not_before = time.monotonic() + _LEFT_ALONE_S
+            log.warning("job %s waits for the broker: %s", record.id, error)
+            return False
+        return True
 
     def _waiting_in_broker(self) -> int:
         try:
-            with self._app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, interval_start=0, timeout=4)
-                channel: Any = connection.default_channel
-                bound = self._app.amqp.queues[QUEUE](channel)
-                try:
-                    return int(bound.queue_declare(passive=True).message_count)
-                except _no_such_queue():  # in Redis a queue that is empty is not there at all
-                    return 0
-        except _broker_errors() as error:
+            return self._messages.waiting()
+        except QueueUnavailableError:
             self._not_before = time.monotonic() + _LEFT_ALONE_S
-            raise QueueUnavailableError(f"the broker cannot be reached: {error or type(error).__name__}.") from error
-
-
-def _no_such_queue() -> tuple[type[Exception], ...]:
-    from amqp.exceptions import NotFound
-    from kombu.exceptions import ChannelError
-
-    return (NotFound, ChannelError)
-
-
-def _broker_errors() -> tuple[type[Exception], ...]:
-    from amqp.exceptions import AMQPError
-    from kombu.exceptions import KombuError
-
-    errors: tuple[type[Exception], ...] = (KombuError, AMQPError, OSError)
-    try:
-        from redis.exceptions import RedisError
-    except ImportError:
-        return errors
-    return (*errors, RedisError)
+            raise

@@ -76,22 +76,21 @@ class EmbeddedQueue(LedgerQueue):
         self._options = options or QueueOptions()
         private.folder(folder, ours=_OURS)
         self._lock = ProcessLock(folder / "workers")
-        super().__init__(
-            Ledger(
-                SqliteRecords(folder / "jobs.sqlite3"),
-                FolderBlobs(folder / "pictures"),
-                capacity=self._options.capacity,
-                clock=clock,
-            )
+        ledger = Ledger(
+            SqliteRecords(folder / "jobs.sqlite3"),
+            FolderBlobs(folder / "pictures"),
+            capacity=self._options.capacity,
+            clock=clock,
         )
         self._waiting = threading.Condition()
-        self._keeper = Keeper(
-            self._ledger,
+        keeper = Keeper(
+            ledger,
             options=self._options,
-            herald=Herald(self._ledger, secrets, options=self._options, send=send),
+            herald=Herald(ledger, secrets, options=self._options, send=send),
             is_dead=lambda lease: self._lock.is_dead(lease.worker),
             requeued=lambda record: self._wake(),
         )
+        super().__init__(ledger, keeper)
         self._runner = Runner(
             self._ledger,
             work,
@@ -125,8 +124,9 @@ class EmbeddedQueue(LedgerQueue):
         self._runner.close()
         # Those that did not end in time: their jobs go back, and what they may still make is dropped.
         for record in self._ledger.records.in_state("running"):
-            if record.lease is not None and record.lease.worker == self._lock.name:
-                self._give_back(record.id, record.lease.token)
+            for lease in (item.lease for item in record.items):
+                if lease is not None and lease.worker == self._lock.name:
+                    self._give_back(record.id, lease.token)
         self._ledger.records.close()
         self._lock.release()
 
@@ -143,9 +143,11 @@ class EmbeddedQueue(LedgerQueue):
     def _work_on(self) -> None:
         while not self._closed.is_set():
             try:
-                oldest = self._ledger.records.in_state("queued", limit=1)
-                if oldest:
-                    self._runner.run(oldest[0].id)
+                oldest = next(iter(self._ledger.waiting(limit=1)), None)
+                claim = None if oldest is None else self._runner.take(oldest.id)
+                if claim is not None:
+                    self._runner.do(claim)
+                if oldest is not None:
                     continue
             except QueueUnavailableError as error:
                 if not self._closed.is_set():

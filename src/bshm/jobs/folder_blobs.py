@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -75,7 +76,10 @@ class FolderBlobs:
 
     def delete(self, name: str) -> None:
         """See ``Blobs``."""
-        (self._folder / name).unlink(missing_ok=True)
+        path = self._folder / name
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others of its job are left, or it is gone already
+            path.parent.rmdir()
 
     def delete_all(self, job_id: str) -> None:
         """See ``Blobs``."""

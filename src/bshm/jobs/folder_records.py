@@ -2,7 +2,7 @@
 
     records/ID/00000007.json    the record of the job ID as it was changed for the seventh time
     live/ID                     jobs that may not have ended
-    owned/HASH/ID               those of one owner, its name hashed; of no meaning where they are not in live, too
+    owned/HASH/ID               all of one owner, its name hashed
     due/ID                      jobs whose webhook may not have been called
     keys/HASH                   an idempotency key: the id that stands for it
 
@@ -98,6 +98,9 @@ class FolderRecords:
             _write(new.to_text().encode(), self._file(old.id, new.revision), overwrite=False)
         except OutputExistsError:
             return None
+        if not self._file(old.id, 0).exists():  # it was deleted meanwhile, and shall not come back
+            shutil.rmtree(self._records / old.id, ignore_errors=True)
+            return None
         self._unmark(new)
         # The name stays, so that nobody who slept since then can take it; the content is of no use any more.
         if new.revision >= 2:
@@ -116,14 +119,19 @@ class FolderRecords:
 
     def depth(self, owner: str | None = None) -> int:
         """See ``Records``."""
-        # Those of the owner first: each of them was in `live` before.
-        mine = set(os.listdir(self._of(owner))) if owner is not None and self._of(owner).is_dir() else set()  # noqa: PTH208
-        live = {name for name in os.listdir(self._live) if is_id(name)}  # noqa: PTH208 - names alone, many of them
-        if owner is None:
-            return len(live)
-        for name in mine - live:  # a crash left it
-            (self._of(owner) / name).unlink(missing_ok=True)
-        return len(mine & live)
+        live = {name for name in _names(self._live) if is_id(name)}
+        return len(live if owner is None else live & self._ids_of(owner))
+
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None) -> list[JobRecord]:
+        """See ``Records``."""
+        found = []
+        for name in self._ids_of(owner):
+            record = self.get(name)
+            if record is not None and (before is None or (record.created_at, record.id) < before):
+                found.append(record)
+            elif record is None and _age_s(self._of(owner) / name) > _ORPHAN_S:  # a crash left it
+                (self._of(owner) / name).unlink(missing_ok=True)
+        return sorted(found, key=lambda each: (each.created_at, each.id), reverse=True)[:limit]
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""
@@ -142,8 +150,8 @@ class FolderRecords:
 
     def expired(self, now: float) -> list[JobRecord]:
         """See ``Records``."""
-        live = set(os.listdir(self._live))  # noqa: PTH208
-        names = [name for name in os.listdir(self._records) if is_id(name) and name not in live]  # noqa: PTH208
+        live = set(_names(self._live))
+        names = [name for name in _names(self._records) if is_id(name) and name not in live]
         found = [self.get(name) for name in names]
         return [each for each in found if each is not None and each.expires_at is not None and each.expires_at <= now]
 
@@ -152,7 +160,7 @@ class FolderRecords:
 
     def _marked(self, folder: Path) -> list[JobRecord]:
         found = []
-        for name in os.listdir(folder):  # noqa: PTH208
+        for name in _names(folder):
             if not is_id(name):
                 continue
             record = self.get(name)
@@ -166,7 +174,6 @@ class FolderRecords:
     def _unmark(self, record: JobRecord) -> None:
         if record.has_ended:
             (self._live / record.id).unlink(missing_ok=True)
-            (self._of(record.owner) / record.id).unlink(missing_ok=True)
             if record.delivery is None or record.delivery.next_at is None:
                 (self._due / record.id).unlink(missing_ok=True)
 
@@ -177,7 +184,11 @@ class FolderRecords:
         try:
             names = os.listdir(self._records / job_id)  # noqa: PTH208
         except FileNotFoundError:
+            if not self._records.is_dir():
+                raise _away(self._records) from None
             return None
+        except OSError as error:
+            raise _away(self._records) from error
         return max((int(name[:8]) for name in names if name.endswith(".json")), default=None)
 
     def _filled(self, path: Path) -> bytes | None:
@@ -194,6 +205,10 @@ class FolderRecords:
             time.sleep(_MOMENT_S)
         return None
 
+    def _ids_of(self, owner: str) -> set[str]:
+        folder = self._of(owner)
+        return {name for name in _names(folder) if is_id(name)} if folder.is_dir() else set()
+
     def _of(self, owner: str) -> Path:
         return self._owned / hashlib.sha256(owner.encode()).hexdigest()
 
@@ -207,6 +222,18 @@ def _write(data: bytes, path: Path, *, overwrite: bool) -> None:
         sink.write(data, path, overwrite=overwrite)
     except DiskFullError as error:
         raise StoreFullError(str(error)) from error
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder of the store: names alone, many of them."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError as error:
+        raise _away(folder) from error
+
+
+def _away(folder: Path) -> QueueUnavailableError:
+    return QueueUnavailableError(f"the jobs in {folder.parent} cannot be reached. Is the shared folder mounted?")
 
 
 def _age_s(path: Path) -> float:

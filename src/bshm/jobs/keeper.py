@@ -1,4 +1,4 @@
-"""Look after the jobs now and then: find those whose worker died, call webhooks, delete what has expired."""
+"""Look after the jobs now and then: find pictures whose worker died, call webhooks, delete what has expired."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ from bshm.jobs.webhooks import Herald
 
 log = logging.getLogger("bshm.jobs")
 
+# A store that does not say anything for so long is as good as away.
+_OVERDUE_S = 5.0
+# Bytes that there are not: that they are not there is an answer, too.
+_NO_BLOB = f"{'0' * 32}/none"
+
 
 class Keeper:
-    """Two threads beside the workers; any number of keepers may look after the same jobs."""
+    """Threads beside the workers; any number of keepers may look after the same jobs."""
 
     def __init__(
         self,
@@ -49,16 +54,25 @@ class Keeper:
         self._requeued = requeued
         self._also = also
         self._monotonic = monotonic
-        # Which revision of a running job was seen, and since when: by this clock alone, whatever those of others say.
-        self._seen: dict[str, tuple[int, float]] = {}
+        # Which lease was seen, and since when: by this clock alone, whatever those of others say.
+        self._seen: dict[tuple[str, int], tuple[Lease, float]] = {}
         self._purged_at = float("-inf")
+        self._is_reached = True
+        self._look_began: float | None = None
         self._stop = threading.Event()
         self._wake_herald = threading.Event()
         self._threads: list[threading.Thread] = []
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether the store answered when it was last looked at, and has not kept this looker waiting since."""
+        began = self._look_began
+        return self._is_reached and (began is None or self._monotonic() - began < _OVERDUE_S)
+
     def start(self) -> None:
         """Look after the jobs from now on."""
-        for work, every_s in ((self.sweep, self._options.sweep_s), (self._tell, min(1.0, self._options.sweep_s))):
+        sweep_s = self._options.sweep_s
+        for work, every_s in ((self.look, sweep_s), (self.sweep, sweep_s), (self._tell, min(1.0, sweep_s))):
             thread = threading.Thread(target=self._again, args=(work, every_s), name="bshm-keeper", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -70,6 +84,23 @@ class Keeper:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
+    def look(self) -> None:
+        """See whether the store answers."""
+        self._look_began = self._monotonic()
+        is_reached = False
+        try:
+            self._ledger.records.depth()
+            self._ledger.blobs.get(_NO_BLOB)
+            is_reached = True
+            if not self._is_reached:
+                log.warning("the store of the jobs answers again")
+        except QueueUnavailableError as error:
+            if self._is_reached:
+                log.error("the store of the jobs is away: %s", error)
+        finally:
+            self._is_reached = is_reached
+            self._look_began = None
+
     def sweep(self) -> None:
         """Everything once, webhooks aside."""
         self.recover()
@@ -80,40 +111,45 @@ class Keeper:
             self._ledger.blobs.sweep(self._spoken_of, older_than_s=self._options.orphan_s)
 
     def recover(self) -> int:
-        """Put jobs whose worker died back into the queue.
+        """Have pictures whose worker died wait again.
 
         Returns:
             how many there were.
         """
         now = self._monotonic()
-        running = self._ledger.records.in_state("running")
-        seen = {record.id: self._seen.get(record.id) for record in running}
-        self._seen = {}
+        held = [
+            (record, index, item.lease)
+            for record in self._ledger.records.in_state("running")
+            for index, item in enumerate(record.items)
+            if item.state == "running"
+        ]
+        seen, self._seen = self._seen, {}
         found = 0
-        for record in running:
-            if record.lease is None:
+        for record, index, lease in held:
+            if lease is None:  # of an older version, which is gone
+                found += self._recover(record, index, None)
                 continue
-            known = seen[record.id]
-            since = known[1] if known is not None and known[0] == record.revision else now
-            self._seen[record.id] = (record.revision, since)
-            if now - since > self._options.lease_s or self._is_dead(record.lease):
-                found += self._recover(record, record.lease)
+            known = seen.get((record.id, index))
+            since = known[1] if known is not None and known[0] == lease else now
+            self._seen[record.id, index] = (lease, since)
+            if now - since > lease.lapses_s or self._is_dead(lease):
+                found += self._recover(record, index, lease)
         return found
 
-    def _recover(self, record: JobRecord, lease: Lease) -> bool:
-        # Exactly the revision that was seen: a holder that has shown life since is no dead one.
-        def change(found: JobRecord) -> JobRecord | None:
-            if found.revision != record.revision:
-                return None
-            return transitions.recovered(
-                found, token=lease.token, now=self._ledger.clock(), max_attempts=self._options.max_attempts
-            )
-
-        changed = self._ledger.change(record.id, change)
+    def _recover(self, record: JobRecord, index: int, lease: Lease | None) -> bool:
+        changed = self._ledger.change(
+            record.id,
+            lambda found: transitions.recovered(
+                found, index=index, lease=lease, now=self._ledger.clock(), max_attempts=self._options.max_attempts
+            ),
+        )
         if changed is None:
             return False
-        log.warning("job %s: its worker %s is gone; now %s", record.id, lease.worker, changed.state)
-        if changed.state == "queued":
+        worker = "its worker" if lease is None else f"the worker {lease.worker}"
+        log.warning(
+            "job %s: %s is gone; its picture %d is now %s", record.id, worker, index, changed.items[index].state
+        )
+        if transitions.waiting_item(changed) is not None:
             self._requeued(changed)
         return True
 

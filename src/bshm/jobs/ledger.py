@@ -134,6 +134,18 @@ class Ledger:
         """See ``JobQueue.delete``."""
         self._remove(self.cancel(job_id, owner))
 
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
+        """See ``JobQueue.of``."""
+        return [record for record in self.records.of(owner, limit=limit, before=before) if not self._is_over(record)]
+
+    def waiting(self, *, limit: int | None = None) -> list[JobRecord]:
+        """The jobs with pictures that wait, oldest first."""
+        found = [*self.records.in_state("running"), *self.records.in_state("queued", limit=limit)]
+        return sorted(
+            (record for record in found if transitions.waiting_item(record) is not None),
+            key=lambda record: record.created_at,
+        )[:limit]
+
     def purge(self) -> int:
         """See ``JobQueue.purge``."""
         gone = 0

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from bshm.errors import QueueUnavailableError
+from bshm.jobs.keeper import Keeper
 from bshm.jobs.ledger import Ledger
 from bshm.jobs.records import JobRecord, JobRequest, JobResult
 
@@ -14,9 +15,10 @@ from bshm.jobs.records import JobRecord, JobRequest, JobResult
 class LedgerQueue(ABC):
     """All of ``JobQueue`` but ``close``; the methods are described there."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Over a ledger that is open."""
+    def __init__(self, ledger: Ledger, keeper: Keeper) -> None:
+        """Over a ledger that is open, and its keeper."""
         self._ledger = ledger
+        self._keeper = keeper
         self._closed = threading.Event()
 
     @abstractmethod
@@ -50,6 +52,10 @@ class LedgerQueue(ABC):
         """See ``JobQueue``."""
         return self._ledger.result(job_id, index, owner)
 
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
+        """See ``JobQueue``."""
+        return self._ledger.of(owner, limit=limit, before=before)
+
     def cancel(self, job_id: str, owner: str) -> JobRecord:
         """See ``JobQueue``."""
         return self._ledger.cancel(job_id, owner)
@@ -65,3 +71,7 @@ class LedgerQueue(ABC):
     def depth(self) -> int:
         """See ``JobQueue``."""
         return self._ledger.records.depth()
+
+    def is_reached(self) -> bool:
+        """See ``JobQueue``."""
+        return self._keeper.is_reached

@@ -13,15 +13,13 @@ class QueueOptions:
 
     Attributes:
         capacity: jobs that may wait or run at once; more are refused with ``QueueFullError``.
-        workers: threads of the embedded driver.  Three keep the network busy: one decodes and one encodes meanwhile.
+        workers: pictures done at once.  Three keep the network busy: one is decoded and one encoded meanwhile.
         max_attempts: how often a picture may take its worker with it before it fails as ``worker_lost``.
         item_timeout_s: a picture that takes longer fails as ``overrun``, and its thread is left to itself.
-        lease_s: a job whose worker gives no sign of life for so long goes back into the queue.
+        lease_s: a picture that was taken here waits again when there has been no sign of life for so long.
         sweep_s: how often lost jobs are looked for.
         purge_s: how often expired jobs are deleted.
         orphan_s: bytes that belong to no job are deleted after so long.
-        visibility_timeout_s: Redis as a broker gives an unfinished message to another worker after so long.  The record
-            tells that the job is taken, so this only has to be longer than a lease.
         webhook_attempts: calls before a webhook is given up.
         webhook_first_wait_s: before the second call; doubled each time.
         webhook_timeout_s: of one call.
@@ -35,7 +33,6 @@ class QueueOptions:
     sweep_s: float = 5.0
     purge_s: float = 60.0
     orphan_s: float = 3600.0
-    visibility_timeout_s: float = 3600.0
     webhook_attempts: int = 8
     webhook_first_wait_s: float = 5.0
     webhook_timeout_s: float = 10.0
@@ -55,8 +52,3 @@ class QueueOptions:
         ):
             if not getattr(self, name) > 0:
                 raise OptionError(f"{name} of a queue is above 0 seconds; got {getattr(self, name)}.")
-        if self.visibility_timeout_s <= self.lease_s:
-            raise OptionError(
-                f"visibility_timeout_s must be longer than a lease ({self.lease_s:g} s); got "
-                f"{self.visibility_timeout_s:g}."
-            )

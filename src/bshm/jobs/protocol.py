@@ -5,9 +5,9 @@
     Records    keeps the records; changes one only if nobody else has meanwhile
     Blobs      keeps the bytes: pictures on their way in, results on their way out
 
-The records are the truth.  A worker takes a job by changing its record, and gives its results by changing it again; a
-message of a broker is only a hint that there is something to take.  So a message that is lost, doubled or late changes
-nothing but the time that a job waits.
+The records are the truth.  A worker takes a picture by changing the record of its job, and gives the result by changing
+it again; a message of a broker is only a hint that there is something to take.  So a message that is lost, doubled or
+late changes nothing but the time that a job waits.
 """
 
 from __future__ import annotations
@@ -73,10 +73,22 @@ class JobQueue(Protocol):
             JobUnfinishedError: that item is not done yet, or it failed or was cancelled.
         """
 
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
+        """The jobs of an owner, newest first, those that have ended among them until they expire.
+
+        Args:
+            owner: whose.
+            limit: how many at most.
+            before: ``created_at`` and ``id`` of the last one seen: those after it in this order; None begins.
+
+        Raises:
+            QueueUnavailableError: the store cannot be reached.
+        """
+
     def cancel(self, job_id: str, owner: str) -> JobRecord:
         """End a job that has not ended: no further item is begun, what waits is deleted, finished results stay.
 
-        The item that is running is not interrupted, but its result is dropped.  A job that has ended stays as it is.
+        Items that are running are not interrupted, but their results are dropped.  A job that has ended stays as it is.
 
         Raises:
             JobNotFoundError: as ``get``.
@@ -98,6 +110,9 @@ class JobQueue(Protocol):
 
     def depth(self) -> int:
         """How many jobs wait or run."""
+
+    def is_reached(self) -> bool:
+        """Whether the store of the jobs answers, as of the latest look, a few seconds ago.  Does not block."""
 
     def close(self, *, timeout_s: float = 30.0) -> None:
         """Accept nothing more and stop working here: items in the works are finished within ``timeout_s``; jobs with
@@ -158,6 +173,9 @@ class Records(Protocol):
 
     def delete(self, record: JobRecord) -> None:
         """Forget a record and its idempotency key."""
+
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None) -> list[JobRecord]:
+        """See ``JobQueue.of``; those that have expired may be among them."""
 
     def depth(self, owner: str | None = None) -> int:
         """How many jobs have not ended; of one owner or of all."""

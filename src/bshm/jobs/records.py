@@ -58,7 +58,7 @@ class JobOptions:
     """What is made of every picture of a job.
 
     Attributes:
-        recipe: as for a single picture; a worker that holds another model fails the job's items.
+        recipe: as for a single picture; a worker opens the model that it names.
         scenery: the file that ``recipe.before`` was made of; None for a recipe without a picture behind the people.
         limits: what a picture may cost.
     """
@@ -149,18 +149,41 @@ class JobError:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """Who works on a picture.
+
+    A holder changes this well within ``lapses_s``.  Whoever sees it unchanged for longer, by a clock of its own, takes
+    the holder for dead: no two machines' clocks are compared.
+
+    Attributes:
+        token: unguessable, of this one claim: only its holder may change the item.
+        worker: which worker.
+        renewed_at: its latest sign of life, seconds since 1970 by its own clock; for people.
+        renewals: how many there were; a number that stands still is what is taken for death.
+        lapses_s: after how long; the holder's ``QueueOptions.lease_s``.
+    """
+
+    token: str
+    worker: str
+    renewed_at: float
+    renewals: int = 0
+    lapses_s: float = 30.0
+
+
+@dataclass(frozen=True)
 class ItemRecord:
     """What has become of one picture.
 
     Attributes:
         name: that of the request.
-        state: as of a job; at most one item of a job is ``running``.
+        state: as of a job; several workers may have an item each ``running``.
         attempts: how often a worker has begun it.
         error: set exactly when ``state`` is ``failed``.
         media_type: of the result; None unless ``done``.
         size: of the result in bytes; None unless ``done``.
         details: what is known of the matte: ``width``, ``height``, ``empty``, ``model``, ``device``, ``timings_ms``.
         input, result: names of the bytes in the store, for drivers; None once they are deleted or before they exist.
+        lease: who works on it; None unless ``running``.
     """
 
     name: str
@@ -172,24 +195,7 @@ class ItemRecord:
     details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     input: str | None = None
     result: str | None = None
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Who works on a job.
-
-    A holder changes the record at least every ``QueueOptions.lease_s``, if only to renew this.  Whoever sees a record
-    unchanged for longer, by a clock of its own, takes the holder for dead: no two machines' clocks are compared.
-
-    Attributes:
-        token: unguessable, of this one claim: only its holder may change the record.
-        worker: which worker.
-        renewed_at: its latest sign of life, seconds since 1970 by its own clock; for people.
-    """
-
-    token: str
-    worker: str
-    renewed_at: float
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True)
@@ -218,18 +224,19 @@ class JobRecord:
     Attributes:
         id: unguessable, 32 characters of A-Z a-z 0-9 - _.
         owner: as in the request.
-        state: ``done`` when every item has ended and at least one has a result, ``failed`` when none has.
+        state: ``running`` from the first picture that is begun, ``queued`` again where none is any more because its
+            worker stopped or died; ``done`` when every item has ended and at least one has a result, ``failed`` when
+            none has.
         items: in the order of the request.
         options: ``JobOptions.to_json()``.
         created_at, started_at, ended_at, expires_at: seconds since 1970, UTC; None where that has not happened.
             From ``expires_at`` on the job may be gone.
-        attempts: how often a worker has taken it.
+        attempts: how often a worker has taken one of its pictures.
         error: why the job as a whole failed; that of its items is in them.
         keep_s, idempotency_key, webhook: as in the request.
         fingerprint: SHA-256 of the request, which a repeated idempotency key is held against; empty without a key.
-        lease: who works on it; None unless ``running``.
         delivery: of the webhook; None without one or before the end.
-        dispatched_at: when its message was last sent to a broker; None in drivers without one.
+        dispatched_at: when the message for its next picture was sent to a broker; None where none is on its way.
         revision: counts the changes; a driver replaces a record only if nobody else has meanwhile.
     """
 
@@ -248,7 +255,6 @@ class JobRecord:
     error: JobError | None = None
     idempotency_key: str | None = None
     webhook: Webhook | None = None
-    lease: Lease | None = None
     delivery: Delivery | None = None
     dispatched_at: float | None = None
     revision: int = 0
@@ -270,7 +276,10 @@ class JobRecord:
     @staticmethod
     def from_text(text: str | bytes) -> JobRecord:
         """The record back from its text."""
-        return from_json(JobRecord, json.loads(text))
+        value = json.loads(text)
+        # bshm 0.1 had one lease for all of a job: its pictures are taken for those of a dead worker.
+        value.pop("lease", None)
+        return from_json(JobRecord, value)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
     {bshm}:job:ID          hash: text, revision, owner
     {bshm}:blob:ID/WORD    bytes
     {bshm}:key:HASH        the id that stands for an idempotency key
+    {bshm}:owner:HASH      sorted set of the jobs of an owner, by time of creation
     {bshm}:state:STATE     sorted set of the jobs queued or running, by time of creation
     {bshm}:due, :expiry    sorted sets: when a webhook is due, when a job expires
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 _PREFIX = "{bshm}:"
+# More jobs of one owner are not made in one moment: times have microseconds.
+_AT_ONCE = 50
 _SHARED = """
 local function index(id, state, created, due, expires)
     redis.call('ZREM', KEYS[2], id)
@@ -41,7 +44,7 @@ local function index(id, state, created, due, expires)
     if expires == '' then redis.call('ZREM', KEYS[5], id) else redis.call('ZADD', KEYS[5], expires, id) end
 end
 """
-# KEYS: job, queued, running, due, expiry, key (or job again), blobs…
+# KEYS: job, queued, running, due, expiry, key (or job again), jobs of the owner, blobs…
 # ARGV: id, text, revision, state, created, due, expires, capacity, has a key, prefix of jobs, owner
 _ADD = (
     _SHARED
@@ -56,10 +59,11 @@ if ARGV[9] == '1' then
     end
 end
 if redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[8]) then return {'full', ''} end
-for i = 7, #KEYS do
+for i = 8, #KEYS do
     if redis.call('PERSIST', KEYS[i]) == 0 and redis.call('EXISTS', KEYS[i]) == 0 then return {'lost', ''} end
 end
 redis.call('HSET', KEYS[1], 'text', ARGV[2], 'revision', ARGV[3], 'owner', ARGV[11])
+redis.call('ZADD', KEYS[7], ARGV[5], ARGV[1])
 if ARGV[9] == '1' then redis.call('SET', KEYS[6], ARGV[1]) end
 index(ARGV[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 return {'added', ''}
@@ -77,9 +81,10 @@ index(ARGV[1], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 return 1
 """
 )
-# KEYS: job, queued, running, due, expiry, key (or job again)    ARGV: id, has a key
+# KEYS: job, queued, running, due, expiry, key (or job again), jobs of the owner    ARGV: id, has a key
 _DELETE = """
 redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[7], ARGV[1])
 for i = 2, 5 do redis.call('ZREM', KEYS[i], ARGV[1]) end
 if ARGV[2] == '1' and redis.call('GET', KEYS[6]) == ARGV[1] then redis.call('DEL', KEYS[6]) end
 """
@@ -152,7 +157,7 @@ class RedisRecords:
         key = _key(record.owner, record.idempotency_key or "") if has_key else _job(record.id)
         with explained():
             answer, text = self._add(
-                keys=[_job(record.id), *_INDEX, key, *self._bytes(blobs_of(record))],
+                keys=[_job(record.id), *_INDEX, key, _owned(record.owner), *self._bytes(blobs_of(record))],
                 args=[*_values(record), capacity, int(has_key), _job(""), record.owner],
             )
         if answer == b"there":
@@ -182,7 +187,7 @@ class RedisRecords:
         has_key = record.idempotency_key is not None
         key = _key(record.owner, record.idempotency_key or "") if has_key else _job(record.id)
         with explained():
-            self._delete(keys=[_job(record.id), *_INDEX, key], args=[record.id, int(has_key)])
+            self._delete(keys=[_job(record.id), *_INDEX, key, _owned(record.owner)], args=[record.id, int(has_key)])
 
     def depth(self, owner: str | None = None) -> int:
         """See ``Records``."""
@@ -190,6 +195,17 @@ class RedisRecords:
             if owner is not None:
                 return int(self._of_owner(keys=[_state("queued"), _state("running")], args=[_job(""), owner]))
             return int(self._client.zcard(_state("queued"))) + int(self._client.zcard(_state("running")))
+
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None) -> list[JobRecord]:
+        """See ``Records``."""
+        with explained():
+            # Those of the very moment of the last one are among them: Redis, too, orders them by id.
+            latest = "+inf" if before is None else repr(before[0])
+            found: Any = self._client.zrange(
+                _owned(owner), latest, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit + _AT_ONCE
+            )
+        ids = [name for name, created in found if before is None or (created, name.decode()) < before]
+        return self._all(ids[:limit])
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""
@@ -308,6 +324,10 @@ def _blob(name: str) -> str:
 
 def _state(state: str) -> str:
     return f"{_PREFIX}state:{state}"
+
+
+def _owned(owner: str) -> str:
+    return f"{_PREFIX}owner:{hashlib.sha256(owner.encode()).hexdigest()}"
 
 
 def _key(owner: str, key: str) -> str:

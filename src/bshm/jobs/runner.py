@@ -1,4 +1,4 @@
-"""Do one job: take it, make its results one after the other, and keep saying that it is alive."""
+"""Do one picture of a job: take it, make its result, and keep saying that it is alive."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from bshm.errors import BshmError, DiskFullError, OutputError, QueueUnavailableError
@@ -15,19 +16,39 @@ from bshm.jobs import transitions
 from bshm.jobs.ledger import Change, Ledger
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Product, Work
-from bshm.jobs.records import JobError, JobOptions, JobRecord, code_of
+from bshm.jobs.records import ItemRecord, JobError, JobOptions, JobRecord, Lease, code_of
 from bshm.lanes import Lane, OverrunError
 
 log = logging.getLogger("bshm.jobs")
 
 T = TypeVar("T")
-Verdict = Literal["ended", "released", "taken"]
+Verdict = Literal["ended", "done", "taken"]
 # A broker or a store that restarts is waited for: the work that is done already need not be done again.
 _PATIENCE_S = 120.0
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A picture that a worker has taken.
+
+    Attributes:
+        record: of its job, just after it was taken.
+        index: which of its pictures.
+        token: of the lease.
+    """
+
+    record: JobRecord
+    index: int
+    token: str
+
+    @property
+    def item(self) -> ItemRecord:
+        """What is known of the picture."""
+        return self.record.items[self.index]
+
+
 class Runner:
-    """Does jobs, for worker threads of either driver."""
+    """Does pictures, for worker threads of either driver."""
 
     def __init__(
         self,
@@ -46,7 +67,7 @@ class Runner:
             work: makes the results.
             worker: what the lease calls this worker.
             options: how long a lease lasts, and a picture may take.
-            stopping: when set, no further item is begun and the job goes back.
+            stopping: when set, a store that is away is not waited for.
             broken: called when so many pictures hang that the process should be replaced.
         """
         self._ledger = ledger
@@ -56,80 +77,82 @@ class Runner:
         self._stopping = stopping
         self._lane = Lane(options.workers, name="bshm-item", timeout_s=options.item_timeout_s, broken=broken)
 
-    def run(self, job_id: str) -> Verdict:
-        """Do a job from where it stands.
+    def take(self, job_id: str) -> Claim | None:
+        """Take the next picture of a job.
 
         Returns:
-            ``ended``: it has, here; ``released``: it went back because this worker stops; ``taken``: it has ended
-            before, somebody else works on it, it is gone, or somebody else took it over meanwhile.
+            the picture; None where none waits: all are taken, the job has ended, or it is gone.
 
         Raises:
-            QueueUnavailableError: the store stayed away; the job went back, or is found when its lease has lapsed.
+            QueueUnavailableError: the store cannot be reached.
         """
         token = secrets.token_hex(16)
-        now = self._ledger.clock()
-        if self._stopping.is_set():
-            return "released"
-        record = self._change(
-            job_id, lambda found: transitions.claimed(found, token=token, worker=self._worker, now=now)
+        record = self._ledger.change(
+            job_id,
+            lambda found: transitions.claimed(
+                found,
+                token=token,
+                worker=self._worker,
+                lapses_s=self._options.lease_s,
+                now=self._ledger.clock(),
+            ),
         )
-        if record is None:
-            return "taken"
+        index = None if record is None else transitions.held_by(record, token)
+        return None if record is None or index is None else Claim(record, index, token)
+
+    def do(self, claim: Claim) -> Verdict:
+        """Make the result of a picture that was taken.
+
+        Returns:
+            ``ended``: with it the job has ended, here; ``done``: others of its job are left; ``taken``: it was
+            cancelled, or somebody else took it over after a pause that looked like death.
+
+        Raises:
+            QueueUnavailableError: the store stayed away; the picture waits again, or is found when its lease has
+                lapsed.
+        """
+        job_id, token = claim.record.id, claim.token
         with self._signs_of_life(job_id, token):
             try:
-                return self._items(record, token)
+                record = self._item(claim)
             except QueueUnavailableError:
                 # Where only the bytes are away, the record is not: given back, what was begun does not count as an
                 # attempt, however long they stay away.
                 with contextlib.suppress(QueueUnavailableError):
-                    self._ledger.change(job_id, lambda found: self._given_back(found, token))
+                    self._ledger.change(job_id, lambda found: transitions.released(found, token=token))
                 raise
             except BaseException:
-                # A fault here, not in a picture: give the job back at once instead of when the lease lapses.  It
-                # counts as an attempt, so that it cannot go round for ever.
-                self._change(
-                    job_id,
-                    lambda found: transitions.recovered(
-                        found, token=token, now=self._ledger.clock(), max_attempts=self._options.max_attempts
-                    ),
-                )
+                # A fault here, not in a picture: give it back at once instead of when the lease lapses.  It counts as
+                # an attempt, so that it cannot go round for ever.
+                self._change(job_id, lambda found: self._recovered(found, claim))
                 raise
+        if record is None:
+            return "taken"
+        return "ended" if record.has_ended else "done"
 
     def close(self) -> None:
         """Let go of the threads; what hangs in them is left to itself."""
         self._lane.shutdown(wait=False, cancel_futures=True)
 
-    def _items(self, record: JobRecord, token: str) -> Verdict:
-        options = JobOptions.from_json(record.options)
-        while (index := transitions.running_item(record)) is not None:
-            if self._stopping.is_set():
-                self._change(record.id, lambda found: transitions.released(found, token=token))
-                return "released"
-            changed = self._item(record, index, token, options)
-            if changed is None:  # cancelled, or taken over after a pause that looked like death
-                return "taken"
-            record = changed
-        return "ended"
-
-    def _item(self, record: JobRecord, index: int, token: str, options: JobOptions) -> JobRecord | None:
-        item = record.items[index]
+    def _item(self, claim: Claim) -> JobRecord | None:
+        job_id, index, token, item = claim.record.id, claim.index, claim.token, claim.item
         try:
-            product = self._made(record, index, options)
+            product = self._made(item, JobOptions.from_json(claim.record.options))
             # A name of its own for each attempt: two that overlap cannot write into each other's result.
-            result = f"{record.id}/out-{index}-{secrets.token_hex(8)}"
+            result = f"{job_id}/out-{index}-{secrets.token_hex(8)}"
             self._store(result, product.data, item.name)
         except QueueUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - becomes the error of the item
             failure = _told(error, item.name)
             return self._change(
-                record.id,
+                job_id,
                 lambda found: transitions.item_failed(
                     found, token=token, index=index, error=failure, now=self._ledger.clock()
                 ),
             )
         changed = self._change(
-            record.id,
+            job_id,
             lambda found: transitions.item_done(
                 found,
                 token=token,
@@ -156,13 +179,19 @@ class Runner:
             why = "there is no room for it" if isinstance(error, DiskFullError) else "the service is at fault"
             raise type(error)(f"the result of {name} cannot be stored: {why}. Send it again later.") from error
 
-    def _given_back(self, record: JobRecord, token: str) -> JobRecord | None:
-        """Released, with its message on its way: whoever called puts that back, and a second one is not needed."""
-        released = transitions.released(record, token=token)
-        return None if released is None else transitions.dispatched(released, now=self._ledger.clock())
+    def _recovered(self, record: JobRecord, claim: Claim) -> JobRecord | None:
+        lease: Lease | None = record.items[claim.index].lease
+        if lease is None or lease.token != claim.token:
+            return None
+        return transitions.recovered(
+            record,
+            index=claim.index,
+            lease=lease,
+            now=self._ledger.clock(),
+            max_attempts=self._options.max_attempts,
+        )
 
-    def _made(self, record: JobRecord, index: int, options: JobOptions) -> Product:
-        item = record.items[index]
+    def _made(self, item: ItemRecord, options: JobOptions) -> Product:
         data = self._patiently(lambda: self._ledger.blobs.get(str(item.input)))
         if data is None:
             raise OutputError(f"the bytes of {item.name} are gone from the store of the jobs. Send it again.")

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_key ON jobs (owner, key) WHERE key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, created_at) WHERE live;
+CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, created_at);
 CREATE INDEX IF NOT EXISTS jobs_expiry ON jobs (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
 """
@@ -112,6 +113,15 @@ class SqliteRecords:
         """See ``Records``."""
         found = self._read("SELECT count(*) FROM jobs WHERE live AND (?1 IS NULL OR owner = ?1)", (owner,))
         return int(found[0][0])
+
+    def of(self, owner: str, *, limit: int, before: tuple[float, str] | None) -> list[JobRecord]:
+        """See ``Records``."""
+        later, its_id = (float("inf"), "") if before is None else before
+        return self._records(
+            "SELECT record FROM jobs WHERE owner = ? AND (created_at, id) < (?, ?) "
+            "ORDER BY created_at DESC, id DESC LIMIT ?",
+            (owner, later, its_id, limit),
+        )
 
     def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""

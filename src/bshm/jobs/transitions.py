@@ -1,13 +1,13 @@
 """What may become of a record, as functions from one record to the next.
 
-    queued ──claimed──> running ──item_ended──> … ──> done | failed
+    queued ──claimed──> running ──item_done, item_failed──> done | failed     of each picture; the last one ends the job
        ^                   │
-       ├─────released──────┤   its worker stops and gives it back: the item begun does not count as an attempt
+       ├─────released──────┤   its worker gives it back: that does not count as an attempt
        └─────recovered─────┘   its worker died: it does count
 
-Each returns None where it does not apply: somebody else holds the lease, or the job has ended.  Each may be repeated
-with the same token: where the answer of a store was lost, doing it again gives the record that is there already.
-Nothing here reads a clock or a store.
+Workers hold pictures, not jobs, so that several can share one.  Each function returns None where it does not apply:
+somebody else holds the lease, or the job has ended.  Each may be repeated with the same token: where the answer of a
+store was lost, doing it again gives the record that is there already.  Nothing here reads a clock or a store.
 """
 
 from __future__ import annotations
@@ -18,27 +18,40 @@ from dataclasses import replace
 from bshm.jobs.records import ENDED, Delivery, ItemRecord, JobError, JobRecord, Json, Lease
 
 
-def claimed(record: JobRecord, *, token: str, worker: str, now: float) -> JobRecord | None:
-    """A worker takes the job and begins its first item that is left."""
-    if _holds(record, token):
+def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now: float) -> JobRecord | None:
+    """A worker takes the first picture that waits.
+
+    Whoever took it tells the others that there are more: the record says so already.
+    """
+    if held_by(record, token) is not None:
         return record
-    if record.state != "queued":
+    index = waiting_item(record)
+    if index is None:
         return None
-    taken = replace(
-        record,
+    item = record.items[index]
+    begun = replace(
+        item, state="running", attempts=item.attempts + 1, lease=Lease(token, worker, now, lapses_s=lapses_s)
+    )
+    taken = _with(record, index, begun)
+    return replace(
+        taken,
         state="running",
         started_at=record.started_at if record.started_at is not None else now,
         attempts=record.attempts + 1,
-        lease=Lease(token, worker, now),
+        dispatched_at=None if waiting_item(taken) is None else now,
     )
-    return _next_begun(taken, now)
 
 
 def renewed(record: JobRecord, *, token: str, now: float) -> JobRecord | None:
     """A sign of life."""
-    if record.lease is None or not _holds(record, token):
+    index = held_by(record, token)
+    if index is None:
         return None
-    return replace(record, lease=replace(record.lease, renewed_at=now))
+    item = record.items[index]
+    if item.lease is None:
+        return None
+    lease = replace(item.lease, renewed_at=now, renewals=item.lease.renewals + 1)
+    return _with(record, index, replace(item, lease=lease))
 
 
 def item_done(
@@ -52,7 +65,7 @@ def item_done(
     details: Mapping[str, Json],
     now: float,
 ) -> JobRecord | None:
-    """An item has its result; the next one begins, or the job ends."""
+    """A picture has its result; if it was the last one the job ends."""
     if record.items[index].result == result:
         return record
     return _item_ended(
@@ -62,6 +75,7 @@ def item_done(
         replace(
             record.items[index],
             state="done",
+            lease=None,
             input=None,
             result=result,
             media_type=media_type,
@@ -73,30 +87,31 @@ def item_done(
 
 
 def item_failed(record: JobRecord, *, token: str, index: int, error: JobError, now: float) -> JobRecord | None:
-    """An item has failed for good; the next one begins, or the job ends."""
+    """A picture has failed for good; if it was the last one the job ends."""
     if record.items[index].error == error and record.items[index].state == "failed":
         return record
     return _item_ended(record, token, index, _failed(record.items[index], error), now)
 
 
 def released(record: JobRecord, *, token: str) -> JobRecord | None:
-    """The worker gives the job back untouched: what it had begun does not count as an attempt."""
-    if not _holds(record, token):
+    """The worker gives its picture back untouched: that it was begun does not count as an attempt."""
+    index = held_by(record, token)
+    if index is None:
         return None
-    items = tuple(
-        replace(item, state="queued", attempts=item.attempts - 1) if item.state == "running" else item
-        for item in record.items
-    )
-    return replace(record, state="queued", lease=None, items=items, dispatched_at=None)
+    item = record.items[index]
+    return _waits_again(_with(record, index, replace(item, state="queued", lease=None, attempts=item.attempts - 1)))
 
 
-def recovered(record: JobRecord, *, token: str, now: float, max_attempts: int) -> JobRecord | None:
-    """The worker that held ``token`` is dead: the item it had begun waits again, or fails if that was the last try."""
-    if not _holds(record, token):
+def recovered(record: JobRecord, *, index: int, lease: Lease | None, now: float, max_attempts: int) -> JobRecord | None:
+    """The worker that held ``lease`` is dead: its picture waits again, or fails if that was the last try.
+
+    A lease that was renewed meanwhile is another one, and its holder lives.
+    """
+    item = record.items[index]
+    if item.state != "running" or item.lease != lease:
         return None
-    items = tuple(_after_a_death(item, max_attempts) if item.state == "running" else item for item in record.items)
-    waiting = replace(record, state="queued", lease=None, items=items, dispatched_at=None)
-    return _ended(waiting, now) if all(item.state in ENDED for item in items) else waiting
+    after = _with(record, index, _after_a_death(item, max_attempts))
+    return _ended(after, now) if all(each.state in ENDED for each in after.items) else _waits_again(after)
 
 
 def cancelled(record: JobRecord, *, now: float) -> JobRecord | None:
@@ -104,14 +119,15 @@ def cancelled(record: JobRecord, *, now: float) -> JobRecord | None:
     if record.has_ended:
         return record
     items = tuple(
-        item if item.state in ENDED else replace(item, state="cancelled", input=None) for item in record.items
+        item if item.state in ENDED else replace(item, state="cancelled", input=None, lease=None)
+        for item in record.items
     )
     return _closed(replace(record, state="cancelled", items=items), now)
 
 
-def dispatched(record: JobRecord, *, now: float) -> JobRecord | None:
-    """Its message was given to a broker."""
-    return replace(record, dispatched_at=now) if record.state == "queued" else None
+def dispatched(record: JobRecord, *, now: float | None) -> JobRecord | None:
+    """The message for its next picture was given to a broker; None for ``now`` where that failed."""
+    return replace(record, dispatched_at=now) if waiting_item(record) is not None else None
 
 
 def delivery_begun(record: JobRecord, *, now: float, busy_until: float) -> JobRecord | None:
@@ -137,9 +153,17 @@ def undelivered(record: JobRecord, *, delivery: str, error: str, next_at: float 
     return replace(record, delivery=replace(found, next_at=next_at, last_error=error))
 
 
-def running_item(record: JobRecord) -> int | None:
-    """The index of the item that is being worked on."""
-    return next((index for index, item in enumerate(record.items) if item.state == "running"), None)
+def waiting_item(record: JobRecord) -> int | None:
+    """The index of the first picture that waits."""
+    return next((index for index, item in enumerate(record.items) if item.state == "queued"), None)
+
+
+def held_by(record: JobRecord, token: str) -> int | None:
+    """The index of the picture whose lease has that token."""
+    return next(
+        (index for index, item in enumerate(record.items) if item.lease is not None and item.lease.token == token),
+        None,
+    )
 
 
 def blobs_of(record: JobRecord) -> set[str]:
@@ -147,28 +171,26 @@ def blobs_of(record: JobRecord) -> set[str]:
     return {name for item in record.items for name in (item.input, item.result) if name is not None}
 
 
-def _holds(record: JobRecord, token: str) -> bool:
-    return record.state == "running" and record.lease is not None and record.lease.token == token
+def _with(record: JobRecord, index: int, item: ItemRecord) -> JobRecord:
+    return replace(record, items=(*record.items[:index], item, *record.items[index + 1 :]))
 
 
 def _item_ended(record: JobRecord, token: str, index: int, item: ItemRecord, now: float) -> JobRecord | None:
-    if not _holds(record, token) or record.lease is None or record.items[index].state != "running":
+    if held_by(record, token) != index:
         return None
-    items = (*record.items[:index], item, *record.items[index + 1 :])
-    return _next_begun(replace(record, items=items, lease=replace(record.lease, renewed_at=now)), now)
+    after = _with(record, index, item)
+    return _ended(after, now) if all(each.state in ENDED for each in after.items) else after
 
 
-def _next_begun(record: JobRecord, now: float) -> JobRecord:
-    for index, item in enumerate(record.items):
-        if item.state == "queued":
-            begun = replace(item, state="running", attempts=item.attempts + 1)
-            return replace(record, items=(*record.items[:index], begun, *record.items[index + 1 :]))
-    return _ended(record, now)
+def _waits_again(record: JobRecord) -> JobRecord:
+    """Somebody has to be told of the picture that waits, and a job that nobody is at any more is queued."""
+    is_running = any(item.state == "running" for item in record.items)
+    return replace(record, state="running" if is_running else "queued", dispatched_at=None)
 
 
 def _after_a_death(item: ItemRecord, max_attempts: int) -> ItemRecord:
     if item.attempts < max_attempts:
-        return replace(item, state="queued")
+        return replace(item, state="queued", lease=None)
     return _failed(
         item,
         JobError(
@@ -180,7 +202,7 @@ def _after_a_death(item: ItemRecord, max_attempts: int) -> ItemRecord:
 
 
 def _failed(item: ItemRecord, error: JobError) -> ItemRecord:
-    return replace(item, state="failed", input=None, error=error)
+    return replace(item, state="failed", input=None, lease=None, error=error)
 
 
 def _ended(record: JobRecord, now: float) -> JobRecord:
@@ -196,4 +218,4 @@ def _ended(record: JobRecord, now: float) -> JobRecord:
 def _closed(record: JobRecord, now: float) -> JobRecord:
     # The id of the delivery is that of the job: a job ends once, so it is told once.
     delivery = Delivery(record.id, next_at=now) if record.webhook is not None else None
-    return replace(record, lease=None, ended_at=now, expires_at=now + record.keep_s, delivery=delivery)
+    return replace(record, dispatched_at=None, ended_at=now, expires_at=now + record.keep_s, delivery=delivery)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from bshm.errors import UnknownModelError
 from bshm.jobs.protocol import Product
 from bshm.jobs.records import JobOptions
 
@@ -18,23 +19,59 @@ if TYPE_CHECKING:
 
 
 class MattingWork:
-    """``Work`` with one session, which all threads share."""
+    """``Work`` with networks held open, which all threads share.
 
-    def __init__(self, matting: Matting) -> None:
-        """With a session that is open."""
+    A job names its model.  The one that this began with stays open; others are opened when a job first asks for them.
+    """
+
+    def __init__(
+        self,
+        matting: Matting,
+        *,
+        others: int = 2,
+        open_model: Callable[[str], Matting] | None = None,
+    ) -> None:
+        """With networks that are open.
+
+        Args:
+            matting: stays open.
+            others: how many further models are held open at once; the one that was asked for longest ago goes first.
+            open_model: opens a model by its name; None takes the device of ``matting``.
+        """
         self._matting = matting
+        self._most = others
+        self._open_model = open_model or _on_device_of(matting)
+        self._others: OrderedDict[str, Matting] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
         """The file that the job's recipe asks for.
 
         Raises:
-            UnknownModelError: the job asks for other weights than those of the session.
+            UnknownModelError, ModelFileError: the job asks for weights that are not on this machine, or damaged.
             InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
         """
-        held, asked = self._matting.predictor.card.name, options.recipe.model
-        if asked != held:
-            raise UnknownModelError(f"the job asks for the model {asked!r}; the workers hold {held!r}.")
-        return made(picture, name, options, self._matting.matte_picture)
+        return made(picture, name, options, self._matting_of(options.recipe.model).matte_picture)
+
+    def _matting_of(self, model: str) -> Matting:
+        if model == self._matting.predictor.card.name:
+            return self._matting
+        # Whoever wants a model that is just being opened waits for it instead of opening it, too.
+        with self._lock:
+            found = self._others.pop(model, None) or self._open_model(model)
+            self._others[model] = found
+            while len(self._others) > self._most:
+                self._others.popitem(last=False)
+            return found
+
+
+def _on_device_of(matting: Matting) -> Callable[[str], Matting]:
+    def open_model(model: str) -> Matting:
+        from bshm.pipeline import Matting
+
+        return Matting(model=model, device=matting.predictor.device.name)
+
+    return open_model
 
 
 def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, MatteOptions], Matte]) -> Product:

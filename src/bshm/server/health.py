@@ -29,6 +29,13 @@ _DOCS_PAGE = """<!doctype html>
 <script src="docs/start.js"></script>
 """
 _DOCS_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});\n'
+# What does not hold, for whoever may ask: addresses and paths of this machine are for the log.
+_REASONS = {
+    "model": "The model is not open yet.",
+    "accepting": "The service stops.",
+    "room": "The house is full.",
+    "jobs": "The store of the jobs does not answer; the log says why.",
+}
 _DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
@@ -44,17 +51,18 @@ async def healthz() -> dict[str, str]:
     responses={200: {"description": "It is."}, 503: {"description": "Not yet, not any more, or not now."}},
 )
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
-    """Whether the model is open and there is room for another request: what a load balancer asks."""
+    """Whether the model is open, there is room for another request and jobs can be kept: what a load balancer asks."""
     service: Service = request.app.state.service
     checks = {
         "model": service.engine.is_ready,
         "keys": service.can_read_keys,
         "accepting": not service.draining,
         "room": service.inside < service.settings.queue,
+        "jobs": service.queue is None or service.queue.is_reached(),
     }
-    ready = all(checks.values())
-    response.status_code = 200 if ready else 503
-    return {"status": "ready" if ready else "not ready", "checks": checks}
+    reasons = [_REASONS[name] for name, holds in checks.items() if not holds]
+    response.status_code = 503 if reasons else 200
+    return {"status": "not ready" if reasons else "ready", "checks": checks, "reasons": reasons}
 
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)

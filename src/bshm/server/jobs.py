@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,10 +11,10 @@ from datetime import datetime, timezone
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from urllib.parse import urlencode, urlsplit
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
 
@@ -28,11 +29,13 @@ from bshm.jobs import (
     JobResult,
     Webhook,
 )
+from bshm.jobs.records import is_id
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of
 from bshm.server.filenames import disposition, portable
 from bshm.server.matte import BASE64, BINARY, PROBLEMS, picture, request_body
+from bshm.server.refusals import KeyRefusedError
 from bshm.server.settings import Settings
 from bshm.server.spool import JobPicture, Spool, forget, from_form, from_json
 
@@ -187,6 +190,46 @@ async def submit(request: Request) -> Response:
 
 
 @router.get(
+    "/jobs",
+    summary="The caller's jobs",
+    response_class=Response,
+    responses={200: {"description": "A part of them, newest first."}, **PROBLEMS},
+)
+async def listing(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
+    cursor: Annotated[str | None, Query(max_length=100, description="From `next` of the part before.")] = None,
+) -> Response:
+    """Newest first; `next` leads to the next part. It needs an API key: a job without one is its id's holder's."""
+    service, queue = _parts(request)
+    root_path = service.settings.root_path
+    owner = _owner(request)
+    if owner == ANONYMOUS:
+        raise KeyRefusedError(
+            "a list of jobs needs an API key: without keys nobody owns a job but whoever knows its id. Make one with "
+            "`bshm keys add NAME`."
+        )
+    before = None if cursor is None else _place_of(cursor)
+    records = await service.engine.beside(lambda: queue.of(owner, limit=limit, before=before))
+    following = None
+    if len(records) == limit:
+        last = records[-1]
+        following = f"{root_path}/jobs?{urlencode({'limit': limit, 'cursor': f'{last.created_at!r}~{last.id}'})}"
+    return _json({"jobs": [_summary(record, root_path) for record in records], "next": following})
+
+
+def _place_of(cursor: str) -> tuple[float, str]:
+    created, _, job_id = cursor.partition("~")
+    try:
+        place = float(created)
+    except ValueError:
+        place = math.nan
+    if not math.isfinite(place) or not is_id(job_id):
+        raise FieldError({"cursor": "is none. Follow `next` of the part before."})
+    return place, job_id
+
+
+@router.get(
     "/jobs/{job_id}",
     summary="How far a job is",
     response_class=Response,
@@ -290,8 +333,7 @@ def described(record: JobRecord, root_path: str = "") -> dict[str, Any]:
         record: the job.
         root_path: below which the service is shown.
     """
-    place = f"{root_path}/jobs/{record.id}/results"
-    done, total = record.progress
+    place = _results(record, root_path)
     items = []
     for index, item in enumerate(record.items):
         entry: dict[str, Any] = {"name": item.name, "state": item.state}
@@ -301,12 +343,22 @@ def described(record: JobRecord, root_path: str = "") -> dict[str, Any]:
         if item.error is not None:
             entry["error"] = _problem(item.error)
         items.append(entry)
+    return _summary(record, root_path, items=items)
+
+
+def _results(record: JobRecord, root_path: str) -> str:
+    return f"{root_path}/jobs/{record.id}/results"
+
+
+def _summary(record: JobRecord, root_path: str, **more: Any) -> dict[str, Any]:
+    """A job without its pictures; ``more`` comes after its progress."""
+    done, total = record.progress
     return {
         "id": record.id,
         "state": record.state,
         "progress": {"done": done, "total": total},
-        "items": items,
-        "results": place if record.state == "done" else None,
+        **more,
+        "results": _results(record, root_path) if record.state == "done" else None,
         "error": None if record.error is None else _problem(record.error),
         "created_at": _time(record.created_at),
         "started_at": _time(record.started_at),
@@ -354,6 +406,8 @@ async def _options(fields: JobFields, scenery: bytes | None, service: Service) -
         scenery = await service.fetched(scenery_url)
     if scenery is not None:
         recipe = recipe.before(scenery)
+    if recipe.model != settings.model:  # refused now rather than by a worker, for each of its pictures
+        await service.engine.beside(partial(service.engine.weights_sha256, recipe.model))
     # The URL is fetched before the job is accepted; workers fetch nothing.
     return JobOptions(recipe, scenery, replace(settings.limits, allow_urls=False))
 
@@ -426,9 +480,9 @@ def open_queue(
             raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
         folder = Path(settings.results) if settings.results else _default_store()
         return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
-    from bshm.jobs import CeleryQueue
+    from bshm.jobs import BrokerQueue
 
-    return CeleryQueue(
+    return BrokerQueue(
         settings.broker,
         settings.results,
         blobs=settings.blobs,

@@ -15,7 +15,10 @@ LOGGER = logging.getLogger("bshm.server")
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON; what ``extra={"fields": {…}}`` has becomes fields of it."""
+    """A record as one line of JSON; what ``extra={"fields": {…}}`` has becomes fields of it.
+
+    ``logger`` names the library where it is not bshm.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -25,6 +28,8 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
+        if record.name.partition(".")[0] != "bshm":
+            line["logger"] = record.name
         if record.exc_info and record.exc_info[1] is not None:
             line["trace"] = "".join(traceback.format_exception(record.exc_info[1]))
         return json.dumps(line, default=str)
@@ -32,25 +37,26 @@ class JsonLines(logging.Formatter):
 
 @contextmanager
 def as_json(level: str) -> Iterator[None]:
-    """Send what is logged, warned of and not caught to stderr as JSON, for as long as the context lasts.
+    """Send what is logged, warned of and not caught to stderr as JSON, whatever library says it, while this lasts.
 
     Args:
         level: least severe lines of bshm's own; of libraries there are warnings and errors.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    ours, root = logging.getLogger("bshm"), logging.getLogger()
-    before = [(each, each.handlers, each.level, each.propagate) for each in (ours, root)]
+    least = max(logging.WARNING, logging.getLevelName(level.upper()))
+    ours, root, uvicorn = logging.getLogger("bshm"), logging.getLogger(), logging.getLogger("uvicorn.error")
+    before = [(each, each.handlers, each.level, each.propagate) for each in (ours, root, uvicorn)]
     hooks = threading.excepthook, sys.unraisablehook
     ours.handlers, ours.propagate = [handler], False
     ours.setLevel(level.upper())
     root.handlers = [handler]
-    root.setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    root.setLevel(least)
+    # Beside warnings it tells of every start and connection.
+    uvicorn.setLevel(least)
     logging.captureWarnings(True)
-    threading.excepthook = lambda args: say(
-        logging.ERROR, "thread", error=args.exc_value, thread=args.thread.name if args.thread else None
-    )
-    sys.unraisablehook = lambda args: say(logging.ERROR, "unraisable", error=args.exc_value, where=args.err_msg)
+    threading.excepthook = _of_thread
+    sys.unraisablehook = lambda fault: say(logging.ERROR, "uncaught", error=fault.exc_value, where=fault.err_msg)
     try:
         yield
     finally:
@@ -59,6 +65,12 @@ def as_json(level: str) -> Iterator[None]:
         for each, handlers, old_level, propagate in before:
             each.handlers, each.propagate = handlers, propagate
             each.setLevel(old_level)
+
+
+def _of_thread(fault: threading.ExceptHookArgs) -> None:
+    if fault.exc_type is not SystemExit:  # a thread that ends as it means to
+        name = None if fault.thread is None else fault.thread.name
+        say(logging.ERROR, "uncaught", error=fault.exc_value, thread=name)
 
 
 def say(level: int, event: str, *, error: BaseException | None = None, **fields: object) -> None:

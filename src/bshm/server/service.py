@@ -340,7 +340,10 @@ class Service:
         return next((key.sha256 for key in self.keys.all() if key.id == owner), None)
 
     def _jobs_depth(self) -> float:
-        return float(self.queue.depth()) if self.queue is not None else 0.0
+        if self.queue is None:
+            return 0.0
+        # Prometheus' word for "not known": a store that is away shall not take the other figures with it.
+        return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:
         """Finish what is in the house, give jobs back to their queue, and let go of everything."""

@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     cache_age_s: float = Field(3600.0, gt=0, description="how long a result is kept")
 
     jobs: bool = Field(True, description="offer /jobs")
-    broker: str = Field("embedded", description="embedded, or the URL of a Celery broker that `bshm worker` listens to")
+    broker: str = Field(
+        "embedded", description="embedded, or amqp://… (RabbitMQ) or redis://…, where `bshm worker` takes jobs"
+    )
     results: str | None = Field(
         None,
         description="where jobs and their results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs, "
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
         "the environment; unset keeps them with the jobs in --results",
     )
     blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store that is not AWS's")
-    jobs_workers: int = Field(1, ge=1, le=64, description="jobs worked on at once by the embedded queue")
+    jobs_workers: int = Field(1, ge=1, le=64, description="pictures of jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
     jobs_per_key: int | None = Field(
         None,

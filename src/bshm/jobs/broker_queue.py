@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import OptionError
-from bshm.jobs.celery_app import make_app
 from bshm.jobs.dispatcher import Dispatcher
 from bshm.jobs.keeper import Keeper
 from bshm.jobs.ledger import Ledger
 from bshm.jobs.ledger_queue import LedgerQueue
+from bshm.jobs.messages import open_messages
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import JobRecord
 from bshm.jobs.stores import open_store
 from bshm.jobs.webhooks import Herald, Post, Secrets
 
 
-class CeleryQueue(LedgerQueue):
+class BrokerQueue(LedgerQueue):
     """``JobQueue`` of a server; `bshm worker` does the jobs.
 
     A job is accepted when its record is in the store.  If the broker is away just then, the job waits there and its
@@ -52,21 +52,22 @@ class CeleryQueue(LedgerQueue):
 
         Raises:
             OptionError: a URL of another kind, or no store.
-            MissingExtraError, OutputError, QueueUnavailableError: see ``open_store`` and ``make_app``.
+            MissingExtraError, OutputError, QueueUnavailableError: see ``open_store`` and ``open_messages``.
         """
         self._options = options or QueueOptions()
-        self._app = make_app(broker, self._options)
+        self._messages = open_messages(broker)
         records, kept = open_store(store_of(broker, results), self._options, blobs=blobs, blobs_endpoint=blobs_endpoint)
-        super().__init__(Ledger(records, kept, capacity=self._options.capacity, clock=clock))
-        self._dispatcher = Dispatcher(self._app, self._ledger, patience_s=self._options.lease_s)
-        self._keeper = Keeper(
-            self._ledger,
+        ledger = Ledger(records, kept, capacity=self._options.capacity, clock=clock)
+        self._dispatcher = Dispatcher(self._messages, ledger, patience_s=self._options.lease_s)
+        keeper = Keeper(
+            ledger,
             options=self._options,
-            herald=Herald(self._ledger, secrets, options=self._options, send=send),
+            herald=Herald(ledger, secrets, options=self._options, send=send),
             requeued=self._dispatcher.send,
             also=self._dispatcher.send_lost,
         )
-        self._keeper.start()
+        super().__init__(ledger, keeper)
+        keeper.start()
 
     def _accepted(self, record: JobRecord) -> None:
         self._dispatcher.send(record)
@@ -77,7 +78,7 @@ class CeleryQueue(LedgerQueue):
             return
         self._closed.set()
         self._keeper.stop(timeout_s)
-        self._app.close()
+        self._messages.close()
         self._ledger.records.close()
 
 

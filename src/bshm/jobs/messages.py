@@ -1,0 +1,92 @@
+"""Messages between servers and workers: "a picture of this job waits", and nothing else.
+
+A message names a job; which picture, and whether there still is one, the record says.  So a message may be lost,
+doubled or late, see ``bshm.jobs.protocol``, and it is acknowledged as soon as its picture is taken: while the network
+works, no broker waits for anything.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bshm.errors import OptionError
+
+QUEUE = "bshm.jobs"
+SCHEMES = ("amqp", "amqps", "redis", "rediss")
+# A message is a job's id as it is: whatever else comes is somebody else's.  Far more than an id, for the log.
+MOST_BYTES = 1000
+
+
+class Message(Protocol):
+    """A message that a worker was given."""
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+
+    def accept(self) -> None:
+        """It is dealt with.  Where the broker is away just now, it may come once more."""
+
+    def give_back(self) -> None:
+        """Somebody else shall have it.  Where the broker is away just now, it may be lost or stay with it."""
+
+
+class Receiver(Protocol):
+    """Takes messages, for one thread."""
+
+    def take(self, timeout_s: float) -> Message | None:
+        """The next message; None where none has come in time.
+
+        Raises:
+            QueueUnavailableError: the broker cannot be reached.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class Messages(Protocol):
+    """A broker; safe to share between threads.  Nothing is connected to before it is needed."""
+
+    def send(self, text: str) -> None:
+        """Give a message to the broker, which has it when this returns.
+
+        Raises:
+            QueueUnavailableError: the broker cannot be reached.
+        """
+
+    def waiting(self) -> int:
+        """How many messages wait in the broker.
+
+        Raises:
+            QueueUnavailableError: the broker cannot be reached.
+        """
+
+    def receiver(self) -> Receiver:
+        """What takes messages in one thread."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def open_messages(broker: str) -> Messages:
+    """The broker that a URL names.
+
+    Args:
+        broker: ``amqp://USER:PASSWORD@HOST:PORT/VHOST`` or ``redis://HOST:PORT/N``.
+
+    Raises:
+        OptionError: another kind of URL.
+        MissingExtraError: the package for it is not installed.
+        QueueUnavailableError: the URL is none.
+    """
+    scheme = broker.partition("://")[0]
+    if scheme not in SCHEMES:
+        raise OptionError("a broker is amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis).")
+    if scheme.startswith("redis"):
+        from bshm.jobs.redis_messages import RedisMessages
+
+        return RedisMessages(broker)
+    from bshm.jobs.rabbit_messages import RabbitMessages
+
+    return RabbitMessages(broker)

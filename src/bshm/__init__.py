@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from bshm._version import __version__ as __version__
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from bshm.result import Matte as Matte
     from bshm.types import Picture as Picture
     from bshm.types import Run as Run
+
+# Nothing is sent anywhere.  onnxruntime reports to its maker unless it finds this when it is loaded, by whomever: here,
+# by a library, or in a process that is started from here and inherits it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Importing bshm loads nothing heavy: each name is fetched from its module when it is first used.
 _HOMES = {

@@ -29,7 +29,7 @@ def fresh_home(home: Path, proxy: str = "http://127.0.0.1:9") -> dict[str, str]:
     home.mkdir()
     of_ci = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "BUILD_ID", "BUILD_BUILDID", "GITLAB_CI", "XDG_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith((*of_ci, "ORT_"))}
-    proxies = {name: proxy for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy)
     return {**kept, **proxies, "HOME": str(home), "USERPROFILE": str(home)}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bshm import options as defaults
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put
 
 
 def parser() -> Parser:
@@ -69,5 +70,5 @@ def run(arguments: argparse.Namespace) -> int:
             longest_px=arguments.longest,
             progress=progress,
         )
-    sys.stdout.write(table.table(result).rstrip("\n") + "\n")
+    put(table.table(result).rstrip("\n") + "\n")
     return exit_codes.OK

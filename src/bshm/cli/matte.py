@@ -11,8 +11,8 @@ from bshm import options as defaults
 from bshm.batch import Job, is_url, plan, with_format
 from bshm.batch import run as run_batch
 from bshm.cli import exit_codes
-from bshm.cli.app import say
 from bshm.cli.parsing import Parser, add_help, byte_count
+from bshm.cli.streams import put, say
 from bshm.errors import OptionError
 from bshm.options import BatchOptions, MatteOptions, OutputOptions
 
@@ -271,6 +271,5 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     matte = _matting(arguments).matte(given, options)
     if matte.is_empty and not arguments.quiet:
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
-    sys.stdout.buffer.write(matte.encode(replace(output, format=output.format or "png")))
-    sys.stdout.buffer.flush()
+    put(matte.encode(replace(output, format=output.format or "png")))
     return exit_codes.OK

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import NoReturn
 
+from bshm.cli.streams import put
 from bshm.errors import OptionError
 
 WIDTH = 100
@@ -46,6 +47,10 @@ class Parser(argparse.ArgumentParser):
         if self.epilog:
             parts.append(self.epilog)
         return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+    def print_help(self, file: object = None) -> None:
+        """The help page on stdout."""
+        put(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""

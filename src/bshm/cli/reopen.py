@@ -35,7 +35,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reopen; returns the exit code."""
-    from bshm.cli.app import say
+    from bshm.cli.streams import say
     from bshm.errors import MissingExtraError, OptionError
     from bshm.weights import catalogue
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.batch import Record
 from bshm.cli import exit_codes
-from bshm.cli.app import say
+from bshm.cli.streams import plain, put, say
 from bshm.errors import BshmError
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ class Reporter:
         self._counts[record.status] += 1
         self._counts["empty"] += record.empty is True
         if self._json:
-            sys.stdout.write(json_line(record) + "\n")
-            sys.stdout.flush()
+            put(json_line(record) + "\n")
         if record.error is not None:
             self._last_error = record.error
-            self._say(_failure(record))
+            for line in _failure(record):
+                self._say(line)
         elif record.status == "skipped":
             self._note(f"{record.job.name}: skipped, {record.job.output} is there")
         elif self._progress is None:
@@ -96,7 +96,7 @@ class Reporter:
 
     def _say(self, line: str) -> None:
         if self._progress is not None:
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
         else:
             say(line)
 
@@ -126,14 +126,14 @@ def _bar() -> Progress:
     )
 
 
-def _failure(record: Record) -> str:
+def _failure(record: Record) -> list[str]:
     error = record.error
     if isinstance(error, BshmError):
-        return str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"
+        return [str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"]
     if isinstance(error, MemoryError):
-        return f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."
-    trace = "".join(traceback.format_exception(error)) if error else ""
-    return f"{trace}{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"
+        return [f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."]
+    trace = "".join(traceback.format_exception(error)).splitlines() if error else []
+    return [*trace, f"{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"]
 
 
 def json_line(record: Record) -> str:

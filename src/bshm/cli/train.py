@@ -93,7 +93,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
-    from bshm.cli.app import say
+    from bshm.cli.streams import say
     from bshm.errors import BshmError, MissingExtraError, OptionError
 
     stage, first = arguments.stage, arguments.stage == "mpn"

@@ -364,4 +364,7 @@ def _shown(source: str) -> str:
 
 def _key(path: Path) -> str:
     """The same for two paths to one file."""
-    return os.path.normcase(os.path.realpath(path))
+    try:
+        return os.path.normcase(os.path.realpath(path))
+    except OSError:  # the current folder is gone: no path in it leads anywhere, and opening it says so
+        return os.path.normcase(path)

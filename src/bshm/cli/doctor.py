@@ -149,13 +149,15 @@ def _device(device: str) -> str:
 
 
 def _model_files() -> Iterator[Check]:
-    from bshm.weights import catalogue
+    from bshm.weights import catalogue, store
 
     try:
         cards = catalogue.cards()
     except BshmError as error:
         yield Check("models", False, str(error), exit_codes.code_of(error))
         return
+    if (unread := store.cards()[1]) is not None:
+        yield Check("model store", True, f"not read, so only the models in the box are there: {unread}")
     for card in cards:
         for network in card.networks.values():
             yield _checked(network.file, partial(_model_file, card, network))

@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.where:
         put(f"{store.root()}\n")
         return exit_codes.OK
+    if (unread := store.cards()[1]) is not None:
+        say(f"bshm: only the models in the box are listed: {unread}")
     cards = []
     code = exit_codes.OK
     for path in catalogue.paths():

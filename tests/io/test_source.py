@@ -78,6 +78,7 @@ def test_a_file_that_may_not_be_read_is_told(path: Path, monkeypatch: pytest.Mon
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # chmod does not stop root
+    monkeypatch.setattr(Path, "stat", refuse)  # as of everything in a locked folder
     with pytest.raises(UnreadablePictureError, match="permission denied"):
         read(path, Limits())
 

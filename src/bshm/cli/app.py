@@ -82,7 +82,7 @@ def _dispatch(words: list[str]) -> int:
         verb, rest = rest[0], [*rest[1:], "--help"]
     if rest and f"{verb} {rest[0]}" in VERBS:
         verb, rest = f"{verb} {rest[0]}", rest[1:]
-    if verb in ("-V", "--version"):
+    if verb in ("-V", "--version", "version"):
         put(f"bshm {__version__}\n")
         return exit_codes.OK
     if verb not in VERBS:
@@ -90,7 +90,7 @@ def _dispatch(words: list[str]) -> int:
     module = import_module(VERBS[verb][0])
     parser = module.parser()
     try:
-        arguments = parser.parse_intermixed_args(rest)
+        arguments = parser.parse(rest)
     except SystemExit:  # argparse leaves this way after --help
         return exit_codes.OK
     return int(module.run(arguments))

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bshm import options as defaults
-from bshm.batch import Job, is_url, plan, with_format
+from bshm.batch import Job, plan, with_format
 from bshm.batch import run as run_batch
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help, byte_count
 from bshm.cli.streams import put, say
 from bshm.errors import OptionError
+from bshm.finding import PassedOver, is_descriptor, is_url
 from bshm.options import BatchOptions, MatteOptions, OutputOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
+
+# What else the two ends of a pipe are called.
+STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 EXAMPLES = [
     ("bshm matte photo.jpg", "writes photo.cutout.png beside it"),
@@ -37,8 +45,17 @@ NOTES = """\
 Where results go:
   Without -o beside the picture, as NAME.cutout.png or NAME.alpha.png; of a URL into the current
   folder; of stdin to stdout.  A folder gets NAME.png, with the sub-folders of --recursive kept.
-  Where two pictures would get one name the second fails.  Results of earlier runs
-  (*.cutout.*, *.alpha.*) are passed over, unless one is named alone.
+  Where two pictures would get one name the second fails.  A picture itself is replaced by its own
+  result alone, and with --overwrite-inputs alone.
+
+Which files are taken:
+  A file that is named, whatever it is called: what it is shows in how it begins.  In a folder and by
+  a pattern those with the suffix of a picture (docs/conventions.md lists them), and those without
+  suffix that begin like one.  Hidden files are passed over; so are, unless one is named alone,
+  results of earlier runs (*.cutout.*, *.alpha.*).  What else is passed over is counted on stderr.
+  A folder that may not be read is a failure of its own.  A name that begins with a dash goes
+  after --.  Of an animation or several pages the first is taken, which is said, and "frames" in
+  --json is how many there are.
 
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
 and --position then take the whole picture for the people.  "width" and "height" are the result's."""
@@ -71,6 +88,11 @@ def parser() -> Parser:
         action="store_true",
         default=BatchOptions.skip_existing,
         help="leave pictures alone whose output is there; without either such a picture fails",
+    )
+    existing.add_argument(
+        "--overwrite-inputs",
+        action="store_true",
+        help="as --overwrite, and a picture itself may be replaced by its own result",
     )
 
     what = result.add_argument_group("What")
@@ -175,23 +197,56 @@ def run(arguments: argparse.Namespace) -> int:
         crop_margin=arguments.crop_margin,
         scale=arguments.scale,
         position=arguments.position,
-        overwrite=arguments.overwrite,
+        overwrite=arguments.overwrite or arguments.overwrite_inputs,
     )
     batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
-    if "-" in arguments.inputs or arguments.output == "-":
-        if len(arguments.inputs) > 1:
-            raise OptionError(f"- stands for one picture in a pipe; got {len(arguments.inputs)} inputs. Name one.")
-        source = arguments.inputs[0]
-        if arguments.output in (None, "-"):
-            return _to_stdout(arguments, source, options, output)
-        jobs = [_stdin_job(arguments.output, output)] if source == "-" else []
+    inputs = ["-" if each in STDIN else each for each in arguments.inputs]
+    to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
+    if "-" in inputs or to_stdout:
+        if len(inputs) > 1:
+            raise OptionError(
+                f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
+            )
+        if to_stdout:
+            return _to_stdout(arguments, inputs[0], options, output)
+        jobs, passed_over = [_stdin_job(arguments.output, output)], PassedOver()
     else:
-        jobs = plan(arguments.inputs, output=arguments.output, options=output, recursive=arguments.recursive)
+        if arguments.output is None and (meant := _rembg(inputs)):
+            raise OptionError(f"there is nothing at {inputs[1]} to read.{meant}")
+        passed_over = PassedOver()
+        jobs = plan(
+            inputs,
+            output=arguments.output,
+            options=output,
+            recursive=arguments.recursive,
+            overwrite_inputs=arguments.overwrite_inputs,
+            passed_over=passed_over,
+        )
+    if str(passed_over) and not arguments.quiet:
+        say(f"passed over: {passed_over}")
     if len(jobs) == 1 and jobs[0].output is not None:
         with_format(output, jobs[0].output)  # told before a model is loaded
     return _run_jobs(arguments, jobs, options, output, batch)
+
+
+def _is_piped(source: str) -> bool:
+    return source == "-" or is_descriptor(source)
+
+
+def _rembg(inputs: list[str]) -> str:
+    """What to say to `bshm matte in.jpg out.png`, as other tools have it; empty for everything else."""
+    if len(inputs) != 2:
+        return ""
+    first, second = inputs
+    here = first == "-" or is_url(first) or os.path.lexists(first)
+    if not here or is_url(second) or second == "-" or os.path.lexists(second) or glob.has_magic(second):
+        return ""
+    # Not .jpg, without transparency: that is rather the picture whose name was mistyped.
+    if Path(second).suffix.lower() in (".png", ".webp", ".tif", ".tiff") or os.path.isdir(first):  # noqa: PTH112
+        return f" To write the result there: bshm matte {shlex.quote(first)} -o {shlex.quote(second)}"
+    return ""
 
 
 def _run_jobs(
@@ -249,7 +304,7 @@ def _matting(arguments: argparse.Namespace) -> Matting:
 
 def _stdin_job(output: str, options: OutputOptions) -> Job:
     path = Path(output)
-    if path.is_dir() or output.endswith("/"):
+    if os.path.isdir(path) or output.endswith(("/", os.sep)):  # noqa: PTH112 - Path.is_dir() may raise
         path = path / f"stdin.{options.format or 'png'}"
     return Job(sys.stdin.buffer, "stdin", path)
 
@@ -257,13 +312,13 @@ def _stdin_job(output: str, options: OutputOptions) -> Job:
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, output: OutputOptions) -> int:
     from dataclasses import replace
 
-    from bshm.cli.reporting import EMPTY_NOTE
+    from bshm.cli.reporting import EMPTY_NOTE, frames_note
 
     if arguments.json:
         raise OptionError(
             "--json writes to stdout, and so would the picture. Write the picture to a file with -o FILE."
         )
-    if Path(source).is_dir():
+    if os.path.isdir(source):  # noqa: PTH112
         raise OptionError(f"stdout takes one picture, but {source} is a folder. Give -o a folder.")
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
@@ -271,5 +326,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     matte = _matting(arguments).matte(given, options)
     if matte.is_empty and not arguments.quiet:
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
+    if matte.picture.frames > 1 and not arguments.quiet:
+        say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
     put(matte.encode(replace(output, format=output.format or "png")))
     return exit_codes.OK

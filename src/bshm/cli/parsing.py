@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from bshm.cli.streams import put
 from bshm.errors import OptionError
@@ -48,6 +49,16 @@ class Parser(argparse.ArgumentParser):
             parts.append(self.epilog)
         return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """What the words of a command line say; those after ``--`` are no flags, whatever they begin with."""
+        words = list(words)
+        end = words.index("--") if "--" in words else len(words)
+        return self.parse_intermixed_args([*words[:end], *map(_Word, words[end + 1 :])])
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        # argparse forgets about the -- between its two passes over words that are intermixed.
+        return None if isinstance(arg_string, _Word) else super()._parse_optional(arg_string)
+
     def print_help(self, file: object = None) -> None:
         """The help page on stdout."""
         put(self.format_help())
@@ -60,9 +71,18 @@ class Parser(argparse.ArgumentParser):
         """The flag that an unknown one is close to."""
         from difflib import get_close_matches
 
+        for word in message.partition("unrecognized arguments:")[2].split():
+            if os.path.lexists(word):
+                return f" A name that begins with a dash goes after --, or as ./{word}."
         unknown = re.search(r"unrecognized arguments:.*?(--[^\s=]+)", message)
         close = get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
         return f" Did you mean {close[0]}?" if close else ""
+
+
+class _Word(str):
+    """A word that came after ``--``."""
+
+    __slots__ = ()
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 EMPTY_NOTE = "nobody was found, so nothing is left of it"
 
 
+def frames_note(frames: int) -> str:
+    """What is said of an animation, or of a file with several pages."""
+    return f"the first of its {frames} pictures was taken"
+
+
 class Reporter:
     """Tells what became of each picture: results on stdout, everything else on stderr.
 
@@ -68,6 +73,8 @@ class Reporter:
             self._note(f"{record.job.name} -> {record.job.output} ({seconds:.2f} s)")
         if record.empty:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
+        if record.frames is not None and record.frames > 1:
+            self._note(f"{record.job.name}: {frames_note(record.frames)}")
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task)
 
@@ -147,6 +154,7 @@ def json_line(record: Record) -> str:
         line |= {
             "width": record.size_hw[1],
             "height": record.size_hw[0],
+            "frames": record.frames,
             "empty": record.empty,
             "model": record.model,
             "model_sha256": record.model_sha256,

@@ -97,7 +97,8 @@ def _read_path(source: str | os.PathLike[str], limits: Limits) -> tuple[bytes, s
     except IsADirectoryError as error:
         raise _is_a_folder(name) from error
     except PermissionError as error:
-        if Path(name).is_dir():  # what Windows says to opening a folder
+        # What Windows says to opening a folder.  Not Path.is_dir(): in a folder that is locked it raises.
+        if os.path.isdir(name):  # noqa: PTH112
             raise _is_a_folder(name) from error
         raise UnreadablePictureError(
             f"{name} may not be read: permission denied. Change its permissions, or run as a user who may read it."

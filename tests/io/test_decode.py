@@ -192,6 +192,34 @@ def test_the_first_of_several_frames_is_taken(form: str) -> None:
     assert picture.pixels.tolist() == np.asarray(pages[0]).tolist()
 
 
+def mpo(*comments: bytes) -> bytes:
+    """A file of the Multi-Picture Format; each picture with a comment in its header."""
+    pages = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")][: len(comments)]
+    for page, comment in zip(pages, comments, strict=True):
+        page.info["comment"] = comment
+    return saved(pages[0], "MPO", save_all=True, append_images=pages[1:])
+
+
+def test_the_pictures_of_a_stereo_camera_are_counted_but_what_belongs_to_the_first_is_not() -> None:
+    three = mpo(b"", b"", b"")
+    assert (opened(three).format, opened(three).frames) == ("jpeg", 3)
+    for gain_map in (b"hdrgm:Version", b"http://ns.apple.com/HDRGainMap/1.0/", b"urn:iso:std:iso:ts:21496:-1"):
+        assert opened(mpo(b"", gain_map)).frames == 1
+    assert opened(saved(Image.new("RGB", (64, 48)), "JPEG")).frames == 1
+
+
+def test_a_larger_thumbnail_in_a_jpeg_is_no_picture_of_its_own_and_a_damaged_index_costs_nothing() -> None:
+    two = mpo(b"", b"")
+    at = two.index(b"MPF\0") + 4
+    (entry,) = [
+        n for n in range(at, at + 200) if two[n : n + 4] == b"\0\0\0\0" and two[n - 16 : n - 12] == b"\0\0\x03\0"
+    ]
+    thumbnail = two[:entry] + struct.pack("<L", 0x010002) + two[entry + 4 :]
+    assert (opened(two).frames, opened(thumbnail).frames) == (2, 1)
+    damaged = two[: at + 8] + b"\xff" * 12 + two[at + 20 :]
+    assert opened(damaged).pixels.shape == (48, 64, 3)
+
+
 @pytest.mark.parametrize("form", ["BMP", "GIF", "WEBP", "TIFF"])
 def test_other_formats_have_the_same_pixels_as_in_pillow(form: str) -> None:
     data = saved(Image.fromarray(smooth(12, 16)), form)

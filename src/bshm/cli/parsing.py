@@ -24,6 +24,7 @@ class Parser(argparse.ArgumentParser):
         self, verb: str, summary: str, *, usage: str, examples: Iterable[tuple[str, str]], notes: str = ""
     ) -> None:
         self.examples = list(examples)
+        self._words: list[str] = []
         super().__init__(
             prog=f"bshm {verb}",
             usage=f"bshm {verb} {usage}",
@@ -53,7 +54,8 @@ class Parser(argparse.ArgumentParser):
         """What the words of a command line say; those after ``--`` are no flags, whatever they begin with."""
         words = list(words)
         end = words.index("--") if "--" in words else len(words)
-        return self.parse_intermixed_args([*words[:end], *map(_Word, words[end + 1 :])])
+        self._words = words[:end]
+        return self.parse_intermixed_args([*self._words, *map(_Word, words[end + 1 :])])
 
     def _parse_optional(self, arg_string: str) -> Any:
         # argparse forgets about the -- between its two passes over words that are intermixed.
@@ -68,12 +70,12 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(f"{message}.{self._meant(message)} `{self.prog} --help` shows what there is.")
 
     def _meant(self, message: str) -> str:
-        """The flag that an unknown one is close to."""
+        """The flag that an unknown one is close to, or the file that was taken for a flag."""
         from difflib import get_close_matches
 
-        for word in message.partition("unrecognized arguments:")[2].split():
-            if os.path.lexists(word):
-                return f" A name that begins with a dash goes after --, or as ./{word}."
+        called = [word for word in self._words if word.startswith("-") and os.path.lexists(word)]
+        if called:
+            return f" A name that begins with a dash goes after --, or as ./{called[0]}."
         unknown = re.search(r"unrecognized arguments:.*?(--[^\s=]+)", message)
         close = get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
         return f" Did you mean {close[0]}?" if close else ""

@@ -66,6 +66,10 @@ _PILLOW_ERRORS = (
 # Every other warning means lost pixels.
 _HARMLESS = re.compile("extraneous bytes before marker 0xd9|Invalid SOS parameters|JFIF revision|Adobe color transform")
 
+# How the headers of a gain map name it: Ultra HDR, Apple's, ISO 21496-1.
+_GAIN_MAP = re.compile(rb"hdrgm:|HDRGainMap|iso:ts:21496")
+_MPF_ENTRIES = 0xB002
+
 _DEFAULT_LIMITS = Limits()
 
 _EXIF_ORIENTATION, _EXIF_X_RESOLUTION, _EXIF_Y_RESOLUTION, _EXIF_RESOLUTION_UNIT = 274, 282, 283, 296
@@ -242,7 +246,25 @@ def _from_jpeg(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
     else:
         levels = _Levels(_by_simplejpeg(data, "GRAY" if image.mode == "L" else "RGB", name), None, icc_profile)
     turn = _turn(exif.get(_EXIF_ORIENTATION))
-    return _picture(levels, turn, name=name, form="jpeg", dpi=_dpi(image.info.get("dpi"), exif), frames=1)
+    return _picture(
+        levels, turn, name=name, form="jpeg", dpi=_dpi(image.info.get("dpi"), exif), frames=_frames_of_jpeg(data, image)
+    )
+
+
+def _frames_of_jpeg(data: bytes, image: ImageFile.ImageFile) -> int:
+    """Pictures in a file of the Multi-Picture Format (CIPA DC-007), as stereo cameras write it.
+
+    Larger thumbnails and gain maps, which cameras and telephones put there too, belong to the first picture.
+    """
+    if "mp" not in image.info:
+        return 1
+    others = 0
+    with contextlib.suppress(*_PILLOW_ERRORS):  # a damaged index costs the count, not the pixels
+        for entry in cast(Any, image)._getmp()[_MPF_ENTRIES][1:]:
+            at = image.info["mpoffset"] + entry["DataOffset"]
+            is_own = "Thumbnail" in entry["Attribute"]["MPType"] or _GAIN_MAP.search(data, at, at + 65536)
+            others += not is_own
+    return 1 + others
 
 
 def _by_simplejpeg(data: bytes, colours: str, name: str) -> npt.NDArray[np.uint8]:

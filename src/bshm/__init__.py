@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
 
 from bshm._version import __version__ as __version__
 
+# Not from `typing`: it takes long to load, and at the start of a command Ctrl-C would show a trace meanwhile.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from bshm.errors import BshmError as BshmError
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bshm._version import __version__
-from bshm.cli import exit_codes, streams
+from bshm.cli import exit_codes, interrupts, streams
 from bshm.cli.parsing import example_lines
 from bshm.cli.streams import put, say
 from bshm.errors import BshmError, OptionError
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return exit_codes.BROKEN_PIPE
     except KeyboardInterrupt:
-        _interrupted()
+        interrupts.end()  # no file is being written any more, and `put` leaves nothing in Python's buffers
     except BshmError as error:
         say(f"bshm: {error}")
         return exit_codes.code_of(error)
@@ -125,10 +125,3 @@ def _trace(error: Exception) -> list[str]:
     import traceback
 
     return "".join(traceback.format_exception(error)).splitlines()
-
-
-def _interrupted() -> None:
-    say("bshm: interrupted")
-    # Not sys.exit(): that waits for threads, and one may sit in a download.  No file is being written here any more,
-    # and `put` leaves nothing in Python's buffers.
-    os._exit(exit_codes.INTERRUPTED)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bshm import options as defaults
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put
 
@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.cli.reporting import counter
     from bshm.evaluation import command, table
 
+    interrupts.in_order()
     with counter(shown=not arguments.quiet and sys.stderr.isatty()) as progress:
         result = command.run(
             arguments.folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put
 
@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export; returns the exit code."""
     from bshm.training import export
 
+    interrupts.in_order()
     card = export.write(
         arguments.name, arguments.checkpoint, arguments.output,
         roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put, say
 from bshm.errors import OptionError
@@ -49,6 +49,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; returns the exit code."""
+    interrupts.in_order()
     keys = _keys(arguments.keys_file)
     if arguments.action == "list":
         if arguments.name is not None:

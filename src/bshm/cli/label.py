@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put, say
 
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Label; returns the exit code."""
     from bshm.training.label import label, teacher
 
+    interrupts.in_order()
     look = teacher(arguments.teacher)
     count = label(arguments.data, arguments.output, look, report=say, earlier=arguments.earlier)
     put(f"{count} masks written to {arguments.output}\n")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from bshm import options as defaults
 from bshm.batch import Job, plan, with_format
 from bshm.batch import run as run_batch
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help, byte_count
 from bshm.cli.streams import put, say
 from bshm.errors import OptionError
@@ -260,8 +260,10 @@ def _run_jobs(
     if len(jobs) > 1:
         output = _background_once(output)
     batch = replace(batch, jobs=max(1, min(batch.jobs, len(jobs))))
+    matting = _matting(arguments)
+    interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
-        with closing(run_batch(_matting(arguments), jobs, options=options, output=output, batch=batch)) as records:
+        with closing(run_batch(matting, jobs, options=options, output=output, batch=batch)) as records:
             for record in records:
                 reporter.add(record)
         return reporter.exit_code
@@ -323,7 +325,9 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
-    matte = _matting(arguments).matte(given, options)
+    matting = _matting(arguments)
+    interrupts.in_order()
+    matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
     if matte.picture.frames > 1 and not arguments.quiet:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put, say
 
@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Import; returns the exit code."""
     from bshm.importing.command import ImportOptions, import_file
 
+    interrupts.in_order()
     pictures = [Path(__file__).with_name("astronaut.jpg"), *_pictures(arguments.pictures)]
     given = {
         "licence": arguments.licence,

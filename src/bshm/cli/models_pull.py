@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.models_import import PYTHON_VARIABLE, tell
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put, say
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.io.download import Connection
     from bshm.weights import catalogue, store
 
+    interrupts.in_order()
     wanted = modelscope.remote(arguments.name)
     if not arguments.timeout > 0:
         raise OptionError(f"--timeout takes seconds above 0; got {arguments.timeout:g}.")

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 
 
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         from bshm.training import reopen
     except ImportError as error:
         raise MissingExtraError(f"bshm reopen needs {error.name}: pip install 'bshm[train]'") from error
+    interrupts.in_order()
     try:
         card = replace(card, networks={role: card.networks[role] for role in roles})
     except ValueError as error:

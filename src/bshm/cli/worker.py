@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from bshm import options as defaults
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import OptionError
 from bshm.jobs.options import QueueOptions
@@ -142,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.pipeline import Matting
 
     # What can be said at once is said before the weights are loaded.
+    interrupts.in_order()
     store_of(arguments.broker, arguments.results)
     make_app(arguments.broker, options)
     matting = Matting(model=arguments.model, device=arguments.device)

@@ -301,6 +301,18 @@ def test_one_rule_for_one_picture_and_for_a_folder_the_picture_itself_is_not_rep
         Path("in/a.png").write_bytes(before)
 
 
+def test_every_limit_has_its_flag_and_no_message_names_what_has_none(photo: Photo, capsys: Captured) -> None:
+    path = photo("a.png")
+    for words, says in (
+        (["--max-pixels", "3071"], "may have 3,071 pixels here"),
+        (["--max-bytes", "0.1K"], "may have 102 bytes here"),
+    ):
+        assert main(["matte", str(path), *words]) == 6
+        told = capsys.readouterr().err
+        assert says in told and "limits." not in told
+    assert main(["matte", str(path), "--max-pixels", "3072", "--max-bytes", "1M"]) == 0
+
+
 def test_a_batch_ends_with_a_summary(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
     photo("in/a.png"), photo("in/b.png", empty=True)
     (tmp_path / "in" / "c.png").write_text("not a picture")

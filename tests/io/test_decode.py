@@ -192,6 +192,18 @@ def test_the_first_of_several_frames_is_taken(form: str) -> None:
     assert picture.pixels.tolist() == np.asarray(pages[0]).tolist()
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"t259": [34712]}, "a kind of compression or of samples, number 34712, that is not known here"),
+        ({"t262": [9]}, "its samples are of a kind that is not read"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_told_in_words(changed: dict[str, list[int]], says: str) -> None:
+    with pytest.raises(UnreadablePictureError, match=says):
+        opened(tiff(noise(5, 7, 3), **changed))
+
+
 def mpo(*comments: bytes) -> bytes:
     """A file of the Multi-Picture Format; each picture with a comment in its header."""
     pages = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")][: len(comments)]
@@ -362,7 +374,7 @@ def test_a_bomb_is_refused_by_its_header_without_a_word_from_pillow(limit: int) 
     for side in (60_000, 25_000, 2_000_000_000):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with pytest.raises(PictureTooLargeError, match=r"limits\.pixels"):
+            with pytest.raises(PictureTooLargeError, match="limit of pixels"):
                 opened(png_header(side, side), Limits(pixels=limit))
     assert before == Image.MAX_IMAGE_PIXELS
 

@@ -105,7 +105,7 @@ def help_page() -> str:
         "Cuts people out of pictures, hair included, on this machine.\n\n"
         f"{example_lines(EXAMPLES)}\n\n"
         f"Verbs:\n{verbs}\n\n"
-        "Others:\n  bshm VERB --help  all about a verb\n  bshm --version    the version\n\n"
+        "Others:\n  bshm VERB --help  all about a verb\n  bshm version      the version\n\n"
         f"Exit codes:\n{exit_codes.table()}\n"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import math
 import os
 import shlex
 import sys
@@ -18,7 +19,7 @@ from bshm.cli.parsing import Parser, add_help, byte_count
 from bshm.cli.streams import put, say
 from bshm.errors import OptionError
 from bshm.finding import PassedOver, is_descriptor, is_url
-from bshm.options import BatchOptions, MatteOptions, OutputOptions
+from bshm.options import BatchOptions, Limits, MatteOptions, OutputOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
@@ -176,6 +177,25 @@ def parser() -> Parser:
         help="pictures in the works at once (default: %(default)s)",
     )
 
+    limits = result.add_argument_group("Limits")
+    limits.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        default=Limits.pixels,
+        help="largest picture; one pixel needs about 20 bytes of memory (default: %(default)s)",
+    )
+    limits.add_argument(
+        "--max-bytes", metavar="SIZE", default="512M", help="largest file or download: 2G, 512M (default: %(default)s)"
+    )
+    limits.add_argument(
+        "--url-timeout",
+        type=float,
+        metavar="SECONDS",
+        default=Limits.timeout_s,
+        help="longest time for one download (default: %(default)g)",
+    )
+
     telling = result.add_argument_group("Telling")
     telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
     telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
@@ -185,8 +205,9 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the flags say; returns the exit code."""
+    limits = _limits(arguments)
     # Nobody sees the people's colour in an alpha written alone.
-    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha)
+    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha, limits=limits)
     output = OutputOptions(
         format=arguments.format,
         alpha_only=arguments.alpha,
@@ -231,6 +252,15 @@ def run(arguments: argparse.Namespace) -> int:
     return _run_jobs(arguments, jobs, options, output, batch)
 
 
+def _limits(arguments: argparse.Namespace) -> Limits:
+    if arguments.max_pixels < 1:
+        raise OptionError(f"--max-pixels takes 1 or more; got {arguments.max_pixels}.")
+    if not 0 < arguments.url_timeout < math.inf:
+        raise OptionError(f"--url-timeout takes seconds above 0; got {arguments.url_timeout:g}.")
+    size = byte_count(arguments.max_bytes)
+    return Limits(pixels=arguments.max_pixels, bytes=size, timeout_s=arguments.url_timeout)
+
+
 def _is_piped(source: str) -> bool:
     return source == "-" or is_descriptor(source)
 
@@ -258,7 +288,7 @@ def _run_jobs(
     from bshm.cli.reporting import Reporter
 
     if len(jobs) > 1:
-        output = _background_once(output)
+        output = _background_once(output, options.limits)
     batch = replace(batch, jobs=max(1, min(batch.jobs, len(jobs))))
     matting = _matting(arguments)
     interrupts.in_order()
@@ -269,7 +299,7 @@ def _run_jobs(
         return reporter.exit_code
 
 
-def _background_once(output: OutputOptions) -> OutputOptions:
+def _background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
     """The background fetched once rather than once a picture, and any mistake in it told before the first one."""
     if output.background is None:
         return output
@@ -283,7 +313,7 @@ def _background_once(output: OutputOptions) -> OutputOptions:
 
     background = output.background
     if isinstance(background, str) and is_url(background):
-        data, _ = source.read(background, MatteOptions().limits)
+        data, _ = source.read(background, limits)
         background = cast(bytes, data)  # what a URL gives
     one_pixel = Picture(np.zeros((1, 1, 3), np.uint8))
     backdrop(background, one_pixel, np.zeros((1, 1), np.float32))

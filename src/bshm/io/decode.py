@@ -657,14 +657,28 @@ def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise PictureTooLargeError(
             f"a picture may have {limits.pixels:,} pixels here; {name} has {width}x{height}, {width * height:,}. "
-            "Scale it down, or raise limits.pixels."
+            "Scale it down, or raise the limit of pixels."
         )
+
+
+def _in_words(reason: object) -> str:
+    """What a reader raised, for people: Pillow's may be the number of a tag, or what Python says of its own code."""
+    if isinstance(reason, SyntaxError):  # which Pillow makes of whatever a header leads to
+        reason = reason.__cause__ or reason
+    said = str(reason).strip().rstrip(".")
+    if isinstance(reason, KeyError):
+        return f"it has a kind of compression or of samples, number {said}, that is not known here"
+    if isinstance(reason, (IndexError, TypeError, AttributeError, OverflowError, struct.error)):
+        return "what it says of itself does not fit together"
+    if said == "unknown pixel mode":
+        return "its samples are of a kind that is not read"
+    return said or type(reason).__name__
 
 
 def _damaged(name: str, form: str, reason: object) -> UnreadablePictureError:
     if isinstance(reason, UnreadablePictureError):
         return reason
-    said = str(reason).strip().rstrip(".") or type(reason).__name__
+    said = _in_words(reason)
     return UnreadablePictureError(
         f"{name} begins like a {form.upper()} file but cannot be read whole: {said}. "
         "It may be truncated, damaged or of a rare kind: copy it again, or save it anew as PNG."

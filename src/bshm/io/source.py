@@ -77,9 +77,7 @@ def _read_url(url: str, limits: Limits) -> tuple[bytes, str]:
 
     name = shown(url)
     if not limits.allow_urls:
-        raise UrlRefusedError(
-            f"URLs are not allowed here (limits.allow_urls is off); got {name}. Send the bytes instead."
-        )
+        raise UrlRefusedError(f"URLs are not allowed here; got {name}. Send the bytes instead.")
     return fetch(url, limits=limits), name
 
 
@@ -134,7 +132,7 @@ def _read_all(file: BinaryIO, name: str, limits: Limits) -> bytes:
 
 def _too_many_bytes(name: str, limits: Limits) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.bytes:,} bytes here; {name} has more. Use a smaller file, or raise limits.bytes."
+        f"a picture may have {limits.bytes:,} bytes here; {name} has more. Use a smaller file, or raise the limit."
     )
 
 

@@ -663,8 +663,8 @@ def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
 
 def _in_words(reason: object) -> str:
     """What a reader raised, for people: Pillow's may be the number of a tag, or what Python says of its own code."""
-    if isinstance(reason, SyntaxError):  # which Pillow makes of whatever a header leads to
-        reason = reason.__cause__ or reason
+    if isinstance(reason, SyntaxError) and reason.args and isinstance(reason.args[0], Exception):
+        reason = reason.args[0]  # Pillow wraps whatever a header leads to
     said = str(reason).strip().rstrip(".")
     if isinstance(reason, KeyError):
         return f"it has a kind of compression or of samples, number {said}, that is not known here"

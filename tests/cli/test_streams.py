@@ -6,10 +6,13 @@ import contextlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +36,16 @@ def command(*words: object, before: str = "") -> list[str]:
         f"{before}\nfrom bshm.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     return [sys.executable, "-c", code, *map(str, words)]
+
+
+# What a program of one's own that reads these pictures is told.
+LOOK = """
+for path in sys.argv[1:]:
+    try:
+        open_picture(path)
+    except Exception:
+        pass
+"""
 
 
 def buffering(*, unbuffered: bool) -> dict[str, str]:
@@ -142,3 +155,75 @@ def test_names_with_control_characters_are_spelled_out(photo: Photo, tmp_path: P
     assert main(["matte", str(missing)]) == 3
     assert main(["\x1b[2Jmatte"]) == 2
     assert all(line.isprintable() for line in capsys.readouterr().err.splitlines())
+
+
+def broken_pictures(folder: Path) -> list[Path]:
+    """Files of which libpng, OpenCV, libtiff and Pillow have something to say."""
+    noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
+
+    def saved(kind: str, pixels: Any = noise, **options: Any) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind, **options)
+        return file.getvalue()
+
+    def broken(data: bytes) -> bytes:
+        at = len(data) // 3
+        return data[:at] + bytes(value ^ 0xFF for value in data[at : at + 200]) + data[at + 200 :]
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    png = saved("PNG")
+    header, end = png[:33], chunk(b"IEND", b"")
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0\x03"
+    files = {
+        "profile.png": header + chunk(b"iCCP", b"icc\0\0" + zlib.compress(b"no profile")) + png[33:],
+        "short.png": header + chunk(b"IDAT", zlib.compress(bytes(2000))) + end,
+        "lzw.tif": broken(saved("TIFF", compression="tiff_lzw")),
+        "lzw16.tif": broken(saved("TIFF", noise[..., 0].astype(np.uint16) * 257, compression="tiff_lzw")),
+        "exif.jpg": saved("JPEG", exif=exif),
+    }
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return [folder / name for name in files]
+
+
+def test_libraries_say_nothing_on_stderr(tmp_path: Path) -> None:
+    paths = broken_pictures(tmp_path)
+    library = tmp_path / "library.py"
+    library.write_text(f"import sys; from bshm.io.decode import open_picture\n{LOOK}")
+    alone = subprocess.run([sys.executable, library, *paths], capture_output=True, text=True, check=True)
+    for name in ("libpng", "tempfile.tif", "[ERROR:", "UserWarning"):  # else the rest of this test tests nothing
+        assert name in alone.stderr
+    for words in (["--quiet"], ["--jobs", "1", "--quiet"]):
+        done = subprocess.run(
+            command("matte", *paths, "-o", tmp_path / "out", "--overwrite", *words),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        told = done.stderr.splitlines()
+        # What is left are our own words, a line for each picture that failed.
+        assert all(line.startswith(f"{tmp_path}/") and "cannot be read whole" in line for line in told), told
+        assert (
+            len(told) == done.stderr.count("cannot be read whole") == len(paths) - len([*(tmp_path / "out").iterdir()])
+        )
+
+
+@LINUX
+def test_a_crash_is_told_though_libraries_are_not() -> None:
+    code = (
+        "import os, signal; from bshm.cli.streams import hushed, say\n"
+        "with hushed():\n    os.write(2, b'noise\\n'); say('word'); os.kill(os.getpid(), signal.SIGSEGV)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -11
+    assert "Segmentation fault" in done.stderr and done.stderr.startswith("word\n") and "noise" not in done.stderr
+
+
+def test_stderr_is_as_it_was_afterwards() -> None:
+    code = (
+        "import os, sys; from bshm.cli.streams import hushed, say; before = sys.stderr\n"
+        "with hushed():\n    os.write(2, b'noise\\n'); say('one'); print('two', file=sys.stderr)\n"
+        "os.write(2, b'three\\n'); assert sys.stderr is before; say('four')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "one\ntwo\nthree\nfour\n"

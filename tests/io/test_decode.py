@@ -192,6 +192,16 @@ def test_the_first_of_several_frames_is_taken(form: str) -> None:
     assert picture.pixels.tolist() == np.asarray(pages[0]).tolist()
 
 
+@pytest.mark.parametrize("packing", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_a_tiff_that_cannot_be_unpacked_is_refused_rather_than_black(packing: str) -> None:
+    data = saved(Image.fromarray(noise(48, 64, 3)), "TIFF", compression=packing)
+    assert np.array_equal(opened(data).pixels, noise(48, 64, 3))
+    with Image.open(io.BytesIO(data)) as image:
+        at, size = (image.tag_v2[tag][0] for tag in (273, 279))  # type: ignore[attr-defined]
+    with pytest.raises(UnreadablePictureError, match="cannot be read whole"):
+        opened(data[: at + 20] + b"\x80\x00\xff" * ((size - 40) // 3) + data[at + 20 + (size - 40) // 3 * 3 :])
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

@@ -16,7 +16,7 @@ from bshm import options as defaults
 from bshm._version import __version__
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
-from bshm.cli.streams import put
+from bshm.cli.streams import hushed, put
 from bshm.errors import BshmError, EnvironmentFault
 
 if TYPE_CHECKING:
@@ -82,10 +82,11 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Do the checks; returns the exit code."""
     checks: list[Check] = []
-    for check in examine(arguments.model, arguments.device):
-        checks.append(check)
-        if not arguments.json:
-            put(f"{'ok  ' if check.ok else 'BAD '} {check.name:<22}  {check.detail}\n")
+    with hushed():
+        for check in examine(arguments.model, arguments.device):
+            checks.append(check)
+            if not arguments.json:
+                put(f"{'ok  ' if check.ok else 'BAD '} {check.name:<22}  {check.detail}\n")
     code = next((check.exit_code for check in checks if not check.ok), exit_codes.OK)
     if arguments.json:
         report = {"ok": code == exit_codes.OK, "checks": [asdict(check) for check in checks]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from bshm import options as defaults
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
-from bshm.cli.streams import put
+from bshm.cli.streams import hushed, put
 
 
 def parser() -> Parser:
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.evaluation import command, table
 
     interrupts.in_order()
-    with counter(shown=not arguments.quiet and sys.stderr.isatty()) as progress:
+    with hushed(), counter(shown=not arguments.quiet and sys.stderr.isatty()) as progress:
         result = command.run(
             arguments.folder,
             models=arguments.model or [defaults.DEFAULT_MODEL],

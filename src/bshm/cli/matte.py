@@ -16,7 +16,7 @@ from bshm.batch import Job, plan, with_format
 from bshm.batch import run as run_batch
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help, byte_count
-from bshm.cli.streams import put, say
+from bshm.cli.streams import hushed, put, say
 from bshm.errors import OptionError
 from bshm.finding import PassedOver, is_descriptor, is_url
 from bshm.options import BatchOptions, Limits, MatteOptions, OutputOptions
@@ -205,6 +205,11 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the flags say; returns the exit code."""
+    with hushed():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     limits = _limits(arguments)
     # Nobody sees the people's colour in an alpha written alone.
     options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha, limits=limits)

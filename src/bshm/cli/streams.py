@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 import select
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
+from bshm.cli import interrupts
 from bshm.errors import OutputError
 
 # What a terminal obeys instead of showing it, and what turns the direction of a line or breaks it: a name of a file or
@@ -82,6 +88,49 @@ def say(line: str) -> None:
         raise
     except OSError:  # a full disk: no reason to lose the result, and nowhere to say so
         return
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keep libraries off stderr: what matters of a file or a device is told by an error, or by ``say``.
+
+    libpng, libtiff and onnxruntime write from C to the descriptor that every process has, so that leads nowhere
+    meanwhile, and Python's stderr leads where it led.  A crash of the process itself is still told.
+    """
+    try:
+        voice = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    before, talk, enabled = sys.stderr, interrupts.talk_to(voice), faulthandler.is_enabled()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        if _descriptor(before) == 2:
+            # Its own buffer would be written to the descriptor that leads nowhere.
+            before.flush()
+            sys.stderr = open(voice, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False)  # noqa: SIM115
+        if not enabled:
+            faulthandler.enable(voice)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            if not enabled:
+                faulthandler.disable()
+            interrupts.talk_to(talk)
+            os.dup2(voice, 2)
+            sys.stderr = before
+            os.close(voice)
+            os.close(nowhere)
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError):  # a notebook's, or closed
+        return None
 
 
 def plain(text: str) -> str:

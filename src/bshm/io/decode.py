@@ -344,6 +344,7 @@ def _from_tiff(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
     frames = _frames(image)
     bits = set(_whole(tags.get(258)))
     plain = tags.get(262) in (1, 2) and tags.get(284, 1) == 1  # not inverted, not YCbCr, not plane by plane
+    plain = plain and tags.get(259, 1) == 1  # of 8 bits OpenCV makes black what it cannot unpack
     if bits == {16} and tags.get(284) == 2 and len(_whole(tags.get(258))) > 1:
         # OpenCV would mix the planes up, Pillow drop eight bits.
         raise _damaged(name, "tiff", "its 16-bit colours are stored plane by plane, which is not read")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pictures import opened
 
-from bshm.batch import Job, plan, run
+from bshm.batch import Job, Record, plan, run
 from bshm.errors import (
     NoPicturesError,
     OptionError,
@@ -230,3 +233,106 @@ def test_a_cancelled_batch_writes_nothing_afterwards(
     go_on.set()
     time.sleep(0.2)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.png"]
+
+
+# --- the picture itself
+
+
+@pytest.mark.parametrize("output", ["a.png", ".", "./x/../a.png", "link.png"])
+def test_one_picture_is_never_replaced_by_its_result_unless_that_is_asked_for(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    photo("a.png"), photo("x/b.png")
+    monkeypatch.chdir(tmp_path)
+    if os.name != "nt":
+        Path("link.png").symlink_to("a.png")
+    (job,) = plan(["a.png"], output=output, options=OutputOptions(overwrite=True))
+    assert isinstance(job.error, OutputExistsError) and job.output is None
+    assert "--overwrite-inputs" in str(job.error)
+    (job,) = plan(["a.png"], output=output, options=OutputOptions(overwrite=True), overwrite_inputs=True)
+    assert job.error is None and job.output == Path(output if output != "." else "a.png")
+
+
+def test_another_picture_is_never_replaced_whatever_is_asked_for(photo: Photo, tmp_path: Path) -> None:
+    photo("a.jpg"), photo("a.png"), photo("b.png")
+    options = OutputOptions(overwrite=True)
+    first, second, third = plan([tmp_path], output=tmp_path, options=options, overwrite_inputs=True)
+    assert isinstance(first.error, OutputExistsError) and "add --overwrite-inputs" not in str(first.error)
+    assert (second.error, second.output) == (None, tmp_path / "a.png")
+    assert (third.error, third.output) == (None, tmp_path / "b.png")
+
+
+def test_the_picture_that_is_the_background_is_not_replaced(photo: Photo, tmp_path: Path) -> None:
+    wall = photo("wall.png")
+    options = OutputOptions(overwrite=True, background=str(wall))
+    (job,) = plan([photo("a.png")], output=wall, options=options, overwrite_inputs=True)
+    assert isinstance(job.error, OutputExistsError)
+
+
+# --- two runs at once
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_output_that_another_run_wrote_meanwhile_is_skipped_and_is_theirs(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = plan([photo("a.png")], output=None, options=PLAIN)
+    (output,) = [job.output for job in jobs]
+    assert output is not None
+    matting = Matting()
+    real = matting.matte
+
+    def slow(*given: Any) -> Any:
+        output.write_bytes(b"theirs")
+        return real(*given)
+
+    monkeypatch.setattr(matting, "matte", slow)
+    (record,) = run(matting, jobs, batch=BatchOptions(skip_existing=True))
+    assert (record.status, record.error) == ("skipped", None)
+    assert output.read_bytes() == b"theirs"
+    output.unlink()
+    (record,) = run(matting, jobs)
+    assert isinstance(record.error, OutputExistsError)
+
+
+@pytest.mark.usefixtures("fake")
+def test_two_runs_at_once_that_skip_what_is_there_share_the_work_and_fail_nothing(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        photo(f"in/{number:02}.png")
+    (tmp_path / "out").mkdir()
+    matting = Matting()
+    real = matting.matte
+    meeting = threading.Barrier(2)
+    work: list[str] = []
+    last = threading.Event()
+
+    def in_step(source: Any, *given: Any) -> Any:
+        work.append(source)
+        if not last.is_set():  # both at every picture at the same time, as two runs that began together
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(timeout=10)
+        return real(source, *given)
+
+    monkeypatch.setattr(matting, "matte", in_step)
+    records: list[list[Record]] = [[], []]
+
+    def batch(number: int) -> None:
+        jobs = plan([tmp_path / "in"], output=tmp_path / "out", options=PLAIN)
+        records[number] += run(matting, jobs, batch=BatchOptions(jobs=1, skip_existing=True))
+        last.set()
+        meeting.abort()
+
+    threads = [threading.Thread(target=batch, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    statuses = [[record.status for record in each] for each in records]
+    assert [len(each) for each in statuses] == [40, 40]
+    assert {*statuses[0], *statuses[1]} == {"written", "skipped"}
+    assert sum(each.count("written") for each in statuses) == 40
+    # Side by side all 80 would be worked on; from a random place on they meet a few times at most.
+    assert len(work) < 70
+    assert min(each.count("written") for each in statuses) > 0

@@ -9,11 +9,15 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import os
 
 from bshm._version import __version__ as __version__
 
+# Not from `typing`: it takes long to load, and at the start of a command Ctrl-C would show a trace meanwhile.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from bshm.errors import BshmError as BshmError
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from bshm.result import Matte as Matte
     from bshm.types import Picture as Picture
     from bshm.types import Run as Run
+
+# Nothing is sent anywhere.  onnxruntime reports to its maker unless it finds this when it is loaded, by whomever: here,
+# by a library, or in a process that is started from here and inherits it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Importing bshm loads nothing heavy: each name is fetched from its module when it is first used.
 _HOMES = {

@@ -8,31 +8,26 @@ A picture that fails becomes a record with its error; the rest go on.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
+import threading
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import unquote
 
-from bshm.errors import BshmError, NoPicturesError, OptionError, OutputExistsError
+from bshm.errors import BshmError, OptionError, OutputExistsError
+from bshm.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
 from bshm.options import BatchOptions, Format, MatteOptions, OutputOptions
 from bshm.overlap import Turnstile, overlap
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
 
-# What a folder is searched for.  A file named by itself is read whatever it is called.
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
-    | {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".psd", ".ppm", ".pgm", ".pbm", ".pnm"}
-)
-# What earlier runs left beside the pictures.
-_EARLIER_OUTPUT = re.compile(r"\.(cutout|alpha)\.(png|webp|jpg|tiff)$")
 # What a file name must not hold on any of the systems that a folder may be carried to.
 _UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
@@ -62,11 +57,12 @@ class Record:
 
     Attributes:
         job: the job.
-        status: ``written``, ``skipped`` (its output was there) or ``failed``.
+        status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
         size_hw: height and width of the result; None unless written.
         empty: nobody was found, so the output is fully transparent; None unless written.
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
+        frames: pictures or pages in the file, of which the first was taken; None unless written.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
     """
 
@@ -79,15 +75,7 @@ class Record:
     device: str | None = None
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
-
-
-def is_url(source: str) -> bool:
-    """Whether a source is a URL rather than a path.
-
-    >>> is_url("https://example.org/a.jpg"), is_url("C:/a.jpg")
-    (True, False)
-    """
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
+    frames: int | None = None
 
 
 def plan(
@@ -96,6 +84,8 @@ def plan(
     output: str | Path | None,
     options: OutputOptions,
     recursive: bool = False,
+    overwrite_inputs: bool = False,
+    passed_over: PassedOver | None = None,
 ) -> list[Job]:
     """Find the pictures that ``inputs`` name and decide where each result goes.
 
@@ -105,18 +95,21 @@ def plan(
     ``recursive`` or by ``**`` keep their sub-folders in it.  Otherwise ``output`` is the file.
 
     Among several pictures, those that an earlier run wrote (``*.cutout.png``, ``*.alpha.png``, everything inside the
-    output folder) are passed over, as are hidden files and, in folders, files whose suffix is no picture's.
+    output folder) are passed over, as are hidden files and, in folders, what is no picture: by its suffix, or, where
+    it has none, by how it begins.
 
     Args:
         inputs: files, folders, patterns with ``* ? [ ]``, URLs.
         output: None, a folder or a file.
         options: its ``format`` decides the suffix of the outputs.
         recursive: look into sub-folders of folders.
+        overwrite_inputs: a result may replace the very picture it is made of; never another one.
+        passed_over: what is left alone is counted here.
 
     Returns:
         The jobs, in the order of the inputs and sorted within each.  A job whose result would replace an input or
-        the result of another job carries an ``OutputExistsError``.  Whether a file can be read is found out by
-        ``run``.
+        the result of another job carries an ``OutputExistsError``, one for a folder that cannot be looked into an
+        ``UnreadablePictureError``.  Whether a file can be read is found out by ``run``.
 
     Raises:
         NoPicturesError: an input is a folder or a pattern without pictures.
@@ -125,27 +118,35 @@ def plan(
     names = [str(each) for each in inputs]
     several = len(names) > 1 or any(_may_be_many(each) for each in names)
     folder = _output_folder(output, several)
-    found = [each for given in names for each in _find(given, folder, recursive=recursive, several=several)]
-    sources = {_key(Path(source)) for source, _ in found if not is_url(source)}
+    counted = PassedOver() if passed_over is None else passed_over
+    found = [
+        each
+        for given in names
+        for each in find(given, outside=folder, recursive=recursive, several=several, passed_over=counted)
+    ]
+    sources = {mark for each in found if not is_url(each.source) for mark in _marks(Path(each.source))}
+    if isinstance(options.background, str) and not is_url(options.background):
+        sources.update(_marks(Path(options.background)))
     jobs: list[Job] = []
     taken: dict[str, str] = {}
-    for source, below in found:
-        if output is not None and folder is None:
-            jobs.append(Job(source, _shown(source), Path(output)))
-            continue
-        target = _target(source, below, folder, options)
-        key = _key(target)
-        error = None
-        if key in taken:
+    for each in found:
+        name = _shown(each.source)
+        target = Path(output) if output is not None and folder is None else _target(each, folder, options)
+        marks = set(_marks(target))
+        error = each.error
+        if error is None and key(target) in taken:
             error = OutputExistsError(
-                f"the result would be {target}, which is the result of {taken[key]} already. "
+                f"the result would be {target}, which is the result of {taken[key(target)]} already. "
                 "Give the two different names, or write them into different folders."
             )
-        elif key in sources:
-            error = OutputExistsError(f"the result would replace the picture {target}. Choose another folder with -o.")
-        else:
-            taken[key] = _shown(source)
-        jobs.append(Job(source, _shown(source), None if error else target, error))
+        elif error is None and marks & sources and not (overwrite_inputs and marks & set(_marks(Path(each.source)))):
+            advice = "" if overwrite_inputs else ", or add --overwrite-inputs"
+            error = OutputExistsError(
+                f"the result would replace the picture {target}. Choose another name or folder with -o{advice}."
+            )
+        if error is None:
+            taken[key(target)] = name
+        jobs.append(Job(each.source, name, None if error else target, error))
     return jobs
 
 
@@ -170,12 +171,14 @@ def run(
         batch: how many at once, in which order, and what to do with outputs that are there.
 
     Yields:
-        A record a job.  Every error of a job is in its record.
+        A record a job.  Every error of a job is in its record.  Where another run turns out to write the same outputs
+        and ``batch.skip_existing`` is on, the jobs that are left come in another order, so that the two share them.
     """
     options = options or MatteOptions()
     output = output or OutputOptions()
     batch = batch or BatchOptions()
     turnstile = Turnstile()
+    company = threading.Event()
 
     def work(job: Job) -> Record:
         return _do(
@@ -185,9 +188,11 @@ def run(
             output=output,
             skip_existing=batch.skip_existing,
             turnstile=turnstile,
+            company=company,
         )
 
-    outcomes = overlap(jobs, work, threads=batch.jobs, ordered=batch.ordered)
+    ordered = _apart(jobs, company) if batch.skip_existing else jobs
+    outcomes = overlap(ordered, work, threads=batch.jobs, ordered=batch.ordered)
     try:
         for outcome in outcomes:
             if outcome.value is not None:
@@ -199,6 +204,18 @@ def run(
         turnstile.close()
 
 
+def _apart(jobs: Iterable[Job], company: threading.Event) -> Iterator[Job]:
+    """The jobs in their order; whenever somebody else was found at the same ones, from another place on."""
+    import random  # with hashlib: only here is it needed
+
+    waiting = deque(jobs)
+    while waiting:
+        if company.is_set():
+            company.clear()
+            waiting.rotate(-random.randrange(len(waiting)))
+        yield waiting.popleft()
+
+
 def _do(
     job: Job,
     *,
@@ -207,6 +224,7 @@ def _do(
     output: OutputOptions,
     skip_existing: bool,
     turnstile: Turnstile,
+    company: threading.Event,
 ) -> Record:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
@@ -227,8 +245,14 @@ def _do(
     data = encoded(pixels, matte.picture, chosen)
     del pixels  # as large as the picture; others may be waited for
     done = time.perf_counter()
-    with turnstile:
-        sink.write(data, job.output, overwrite=output.overwrite)
+    try:
+        with turnstile:
+            sink.write(data, job.output, overwrite=output.overwrite)
+    except OutputExistsError:
+        if not skip_existing:
+            raise
+        company.set()  # another run was quicker
+        return Record(job, "skipped")
     written = time.perf_counter()
     return Record(
         job,
@@ -241,6 +265,7 @@ def _do(
         timings_ms=MappingProxyType(
             {**matte.ran.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
         ),
+        frames=matte.picture.frames,
     )
 
 
@@ -265,82 +290,32 @@ def with_format(options: OutputOptions, path: Path) -> OutputOptions:
 
 
 def _may_be_many(given: str) -> bool:
-    path = Path(given)
-    return not is_url(given) and (path.is_dir() or (glob.has_magic(given) and not path.exists()))
+    return not is_url(given) and (os.path.isdir(given) or is_pattern(given))  # noqa: PTH112 - see `find`
 
 
 def _output_folder(output: str | Path | None, several: bool) -> Path | None:
     if output is None:
         return None
     path = Path(output)
-    if path.is_dir() or str(output).endswith(("/", os.sep)):
+    if os.path.isdir(path) or str(output).endswith(("/", os.sep)):  # noqa: PTH112
         return path
     if not several:
         return None
     from bshm.io.encode import names_a_format
 
     # `a.jpg b.jpg -o out.png` is a slip of the hand, and a folder called out.png is what nobody looks for.
-    if path.exists() or names_a_format(path):
+    if os.path.lexists(path) or names_a_format(path):
         raise OptionError(f"there are several pictures, but {path} is one file. Give -o a folder.")
     return path
 
 
-def _find(given: str, output_folder: Path | None, *, recursive: bool, several: bool) -> list[tuple[str, Path]]:
-    """The pictures that one input names, each with the sub-folder it was found in."""
-    path = Path(given)
-    if is_url(given):
-        return [(given, Path())]
-    if path.is_dir():
-        files = _files_in(path, recursive=recursive)
-        if output_folder is not None and _key(output_folder) != _key(path):
-            files = [each for each in files if _key(output_folder) not in map(_key, each.parents)]
-        found = [(str(each), each.parent.relative_to(path)) for each in files if not _EARLIER_OUTPUT.search(each.name)]
-        if not found:
-            hint = "" if recursive else " Its sub-folders were not looked into; --recursive does."
-            raise NoPicturesError(f"the folder {given} holds no pictures.{hint}")
-        return found
-    if glob.has_magic(given) and not path.exists():
-        root = _fixed_part(given)
-        matches = sorted(Path(each) for each in glob.glob(given, recursive=True))  # noqa: PTH207 - takes absolute ones
-        found = [
-            (str(each), each.parent.relative_to(root))
-            for each in matches
-            if each.is_file() and each.suffix.lower() in PICTURE_SUFFIXES and not _EARLIER_OUTPUT.search(each.name)
-        ]
-        if not found:
-            raise NoPicturesError(f"the pattern {given} matches no picture.")
-        return found
-    if several and _EARLIER_OUTPUT.search(path.name) and path.exists():  # the shell expanded *.png
-        return []
-    return [(given, Path())]
-
-
-def _files_in(folder: Path, *, recursive: bool) -> list[Path]:
-    files: list[Path] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(each for each in folders if not each.startswith(".")) if recursive else []
-        files += [
-            Path(parent, name)
-            for name in sorted(names)
-            if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
-        ]
-    return files
-
-
-def _fixed_part(pattern: str) -> Path:
-    fixed = Path(pattern)
-    while glob.has_magic(str(fixed)):
-        fixed = fixed.parent
-    return fixed
-
-
-def _target(source: str, below: Path, folder: Path | None, options: OutputOptions) -> Path:
+def _target(found: Found, folder: Path | None, options: OutputOptions) -> Path:
     suffix: Format = options.format or "png"
-    path = Path(name_of_url(source)) if is_url(source) else Path(source)
+    path = Path(name_of_url(found.source)) if is_url(found.source) else Path(found.source)
     if folder is not None:
-        return folder / below / f"{path.stem}.{suffix}"
+        return folder / found.below / f"{stem(path)}.{suffix}"
     kind = "alpha" if options.alpha_only else "cutout"
-    return path.with_name(f"{path.stem}.{kind}.{suffix}")
+    return path.with_name(f"{stem(path)}.{kind}.{suffix}") if path.name else path
 
 
 def name_of_url(url: str) -> str:
@@ -363,6 +338,10 @@ def _shown(source: str) -> str:
     return fetch.shown(source)
 
 
-def _key(path: Path) -> str:
-    """The same for two paths to one file."""
-    return os.path.normcase(os.path.realpath(path))
+def _marks(path: Path) -> tuple[str, ...]:
+    """What two paths to one file share: its place and its number, for systems that do not tell a.png from A.PNG."""
+    try:
+        known = path.stat()
+    except (OSError, ValueError):
+        return (key(path),)
+    return key(path), f"{known.st_dev}:{known.st_ino}"

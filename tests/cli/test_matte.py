@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -183,7 +184,7 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
     told = capsys.readouterr()
     first, second = map(json.loads, told.out.splitlines())
     assert set(first) == {
-        *("input", "output", "status", "width", "height", "empty"),
+        *("input", "output", "status", "width", "height", "frames", "empty"),
         *("model", "model_sha256", "device", "timings_ms"),
     }
     assert (first["width"], first["height"], first["empty"], first["device"]) == (64, 48, False, "cpu")
@@ -226,6 +227,107 @@ def test_each_kind_of_failure_has_its_exit_code(
     assert told.out == ""
     assert len(told.err.splitlines()) == 1
     assert words[0].rstrip("/") in told.err or code in (10, 11, 13, 14, 1)
+
+
+def test_an_animation_tells_that_its_first_picture_was_taken(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    first = opened(photo("in/e.png"))
+    others = [Image.new("RGB", first.size, colour) for colour in ("green", "blue")]
+    for name in ("a.gif", "b.tiff", "c.apng", "d.mpo"):
+        form = {"c.apng": "PNG", "d.mpo": "MPO"}.get(name)
+        first.save(tmp_path / "in" / name, form, save_all=True, append_images=others)
+    assert main(["matte", str(tmp_path / "in"), "--json"]) == 0
+    told = capsys.readouterr()
+    assert [json.loads(line)["frames"] for line in told.out.splitlines()] == [3, 3, 3, 3, 1]
+    assert told.err.count("the first of its 3 pictures was taken") == 4
+    done = subprocess.run(command("-"), input=(tmp_path / "in" / "a.gif").read_bytes(), capture_output=True, check=True)
+    assert b"stdin: the first of its 3 pictures was taken" in done.stderr
+    assert main(["matte", str(tmp_path / "in"), "--overwrite", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no /dev")
+@pytest.mark.parametrize(
+    "words", [["/dev/stdin"], ["/dev/fd/0"], ["-", "-o", "/dev/stdout"], ["/dev/stdin", "-o", "-"]]
+)
+def test_the_devices_of_a_pipe_are_the_pipe(photo: Photo, tmp_path: Path, words: list[str]) -> None:
+    with photo("a.png").open("rb") as file, (tmp_path / "o.png").open("wb") as out:  # redirected from and to files
+        done = subprocess.run(command(*words), stdin=file, stdout=out, stderr=subprocess.PIPE, check=True)
+    assert done.stderr == b""
+    assert opened(tmp_path / "o.png").mode == "RGBA"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "o.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shells there have other names for it")
+def test_what_a_shell_substitutes_goes_to_stdout_alone_and_into_a_folder_with_others(
+    photo: Photo, tmp_path: Path
+) -> None:
+    photo("a.png"), photo("b.png")
+    run = ["bash", "-c", '"$@" <(cat a.png)', "bash", *command()]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, check=True)
+    assert Image.open(io.BytesIO(done.stdout)).mode == "RGBA" and done.stderr == b""
+    run = ["bash", "-c", '"$@" <(cat a.png) <(cat b.png) -o out/', "bash", *command("--quiet")]
+    subprocess.run(run, cwd=tmp_path, check=True)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    done = subprocess.run(
+        [*run[:2], '"$@" <(cat a.png) b.png', *run[3:]], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 2 and b"one picture in a pipe" in done.stderr
+
+
+def test_a_name_that_begins_with_a_dash_goes_after_two_dashes(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo("-a.png"), photo("overwrite.png"), photo("b.png")
+    assert main(["matte", "--json", "--", "-a.png"]) == 0
+    assert json.loads(capsys.readouterr().out)["input"] == "-a.png"
+    assert main(["matte", "b.png", "-o", "out/", "--", "-a.png", "overwrite.png"]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["-a.png", "b.png", "overwrite.png"]
+    assert main(["matte", "-o", "out2/", "--", "-a.png", "b.png"]) == 0
+    assert main(["matte", "-a.png"]) == 2
+    assert "goes after --, or as ./-a.png" in capsys.readouterr().err
+    assert main(["matte", "--", "--help"]) == 3
+
+
+def test_the_form_of_another_tool_is_answered_with_the_right_one(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo("in.jpg"), photo("photos/a.jpg")
+    for first, second in (("in.jpg", "out.png"), ("photos", "cut"), ("photos", "cut/"), ("in.jpg", "new name.webp")):
+        assert main(["matte", first, second]) == 2
+        told = capsys.readouterr().err
+        assert "bshm matte" in told and f"-o {shlex.quote(second)}" in told
+    assert main(["matte", "-", "out.png"]) == 2
+    assert "bshm matte - -o out.png" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a.jpg", "in.jpg"]
+    assert main(["matte", "in.jpg", "mistyped.jpg"]) == 1  # another picture, rather
+
+
+def test_one_rule_for_one_picture_and_for_a_folder_the_picture_itself_is_not_replaced(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = photo("in/a.png").read_bytes()
+    for words in (["in/a.png", "-o", "in/a.png"], ["in/a.png", "-o", "in"], ["in", "-o", "in"]):
+        assert main(["matte", *words, "--overwrite"]) == 10
+        assert "would replace the picture in/a.png" in capsys.readouterr().err
+        assert Path("in/a.png").read_bytes() == before
+        assert main(["matte", *words, "--overwrite-inputs"]) == 0
+        assert opened("in/a.png").mode == "RGBA"
+        Path("in/a.png").write_bytes(before)
+
+
+def test_every_limit_has_its_flag_and_no_message_names_what_has_none(photo: Photo, capsys: Captured) -> None:
+    path = photo("a.png")
+    for words, says in (
+        (["--max-pixels", "3071"], "may have 3,071 pixels here"),
+        (["--max-bytes", "0.1K"], "may have 102 bytes here"),
+    ):
+        assert main(["matte", str(path), *words]) == 6
+        told = capsys.readouterr().err
+        assert says in told and "limits." not in told
+    assert main(["matte", str(path), "--max-pixels", "3072", "--max-bytes", "1M"]) == 0
 
 
 def test_a_batch_ends_with_a_summary(photo: Photo, tmp_path: Path, capsys: Captured) -> None:

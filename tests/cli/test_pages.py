@@ -13,7 +13,8 @@ import pytest
 from bshm._version import __version__
 from bshm.cli import main, matte
 from bshm.cli.app import VERBS
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, OutputOptions
+from bshm.cli.parsing import byte_count
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, Limits, OutputOptions
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "numpy", "rich", "typer"}
@@ -48,6 +49,7 @@ def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
         )
         == OutputOptions()
     )
+    assert Limits(pixels=flags.max_pixels, bytes=byte_count(flags.max_bytes), timeout_s=flags.url_timeout) == Limits()
     assert BatchOptions(jobs=flags.jobs, skip_existing=flags.skip_existing) == BatchOptions()
     assert (flags.model, flags.device) == (DEFAULT_MODEL, DEFAULT_DEVICE)
 
@@ -94,8 +96,9 @@ def test_help_is_also_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == matte.parser().format_help()
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_version(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert main([word]) == 0
     assert capsys.readouterr().out == f"bshm {__version__}\n"
 
 
@@ -130,6 +133,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["matte", "a.jpg", "b.jpg", "-o", "-"], "one picture in a pipe"),
         (["matte", "a.jpg", "-o", "-", "--json"], "-o FILE"),
         (["matte", "a.jpg", "--device", "gpu"], "--device takes"),
+        (["matte", "a.jpg", "--max-pixels", "0"], "--max-pixels takes"),
+        (["matte", "a.jpg", "--max-bytes", "much"], "as in 2G or 512M"),
+        (["matte", "a.jpg", "--url-timeout", "0"], "--url-timeout takes"),
     ],
 )
 @pytest.mark.usefixtures("fake")

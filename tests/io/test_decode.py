@@ -192,6 +192,56 @@ def test_the_first_of_several_frames_is_taken(form: str) -> None:
     assert picture.pixels.tolist() == np.asarray(pages[0]).tolist()
 
 
+@pytest.mark.parametrize("packing", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_a_tiff_that_cannot_be_unpacked_is_refused_rather_than_black(packing: str) -> None:
+    data = saved(Image.fromarray(noise(48, 64, 3)), "TIFF", compression=packing)
+    assert np.array_equal(opened(data).pixels, noise(48, 64, 3))
+    with Image.open(io.BytesIO(data)) as image:
+        at, size = (image.tag_v2[tag][0] for tag in (273, 279))  # type: ignore[attr-defined]
+    with pytest.raises(UnreadablePictureError, match="cannot be read whole"):
+        opened(data[: at + 20] + b"\x80\x00\xff" * ((size - 40) // 3) + data[at + 20 + (size - 40) // 3 * 3 :])
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"t259": [34712]}, "a kind of compression or of samples, number 34712, that is not known here"),
+        ({"t262": [9]}, "its samples are of a kind that is not read"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_told_in_words(changed: dict[str, list[int]], says: str) -> None:
+    with pytest.raises(UnreadablePictureError, match=says):
+        opened(tiff(noise(5, 7, 3), **changed))
+
+
+def mpo(*comments: bytes) -> bytes:
+    """A file of the Multi-Picture Format; each picture with a comment in its header."""
+    pages = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")][: len(comments)]
+    for page, comment in zip(pages, comments, strict=True):
+        page.info["comment"] = comment
+    return saved(pages[0], "MPO", save_all=True, append_images=pages[1:])
+
+
+def test_the_pictures_of_a_stereo_camera_are_counted_but_what_belongs_to_the_first_is_not() -> None:
+    three = mpo(b"", b"", b"")
+    assert (opened(three).format, opened(three).frames) == ("jpeg", 3)
+    for gain_map in (b"hdrgm:Version", b"http://ns.apple.com/HDRGainMap/1.0/", b"urn:iso:std:iso:ts:21496:-1"):
+        assert opened(mpo(b"", gain_map)).frames == 1
+    assert opened(saved(Image.new("RGB", (64, 48)), "JPEG")).frames == 1
+
+
+def test_a_larger_thumbnail_in_a_jpeg_is_no_picture_of_its_own_and_a_damaged_index_costs_nothing() -> None:
+    two = mpo(b"", b"")
+    at = two.index(b"MPF\0") + 4
+    (entry,) = [
+        n for n in range(at, at + 200) if two[n : n + 4] == b"\0\0\0\0" and two[n - 16 : n - 12] == b"\0\0\x03\0"
+    ]
+    thumbnail = two[:entry] + struct.pack("<L", 0x010002) + two[entry + 4 :]
+    assert (opened(two).frames, opened(thumbnail).frames) == (2, 1)
+    damaged = two[: at + 8] + b"\xff" * 12 + two[at + 20 :]
+    assert opened(damaged).pixels.shape == (48, 64, 3)
+
+
 @pytest.mark.parametrize("form", ["BMP", "GIF", "WEBP", "TIFF"])
 def test_other_formats_have_the_same_pixels_as_in_pillow(form: str) -> None:
     data = saved(Image.fromarray(smooth(12, 16)), form)
@@ -334,7 +384,7 @@ def test_a_bomb_is_refused_by_its_header_without_a_word_from_pillow(limit: int) 
     for side in (60_000, 25_000, 2_000_000_000):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with pytest.raises(PictureTooLargeError, match=r"limits\.pixels"):
+            with pytest.raises(PictureTooLargeError, match="limit of pixels"):
                 opened(png_header(side, side), Limits(pixels=limit))
     assert before == Image.MAX_IMAGE_PIXELS
 

@@ -78,6 +78,7 @@ def test_a_file_that_may_not_be_read_is_told(path: Path, monkeypatch: pytest.Mon
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # chmod does not stop root
+    monkeypatch.setattr(Path, "stat", refuse)  # as of everything in a locked folder
     with pytest.raises(UnreadablePictureError, match="permission denied"):
         read(path, Limits())
 
@@ -95,10 +96,10 @@ def test_too_many_bytes_are_told(path: Path) -> None:
     enough, too_few = Limits(bytes=len(PNG)), Limits(bytes=len(PNG) - 1)
     for source in (path, PNG, memoryview(PNG)):
         assert read(source, enough)[0] == PNG
-        with pytest.raises(PictureTooLargeError, match=r"limits\.bytes"):
+        with pytest.raises(PictureTooLargeError, match="raise the limit"):
             read(source, too_few)
     assert read(io.BytesIO(PNG), enough)[0] == PNG
-    with pytest.raises(PictureTooLargeError, match=r"limits\.bytes"):
+    with pytest.raises(PictureTooLargeError, match="raise the limit"):
         read(io.BytesIO(PNG), too_few)
 
 
@@ -129,7 +130,7 @@ def test_a_text_file_object_is_refused() -> None:
 
 
 def test_urls_can_be_turned_off() -> None:
-    with pytest.raises(UrlRefusedError, match="allow_urls"):
+    with pytest.raises(UrlRefusedError, match="not allowed here"):
         read("https://example.com/a.png", Limits(allow_urls=False))
 
 

@@ -7,6 +7,17 @@ imports, and Typer's took 50 to 60 ms on top of numpy and onnxruntime where argp
 
 from __future__ import annotations
 
-from bshm.cli.app import main
+TYPE_CHECKING = False  # without `typing`, see below
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-__all__ = ["main"]
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; see ``bshm.cli.app.main``."""
+    # Here, not above: until this is imported, Ctrl-C would show a trace.
+    from bshm.cli import interrupts
+
+    with interrupts.starting():
+        from bshm.cli.app import main as run
+
+        return run(argv)

@@ -2,7 +2,7 @@
 
 import sys
 
-from bshm.cli.app import main
+from bshm.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bshm._version import __version__
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts, streams
 from bshm.cli.parsing import example_lines
+from bshm.cli.streams import put, say
 from bshm.errors import BshmError, OptionError
 
 # Verb -> (module, what it does).  The module is imported when the verb is used: it has `parser()` and `run(arguments)`.
@@ -50,13 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatch(words)
-        sys.stdout.flush()
+        streams.flush()
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; without this it would complain there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.BROKEN_PIPE
     except KeyboardInterrupt:
-        _interrupted()
+        interrupts.end()  # no file is being written any more, and `put` leaves nothing in Python's buffers
     except BshmError as error:
         say(f"bshm: {error}")
         return exit_codes.code_of(error)
@@ -64,16 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("bshm: this does not fit into memory. Use a smaller picture, fewer --jobs, or a machine with more.")
         return exit_codes.code_of(MemoryError())
     except Exception as error:  # noqa: BLE001 - the last door: a traceback with a code of its own, not Python's 1
-        sys.excepthook(type(error), error, error.__traceback__)
+        for line in _trace(error):
+            say(line)
         say("bshm: this is a fault in bshm itself, not in what you did. Please report it with the lines above.")
         return exit_codes.BUG
     return code
-
-
-def say(line: str) -> None:
-    """Tell the person at the terminal; stdout is for results alone."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 def _dispatch(words: list[str]) -> int:
@@ -82,21 +76,21 @@ def _dispatch(words: list[str]) -> int:
         return exit_codes.USAGE
     verb, *rest = words
     if verb in ("-h", "--help", "help") and not rest:
-        sys.stdout.write(help_page())
+        put(help_page())
         return exit_codes.OK
     if verb == "help":
         verb, rest = rest[0], [*rest[1:], "--help"]
     if rest and f"{verb} {rest[0]}" in VERBS:
         verb, rest = f"{verb} {rest[0]}", rest[1:]
-    if verb in ("-V", "--version"):
-        sys.stdout.write(f"bshm {__version__}\n")
+    if verb in ("-V", "--version", "version"):
+        put(f"bshm {__version__}\n")
         return exit_codes.OK
     if verb not in VERBS:
         raise OptionError(_unknown(verb))
     module = import_module(VERBS[verb][0])
     parser = module.parser()
     try:
-        arguments = parser.parse_intermixed_args(rest)
+        arguments = parser.parse(rest)
     except SystemExit:  # argparse leaves this way after --help
         return exit_codes.OK
     return int(module.run(arguments))
@@ -111,7 +105,7 @@ def help_page() -> str:
         "Cuts people out of pictures, hair included, on this machine.\n\n"
         f"{example_lines(EXAMPLES)}\n\n"
         f"Verbs:\n{verbs}\n\n"
-        "Others:\n  bshm VERB --help  all about a verb\n  bshm --version    the version\n\n"
+        "Others:\n  bshm VERB --help  all about a verb\n  bshm version      the version\n\n"
         f"Exit codes:\n{exit_codes.table()}\n"
     )
 
@@ -127,8 +121,7 @@ def _unknown(word: str) -> str:
     return f"there is no verb {word}. " + (f"Did you mean {close[0]}?" if close else f"There are {', '.join(VERBS)}.")
 
 
-def _interrupted() -> None:
-    say("bshm: interrupted")
-    # Not sys.exit(): that waits for threads, and one may sit in a download.  No file is being written here any more.
-    sys.stdout.flush()
-    os._exit(exit_codes.INTERRUPTED)
+def _trace(error: Exception) -> list[str]:
+    import traceback
+
+    return "".join(traceback.format_exception(error)).splitlines()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from bshm import options as defaults
 from bshm._version import __version__
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import hushed, put
 from bshm.errors import BshmError, EnvironmentFault
 
 if TYPE_CHECKING:
@@ -82,17 +82,17 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Do the checks; returns the exit code."""
     checks: list[Check] = []
-    for check in examine(arguments.model, arguments.device):
-        checks.append(check)
-        if not arguments.json:
-            sys.stdout.write(f"{'ok  ' if check.ok else 'BAD '} {check.name:<22}  {check.detail}\n")
-            sys.stdout.flush()
+    with hushed():
+        for check in examine(arguments.model, arguments.device):
+            checks.append(check)
+            if not arguments.json:
+                put(f"{'ok  ' if check.ok else 'BAD '} {check.name:<22}  {check.detail}\n")
     code = next((check.exit_code for check in checks if not check.ok), exit_codes.OK)
     if arguments.json:
         report = {"ok": code == exit_codes.OK, "checks": [asdict(check) for check in checks]}
-        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+        put(json.dumps(report, indent=2) + "\n")
     else:
-        sys.stdout.write("all is well\n" if code == exit_codes.OK else "something needs mending, see BAD above\n")
+        put("all is well\n" if code == exit_codes.OK else "something needs mending, see BAD above\n")
     return code
 
 
@@ -150,13 +150,15 @@ def _device(device: str) -> str:
 
 
 def _model_files() -> Iterator[Check]:
-    from bshm.weights import catalogue
+    from bshm.weights import catalogue, store
 
     try:
         cards = catalogue.cards()
     except BshmError as error:
         yield Check("models", False, str(error), exit_codes.code_of(error))
         return
+    if (unread := store.cards()[1]) is not None:
+        yield Check("model store", True, f"not read, so only the models in the box are there: {unread}")
     for card in cards:
         for network in card.networks.values():
             yield _checked(network.file, partial(_model_file, card, network))

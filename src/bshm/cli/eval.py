@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from bshm import options as defaults
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import hushed, put
 
 
 def parser() -> Parser:
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.cli.reporting import counter
     from bshm.evaluation import command, table
 
-    with counter(shown=not arguments.quiet and sys.stderr.isatty()) as progress:
+    interrupts.in_order()
+    with hushed(), counter(shown=not arguments.quiet and sys.stderr.isatty()) as progress:
         result = command.run(
             arguments.folder,
             models=arguments.model or [defaults.DEFAULT_MODEL],
@@ -70,5 +72,5 @@ def run(arguments: argparse.Namespace) -> int:
             longest_px=arguments.longest,
             progress=progress,
         )
-    sys.stdout.write(table.table(result).rstrip("\n") + "\n")
+    put(table.table(result).rstrip("\n") + "\n")
     return exit_codes.OK

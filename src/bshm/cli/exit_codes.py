@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bshm import errors
+from bshm.cli.interrupts import INTERRUPTED
 
 OK = 0
 SOME_FAILED = 1
 USAGE = 2
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 # The most specific class of an error decides.

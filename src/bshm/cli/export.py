@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put
 
 
 def parser() -> Parser:
@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export; returns the exit code."""
     from bshm.training import export
 
+    interrupts.in_order()
     card = export.write(
         arguments.name, arguments.checkpoint, arguments.output,
         roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,
@@ -76,5 +77,5 @@ def run(arguments: argparse.Namespace) -> int:
         purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip
     for role, network in card.networks.items():
-        sys.stdout.write(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")
+        put(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")
     return exit_codes.OK

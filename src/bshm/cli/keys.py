@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.cli import exit_codes
-from bshm.cli.app import say
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put, say
 from bshm.errors import OptionError
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; returns the exit code."""
+    interrupts.in_order()
     keys = _keys(arguments.keys_file)
     if arguments.action == "list":
         if arguments.name is not None:
@@ -60,9 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "add":
         key, secret = keys.add(arguments.name)
         say(f"key {key.id} of {key.name} in {keys.path}; it is shown this once:")
-        sys.stdout.write(
-            (json.dumps({"id": key.id, "name": key.name, "key": secret}) if arguments.json else secret) + "\n"
-        )
+        put((json.dumps({"id": key.id, "name": key.name, "key": secret}) if arguments.json else secret) + "\n")
         return exit_codes.OK
     for key in keys.revoke(arguments.name):
         say(f"revoked {key.id} of {key.name}")
@@ -73,10 +71,10 @@ def _list(keys: Keys, *, as_json: bool) -> int:
     found = keys.all()
     if as_json:
         entries = [{name: value for name, value in asdict(key).items() if name != "sha256"} for key in found]
-        sys.stdout.write(json.dumps(entries, indent=2) + "\n")
+        put(json.dumps(entries, indent=2) + "\n")
         return exit_codes.OK
     for key in found:
-        sys.stdout.write(f"{key.id}  {key.created}  {key.name}\n")
+        put(f"{key.id}  {key.created}  {key.name}\n")
     if not found:
         say(f"there are no keys in {keys.path}; `bshm keys add NAME` makes one")
     return exit_codes.OK

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put, say
 
 
 def parser() -> Parser:
@@ -41,10 +41,10 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Label; returns the exit code."""
-    from bshm.cli.app import say
     from bshm.training.label import label, teacher
 
+    interrupts.in_order()
     look = teacher(arguments.teacher)
     count = label(arguments.data, arguments.output, look, report=say, earlier=arguments.earlier)
-    sys.stdout.write(f"{count} masks written to {arguments.output}\n")
+    put(f"{count} masks written to {arguments.output}\n")
     return exit_codes.OK

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import math
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bshm import options as defaults
-from bshm.batch import Job, is_url, plan, with_format
+from bshm.batch import Job, plan, with_format
 from bshm.batch import run as run_batch
-from bshm.cli import exit_codes
-from bshm.cli.app import say
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help, byte_count
+from bshm.cli.streams import hushed, put, say
 from bshm.errors import OptionError
-from bshm.options import BatchOptions, MatteOptions, OutputOptions
+from bshm.finding import PassedOver, is_descriptor, is_url
+from bshm.options import BatchOptions, Limits, MatteOptions, OutputOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
+
+# What else the two ends of a pipe are called.
+STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 EXAMPLES = [
     ("bshm matte photo.jpg", "writes photo.cutout.png beside it"),
@@ -37,8 +46,17 @@ NOTES = """\
 Where results go:
   Without -o beside the picture, as NAME.cutout.png or NAME.alpha.png; of a URL into the current
   folder; of stdin to stdout.  A folder gets NAME.png, with the sub-folders of --recursive kept.
-  Where two pictures would get one name the second fails.  Results of earlier runs
-  (*.cutout.*, *.alpha.*) are passed over, unless one is named alone.
+  Where two pictures would get one name the second fails.  A picture itself is replaced by its own
+  result alone, and with --overwrite-inputs alone.
+
+Which files are taken:
+  A file that is named, whatever it is called: what it is shows in how it begins.  In a folder and by
+  a pattern those with the suffix of a picture (docs/conventions.md lists them), and those without
+  suffix that begin like one.  Hidden files are passed over; so are, unless one is named alone,
+  results of earlier runs (*.cutout.*, *.alpha.*).  What else is passed over is counted on stderr.
+  A folder that may not be read is a failure of its own.  A name that begins with a dash goes
+  after --.  Of an animation or several pages the first is taken, which is said, and "frames" in
+  --json is how many there are.
 
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
 and --position then take the whole picture for the people.  "width" and "height" are the result's."""
@@ -71,6 +89,11 @@ def parser() -> Parser:
         action="store_true",
         default=BatchOptions.skip_existing,
         help="leave pictures alone whose output is there; without either such a picture fails",
+    )
+    existing.add_argument(
+        "--overwrite-inputs",
+        action="store_true",
+        help="as --overwrite, and a picture itself may be replaced by its own result",
     )
 
     what = result.add_argument_group("What")
@@ -160,6 +183,25 @@ def parser() -> Parser:
         help="pictures in the works at once (default: %(default)s)",
     )
 
+    limits = result.add_argument_group("Limits")
+    limits.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        default=Limits.pixels,
+        help="largest picture; one pixel needs about 20 bytes of memory (default: %(default)s)",
+    )
+    limits.add_argument(
+        "--max-bytes", metavar="SIZE", default="512M", help="largest file or download: 2G, 512M (default: %(default)s)"
+    )
+    limits.add_argument(
+        "--url-timeout",
+        type=float,
+        metavar="SECONDS",
+        default=Limits.timeout_s,
+        help="longest time for one download (default: %(default)g)",
+    )
+
     telling = result.add_argument_group("Telling")
     telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
     telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
@@ -169,8 +211,14 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the flags say; returns the exit code."""
+    with hushed():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    limits = _limits(arguments)
     # Nobody sees the people's colour in an alpha written alone.
-    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha)
+    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha, limits=limits)
     output = OutputOptions(
         format=arguments.format,
         alpha_only=arguments.alpha,
@@ -182,23 +230,65 @@ def run(arguments: argparse.Namespace) -> int:
         scale=arguments.scale,
         position=arguments.position,
         strip_metadata=arguments.strip_metadata,
-        overwrite=arguments.overwrite,
+        overwrite=arguments.overwrite or arguments.overwrite_inputs,
     )
     batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
-    if "-" in arguments.inputs or arguments.output == "-":
-        if len(arguments.inputs) > 1:
-            raise OptionError(f"- stands for one picture in a pipe; got {len(arguments.inputs)} inputs. Name one.")
-        source = arguments.inputs[0]
-        if arguments.output in (None, "-"):
-            return _to_stdout(arguments, source, options, output)
-        jobs = [_stdin_job(arguments.output, output)] if source == "-" else []
+    inputs = ["-" if each in STDIN else each for each in arguments.inputs]
+    to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
+    if "-" in inputs or to_stdout:
+        if len(inputs) > 1:
+            raise OptionError(
+                f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
+            )
+        if to_stdout:
+            return _to_stdout(arguments, inputs[0], options, output)
+        jobs, passed_over = [_stdin_job(arguments.output, output)], PassedOver()
     else:
-        jobs = plan(arguments.inputs, output=arguments.output, options=output, recursive=arguments.recursive)
+        if arguments.output is None and (meant := _rembg(inputs)):
+            raise OptionError(f"there is nothing at {inputs[1]} to read.{meant}")
+        passed_over = PassedOver()
+        jobs = plan(
+            inputs,
+            output=arguments.output,
+            options=output,
+            recursive=arguments.recursive,
+            overwrite_inputs=arguments.overwrite_inputs,
+            passed_over=passed_over,
+        )
+    if str(passed_over) and not arguments.quiet:
+        say(f"passed over: {passed_over}")
     if len(jobs) == 1 and jobs[0].output is not None:
         with_format(output, jobs[0].output)  # told before a model is loaded
     return _run_jobs(arguments, jobs, options, output, batch)
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    if arguments.max_pixels < 1:
+        raise OptionError(f"--max-pixels takes 1 or more; got {arguments.max_pixels}.")
+    if not 0 < arguments.url_timeout < math.inf:
+        raise OptionError(f"--url-timeout takes seconds above 0; got {arguments.url_timeout:g}.")
+    size = byte_count(arguments.max_bytes)
+    return Limits(pixels=arguments.max_pixels, bytes=size, timeout_s=arguments.url_timeout)
+
+
+def _is_piped(source: str) -> bool:
+    return source == "-" or is_descriptor(source)
+
+
+def _rembg(inputs: list[str]) -> str:
+    """What to say to `bshm matte in.jpg out.png`, as other tools have it; empty for everything else."""
+    if len(inputs) != 2:
+        return ""
+    first, second = inputs
+    here = first == "-" or is_url(first) or os.path.lexists(first)
+    if not here or is_url(second) or second == "-" or os.path.lexists(second) or glob.has_magic(second):
+        return ""
+    # Not .jpg, without transparency: that is rather the picture whose name was mistyped.
+    if Path(second).suffix.lower() in (".png", ".webp", ".tif", ".tiff") or os.path.isdir(first):  # noqa: PTH112
+        return f" To write the result there: bshm matte {shlex.quote(first)} -o {shlex.quote(second)}"
+    return ""
 
 
 def _run_jobs(
@@ -210,16 +300,18 @@ def _run_jobs(
     from bshm.cli.reporting import Reporter
 
     if len(jobs) > 1:
-        output = _background_once(output)
+        output = _background_once(output, options.limits)
     batch = replace(batch, jobs=max(1, min(batch.jobs, len(jobs))))
+    matting = _matting(arguments)
+    interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
-        with closing(run_batch(_matting(arguments), jobs, options=options, output=output, batch=batch)) as records:
+        with closing(run_batch(matting, jobs, options=options, output=output, batch=batch)) as records:
             for record in records:
                 reporter.add(record)
         return reporter.exit_code
 
 
-def _background_once(output: OutputOptions) -> OutputOptions:
+def _background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
     """The background fetched once rather than once a picture, and any mistake in it told before the first one."""
     if output.background is None:
         return output
@@ -233,7 +325,7 @@ def _background_once(output: OutputOptions) -> OutputOptions:
 
     background = output.background
     if isinstance(background, str) and is_url(background):
-        data, _ = source.read(background, MatteOptions().limits)
+        data, _ = source.read(background, limits)
         background = cast(bytes, data)  # what a URL gives
     one_pixel = Picture(np.zeros((1, 1, 3), np.uint8))
     backdrop(background, one_pixel, np.zeros((1, 1), np.float32))
@@ -256,7 +348,7 @@ def _matting(arguments: argparse.Namespace) -> Matting:
 
 def _stdin_job(output: str, options: OutputOptions) -> Job:
     path = Path(output)
-    if path.is_dir() or output.endswith("/"):
+    if os.path.isdir(path) or output.endswith(("/", os.sep)):  # noqa: PTH112 - Path.is_dir() may raise
         path = path / f"stdin.{options.format or 'png'}"
     return Job(sys.stdin.buffer, "stdin", path)
 
@@ -264,20 +356,23 @@ def _stdin_job(output: str, options: OutputOptions) -> Job:
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, output: OutputOptions) -> int:
     from dataclasses import replace
 
-    from bshm.cli.reporting import EMPTY_NOTE
+    from bshm.cli.reporting import EMPTY_NOTE, frames_note
 
     if arguments.json:
         raise OptionError(
             "--json writes to stdout, and so would the picture. Write the picture to a file with -o FILE."
         )
-    if Path(source).is_dir():
+    if os.path.isdir(source):  # noqa: PTH112
         raise OptionError(f"stdout takes one picture, but {source} is a folder. Give -o a folder.")
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
-    matte = _matting(arguments).matte(given, options)
+    matting = _matting(arguments)
+    interrupts.in_order()
+    matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
-    sys.stdout.buffer.write(matte.encode(replace(output, format=output.format or "png")))
-    sys.stdout.buffer.flush()
+    if matte.picture.frames > 1 and not arguments.quiet:
+        say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
+    put(matte.encode(replace(output, format=output.format or "png")))
     return exit_codes.OK

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import exit_codes
-from bshm.cli.app import say
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put, say
 from bshm.errors import ModelFileError
 from bshm.options import DEFAULT_MODEL
 
@@ -44,8 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.weights.card import Card
 
     if arguments.where:
-        sys.stdout.write(f"{store.root()}\n")
+        put(f"{store.root()}\n")
         return exit_codes.OK
+    if (unread := store.cards()[1]) is not None:
+        say(f"bshm: only the models in the box are listed: {unread}")
     cards = []
     code = exit_codes.OK
     for path in catalogue.paths():
@@ -55,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"bshm: {error}")
             code = exit_codes.code_of(error)
     if arguments.json:
-        sys.stdout.write(json.dumps([as_json(card) for card in cards], indent=2) + "\n")
+        put(json.dumps([as_json(card) for card in cards], indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(map(as_text, cards)) or "there are no models in this installation\n")
+        put("\n".join(map(as_text, cards)) or "there are no models in this installation\n")
     return code
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.cli import exit_codes
-from bshm.cli.app import say
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put, say
 
 if TYPE_CHECKING:
     from bshm.importing.command import Imported
@@ -76,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Import; returns the exit code."""
     from bshm.importing.command import ImportOptions, import_file
 
+    interrupts.in_order()
     pictures = [Path(__file__).with_name("astronaut.jpg"), *_pictures(arguments.pictures)]
     given = {
         "licence": arguments.licence,
@@ -105,9 +105,9 @@ def tell(imported: Imported, *, as_json: bool) -> None:
     card = imported.card
     if as_json:
         report = None if imported.report is None else imported.report.to_json()
-        sys.stdout.write(json.dumps({"card": json.loads(card.to_json()), "report": report}, indent=2) + "\n")
+        put(json.dumps({"card": json.loads(card.to_json()), "report": report}, indent=2) + "\n")
         return
-    sys.stdout.write(f"{card.name} is in {card.folder}\n  bshm matte photo.jpg --model {card.name}\n")
+    put(f"{card.name} is in {card.folder}\n  bshm matte photo.jpg --model {card.name}\n")
 
 
 def _pictures(folder: Path | None) -> list[Path]:

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bshm.cli import exit_codes
-from bshm.cli.app import say
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.models_import import PYTHON_VARIABLE, tell
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put, say
 
 NOTES = """\
 Nothing is fetched unless this command is given.  What comes is kept as FILE.partial until size and
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.io.download import Connection
     from bshm.weights import catalogue, store
 
+    interrupts.in_order()
     wanted = modelscope.remote(arguments.name)
     if not arguments.timeout > 0:
         raise OptionError(f"--timeout takes seconds above 0; got {arguments.timeout:g}.")
@@ -70,14 +71,14 @@ def run(arguments: argparse.Namespace) -> int:
         connection=Connection(proxy=arguments.proxy, timeout_s=arguments.timeout),
     )
     if arguments.offline:
-        sys.stdout.write(modelscope.offline_advice(wanted, options.endpoint) + "\n")
+        put(modelscope.offline_advice(wanted, options.endpoint) + "\n")
         return exit_codes.OK
     if not arguments.download_only:
         taken = tuple(path.stem for path in catalogue.paths(catalogue.BUNDLED))
         store.check_free(wanted.name, overwrite=arguments.overwrite, taken=taken)
     fetched = modelscope.pull(wanted, options, say, _progress(wanted.file))
     if arguments.download_only:
-        sys.stdout.write(f"{fetched.path}\n  bshm models import {fetched.path} --name {wanted.name}\n")
+        put(f"{fetched.path}\n  bshm models import {fetched.path} --name {wanted.name}\n")
         return exit_codes.OK
     imported = import_file(
         fetched.path,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.streams import put
 from bshm.errors import OptionError
 
 
@@ -27,8 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Remove; returns the exit code."""
     from bshm.weights import catalogue, store
 
+    interrupts.in_order()
     if arguments.name in {path.stem for path in catalogue.paths(catalogue.BUNDLED)}:
         raise OptionError(f"{arguments.name} comes with bshm and stays. Only imported weights can be removed.")
     for path in store.remove(arguments.name):
-        sys.stdout.write(f"removed {path}\n")
+        put(f"removed {path}\n")
     return exit_codes.OK

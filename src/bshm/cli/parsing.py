@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
+from bshm.cli.streams import put
 from bshm.errors import OptionError
 
 WIDTH = 100
@@ -22,6 +24,7 @@ class Parser(argparse.ArgumentParser):
         self, verb: str, summary: str, *, usage: str, examples: Iterable[tuple[str, str]], notes: str = ""
     ) -> None:
         self.examples = list(examples)
+        self._words: list[str] = []
         super().__init__(
             prog=f"bshm {verb}",
             usage=f"bshm {verb} {usage}",
@@ -47,17 +50,41 @@ class Parser(argparse.ArgumentParser):
             parts.append(self.epilog)
         return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """What the words of a command line say; those after ``--`` are no flags, whatever they begin with."""
+        words = list(words)
+        end = words.index("--") if "--" in words else len(words)
+        self._words = words[:end]
+        return self.parse_intermixed_args([*self._words, *map(_Word, words[end + 1 :])])
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        # argparse forgets about the -- between its two passes over words that are intermixed.
+        return None if isinstance(arg_string, _Word) else super()._parse_optional(arg_string)
+
+    def print_help(self, file: object = None) -> None:
+        """The help page on stdout."""
+        put(self.format_help())
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
         raise OptionError(f"{message}.{self._meant(message)} `{self.prog} --help` shows what there is.")
 
     def _meant(self, message: str) -> str:
-        """The flag that an unknown one is close to."""
+        """The flag that an unknown one is close to, or the file that was taken for a flag."""
         from difflib import get_close_matches
 
+        called = [word for word in self._words if word.startswith("-") and os.path.lexists(word)]
+        if called:
+            return f" A name that begins with a dash goes after --, or as ./{called[0]}."
         unknown = re.search(r"unrecognized arguments:.*?(--[^\s=]+)", message)
         close = get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
         return f" Did you mean {close[0]}?" if close else ""
+
+
+class _Word(str):
+    """A word that came after ``--``."""
+
+    __slots__ = ()
 
 
 class _Formatter(argparse.HelpFormatter):

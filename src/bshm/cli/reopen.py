@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 
 
@@ -35,7 +35,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reopen; returns the exit code."""
-    from bshm.cli.app import say
+    from bshm.cli.streams import say
     from bshm.errors import MissingExtraError, OptionError
     from bshm.weights import catalogue
 
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         from bshm.training import reopen
     except ImportError as error:
         raise MissingExtraError(f"bshm reopen needs {error.name}: pip install 'bshm[train]'") from error
+    interrupts.in_order()
     try:
         card = replace(card, networks={role: card.networks[role] for role in roles})
     except ValueError as error:

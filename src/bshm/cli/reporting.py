@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.batch import Record
 from bshm.cli import exit_codes
-from bshm.cli.app import say
+from bshm.cli.streams import plain, put, say
 from bshm.errors import BshmError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 EMPTY_NOTE = "nobody was found, so nothing is left of it"
+
+
+def frames_note(frames: int) -> str:
+    """What is said of an animation, or of a file with several pages."""
+    return f"the first of its {frames} pictures was taken"
 
 
 class Reporter:
@@ -56,11 +61,11 @@ class Reporter:
         self._counts[record.status] += 1
         self._counts["empty"] += record.empty is True
         if self._json:
-            sys.stdout.write(json_line(record) + "\n")
-            sys.stdout.flush()
+            put(json_line(record) + "\n")
         if record.error is not None:
             self._last_error = record.error
-            self._say(_failure(record))
+            for line in _failure(record):
+                self._say(line)
         elif record.status == "skipped":
             self._note(f"{record.job.name}: skipped, {record.job.output} is there")
         elif self._progress is None:
@@ -68,6 +73,8 @@ class Reporter:
             self._note(f"{record.job.name} -> {record.job.output} ({seconds:.2f} s)")
         if record.empty:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
+        if record.frames is not None and record.frames > 1:
+            self._note(f"{record.job.name}: {frames_note(record.frames)}")
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task)
 
@@ -96,7 +103,7 @@ class Reporter:
 
     def _say(self, line: str) -> None:
         if self._progress is not None:
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
         else:
             say(line)
 
@@ -126,14 +133,14 @@ def _bar() -> Progress:
     )
 
 
-def _failure(record: Record) -> str:
+def _failure(record: Record) -> list[str]:
     error = record.error
     if isinstance(error, BshmError):
-        return str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"
+        return [str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"]
     if isinstance(error, MemoryError):
-        return f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."
-    trace = "".join(traceback.format_exception(error)) if error else ""
-    return f"{trace}{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"
+        return [f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."]
+    trace = "".join(traceback.format_exception(error)).splitlines() if error else []
+    return [*trace, f"{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"]
 
 
 def json_line(record: Record) -> str:
@@ -147,6 +154,7 @@ def json_line(record: Record) -> str:
         line |= {
             "width": record.size_hw[1],
             "height": record.size_hw[0],
+            "frames": record.frames,
             "empty": record.empty,
             "model": record.model,
             "model_sha256": record.model_sha256,

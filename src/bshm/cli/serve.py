@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import MissingExtraError
 
@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.server.run import run as serve
 
+    interrupts.in_order()
     serve(settings)
     return exit_codes.OK
 

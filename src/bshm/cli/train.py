@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns the exit code."""
-    from bshm.cli.app import say
+    from bshm.cli.streams import say
     from bshm.errors import BshmError, MissingExtraError, OptionError
 
     stage, first = arguments.stage, arguments.stage == "mpn"
@@ -138,6 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         from bshm.training.schedule import Schedule
     except ImportError as error:
         raise MissingExtraError(f"bshm train needs {error.name}: pip install 'bshm[train]'") from error
+    interrupts.in_order()
     # What is learned already is nudged where the three learn together, and changed with care where one learns on.
     rates = {"joint": (2e-5, 2e-4), "mpn": (1e-4, 4e-4) if arguments.start else None}.get(stage)
     rate_encoder, rate = rates or (Schedule.rate_encoder, Schedule.rate)

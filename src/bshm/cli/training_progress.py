@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from bshm.cli.app import say
+from bshm.cli.streams import plain, say
 from bshm.training.reporting import Lines, Reporter, Silent, Step, in_words
 
 # How far each step moves the loss that is shown: the last fifty or so count.
@@ -52,7 +52,7 @@ class Bar:
 
     def note(self, line: str) -> None:
         """As in ``Reporter``."""
-        self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._live.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
     def step(self, step: Step) -> None:
         """As in ``Reporter``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bshm import options as defaults
-from bshm.cli import exit_codes
+from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import OptionError
 from bshm.io import private
@@ -155,6 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.server import logs
 
     # What can be said at once is said before the weights are loaded.
+    interrupts.in_order()
     store_of(settings.broker, settings.results)
     open_messages(settings.broker).close()
 

@@ -122,7 +122,8 @@ def find_pairs(folder: str | Path, *, limit: int | None = None) -> list[Pair]:
 
     Raises:
         SourceNotFoundError: there is no such folder.
-        DataFolderError: no pairs, a picture without alpha, an alpha without picture, or two files that fit one name.
+        DataFolderError: no pairs, a picture without alpha, an alpha without picture, two files that fit one name, or a
+            folder that may not be read.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -132,9 +133,12 @@ def find_pairs(folder: str | Path, *, limit: int | None = None) -> list[Pair]:
     [('one', 'one.alpha.png'), ('two', 'two_alpha.png')]
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise SourceNotFoundError(f"bshm eval needs a folder of pictures with their alphas; {root} is no folder.")
-    pairs = sorted(_pairs_below(root, root), key=lambda pair: pair.name)
+    try:
+        if not root.is_dir():
+            raise SourceNotFoundError(f"bshm eval needs a folder of pictures with their alphas; {root} is no folder.")
+        pairs = sorted(_pairs_below(root, root), key=lambda pair: pair.name)
+    except PermissionError as error:
+        raise DataFolderError(f"{error.filename or root} may not be read: permission denied.") from error
     if not pairs:
         raise DataFolderError(
             f"{root} has no pairs of picture and alpha. Expected images/NAME.jpg with alphas/NAME.png "

@@ -152,7 +152,7 @@ def _import_frozen(path: Path, data: bytes, name: str, options: ImportOptions, t
     network, rows = _compare(network, converted, samples, folder, answer["times_ms"], options)
     versions = {"tensorflow": answer["tensorflow"], "tf2onnx": answer["tf2onnx"], "opset": str(options.opset)}
     report = Report(rows, options.tolerance, versions)
-    tell(report.table().rstrip("\n"))
+    _told(report, tell)
     if not report.passed:
         raise ModelFileError(
             f"ONNX and TensorFlow differ by {report.worst:g} levels of 255 where {options.tolerance:g} is allowed; "
@@ -160,6 +160,11 @@ def _import_frozen(path: Path, data: bytes, name: str, options: ImportOptions, t
         )
     how = f"{path.name} (sha256 {hashlib.sha256(data).hexdigest()}) converted by tf2onnx {answer['tf2onnx']}"
     return _stored(name, known, network, converted, report, how, options)
+
+
+def _told(report: Report, tell: Tell) -> None:
+    for line in report.table().splitlines():
+        tell(line)
 
 
 def _import_onnx(path: Path, data: bytes, name: str, options: ImportOptions, tell: Tell, folder: Path) -> Imported:
@@ -194,7 +199,7 @@ def _import_onnx(path: Path, data: bytes, name: str, options: ImportOptions, tel
     if report is None:
         tell("parity was not measured: --against tf_graph.pb compares with the graph it was made of")
     else:
-        tell(report.table().rstrip("\n"))
+        _told(report, tell)
         if not report.passed:
             raise ModelFileError(
                 f"{path} differs from {options.against} by {report.worst:g} levels of 255 where {options.tolerance:g} "

@@ -127,7 +127,7 @@ def pull(wanted: Remote, options: PullOptions, tell: Tell, progress: Progress | 
     path = store.root() / "downloads" / wanted.name / wanted.file
     pinned = _pins().get(wanted.name)
     expected = options.sha256 or pinned
-    if expected and path.exists() and file_sha256(path) == expected:
+    if expected and store.present(path) and file_sha256(path) == expected:
         tell(f"{path} is there already and has the hash that is known")
         return Fetched(path, expected, "", f"{endpoint}/models/{wanted.repository}")
     use_sdk = importlib.util.find_spec("modelscope") is not None if options.sdk is None else options.sdk

@@ -8,6 +8,7 @@ Source: protobuf.dev, "Encoding"; tensorflow/core/framework/{graph,node_def,attr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def read_file(path: Path) -> bytes:
         SourceNotFoundError: there is none.
         ModelFileError: it is a folder (a SavedModel of TensorFlow 2, perhaps), is empty or cannot be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - in a folder that is locked Path.is_dir() raises
         if (path / "saved_model.pb").is_file():
             raise ModelFileError(f"{path} is {_SAVED_MODEL}")
         raise ModelFileError(f"{path} is a folder. Name the file in it: tf_graph.pb or NAME.onnx.")

@@ -73,6 +73,10 @@ _PILLOW_ERRORS = (
 # Every other warning means lost pixels.
 _HARMLESS = re.compile("extraneous bytes before marker 0xd9|Invalid SOS parameters|JFIF revision|Adobe color transform")
 
+# How the headers of a gain map name it: Ultra HDR, Apple's, ISO 21496-1.
+_GAIN_MAP = re.compile(rb"hdrgm:|HDRGainMap|iso:ts:21496")
+_MPF_ENTRIES = 0xB002
+
 _DEFAULT_LIMITS = Limits()
 
 _EXIF_ORIENTATION, _EXIF_X_RESOLUTION, _EXIF_Y_RESOLUTION, _EXIF_RESOLUTION_UNIT = 274, 282, 283, 296
@@ -302,8 +306,24 @@ def _from_jpeg(data: bytes, image: ImageFile.ImageFile, name: str) -> Picture:
         form="jpeg",
         dpi=_dpi(image.info.get("dpi"), exif),
         exif=image.info.get("exif"),
-        frames=1,
+        frames=_frames_of_jpeg(data, image),
     )
+
+
+def _frames_of_jpeg(data: bytes, image: ImageFile.ImageFile) -> int:
+    """Pictures in a file of the Multi-Picture Format (CIPA DC-007), as stereo cameras write it.
+
+    Larger thumbnails and gain maps, which cameras and telephones put there too, belong to the first picture.
+    """
+    if "mp" not in image.info:
+        return 1
+    others = 0
+    with contextlib.suppress(*_PILLOW_ERRORS):  # a damaged index costs the count, not the pixels
+        for entry in cast(Any, image)._getmp()[_MPF_ENTRIES][1:]:
+            at = image.info["mpoffset"] + entry["DataOffset"]
+            is_own = "Thumbnail" in entry["Attribute"]["MPType"] or _GAIN_MAP.search(data, at, at + 65536)
+            others += not is_own
+    return 1 + others
 
 
 def _by_simplejpeg(data: bytes, colours: str, name: str) -> npt.NDArray[np.uint8]:
@@ -388,6 +408,7 @@ def _tiff_levels(data: bytes, image: ImageFile.ImageFile, name: str) -> _Levels:
     several = len(_whole(tags.get(258))) > 1
     packing = tags.get(259, 1)
     plain = tags.get(262) in (1, 2) and tags.get(284, 1) == 1  # not inverted, not YCbCr, not plane by plane
+    plain = plain and packing == 1  # of 8 bits OpenCV makes black what it cannot unpack
     if bits == {16} and tags.get(284) == 2 and several:
         # OpenCV would mix the planes up, Pillow drop eight bits.
         raise _damaged(name, "tiff", "its 16-bit colours are stored plane by plane, which is not read")
@@ -767,14 +788,28 @@ def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise PictureTooLargeError(
             f"a picture may have {limits.pixels:,} pixels here; {name} has {width}x{height}, {width * height:,}. "
-            "Scale it down, or raise limits.pixels."
+            "Scale it down, or raise the limit of pixels."
         )
+
+
+def _in_words(reason: object) -> str:
+    """What a reader raised, for people: Pillow's may be the number of a tag, or what Python says of its own code."""
+    if isinstance(reason, SyntaxError) and reason.args and isinstance(reason.args[0], Exception):
+        reason = reason.args[0]  # Pillow wraps whatever a header leads to
+    said = str(reason).strip().rstrip(".")
+    if isinstance(reason, KeyError):
+        return f"it has a kind of compression or of samples, number {said}, that is not known here"
+    if isinstance(reason, (IndexError, TypeError, AttributeError, OverflowError, struct.error)):
+        return "what it says of itself does not fit together"
+    if said == "unknown pixel mode":
+        return "its samples are of a kind that is not read"
+    return said or type(reason).__name__
 
 
 def _damaged(name: str, form: str, reason: object) -> UnreadablePictureError:
     if isinstance(reason, UnreadablePictureError):
         return reason
-    said = str(reason).strip().rstrip(".") or type(reason).__name__
+    said = _in_words(reason)
     return UnreadablePictureError(
         f"{name} begins like a {form.upper()} file but cannot be read whole: {said}. "
         "It may be truncated, damaged or of a rare kind: copy it again, or save it anew as PNG."

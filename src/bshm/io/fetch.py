@@ -190,7 +190,7 @@ class _Deadline:
     def passed(self) -> FetchError:
         return FetchError(
             f"{self.name} needed to come within {self.timeout_s:g} s and did not. "
-            "Try again, raise limits.timeout_s, or download it yourself."
+            "Try again, raise the limit of time, or download it yourself."
         )
 
     def run(self, resolve: Callable[[], list[str]]) -> list[str]:
@@ -403,5 +403,5 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
 
 def _too_many_bytes(name: str, limits: Limits, got: str) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.bytes:,} bytes here; {name} has {got}. Use a smaller one, or raise limits.bytes."
+        f"a picture may have {limits.bytes:,} bytes here; {name} has {got}. Use a smaller one, or raise the limit."
     )

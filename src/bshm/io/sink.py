@@ -57,7 +57,7 @@ def write(data: bytes, path: Path, *, overwrite: bool) -> Path:
     except (OutputExistsError, OutputError):
         raise
     except OSError as error:
-        raise _explained(error, path) from error
+        raise explained(error, str(path)) from error
     except ValueError as error:  # a NUL in the path
         raise OutputError(f"{str(path)!r} is no path that can be written to: {error}.") from error
     return path
@@ -116,9 +116,18 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno in _FULL)
 
 
-def _explained(error: OSError, path: Path) -> OutputError:
+def explained(error: OSError, name: str) -> OutputError:
+    """What the system says about an output that cannot be written, with what to do about it.
+
+    Args:
+        error: what the system raised.
+        name: what messages call the output.
+
+    Returns:
+        A ``DiskFullError`` where there is no room, else an ``OutputError``.
+    """
     if is_full(error):
-        return DiskFullError(f"no room for {path}: {error.strerror}. Free some space, or write somewhere else.")
+        return DiskFullError(f"no room for {name}: {error.strerror}. Free some space, or write somewhere else.")
     advice = {
         errno.EACCES: "Choose a folder that may be written to, or change its permissions.",
         errno.EPERM: "Choose a folder that may be written to, or change its permissions.",
@@ -127,4 +136,4 @@ def _explained(error: OSError, path: Path) -> OutputError:
         errno.EEXIST: "A part of the path is a file, not a folder.",
         errno.ENAMETOOLONG: "Choose a shorter name.",
     }.get(error.errno or 0, "Choose another place.")
-    return OutputError(f"{path} cannot be written: {error.strerror or error}. {advice}")
+    return OutputError(f"{name} cannot be written: {error.strerror or error}. {advice}")

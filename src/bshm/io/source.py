@@ -77,9 +77,7 @@ def _read_url(url: str, limits: Limits) -> tuple[bytes, str]:
 
     name = shown(url)
     if not limits.allow_urls:
-        raise UrlRefusedError(
-            f"URLs are not allowed here (limits.allow_urls is off); got {name}. Send the bytes instead."
-        )
+        raise UrlRefusedError(f"URLs are not allowed here; got {name}. Send the bytes instead.")
     return fetch(url, limits=limits), name
 
 
@@ -97,7 +95,8 @@ def _read_path(source: str | os.PathLike[str], limits: Limits) -> tuple[bytes, s
     except IsADirectoryError as error:
         raise _is_a_folder(name) from error
     except PermissionError as error:
-        if Path(name).is_dir():  # what Windows says to opening a folder
+        # What Windows says to opening a folder.  Not Path.is_dir(): in a folder that is locked it raises.
+        if os.path.isdir(name):  # noqa: PTH112
             raise _is_a_folder(name) from error
         raise UnreadablePictureError(
             f"{name} may not be read: permission denied. Change its permissions, or run as a user who may read it."
@@ -133,7 +132,7 @@ def _read_all(file: BinaryIO, name: str, limits: Limits) -> bytes:
 
 def _too_many_bytes(name: str, limits: Limits) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.bytes:,} bytes here; {name} has more. Use a smaller file, or raise limits.bytes."
+        f"a picture may have {limits.bytes:,} bytes here; {name} has more. Use a smaller file, or raise the limit."
     )
 
 

@@ -26,7 +26,7 @@ def paths(folder: Path | None = None) -> Iterator[Path]:
     yield from bundled
     if folder is None:
         taken = {path.name for path in bundled}
-        yield from (path for path in sorted(store.root().glob("*.json"), key=_name) if path.name not in taken)
+        yield from (path for path in store.cards()[0] if path.name not in taken)
 
 
 def _name(path: Path) -> str:
@@ -53,6 +53,7 @@ def find(name: str, folder: Path | None = None) -> Card:
     # A name is looked up, never made a path of: whoever passes one on from a request must not reach other files.
     known = {path.stem: path for path in paths(folder)}
     if name not in known:
-        hint = OBTAINABLE.get(name, "`bshm models` describes them.")
+        unread = store.cards()[1] if folder is None else None
+        hint = f"Others are not seen: {unread}" if unread else OBTAINABLE.get(name, "`bshm models` describes them.")
         raise UnknownModelError(f"there is no model called {name!r}. There are: {', '.join(known) or 'none'}. {hint}")
     return Card.read(known[name])

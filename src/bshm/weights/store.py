@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bshm.errors import DiskFullError, ModelFileError, OptionError, OutputError, OutputExistsError
+from bshm.errors import DiskFullError, EnvironmentFault, ModelFileError, OptionError, OutputError, OutputExistsError
 from bshm.weights.card import Card, Network
 
 # Where the user's sets lie, in place of the system's folder for an application's data.
@@ -30,18 +30,62 @@ def root() -> Path:
 
     ``BSHM_MODELS``, else ``bshm/models`` below the system's folder for an application's data: ``XDG_DATA_HOME`` or
     ``~/.local/share``; ``~/Library/Application Support`` on macOS; ``%LOCALAPPDATA%`` on Windows.
+
+    Raises:
+        EnvironmentFault: this user has no home folder, and the environment names no other.
     """
     chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    home = Path("~").expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return base / "bshm" / "models"
+    try:
+        return Path(chosen).expanduser() if chosen else _data_folder() / "bshm" / "models"
+    except RuntimeError as error:
+        raise EnvironmentFault(
+            f"there is no home folder for the model store ({error}). Set {VARIABLE} to a folder for it."
+        ) from error
+
+
+def _data_folder() -> Path:
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support").expanduser()
+    variable, usual = (
+        ("LOCALAPPDATA", "~/AppData/Local") if sys.platform == "win32" else ("XDG_DATA_HOME", "~/.local/share")
+    )
+    return Path(os.environ.get(variable) or usual).expanduser()
+
+
+def cards() -> tuple[list[Path], str | None]:
+    """The files of the cards in the store, by name, and why it cannot be read, where it cannot.
+
+    A store that cannot be read (the home folder of somebody else) is no fault in a run that needs nothing of it:
+    whoever lists the models, or asks for one that is not in the box, is told.
+    """
+    try:
+        folder = root()
+        found = [folder / name for name in os.listdir(folder) if name.endswith(".json")]  # noqa: PTH208 - glob hides why
+    except (FileNotFoundError, NotADirectoryError):
+        return [], None
+    except OSError as error:
+        return [], (
+            f"the model store {folder} cannot be read: {error.strerror or error}. Set {VARIABLE} to one that can, or "
+            "HOME to your own home folder."
+        )
+    except EnvironmentFault as error:
+        return [], str(error)
+    return sorted(found, key=lambda path: path.stem), None
+
+
+def present(path: Path) -> bool:
+    """Whether a file of the store is there.
+
+    Raises:
+        OutputError: the store cannot be looked into.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _explained(error, path.parent) from error
+    return True
 
 
 def check_name(name: str) -> str:
@@ -81,8 +125,9 @@ def read(card: Card, network: Network) -> bytes:
 
 
 def _mend(card: Card) -> str:
-    if card.folder == root():
-        return f"Import it again: `bshm models import FILE --name {card.name} --overwrite`."
+    with contextlib.suppress(EnvironmentFault):
+        if card.folder == root():
+            return f"Import it again: `bshm models import FILE --name {card.name} --overwrite`."
     return "Install bshm again."
 
 
@@ -101,7 +146,7 @@ def check_free(name: str, *, overwrite: bool, taken: tuple[str, ...] = ()) -> No
     check_name(name)
     if name in taken:
         raise OptionError(f"{name} is a model that comes with bshm. Choose another --name.")
-    if (root() / f"{name}.json").exists() and not overwrite:
+    if present(root() / f"{name}.json") and not overwrite:
         raise OutputExistsError(f"there is a model {name} in {root()}. Add --overwrite, or choose another --name.")
 
 
@@ -164,7 +209,7 @@ def remove(name: str) -> list[Path]:
         OutputError: a file cannot be removed.
     """
     path = root() / f"{name}.json"
-    if not _NAME.fullmatch(name) or not path.is_file():
+    if not _NAME.fullmatch(name) or not present(path):
         raise OptionError(f"there is no model {name} in {root()}. `bshm models` lists what there is.")
     gone = [path, *(root() / file for file in sorted(_files_of(path)))]
     try:
@@ -201,5 +246,5 @@ def _explained(error: OSError, folder: Path) -> OutputError:
     if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
         return DiskFullError(f"no room in {folder}: {error.strerror}. Free some, or set {VARIABLE} to another folder.")
     return OutputError(
-        f"the model store {folder} cannot be written: {error.strerror or error}. Set {VARIABLE} to a folder that can."
+        f"the model store {folder} cannot be used: {error.strerror or error}. Set {VARIABLE} to a folder that can."
     )

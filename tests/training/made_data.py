@@ -34,6 +34,34 @@ def make(root: Path, *, people: int = 14, scenes: int = 14) -> Path:
     return root
 
 
+def add_the_world(root: Path, *, pictures: int = 40) -> Path:
+    """Add ``wide`` and ``keyed/rendered`` to a folder that ``make`` wrote; each fourth picture is by Pexels."""
+    rng = np.random.default_rng(5)
+    rows = ["file,mask,used,source,licence,credit"]
+    for index in range(pictures):
+        licence = "Pexels" if index % 4 == 0 else "CC BY"
+        mask = _ellipse(120, 90)
+        kind = "drawn" if index % 10 == 9 else "consensus"
+        _write(
+            root / "wide" / "people" / f"world{index}.webp",
+            np.where(mask[..., None] > 127, 200, 40).repeat(3, 2).astype(np.uint8),
+        )
+        _write(root / "wide" / "masks" / f"world{index}.webp", mask)
+        rows.append(f"people/world{index}.webp,{kind},,someone/pictures@1:{index}.jpg,{licence},by {index}")
+        _write(root / "wide" / "nobody" / f"room{index}.webp", _noise((90, 120), rng))
+        rows.append(f"nobody/room{index}.webp,,,someone/rooms@1:{index}.jpg,{licence},by {index}")
+    (root / "wide" / "index.csv").write_text("\n".join(rows) + "\n")
+    facts = {}
+    for index in range(pictures // 2):
+        name = f"s1_{index:05d}"
+        alpha = _ellipse(120, 100)
+        _write(root / "keyed" / "rendered" / "alpha" / f"{name}.png", alpha)
+        _write(root / "keyed" / "rendered" / "foreground" / f"{name}.jpg", _red(alpha.shape, rng))
+        facts[name] = {"framing": "full" if index % 2 else "bust"}
+    (root / "keyed" / "rendered" / "index.json").write_text(json.dumps(facts))
+    return root
+
+
 def _write(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), array[..., ::-1] if array.ndim == 3 else array)

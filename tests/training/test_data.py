@@ -56,3 +56,45 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(broken: Path) -> None:
     cv2.imwrite(str(victim), np.zeros((10, 12), np.uint8))
     with pytest.raises(DataFolderError, match=r"80x120 .* 12x10"):
         [list(DataFolder(broken).ccp(split, None)) for split in ("train", "validation")]  # type: ignore[arg-type]
+
+
+def test_pictures_of_the_world_are_on_one_side_and_drawn_masks_on_none(world_root: Path) -> None:
+    data = DataFolder(world_root)
+    sides = [{item.name for item in data.wide(split, None)} for split in ("train", "validation")]  # type: ignore[arg-type]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+    assert len(sides[0] | sides[1]) == 36  # of 40 four are drawn by hand
+    assert all(is_held_out(name, 0.1) for name in sides[1])
+    assert {name.removeprefix("wide/") for name, _ in data.nobody("train", None)} & {"room0", "room1", "room2"}
+
+
+def test_pictures_under_a_licence_can_be_left_out(world_root: Path) -> None:
+    everything, without = DataFolder(world_root), DataFolder(world_root, without=("pexels",))
+    kept = {entry["file"] for entry in without.credits()}
+    left_out = [entry for entry in everything.credits() if entry["file"] not in kept]
+    assert left_out and {entry["licence"] for entry in left_out} == {"Pexels"}
+    assert {entry["licence"] for entry in without.credits()} == {"CC BY"}
+    assert len(list(without.wide("train", None))) < len(list(everything.wide("train", None)))
+
+
+def test_every_picture_that_training_sees_has_its_credit(world_root: Path) -> None:
+    data = DataFolder(world_root)
+    seen = {item.name for item in data.wide("train", None)} | {name for name, _ in data.nobody("train", None)}
+    assert seen == {f"wide/{Path(entry['file']).stem}" for entry in data.credits()}
+
+
+def test_drawn_people_say_whether_they_are_cut(world_root: Path) -> None:
+    assert {cut for _, cut in DataFolder(world_root).rendered("train", None)} == {True, False}
+
+
+def test_a_picture_that_the_index_names_and_that_is_not_there_is_named(world_root: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(world_root, tmp_path / "data"))
+    (broken / "wide" / "people" / "world1.webp").unlink()
+    with pytest.raises(DataFolderError, match=r"world1\.webp"):
+        [list(DataFolder(broken).wide(split, None)) for split in ("train", "validation")]  # type: ignore[arg-type]
+
+
+def test_an_index_without_its_columns_is_named(world_root: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(world_root, tmp_path / "data"))
+    (broken / "wide" / "index.csv").write_text("name,who\npeople/a.webp,me\n")
+    with pytest.raises(DataFolderError, match=r"index\.csv needs the columns file, mask"):
+        DataFolder(broken).credits()

@@ -17,7 +17,7 @@ def parser() -> Parser:
         "Writes coarse masks for unlabelled pictures and frames of videos, for `bshm train --labels`.",
         usage="DATA -o FOLDER [options]",
         examples=[
-            ("bshm label data -o labels --teacher mediapipe", "the first round"),
+            ("bshm label data -o labels --teacher bshm mediapipe=selfie_segmentation.tflite", "what two agree on"),
             ("bshm label data -o labels-2 --earlier labels", "the next, by what the first has taught"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, by bshm itself"),
         ],
@@ -30,21 +30,24 @@ def parser() -> Parser:
     )
     options = result.add_argument_group("Options")
     options.add_argument(
-        "--teacher", default="bshm", metavar="NAME", help="mediapipe, or a model (default: %(default)s)"
-    )
+        "--teacher", nargs="+", default=["bshm"], metavar="NAME",
+        help="models, mediapipe=FILE or deeplab=FILE, the best first; of several the consensus (default: bshm)",
+    )  # fmt: skip
     options.add_argument(
-        "--earlier", type=Path, metavar="FOLDER", help="masks of the round before; the mean of both is written"
-    )
+        "--earlier", type=Path, metavar="FOLDER",
+        help="masks of the round before; the mean of both is written, or it is one more teacher of several",
+    )  # fmt: skip
     add_help(options)
     return result
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Label; returns the exit code."""
-    from bshm.training.label import label, teacher
+    from bshm.training.label import label
+    from bshm.training.teachers import teacher
 
     interrupts.in_order()
-    look = teacher(arguments.teacher)
-    count = label(arguments.data, arguments.output, look, report=say, earlier=arguments.earlier)
+    teachers = [teacher(name) for name in arguments.teacher]
+    count = label(arguments.data, arguments.output, teachers, report=say, earlier=arguments.earlier)
     put(f"{count} masks written to {arguments.output}\n")
     return exit_codes.OK

@@ -65,4 +65,5 @@ def _much_is_empty(mask: FloatArray) -> float:
 
 def _look(session: Session, image: FloatArray) -> FloatArray:
     mask: FloatArray = session.run({"image": np.ascontiguousarray(image)})["mask"][0, 0]
-    return mask
+    # A sigmoid in single precision may round to a trace above one.
+    return np.clip(mask, 0, 1)

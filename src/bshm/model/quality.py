@@ -25,4 +25,5 @@ def unify(session: Session, preprocessing: Preprocessing, pixels: PixelArray, ma
     enlarged = geometry.enlarge(mask, (image.shape[2], image.shape[3]))
     feeds = {"image": image, "mask": np.ascontiguousarray(enlarged)[None, None]}
     unified: FloatArray = session.run(feeds)["mask_unified"][0, 0]
-    return unified
+    # A sigmoid in single precision may round to a trace above one.
+    return np.clip(unified, 0, 1)

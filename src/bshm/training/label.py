@@ -1,26 +1,25 @@
-"""Coarse masks without hands: a teacher network looks at unlabelled pictures and writes what it believes.
+"""Coarse masks without hands: teacher networks look at unlabelled pictures and write what they believe.
 
-The first teacher is MediaPipe's selfie segmentation; later rounds use bshm's own weights.  Such masks are right in
-most places and wrong in patches, which is what the paper means by coarse.  A later round writes the mean of its own
-and the earlier mask: where the two disagree it is near one half, and training leaves such pixels nearly out.
+Such masks are right in most places and wrong in patches, which is what the paper means by coarse.  Of several teachers
+the consensus is written, and beside it how far it is to be believed.  A later round hears the masks of the earlier one
+as well: where the two disagree training leaves pixels nearly out.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from bshm.errors import DataFolderError, MissingExtraError
+from bshm.errors import DataFolderError
 from bshm.io import sink
-from bshm.pipeline import Matting
 from bshm.training.data import PORTRAITS, Bytes, read_image, read_mask
-from bshm.types import FloatArray, Picture
-
-Teacher = Callable[[Bytes], FloatArray]
+from bshm.training.teachers import Teacher, consensus
+from bshm.types import FloatArray
 
 # Frames of a clip look alike; the one long clip of people walking by gives more.
 _FRAMES = 8
@@ -28,56 +27,18 @@ _LONG_CLIP_FRAMES = 80
 _LONG_CLIP_FROM = 1500
 
 
-def teacher(name: str) -> Teacher:
-    """The network called ``name``: ``mediapipe``, or a model that `bshm models` lists.
-
-    Returns:
-        from (H, W, 3) uint8 RGB to (H, W) float32, 0..1; the mean over the picture and its mirror image.
-
-    Raises:
-        MissingExtraError: MediaPipe is asked for and not installed.
-        UnknownModelError: no model has that name.
-    """
-    look = _mediapipe() if name == "mediapipe" else _own(name)
-
-    def both(image: Bytes) -> FloatArray:
-        mirrored = look(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
-        return ((look(image) + mirrored) / 2).astype(np.float32)
-
-    return both
-
-
-def _mediapipe() -> Teacher:
-    try:
-        mediapipe = importlib.import_module("mediapipe")
-        network = mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
-    except (ImportError, AttributeError) as error:
-        raise MissingExtraError(
-            "the teacher `mediapipe` needs mediapipe 0.10.14, the last release that carries its network: "
-            "pip install mediapipe==0.10.14 'numpy<2', in an environment of its own."
-        ) from error
-
-    def look(image: Bytes) -> FloatArray:
-        mask: FloatArray = network.process(image).segmentation_mask
-        return mask
-
-    return look
-
-
-def _own(name: str) -> Teacher:
-    matting = Matting(model=name)
-    return lambda image: matting.matte_picture(Picture(image)).alpha
-
-
-def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None], *, earlier: Path | None = None) -> int:
+def label(
+    data: Path, out: Path, teachers: Sequence[Teacher], report: Callable[[str], None], *, earlier: Path | None = None
+) -> int:
     """Write a mask for every unlabelled picture under ``data``, and frames with masks for every video.
 
     Args:
         data: the folder of docs/training.md, or any folder of pictures.
-        out: gets the same sub-folders, a PNG a picture; videos become ``video/images`` and ``video/masks``.
-        look: the teacher.
-        earlier: what an earlier round wrote; the mean of both masks is written.  The street pictures, whose masks
-            were drawn by hand over superpixels, then get one too.
+        out: gets the same sub-folders, a PNG a picture; videos become ``video/images`` and ``video/masks``.  Of several
+            teachers it is grey with alpha: the mask, and how far each pixel of it is believed.
+        teachers: the best first; of several, what ``consensus`` makes of them.
+        earlier: what an earlier round wrote; the mean of both masks is written, or with several teachers it is one
+            more of them.  The street pictures, whose masks were drawn by hand over superpixels, then get one too.
 
     Returns:
         how many masks were written; those that are there already stay.
@@ -93,13 +54,11 @@ def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None], *
         if image_out is not None:
             bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             sink.write(bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]), image_out, overwrite=True)
-        mask = look(image)
+        masks = [look(image) for look in teachers]
         if earlier is not None:
-            before = _earlier(data, earlier, mask_out.relative_to(out), mask.shape)
-            mask = ((mask + before) / 2).astype(np.float32, copy=False)
+            masks.append(_earlier(data, earlier, mask_out.relative_to(out), image.shape[:2]))
         # Whole or not at all: a mask that is there is not made again.
-        encoded = cv2.imencode(".png", (mask * 255 + 0.5).astype(np.uint8))[1]
-        sink.write(bytes(encoded), mask_out, overwrite=True)
+        sink.write(_encoded(masks, several=len(teachers) > 1), mask_out, overwrite=True)
         written += 1
         if written % 100 == 0:
             report(f"{written} masks, last {source}")
@@ -108,6 +67,15 @@ def label(data: Path, out: Path, look: Teacher, report: Callable[[str], None], *
             f"{data} has no pictures to label. docs/training.md shows the folders that are looked into."
         )
     return written
+
+
+def _encoded(masks: Sequence[FloatArray], *, several: bool) -> bytes:
+    """A PNG of their mean; of several teachers of their consensus, grey, and its belief, alpha."""
+    planes = consensus(masks) if several else [np.mean(masks, axis=0, dtype=np.float32)]
+    levels = [Image.fromarray((plane * 255 + 0.5).astype(np.uint8)) for plane in planes]
+    file = io.BytesIO()
+    (Image.merge("LA", levels) if several else levels[0]).save(file, "PNG")
+    return file.getvalue()
 
 
 def _earlier(data: Path, earlier: Path, relative: Path, size_hw: tuple[int, ...]) -> FloatArray:
@@ -123,7 +91,8 @@ def _earlier(data: Path, earlier: Path, relative: Path, size_hw: tuple[int, ...]
 
 def _pictures(data: Path, out: Path, *, by_hand: bool) -> Iterator[tuple[str, Bytes, Path | None, Path]]:
     """Name, picture, where to keep the picture itself (frames only), where its mask goes."""
-    folders = [data / "portraits" / name for name in PORTRAITS] + [data / "ccp" / "unlabelled"]
+    folders = [data / "portraits" / name for name in PORTRAITS]
+    folders += [data / "ccp" / "unlabelled", data / "wide" / "people"]
     if by_hand:
         folders.append(data / "ccp" / "images")
     known = [folder for folder in folders if folder.is_dir()]

@@ -35,6 +35,7 @@ _STAGES = {("mask",): "mpn", ("mask", "quality"): "qun", ("mask", "matting", "qu
 # What is in training alone and so in no ONNX file; it begins anew.
 _TRAINING_ONLY = "coarse_head."
 _BATCHES = 24
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class _Folded:
         convolutions = {}
         norms = []
         for node in model.graph.node:
-            if node.op_type == "Conv" and node.input[1] in values:
+            if node.op_type in ("Conv", "ConvTranspose") and node.input[1] in values:
                 path = node.input[1].removesuffix(".weight").removeprefix("network.")
                 bias = tensor(node.input[2]) if len(node.input) > 2 and node.input[2] else None
                 convolutions[path] = (tensor(node.input[1]), bias)
@@ -120,7 +121,7 @@ def _shaped(card: Card, mask: _Folded) -> Networks:
         own = {
             path: tuple(module.weight.shape)
             for path, module in networks.mask.named_modules()
-            if isinstance(module, nn.Conv2d) and not f"{path}.".startswith(_TRAINING_ONLY)
+            if isinstance(module, _CONVOLUTIONS) and not f"{path}.".startswith(_TRAINING_ONLY)
         }
         if own == shapes:
             return networks
@@ -137,7 +138,7 @@ def _fill(card: Card, network: nn.Module, parts: _Folded) -> dict[nn.BatchNorm2d
             if isinstance(module, nn.GroupNorm):
                 module.weight.data.copy_(next(group_norms))
                 module.bias.data.copy_(next(group_norms))
-            if not isinstance(module, nn.Conv2d) or f"{path}.".startswith(_TRAINING_ONLY):
+            if not isinstance(module, _CONVOLUTIONS) or f"{path}.".startswith(_TRAINING_ONLY):
                 continue
             weight, bias = parts.convolutions[path]
             module.weight.data.copy_(weight)

@@ -56,22 +56,24 @@ def teacher(name: str) -> Teacher:
     return both
 
 
-def consensus(teachers: Sequence[Teacher], image: Bytes) -> tuple[FloatArray, FloatArray]:
+def consensus(masks: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
     """What several teachers agree on.
 
     The mean of their median and of the first two, which are the best: whom one of three contradicts is still heard.
+
+    Args:
+        masks: of one picture, (H, W) float32, 0..1 each.
 
     Returns:
         mask: (H, W) float32, 0..1, that mean sharpened.
         belief: (H, W) float32, 0..1, how far the mean is from one half: how far the mask is to be believed.
 
-    >>> sure, unsure = (lambda image: np.full(image.shape[:2], level, np.float32) for level in (1.0, 0.4))
-    >>> mask, belief = consensus([sure, sure, unsure], np.zeros((1, 1, 3), np.uint8))
-    >>> float(mask[0, 0]), float(belief[0, 0])
-    (1.0, 1.0)
+    >>> yes, doubt = np.ones((1, 1), np.float32), np.full((1, 1), 0.4, np.float32)
+    >>> [float(plane[0, 0]) for plane in consensus([yes, yes, doubt])], float(consensus([yes, doubt])[1][0, 0].round(2))
+    ([1.0, 1.0], 0.4)
     """
-    masks = np.stack([look(image) for look in teachers])
-    mean = np.concatenate([np.median(masks, axis=0)[None], masks[:2]]).mean(0)
+    stack = np.stack(masks)
+    mean = np.concatenate([np.median(stack, axis=0)[None], stack[:2]]).mean(0)
     sharp = mean**2 / (mean**2 + (1 - mean) ** 2)
     return sharp.astype(np.float32), np.abs(2 * mean - 1).astype(np.float32)
 

@@ -1,0 +1,68 @@
+"""MediaPipe's belief beside the mask network's own features: it stays what was published, and is listened to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bshm.errors import CheckpointError
+from bshm.training.network.mask import MaskNetwork
+from bshm.training.network.selfie import SelfieNetwork
+from bshm.training.network.variants import lacks
+
+
+def test_a_network_that_does_not_listen_yet_computes_what_it_did() -> None:
+    torch.manual_seed(1)
+    before, grown = MaskNetwork("lite0").eval(), MaskNetwork("lite0", selfie=True).eval()
+    grown.grow_from(before.state_dict())
+    image = torch.rand(2, 3, 96, 64)
+    with torch.no_grad():
+        expected = before(image)
+        assert torch.allclose(grown(image), expected, atol=1e-4)  # sums in another order
+        # And it can learn to: what reads the belief gets a gradient.
+    grown.train()
+    grown(image).sum().backward()
+    assert grown.up2.reduce[0].weight.grad[:, -1].abs().max() > 0  # type: ignore[union-attr, index]
+
+
+def test_what_it_believes_never_learns() -> None:
+    network = MaskNetwork("lite0", selfie=True).train()
+    network(torch.rand(2, 3, 64, 64)).sum().backward()
+    assert network.selfie is not None
+    assert all(parameter.grad is None for parameter in network.selfie.parameters())
+
+
+def test_any_picture_is_seen_as_a_square() -> None:
+    network = SelfieNetwork().eval()
+    for size in ((320, 192), (97, 64)):
+        belief = network(torch.rand(1, 3, *size))
+        assert belief.shape == (1, 1, 256, 256) and belief.min() >= 0 and belief.max() <= 1
+
+
+def test_training_goes_without_each_of_those_who_see_at_times() -> None:
+    torch.manual_seed(0)
+    network = MaskNetwork("lite0", people=True, selfie=True)
+    network.train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()  # so that pictures of a batch do not hear of each other
+    same = torch.rand(1, 3, 64, 64).expand(64, -1, -1, -1)
+    with torch.no_grad():
+        sums = network(same).double().sum((1, 2, 3)).sort().values
+    # All four ways to see the one picture: with everybody, and without each.  Equal ones differ by rounding alone.
+    assert int((sums.diff() > 1e-3).sum()) + 1 == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"not a flatbuffer", bytes(64)])
+def test_a_file_that_is_not_mediapipes_is_named(tmp_path: Path, content: bytes) -> None:
+    wrong = tmp_path / "wrong.tflite"
+    wrong.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"wrong\.tflite does not hold the weights of MediaPipe's selfie"):
+        SelfieNetwork().load_mediapipe(wrong)
+
+
+def test_a_variant_says_what_another_lacks() -> None:
+    assert lacks("lite2-people-selfie", "lite2-people") == {"selfie"}
+    assert lacks("lite2-people", "lite2-people-selfie") is None

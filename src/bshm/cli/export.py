@@ -61,6 +61,13 @@ def parser() -> Parser:
     options.add_argument("--purpose", default="", help="one line for people who choose")
     options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
     options.add_argument("--licence", default="Apache-2.0", help="of the weights (default: %(default)s)")
+    options.add_argument(
+        "--credits", type=Path, metavar="FOLDER",
+        help="write credits.csv beside the card, of the pictures of these sets that training sees",
+    )  # fmt: skip
+    options.add_argument(
+        "--without-licence", nargs="+", default=[], metavar="WORD", help="as in `bshm train`, for --credits"
+    )
     add_help(options)
     return result
 
@@ -68,6 +75,7 @@ def parser() -> Parser:
 def run(arguments: argparse.Namespace) -> int:
     """Export; returns the exit code."""
     from bshm.training import export
+    from bshm.training.data import DataFolder
 
     interrupts.in_order()
     card = export.write(
@@ -78,4 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     for role, network in card.networks.items():
         put(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")
+    if arguments.credits is not None:
+        data = DataFolder(arguments.credits, without=tuple(arguments.without_licence))
+        put(f"{export.write_credits(data, arguments.output)} pictures credited in credits.csv\n")
     return exit_codes.OK

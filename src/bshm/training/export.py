@@ -7,10 +7,12 @@ round otherwise than their parts); what rounding costs is in the quality figures
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,11 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from bshm.errors import CheckpointError, ModelFileError
+from bshm.io import sink
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints
+from bshm.training.data import DataFolder
 from bshm.training.fine_stages import QUALITY_AREA_PX, Networks
 from bshm.training.mask_stage import MASK_AREA_PX
 from bshm.training.sources import SOURCES
@@ -119,7 +123,7 @@ def write_network(part: Part, path: Path) -> Network:
         raise CheckpointError("torch.onnx.export gave nothing back; see what it printed.")
     model = program.model_proto
     entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, json.dumps(asdict(part.preprocessing))
+    entry.key, entry.value = METADATA_KEY, json.dumps(asdict(part.preprocessing.of_file))
     onnx.checker.check_model(model)
     parameters = sum(tensor.numel() for tensor in module.parameters())
 
@@ -174,6 +178,31 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def _shared(network: Network, folder: Path) -> Network:
+    """The same network in the file of another set of the folder where one holds it, whose copy then goes."""
+    for card in sorted(folder.glob("*.json")):
+        for other in Card.read(card).networks.values():
+            if other.sha256 == network.sha256 and other.file != network.file and (folder / other.file).is_file():
+                (folder / network.file).unlink()
+                return replace(network, file=other.file)
+    return network
+
+
+def write_credits(data: DataFolder, folder: Path) -> int:
+    """Write ``credits.csv``: source, licence and credit of every picture of ``wide`` that training sees.
+
+    Returns:
+        how many there are.
+    """
+    credits = data.credits()
+    lines = io.StringIO()
+    table = csv.DictWriter(lines, ("file", "source", "licence", "credit"), lineterminator="\n")
+    table.writeheader()
+    table.writerows(credits)
+    sink.write(lines.getvalue().encode(), folder / "credits.csv", overwrite=True)
+    return len(credits)
+
+
 def write(
     name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
     mask_area_px: int = MASK_AREA_PX, masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
@@ -203,7 +232,9 @@ def write(
         checkpoint, roles, mask_area_px, masks=masks, mattings=mattings, mirrored=mirrored, closer_px=closer_px
     )
     folder.mkdir(parents=True, exist_ok=True)
-    networks = {role: write_network(part, folder / f"{name}.{role}.onnx") for role, part in learned.items()}
+    networks = {
+        role: _shared(write_network(part, folder / f"{name}.{role}.onnx"), folder) for role, part in learned.items()
+    }
     # Those of the checkpoint are of what it learned behind its own mask network.
     measured = [*masks, *mattings] or [checkpoint]
     figures = checkpoints.load(measured[0]).get("figures", {}) if len(measured) == 1 else {}

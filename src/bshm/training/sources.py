@@ -62,6 +62,25 @@ SOURCES: tuple[dict[str, str], ...] = (
         "name": "MediaPipe selfie segmentation",
         "licence": "Apache-2.0",
         "source": "PyPI mediapipe 0.10.14",
-        "use": "teacher: first coarse masks of the unlabelled pictures; later rounds are taught by bshm itself",
+        "use": "held still inside the mask network of bshm and bshm-lite; teacher: one of those who made coarse masks",
+    },
+    {
+        "name": "DeepLabV3 MobileNetV2",
+        "licence": "Apache-2.0",
+        "source": "google-coral/test_data",
+        "use": "teacher: one of those who made coarse masks",
+    },
+    {
+        "name": "Photographs of the world at large",
+        "licence": "per picture, see credits.csv: CC BY, CC BY-SA, CC0, US government, OGL, OpenStax, Pexels, "
+        "Unsplash, Pixabay",
+        "source": "public repositories, each named with its commit in credits.csv",
+        "use": "people and scenes without people; masks by teachers",
+    },
+    {
+        "name": "Drawn people",
+        "licence": "CC0 assets",
+        "source": "people3d in this repository; MakeHuman assets",
+        "use": "people with exact alpha",
     },
 )

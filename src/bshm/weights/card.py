@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -33,6 +33,9 @@ ROLES = {
 @dataclass(frozen=True)
 class Preprocessing:
     """What a network expects of its picture; also written into the ONNX metadata and compared when it is loaded.
+
+    How large and how often a set looks at a picture (``area_px``, ``mirrored``, ``closer_px``) is the set's choice and
+    on its card alone, so that two sets may share a file.
 
     At most one of ``area_px``, ``shortest_px`` and ``size_hw`` says which size the whole picture is brought to; with
     none of them the network takes the picture as large as it is.
@@ -82,6 +85,11 @@ class Preprocessing:
             raise ValueError("mean and std need three numbers each, of R, G and B, and std none that is 0")
         if self.size_hw is not None and (len(self.size_hw) != 2 or min(self.size_hw) < 1):
             raise ValueError("size_hw needs height and width, at least 1 each")
+
+    @property
+    def of_file(self) -> Preprocessing:
+        """What holds for the file whatever set it is in."""
+        return replace(self, area_px=0, mirrored=False, closer_px=0)
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Preprocessing:
@@ -204,8 +212,12 @@ class Card:
 
     @property
     def sha256(self) -> str:
-        """One hash for the set: of its files' hashes in the order of their roles' names."""
-        joined = "".join(self.networks[role].sha256 for role in sorted(self.networks))
+        """One hash for the set: of its files' hashes and of how it looks, in the order of their roles' names."""
+        networks = [self.networks[role] for role in sorted(self.networks)]
+        looks = [
+            (each.preprocessing.area_px, each.preprocessing.mirrored, each.preprocessing.closer_px) for each in networks
+        ]
+        joined = "".join(f"{each.sha256}{look}" for each, look in zip(networks, looks, strict=True))
         return hashlib.sha256(joined.encode()).hexdigest()
 
     @property

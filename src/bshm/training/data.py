@@ -23,12 +23,23 @@ from bshm.errors import DataFolderError
 
 # Pictures of `wide/nobody` in which there are people after all, far away or at the frame.
 _INHABITED = frozenset({
+    "american-government__OSC_AmGov_08_00_PressBriefing",
+    "asknet__02_Fav_CC4D_SOIL-MOISTURE",
+    "business-ethics__OSX_Ethics_03_02_Edsel",
     "cfde__mrmcd-2017-food",
+    "cfde__out-in-the-open-2025-10-header",
+    "entrepreneurship__OSX_Eship_02_00_GradChoice",
     "fossasia16__16270213194_43125e8eb9_z",
     "introduction-anthropology__ANTHRO_Figure_09_03_006A",
-    "american-government__OSC_AmGov_08_00_PressBriefing",
-    "cfde__out-in-the-open-2025-10-header",
+    "introduction-anthropology__ANTHRO_Figure_16_Intro_001_Splash",
     "introduction-business__Photo_17_4",
+    "introduction-business__Photo_1_Apple_Headquarters",
+    "introduction-intellectual-property__IP_Figure_03_08_001",
+    "introduction-political-science__POL_Figure_14_02_008",
+    "introduction-political-science__POL_Figure_16_06_016",
+    "world-history__OSX_WorldHist_A06_05_TemAugustus",
+    "world-history__OSX_WorldHist_A15_01_Timbuktu",
+    "writing-guide__COMP_Figure_03_08_020",
 })  # fmt: skip
 
 Item = TypeVar("Item")

@@ -17,7 +17,7 @@ def parser() -> Parser:
         "Writes coarse masks for unlabelled pictures and frames of videos, for `bshm train --labels`.",
         usage="DATA -o FOLDER [options]",
         examples=[
-            ("bshm label data -o labels --teacher bshm mediapipe=selfie_segmentation.tflite", "what two agree on"),
+            ("bshm label data -o labels --teacher bshm mediapipe=FILE", "what two agree on"),
             ("bshm label data -o labels-2 --earlier labels", "the next, by what the first has taught"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, by bshm itself"),
         ],

@@ -34,6 +34,7 @@ _REASONS = {
     "model": "The model is not open yet.",
     "accepting": "The service stops.",
     "room": "The house is full.",
+    "keys": "The file of the API keys cannot be read; the log says why.",
     "jobs": "The store of the jobs does not answer; the log says why.",
 }
 _DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}

@@ -12,6 +12,8 @@ export const EN_PROBLEMS = {
   caller: ["The server did not understand the page", "Reload the page, then try again.", "Reload"],
   "unknown-model": ["The server no longer has this model", "Choose another one above, or reload the page.", "No model"],
   "time-ran-out": ["It took too long", "The server is slow now, or the picture is very large. Try again later, or make it smaller.", "Too slow"],
+  "too-slow": ["The picture arrived too slowly", "The connection may be weak. Try again, or make the picture smaller.", "Too slow"],
+  "keys-unreadable": ["Something is wrong with the server", "Your picture is fine. Tell whoever runs the server.", "Server fault"],
   overrun: ["It took too long", "The server is slow now, or the picture is very large. Try again later, or make it smaller.", "Too slow"],
   "too-busy": ["The server is busy", "Many people use it now. Try again in a minute.", "Busy"],
   "too-many-at-once": ["You have many pictures on their way", "Wait until some of them are done, then try again.", "Busy"],

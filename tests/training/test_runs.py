@@ -366,3 +366,16 @@ def test_a_set_of_other_networks_cannot_be_reopened(trained: dict[str, Path], da
     with pytest.raises(CheckpointError, match="another shape"):
         reopen.checkpoint(swapped, tmp_path / "start.pt", pictures)
     assert not (tmp_path / "start.pt").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_sets_of_one_network_share_its_file_and_differ_in_how_they_look(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "notes.json").write_text("{}")  # what else may lie in the folder
+    one = export.write("one", trained["mpn"], tmp_path, mirrored=True)
+    two = export.write("two", trained["mpn"], tmp_path, mask_area_px=288)
+    assert two.networks["mask"].file == "one.mask.onnx" and not (tmp_path / "two.mask.onnx").exists()
+    assert one.sha256 != two.sha256
+    for card in (one, two):
+        assert Predictor.open(card, "cpu").mask(np.zeros((64, 64, 3), np.uint8)).max() <= 1

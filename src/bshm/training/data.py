@@ -90,6 +90,10 @@ def is_held_out(name: str, share: float) -> bool:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < share * 2**32
 
 
+def _is_on(split: Split, name: str, share: float) -> bool:
+    return is_held_out(name, share) == (split == "validation")
+
+
 def read_image(path: Path, longest_px: int | None) -> Bytes:
     """The picture at ``path``, RGB, shrunk so that its longer side is at most ``longest_px``."""
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -191,7 +195,7 @@ class DataFolder:
         folder = self.root / "keyed" / "rendered"
         facts: dict[str, dict[str, Any]] = _json(folder / "index.json", {})
         paths = sorted((folder / "alpha").glob("*.png"))
-        chosen = [p for p in paths if is_held_out(f"rendered/{p.stem}", 0.1) == (split == "validation")]
+        chosen = [p for p in paths if _is_on(split, f"rendered/{p.stem}", 0.1)]
         cut = (facts.get(path.stem, {}).get("framing") != "full" for path in chosen)
         return zip(_read(chosen, lambda path: _keyed(folder, path, longest_px)), cut, strict=True)
 
@@ -205,7 +209,7 @@ class DataFolder:
             mask, belief = read_label(later if later.is_file() else path, longest_px)
             return _checked(Labelled(f"ccp/{path.stem}", image, mask, "coarse", belief))
 
-        return _read([p for p in paths if is_held_out(f"ccp/{p.stem}", 0.06) == (split == "validation")], read)
+        return _read([p for p in paths if _is_on(split, f"ccp/{p.stem}", 0.06)], read)
 
     def labelled(self, split: Split, longest_px: int | None, *, only: str = "") -> Iterator[Labelled]:
         """Pictures whose mask was written by networks: portraits, more street fashion, frames of videos.
@@ -251,7 +255,7 @@ class DataFolder:
 
         chosen = [
             stem for stem, mask in kinds.items()
-            if mask == "consensus" and is_held_out(f"wide/{stem}", _WIDE_HELD_OUT) == (split == "validation")
+            if mask == "consensus" and _is_on(split, f"wide/{stem}", _WIDE_HELD_OUT)
         ]  # fmt: skip
         return _read(chosen, read)
 
@@ -262,14 +266,14 @@ class DataFolder:
             if not self._left_out(_SCENE_LICENCES.get(path.parent.name, ""))
         ]  # fmt: skip
         scenes = [(f"backgrounds/{path.stem}", path) for path in paths]
-        chosen = [scene for scene in scenes if is_held_out(scene[0], 0.08) == (split == "validation")]
+        chosen = [scene for scene in scenes if _is_on(split, scene[0], 0.08)]
         return _read(chosen, lambda scene: (scene[0], read_image(scene[1], longest_px)))
 
     def nobody(self, split: Split, longest_px: int | None) -> Iterator[tuple[str, Bytes]]:
         """What networks take for people elsewhere: rooms, food, statues, animals; nothing where `wide` is not."""
         paths = [self.root / "wide" / entry["file"] for entry in self._index_of_wide("nobody")]
         scenes = [(f"wide/{path.stem}", path) for path in paths if path.stem not in _INHABITED]
-        chosen = [scene for scene in scenes if is_held_out(scene[0], _WIDE_HELD_OUT) == (split == "validation")]
+        chosen = [scene for scene in scenes if _is_on(split, scene[0], _WIDE_HELD_OUT)]
         return _read(chosen, lambda scene: (scene[0], read_image(scene[1], longest_px)))
 
     def animals(self, longest_px: int | None) -> Iterator[Labelled]:

@@ -180,8 +180,12 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _shared(network: Network, folder: Path) -> Network:
     """The same network in the file of another set of the folder where one holds it, whose copy then goes."""
-    for card in sorted(folder.glob("*.json")):
-        for other in Card.read(card).networks.values():
+    for path in sorted(folder.glob("*.json")):
+        try:
+            card = Card.read(path)
+        except ModelFileError:  # something else that lies there
+            continue
+        for other in card.networks.values():
             if other.sha256 == network.sha256 and other.file != network.file and (folder / other.file).is_file():
                 (folder / network.file).unlink()
                 return replace(network, file=other.file)

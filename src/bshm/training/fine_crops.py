@@ -71,9 +71,7 @@ class CropBatches(Dataset[dict[str, Tensor]]):
         batch = self.scenes[number]
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.scenes.seed * 1_000_003 + number)
-            coarse = resized(self.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
-            given = damaged(healed(coarse, batch["middle_alpha"]), batch["middle_alpha"])
-            unified = self.quality(batch["middle"], given).sigmoid()
+            unified = self.quality(batch["middle"], _given(self.mask, batch)).sigmoid()
             return crops_of(batch, unified, self.crops)
 
 
@@ -92,9 +90,13 @@ class WindowBatches(Dataset[dict[str, Tensor]]):
         batch = self.scenes[number]
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(self.scenes.seed * 1_000_003 + number)
-            coarse = resized(self.mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
-            given = damaged(healed(coarse, batch["middle_alpha"]), batch["middle_alpha"])
-            return windows_of(batch["middle"], batch["middle_alpha"], given)
+            return windows_of(batch["middle"], batch["middle_alpha"], _given(self.mask, batch))
+
+
+def _given(mask: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """The masks that unification is given of a batch of scenes, at its size."""
+    coarse = resized(mask(batch["whole"]).sigmoid(), batch["middle"].shape[-2:])
+    return damaged(healed(coarse, batch["middle_alpha"]), batch["middle_alpha"])
 
 
 def windows_of(middle: Tensor, target: Tensor, coarse: Tensor) -> dict[str, Tensor]:

@@ -35,6 +35,25 @@ def test_the_servers_models_can_be_chosen_for_the_open_picture_and_the_next(stud
     expect(choice).to_have_value("bshm")
 
 
+def test_a_model_may_be_chosen_while_the_cut_out_of_another_is_being_opened(studio: Studio) -> None:
+    studio.page.evaluate(
+        """() => {
+          const decode = window.createImageBitmap;
+          window.createImageBitmap = async (...given) => {
+            await new Promise((go) => setTimeout(go, 400));
+            return decode.call(window, ...given);
+          };
+        }"""
+    )
+    studio.add(("portrait.png", portrait(colour=GREEN)))
+    expect(studio.thumbs.first).to_have_attribute("data-state", "done")
+    with studio.page.expect_response("**/matte") as chosen:
+        studio.get("#model").select_option("bshm-lite")
+    assert model_of(chosen.value) == "bshm-lite"
+    expect(studio.canvas).to_be_visible()
+    assert decoded(studio.download()[1])[100, 100, 3] == 255
+
+
 def test_where_one_model_finds_nobody_the_other_is_offered_once(studio: Studio) -> None:
     studio.add_and_wait(data=portrait(colour=GREEN))
     offer = studio.get("#note-other")

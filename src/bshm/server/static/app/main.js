@@ -129,16 +129,19 @@ async function open(entry) {
   strip.select(entry);
   showState();
   if (!entry || entry.state !== "done") return;
+  const { result } = entry;
   let opened;
   try {
     opened = await Work.open(entry);
   } catch (error) {
     console.error(error);
+    if (current !== entry || entry.result !== result) return;
     problemOnOpening = { entry };
-    if (current === entry) showState();
+    showState();
     return;
   }
-  if (current !== entry) {
+  // Meanwhile another picture may have been opened, or this one sent once more with another model.
+  if (current !== entry || entry.result !== result) {
     opened.close();
     return;
   }
@@ -232,7 +235,7 @@ function showProblem() {
 }
 
 function showNote() {
-  const empty = Boolean(work) && current.result.empty;
+  const empty = Boolean(work && current.result?.empty);
   const blind = Boolean(work) && !work.original;
   const note = $("#note");
   note.hidden = !(empty || blind) || noted.has(current);

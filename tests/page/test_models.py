@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Response, expect
+from playwright.sync_api import Response, Route, expect
 from studio import GREEN, SIZE, Studio, decoded, portrait
 
 
@@ -47,6 +47,12 @@ def test_a_model_may_be_chosen_while_the_cut_out_of_another_is_being_opened(stud
     )
     studio.add(("portrait.png", portrait(colour=GREEN)))
     expect(studio.thumbs.first).to_have_attribute("data-state", "done")
+
+    def late(route: Route) -> None:
+        studio.page.wait_for_timeout(1500)
+        route.continue_()
+
+    studio.page.route("**/matte", late)
     with studio.page.expect_response("**/matte") as chosen:
         studio.get("#model").select_option("bshm-lite")
     assert model_of(chosen.value) == "bshm-lite"

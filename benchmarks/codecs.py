@@ -29,8 +29,8 @@ import PIL
 from PIL import Image, ImageOps
 from skimage.data import astronaut
 
-from bshm.io.decode import decode
-from bshm.io.encode import encode
+from bshm.files.decode import decode
+from bshm.files.encode import encode
 from bshm.options import Limits
 
 ROUNDS = 9

@@ -27,8 +27,9 @@ SHAPES = [(1080, 1920), (1920, 1080), (1200, 1200), (1440, 1080), (1080, 1440), 
 
 def one_run(folder: Path, count: int, jobs: int) -> dict[str, Any]:
     """In this process: what a batch took, and the peak of memory."""
-    from bshm.batch import plan, run
-    from bshm.options import BatchOptions, OutputOptions
+    from bshm.bulk.batch import plan, run
+    from bshm.edit.spec import OutputOptions
+    from bshm.options import BatchOptions
     from bshm.pipeline import Matting
 
     matting = Matting()

@@ -1,4 +1,4 @@
-"""Foreground colours: time and error of bshm.foreground.estimate, pymatting's multi-level method, and none at all.
+"""Foreground colours: time and error of `foreground.estimate`, pymatting's multi-level method, and none at all.
 
     OMP_NUM_THREADS=1 python benchmarks/foreground.py [rounds]
 
@@ -20,7 +20,7 @@ import numpy as np
 from hair import scene
 from pymatting import estimate_foreground_ml
 
-from bshm.foreground import estimate
+from bshm.matting.foreground import estimate
 
 SIZE_HW = (1080, 1920)
 METHODS = {

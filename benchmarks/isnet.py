@@ -27,7 +27,8 @@ import cv2
 import numpy as np
 from rounds import SIZES, in_turn, machine, photograph, ratio, target, write
 
-from bshm.options import DEFAULT_MODEL, OutputOptions
+from bshm.edit.spec import OutputOptions
+from bshm.options import DEFAULT_MODEL
 from bshm.pipeline import Matting
 from bshm.weights import catalogue
 

@@ -26,7 +26,7 @@ from bshm.errors import DataFolderError
 from bshm.evaluation import record, table
 from bshm.evaluation.pairs import Pair, Sample
 from bshm.evaluation.report import MatteFunction, evaluate
-from bshm.model.predictor import Predictor
+from bshm.matting.engines import Predictor
 from bshm.options import DEFAULT_MODEL
 from bshm.types import FloatArray, Picture, Run
 from bshm.weights.card import Card

@@ -73,7 +73,7 @@ def _tensorflow(path: str, threads: int) -> Callable[[Any], Any]:
 
 
 def _onnx(name: str, threads: int) -> Callable[[Any], Any]:
-    from bshm.model.predictor import Predictor
+    from bshm.matting.engines import Predictor
     from bshm.weights import catalogue
 
     predictor = Predictor.open(catalogue.find(name), "cpu", threads)

@@ -39,12 +39,12 @@ from bshm.evaluation import page, record, table
 from bshm.evaluation.gallery import Gallery
 from bshm.evaluation.pairs import Pair, find_pairs
 from bshm.evaluation.report import EvaluationResult, MatteFunction, evaluate
-from bshm.model import matting
-from bshm.model.predictor import Predictor
+from bshm.matting.engines import Predictor
+from bshm.matting.networks import matting
+from bshm.matting.refine import guided_filter
+from bshm.matting.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.pipeline import Matting
-from bshm.refine import guided_filter
-from bshm.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
 from bshm.weights.card import Card

@@ -23,7 +23,7 @@ from hair import network_mask, scene
 from pymatting import estimate_alpha_cf
 
 from bshm.geometry import enlarge
-from bshm.refine.guided_filter import refine
+from bshm.matting.refine.guided_filter import refine
 
 SIZE_HW, MASK_HW = (1080, 1920), (192, 352)
 Floats = npt.NDArray[np.float32]

@@ -19,9 +19,9 @@ from typing import Any
 from hair import network_mask, scene
 from rounds import SIZES, in_turn, machine, photograph, ratio, target, write
 
-from bshm.options import OutputOptions
+from bshm.edit.spec import OutputOptions
+from bshm.matting.refine import guided_filter
 from bshm.pipeline import Matting
-from bshm.refine import guided_filter
 
 NETWORKS = ("mask", "quality", "matting")
 

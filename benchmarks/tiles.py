@@ -22,9 +22,9 @@ from hair import scene
 from rounds import SIZES, in_turn, machine, ratio, target, write
 
 from bshm import geometry
-from bshm.model import matting
+from bshm.matting.networks import matting
+from bshm.matting.refine import guided_filter
 from bshm.pipeline import Matting
-from bshm.refine import guided_filter
 from bshm.runtime.providers import choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.weights import catalogue, store

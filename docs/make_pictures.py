@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import bshm
-from bshm.io import encode, sink
+from bshm.files import encode, sink
 
 ROOT = Path(__file__).parent.parent
 

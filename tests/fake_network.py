@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bshm.errors import UnknownModelError
-from bshm.model.predictor import Predictor
+from bshm.matting.engines import Predictor
 from bshm.runtime.providers import choose
 from bshm.weights.card import Card, Network, Preprocessing
 

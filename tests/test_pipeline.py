@@ -15,9 +15,10 @@ import pytest
 from fake_network import CARD, RedIsAPerson
 from PIL import Image
 
+from bshm.edit.spec import OutputOptions
 from bshm.errors import BshmError, MemoryExhaustedError, OptionError, SourceNotFoundError, UnreadablePictureError
-from bshm.model.predictor import Predictor
-from bshm.options import Limits, MatteOptions, OutputOptions
+from bshm.matting.engines import Predictor
+from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
 from bshm.runtime.providers import choose
 from bshm.types import Picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bshm.options import OutputOptions
+from bshm.edit.spec import OutputOptions
 from bshm.result import Matte
 from bshm.types import Picture, Run
 

@@ -18,10 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bshm.edit.spec import OutputOptions as OutputOptions
     from bshm.errors import BshmError as BshmError
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
-    from bshm.options import OutputOptions as OutputOptions
     from bshm.pipeline import Matting as Matting
     from bshm.pipeline import matte as matte
     from bshm.result import Matte as Matte
@@ -39,7 +39,7 @@ _HOMES = {
     "Matte": "bshm.result",
     "MatteOptions": "bshm.options",
     "Matting": "bshm.pipeline",
-    "OutputOptions": "bshm.options",
+    "OutputOptions": "bshm.edit.spec",
     "Picture": "bshm.types",
     "Run": "bshm.types",
     "matte": "bshm.pipeline",

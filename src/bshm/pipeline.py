@@ -16,15 +16,16 @@ from typing import Literal, TypeVar, overload
 
 import numpy as np
 
-from bshm import composite, foreground
+from bshm.concurrency.overlap import overlap
+from bshm.edit import composite
 from bshm.errors import BshmError, MemoryExhaustedError, OptionError
-from bshm.io import decode
-from bshm.io.source import Source
-from bshm.model.predictor import Predictor
+from bshm.files import decode
+from bshm.files.source import Source
+from bshm.matting import foreground
+from bshm.matting.engines import Predictor
+from bshm.matting.refine import guided_filter
+from bshm.matting.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
-from bshm.overlap import overlap
-from bshm.refine import guided_filter
-from bshm.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue

@@ -26,7 +26,7 @@ class Picture:
         format: the container it came in, in lower case (``jpeg``, ``png``, ``tiff``, …, ``array``).
         icc_profile: the embedded colour profile, to be embedded again; None when there was none.
         dpi: (x, y) pixels per inch; None when not stated.
-        exif: what describes the photograph, upright (`bshm.io.exif.kept`), to be embedded again; None without any.
+        exif: what describes the photograph, upright (`bshm.files.exif.kept`), to be embedded again; None without any.
         frames: pictures in the file; only the first is used.
     """
 

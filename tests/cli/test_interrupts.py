@@ -34,7 +34,7 @@ sys.exit(main(sys.argv[2:]))
 @pytest.mark.parametrize(
     "module",
     [
-        *("bshm.cli.app", "argparse", "bshm.cli.matte", "bshm.batch", "numpy", "bshm.weights.catalogue"),
+        *("bshm.cli.app", "argparse", "bshm.cli.matte", "bshm.bulk.batch", "numpy", "bshm.weights.catalogue"),
         *("onnxruntime", "onnxruntime.capi.onnxruntime_pybind11_state", "cv2", "PIL.Image", "bshm.pipeline"),
     ],
 )

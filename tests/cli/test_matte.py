@@ -111,10 +111,10 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
     fields: dict[str, Any],
 ) -> None:
     server = pytest.importorskip("bshm.server.fields")
-    from bshm.io import decode
+    from bshm.edit.render import render
+    from bshm.files import decode
     from bshm.options import Limits
     from bshm.pipeline import Matting
-    from bshm.rendering import render
 
     monkeypatch.chdir(tmp_path)
     path, wall = photo("photo.png"), photo("wall.png", empty=True)

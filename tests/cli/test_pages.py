@@ -14,7 +14,8 @@ from bshm._version import __version__
 from bshm.cli import main, matte
 from bshm.cli.app import VERBS
 from bshm.cli.parsing import byte_count
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, Limits, OutputOptions
+from bshm.edit.spec import OutputOptions
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, Limits
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "numpy", "rich", "typer"}

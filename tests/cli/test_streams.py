@@ -191,7 +191,7 @@ def broken_pictures(folder: Path) -> list[Path]:
 def test_libraries_say_nothing_on_stderr(tmp_path: Path) -> None:
     paths = broken_pictures(tmp_path)
     library = tmp_path / "library.py"
-    library.write_text(f"import sys; from bshm.io.decode import open_picture\n{LOOK}")
+    library.write_text(f"import sys; from bshm.files.decode import open_picture\n{LOOK}")
     alone = subprocess.run([sys.executable, library, *paths], capture_output=True, text=True, check=True)
     for name in ("libpng", "tempfile.tif", "[ERROR:", "UserWarning"):  # else the rest of this test tests nothing
         assert name in alone.stderr

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bshm.io.decode import open_picture
-from bshm.model.predictor import Predictor
+from bshm.files.decode import open_picture
+from bshm.matting.engines import Predictor
 from bshm.pipeline import Matting
 from bshm.weights import catalogue
 from bshm.weights.card import Card

@@ -25,13 +25,13 @@ from PIL import Image
 
 from bshm import errors
 from bshm.cli import exit_codes, main
+from bshm.edit.render import Recipe
 from bshm.jobs import BrokerQueue, JobItem, JobOptions, JobRequest, MattingWork, Webhook, wait
 from bshm.jobs.messages import QUEUE, open_messages
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import JobRecord
 from bshm.options import DEFAULT_MODEL
 from bshm.pipeline import Matting
-from bshm.rendering import Recipe
 
 LEASE_S = 1.5
 OPTIONS = QueueOptions(capacity=50, lease_s=LEASE_S, sweep_s=0.3)

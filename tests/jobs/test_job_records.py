@@ -9,6 +9,8 @@ from types import MappingProxyType
 import pytest
 
 from bshm import errors
+from bshm.edit.render import Blur, Plain, Recipe, Region
+from bshm.edit.words import parse_length, parse_margins
 from bshm.jobs import transitions
 from bshm.jobs.records import (
     Delivery,
@@ -25,8 +27,6 @@ from bshm.jobs.records import (
     new_id,
 )
 from bshm.options import Limits
-from bshm.placing import parse_length, parse_margins
-from bshm.rendering import Blur, Plain, Recipe, Region
 
 
 def full_record() -> JobRecord:

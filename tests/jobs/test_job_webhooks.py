@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from bshm.errors import FetchError, UrlRefusedError
-from bshm.io import post
 from bshm.jobs import EmbeddedQueue, JobItem, JobOptions, JobRequest, Product, Webhook, wait
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.webhooks import is_genuine, signature
+from bshm.net import post
 
 SECRETS = {"key-1": "s3cret"}
 OPTIONS = QueueOptions(workers=1, sweep_s=0.05, webhook_first_wait_s=0.1, webhook_timeout_s=1.0, webhook_attempts=4)

@@ -12,7 +12,7 @@ import pytest
 
 from bshm import MatteOptions, Matting
 from bshm.cli import main
-from bshm.model import foreign
+from bshm.matting.networks import foreign
 from bshm.types import Picture
 from bshm.weights import catalogue
 from bshm.weights.card import Network, Preprocessing, Signature

@@ -16,7 +16,7 @@ from bshm.cli import main
 from bshm.errors import FetchError, ModelFileError, OptionError
 from bshm.importing import modelscope
 from bshm.importing.modelscope import Fetched, PullOptions, pull, remote
-from bshm.io.download import Connection, check_url, download
+from bshm.net.download import Connection, check_url, download
 
 Captured = pytest.CaptureFixture[str]
 DATA = bytes(range(256)) * 3000

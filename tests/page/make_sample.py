@@ -12,7 +12,7 @@ from PIL import Image
 import bshm
 
 ROOT = Path(__file__).resolve().parents[2]
-STATIC = ROOT / "src/bshm/server/static"
+STATIC = ROOT / "src/bshm/web"
 SAMPLE = ROOT / "image-matting/1.png"
 # Head and shoulders of the sample, shown twice as large on screens with small pixels.
 CROP = (55, 0, 395, 340)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import fake_network
 import numpy as np
 
-from bshm.model.predictor import Predictor
+from bshm.matting.engines import Predictor
 from bshm.server.run import run
 from bshm.server.settings import Settings
 from bshm.weights import catalogue

@@ -31,10 +31,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import fake_network
 
 import bshm
+from bshm.edit.spec import OutputOptions
 from bshm.errors import InputError
-from bshm.options import OutputOptions
 
-STATIC = Path(__file__).resolve().parents[2] / "src/bshm/server/static"
+STATIC = Path(__file__).resolve().parents[2] / "src/bshm/web"
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"

@@ -15,7 +15,7 @@ from studio import PERSON, Studio, portrait
 
 from bshm.server import statuses
 
-STATIC = Path(__file__).resolve().parents[2] / "src/bshm/server/static"
+STATIC = Path(__file__).resolve().parents[2] / "src/bshm/web"
 PHONE = {"viewport": {"width": 360, "height": 700}, "device_scale_factor": 3, "has_touch": True, "is_mobile": True}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

@@ -16,7 +16,7 @@ from fake_network import CARD
 from onnx import TensorProto, helper
 
 from bshm.errors import DeviceUnavailableError, MemoryExhaustedError, ModelFileError
-from bshm.model.predictor import Predictor
+from bshm.matting.engines import Predictor
 from bshm.runtime import session
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sent import picture
 
+from bshm.edit.render import Recipe, Rendered
 from bshm.errors import MissingExtraError, OptionError
 from bshm.pipeline import Matting
-from bshm.rendering import Recipe, Rendered
 from bshm.server.cache import DiskCache, NoCache, digest, open_cache
 from bshm.server.flights import Flights
 from bshm.server.settings import Settings
@@ -135,7 +135,7 @@ def test_a_flight_that_fails_fails_for_all_and_is_forgotten() -> None:
 
 
 def test_a_recipe_is_written_the_same_way_each_time_and_no_two_alike() -> None:
-    from bshm.rendering import Blur, Plain
+    from bshm.edit.render import Blur, Plain
 
     recipes = [
         Recipe(),
@@ -154,7 +154,7 @@ def test_parts_of_a_key_do_not_run_together() -> None:
 
 
 def test_a_result_goes_through_the_cache_unchanged() -> None:
-    from bshm.crop import Box
+    from bshm.edit.crop import Box
 
     made = Rendered(b"\x00\n\xff", "image/png", 3, 2, False, Box(0, 1, 2, 3), "m", "s", "cpu", {"mask": 1.5})
     assert Rendered.from_bytes(made.to_bytes()) == made

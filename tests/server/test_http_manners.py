@@ -191,7 +191,7 @@ def test_remove_bgs_shadows_are_drawn_as_dark_as_they_are_asked_for(client: Test
 
 
 def test_rembgs_clients_work_with_another_address_alone(start: Any) -> None:
-    from bshm.io.fetch import Fetched, Validators
+    from bshm.net.fetch import Fetched, Validators
 
     asked = []
 

@@ -12,7 +12,7 @@ from sent import picture
 from test_job_routes import ended
 from test_urls import Pictures, loopback_too, serving
 
-from bshm.io.fetch import Fetched, Validators
+from bshm.net.fetch import Fetched, Validators
 from bshm.options import Limits
 
 SMALL = {"size": (32, 32), "person": (8, 8, 24, 24)}

@@ -14,8 +14,9 @@ from starlette.testclient import TestClient
 
 from bshm import options as defaults
 from bshm.cli.matte import parser
-from bshm.options import MatteOptions, OutputOptions
-from bshm.rendering import Recipe
+from bshm.edit.render import Recipe
+from bshm.edit.spec import OutputOptions
+from bshm.options import MatteOptions
 from bshm.server.fields import PictureFields
 
 
@@ -200,7 +201,7 @@ def test_exif_is_kept_unless_it_is_to_be_left_out(client: TestClient, form: str,
 
 
 def test_sixteen_bits_stay_sixteen(client: TestClient) -> None:
-    from bshm.io.png import encode_png
+    from bshm.files.png import encode_png
 
     pixels = np.full((48, 64, 3), 60 * 257, np.uint16)
     pixels[12:36, 16:48] = (61680, 5140, 5140)

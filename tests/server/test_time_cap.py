@@ -18,11 +18,11 @@ from sent import picture
 from test_job_routes import ended
 
 import bshm
-from bshm import rendering
 from bshm.cli import exit_codes
+from bshm.concurrency.lanes import MOST_STUCK
+from bshm.edit import render as rendering
 from bshm.errors import EnvironmentFault
-from bshm.io import decode
-from bshm.lanes import MOST_STUCK
+from bshm.files import decode
 from bshm.pipeline import Matting
 
 # Only a picture of this width hangs.

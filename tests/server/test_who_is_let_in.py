@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from bshm.cli import main
 from bshm.errors import OutputError
-from bshm.io import private
+from bshm.files import private
 from bshm.jobs import EmbeddedQueue, JobItem, JobRequest, Product
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.stores import open_store

@@ -19,7 +19,7 @@ import torch
 
 from bshm.cli import exit_codes, main
 from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError
-from bshm.model.predictor import Predictor
+from bshm.matting.engines import Predictor
 from bshm.pipeline import Matting
 from bshm.training import checkpoints, export, fine_stages, reopen
 from bshm.training.data import DataFolder

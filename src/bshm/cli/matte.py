@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bshm import options as defaults
-from bshm.batch import Job, plan, with_format
-from bshm.batch import run as run_batch
+from bshm.bulk.batch import Job, plan, with_format
+from bshm.bulk.batch import run as run_batch
+from bshm.bulk.finding import PassedOver, is_descriptor, is_url
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help, byte_count
 from bshm.cli.streams import hushed, put, say
+from bshm.edit.spec import OutputOptions
 from bshm.errors import OptionError
-from bshm.finding import PassedOver, is_descriptor, is_url
-from bshm.options import BatchOptions, Limits, MatteOptions, OutputOptions
+from bshm.options import BatchOptions, Limits, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
@@ -319,8 +320,8 @@ def _background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
 
     import numpy as np
 
-    from bshm.backdrop import backdrop
-    from bshm.io import source
+    from bshm.edit.background import backdrop
+    from bshm.files import source
     from bshm.types import Picture
 
     background = output.background
@@ -333,8 +334,8 @@ def _background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
 
 
 def _matting(arguments: argparse.Namespace) -> Matting:
-    from bshm.model.predictor import Predictor
-    from bshm.overlap import background
+    from bshm.concurrency.overlap import background
+    from bshm.matting.engines import Predictor
     from bshm.weights import catalogue
 
     limit = None if arguments.gpu_memory_limit is None else byte_count(arguments.gpu_memory_limit)

@@ -113,8 +113,8 @@ def tell(imported: Imported, *, as_json: bool) -> None:
 def _pictures(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    from bshm.batch import plan
-    from bshm.options import OutputOptions
+    from bshm.bulk.batch import plan
+    from bshm.edit.spec import OutputOptions
 
     jobs = plan([folder], output=None, options=OutputOptions())
     return [Path(job.name) for job in jobs][:10]

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.errors import OptionError
     from bshm.importing import modelscope
     from bshm.importing.command import ImportOptions, import_file
-    from bshm.io.download import Connection
+    from bshm.net.download import Connection
     from bshm.weights import catalogue, store
 
     interrupts.in_order()

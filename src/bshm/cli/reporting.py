@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bshm.batch import Record
+from bshm.bulk.batch import Record
 from bshm.cli import exit_codes
 from bshm.cli.streams import plain, put, say
 from bshm.errors import BshmError

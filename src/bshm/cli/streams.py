@@ -143,6 +143,6 @@ def plain(text: str) -> str:
 
 
 def _explained(error: OSError) -> OutputError:
-    from bshm.io import sink
+    from bshm.files import sink
 
     return sink.explained(error, "stdout")

@@ -13,7 +13,7 @@ from bshm import options as defaults
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.errors import OptionError
-from bshm.io import private
+from bshm.files import private
 from bshm.jobs.options import QueueOptions
 
 

@@ -11,7 +11,7 @@ from bshm.errors import OptionError, OutputExistsError
 from bshm.evaluation.gallery import Gallery
 from bshm.evaluation.pairs import find_pairs
 from bshm.evaluation.report import EvaluationResult, MatteFunction, Progress, evaluate
-from bshm.io import sink
+from bshm.files import sink
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
 from bshm.types import FloatArray, Picture, Run
 

@@ -159,7 +159,7 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
         InputError: one of the files cannot be read.
     """
     # Here, not above: the decoders need not be loaded to look for pairs.
-    from bshm.io.decode import open_picture
+    from bshm.files.decode import open_picture
 
     picture = open_picture(pair.picture)
     reference = alpha_of(open_picture(pair.alpha))

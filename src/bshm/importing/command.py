@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from bshm import geometry
 from bshm.errors import MemoryExhaustedError, MissingExtraError, ModelFileError, OptionError
+from bshm.files.decode import open_picture
 from bshm.importing import frozen, parity, protobuf, signatures
 from bshm.importing.parity import Compared, Report
 from bshm.importing.signatures import KNOWN, File, Known
-from bshm.io.decode import open_picture
-from bshm.model import foreign
+from bshm.matting.networks import foreign
 from bshm.options import Limits
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession, Port, ports

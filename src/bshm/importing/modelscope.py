@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bshm.errors import FetchError, ModelFileError, OptionError
-from bshm.io import sink
-from bshm.io.download import Connection, Progress, check_url, download, file_sha256, read_json
+from bshm.files import sink
+from bshm.net.download import Connection, Progress, check_url, download, file_sha256, read_json
 from bshm.weights import store
 
 ENDPOINT = "https://modelscope.cn"

@@ -47,7 +47,7 @@ class BrokerQueue(LedgerQueue):
             options: how the queue behaves; ``workers`` has no meaning here.
             secrets: from ``Webhook.secret_ref`` to secrets.  Whoever knows a secret, servers or workers, calls its
                 webhooks.
-            send: for tests: in place of ``bshm.io.post.post``.
+            send: for tests: in place of ``bshm.net.post.post``.
             clock: seconds since 1970; for tests.
 
         Raises:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import QueueUnavailableError
-from bshm.io import private
+from bshm.files import private
 from bshm.jobs import transitions
 from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.jobs.keeper import Keeper
@@ -66,7 +66,7 @@ class EmbeddedQueue(LedgerQueue):
             work: makes the results; called by ``options.workers`` threads.
             options: how the queue behaves.
             secrets: from ``Webhook.secret_ref`` to secrets: a mapping or a function.
-            send: for tests: in place of ``bshm.io.post.post``.
+            send: for tests: in place of ``bshm.net.post.post``.
             clock: seconds since 1970; for tests.
             broken: called when so many pictures hang that the process should be replaced.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputError
-from bshm.io import private, sink
+from bshm.files import private, sink
 from bshm.jobs.records import is_id
 
 # Where callers may write uploads, so that taking them over copies nothing.

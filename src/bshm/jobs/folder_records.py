@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputExistsError, QueueUnavailableError, StoreFullError
-from bshm.io import private, sink
+from bshm.files import private, sink
 from bshm.jobs.ledger import full
 from bshm.jobs.records import JobRecord, State, is_id
 

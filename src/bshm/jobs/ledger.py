@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bshm.edit.render import suffix_of
 from bshm.errors import (
     IdempotencyError,
     JobNotFoundError,
@@ -20,7 +21,6 @@ from bshm.errors import (
     QueueUnavailableError,
     SourceNotFoundError,
 )
-from bshm.io import post
 from bshm.jobs import transitions
 from bshm.jobs.protocol import Blobs, Records
 from bshm.jobs.records import (
@@ -33,7 +33,7 @@ from bshm.jobs.records import (
     new_id,
     to_json,
 )
-from bshm.rendering import suffix_of
+from bshm.net import post
 
 Change = Callable[[JobRecord], "JobRecord | None"]
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from bshm.errors import OutputError
-from bshm.io import private
+from bshm.files import private
 
 if sys.platform == "win32":
     import msvcrt

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from bshm.edit.render import Recipe, Scenery
 from bshm.errors import BshmError, OptionError
 from bshm.options import Limits
-from bshm.rendering import Recipe, Scenery
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from bshm.concurrency.lanes import Lane, OverrunError
 from bshm.errors import BshmError, DiskFullError, OutputError, QueueUnavailableError
 from bshm.jobs import transitions
 from bshm.jobs.ledger import Change, Ledger
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Product, Work
 from bshm.jobs.records import ItemRecord, JobError, JobOptions, JobRecord, Lease, code_of
-from bshm.lanes import Lane, OverrunError
 
 log = logging.getLogger("bshm.jobs")
 

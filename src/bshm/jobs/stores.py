@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bshm.errors import OptionError
-from bshm.io import private
+from bshm.files import private
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Blobs, Records
 

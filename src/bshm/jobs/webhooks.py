@@ -22,13 +22,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from bshm.concurrency.overlap import overlap
 from bshm.errors import BshmError
-from bshm.io import post
 from bshm.jobs import transitions
 from bshm.jobs.ledger import Ledger
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import JobRecord, Json, to_json
-from bshm.overlap import overlap
+from bshm.net import post
 
 log = logging.getLogger("bshm.jobs")
 
@@ -42,7 +42,7 @@ _WORST_WAIT_S = 3600.0
 
 
 class Post(Protocol):
-    """``bshm.io.post.post``, or what a test puts in its place."""
+    """``bshm.net.post.post``, or what a test puts in its place."""
 
     def __call__(self, url: str, body: bytes, *, headers: Mapping[str, str], timeout_s: float) -> int:
         """The status of the answer."""
@@ -130,7 +130,7 @@ class Herald:
             ledger: the jobs.
             secrets: from references to secrets; a webhook whose secret is not known here is left to somebody else.
             options: how often and how long.
-            send: for tests: in place of ``bshm.io.post.post``.
+            send: for tests: in place of ``bshm.net.post.post``.
         """
         self._ledger = ledger
         self._secrets: Callable[[str], str | None] = secrets if callable(secrets) else dict(secrets or {}).get

@@ -86,7 +86,7 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
     Raises:
         InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
     """
-    from bshm.rendering import opened, render
+    from bshm.edit.render import opened, render
 
     recipe, limits = options.recipe, options.limits
     picture = opened(data, name, limits, recipe.max_pixels)

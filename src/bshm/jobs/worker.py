@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from bshm.concurrency.lanes import MOST_STUCK, OverrunError
 from bshm.errors import QueueUnavailableError
 from bshm.jobs.broker_queue import store_of
 from bshm.jobs.dispatcher import Dispatcher
@@ -24,7 +25,6 @@ from bshm.jobs.records import is_id
 from bshm.jobs.runner import Claim, Runner
 from bshm.jobs.stores import open_store
 from bshm.jobs.webhooks import Herald, Secrets
-from bshm.lanes import MOST_STUCK, OverrunError
 
 log = logging.getLogger("bshm.jobs")
 

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bshm import errors
-from bshm.crop import Box
-from bshm.io import sink
-from bshm.rendering import RegionError
+from bshm.edit.crop import Box
+from bshm.edit.render import RegionError
+from bshm.files import sink
 from bshm.server import logs, refusals, statuses
 from bshm.server.metrics import Metrics
 

@@ -24,7 +24,7 @@ from bshm.server.gate import Gate, page_csp
 from bshm.server.service import Service
 from bshm.server.settings import Settings
 
-STATIC = Path(__file__).with_name("static")
+STATIC = Path(__file__).parents[1] / "web"
 
 _DESCRIPTION = """\
 Human matting: a picture of people in, the people with a true alpha channel out, hair included.

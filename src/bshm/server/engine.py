@@ -11,13 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from bshm.io.fetch import Fetched, Validators, fetch_if_changed
+from bshm.concurrency.lanes import Lane
+from bshm.edit.render import Recipe, Rendered, Scenery, opened, render
 from bshm.jobs import JobOptions, Product
 from bshm.jobs.work import made
-from bshm.lanes import Lane
+from bshm.net.fetch import Fetched, Validators, fetch_if_changed
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
-from bshm.rendering import Recipe, Rendered, Scenery, opened, render
 from bshm.result import Matte
 from bshm.server.metrics import Metrics
 from bshm.server.settings import Settings
@@ -32,7 +32,7 @@ _LATEST = 0.1
 
 
 def fetch_url(url: str, limits: Limits, known: Validators | None) -> Fetched:
-    """What a URL gives, behind the guard of ``bshm.io.fetch``."""
+    """What a URL gives, behind the guard of ``bshm.net.fetch``."""
     return fetch_if_changed(url, limits=limits, known=known)
 
 
@@ -122,7 +122,7 @@ class Engine:
         return await _done(self._codecs.send(work, timeout_s=limit_s))
 
     async def fetch(self, url: str, known: Validators | None) -> Fetched:
-        """What a URL gives; see ``bshm.io.fetch``."""
+        """What a URL gives; see ``bshm.net.fetch``."""
         return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
 
     async def make(self, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:

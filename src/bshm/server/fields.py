@@ -8,10 +8,11 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from bshm.color import looks_like_color, parse_color
+from bshm.edit.render import Blur, Plain, Recipe
+from bshm.edit.spec import OutputOptions
+from bshm.edit.words import NO_MARGINS, parse_margins, parse_position, parse_scale
 from bshm.errors import OptionError
-from bshm.options import DEFAULT_MODEL, MatteOptions, OutputOptions
-from bshm.placing import NO_MARGINS, parse_margins, parse_position, parse_scale
-from bshm.rendering import Blur, Plain, Recipe
+from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.server.answers import FieldError
 
 T = TypeVar("T")

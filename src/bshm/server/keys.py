@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bshm.errors import OptionError, OutputError
-from bshm.io import sink
+from bshm.files import sink
 
 _NAME = re.compile(r"[\w .@-]{1,64}")
 _PREFIX = "bshm_"

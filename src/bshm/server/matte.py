@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from bshm.io.magic import KNOWN
-from bshm.rendering import MEDIA_TYPES, suffix_of
+from bshm.edit.render import MEDIA_TYPES, suffix_of
+from bshm.magic import KNOWN
 from bshm.server import intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of

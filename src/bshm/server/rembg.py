@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
+from bshm.edit.render import Plain, Recipe
 from bshm.errors import PictureTooLargeError, UnknownModelError
-from bshm.rendering import Plain, Recipe
 from bshm.server import intake
 from bshm.server.answers import FieldError
 from bshm.server.matte import BINARY, PROBLEMS, answer

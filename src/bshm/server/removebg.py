@@ -17,10 +17,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bshm.color import looks_like_color, parse_color
+from bshm.edit.render import Plain, Recipe, Region, ResultFormat
+from bshm.edit.spec import OutputOptions
+from bshm.edit.words import NO_MARGINS, parse_length, parse_margins, parse_position, parse_scale
 from bshm.errors import FetchError, OptionError, UrlRefusedError
-from bshm.options import OutputOptions
-from bshm.placing import NO_MARGINS, parse_length, parse_margins, parse_position, parse_scale
-from bshm.rendering import Plain, Recipe, Region, ResultFormat
 from bshm.server import intake
 from bshm.server.answers import FieldError, NobodyError, box_headers
 from bshm.server.fields import read

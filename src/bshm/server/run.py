@@ -14,9 +14,9 @@ from collections.abc import Iterable
 
 import uvicorn
 
+from bshm.concurrency.lanes import MOST_STUCK, OverrunError
 from bshm.errors import BshmError, OptionError, OutputError
-from bshm.io import private
-from bshm.lanes import MOST_STUCK, OverrunError
+from bshm.files import private
 from bshm.server import logs
 from bshm.server.app import check_place, create_app
 from bshm.server.connections import Connection, Door, most_connections

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
+from bshm.edit.render import Recipe, Rendered
 from bshm.errors import OptionError, UnreadablePictureError, UrlRefusedError
-from bshm.io import decode
-from bshm.io.fetch import Validators
+from bshm.files import decode
 from bshm.jobs import ANONYMOUS
-from bshm.rendering import Recipe, Rendered
+from bshm.net.fetch import Validators
 from bshm.server import cache as caches
 from bshm.server import logs
 from bshm.server.engine import Engine, Fetch, fetch_url
@@ -298,7 +298,7 @@ class Service:
         """What a URL gives, asked for whether it has changed or not.
 
         Raises:
-            UrlRefusedError, FetchError, PictureTooLargeError, UnreadablePictureError: see ``bshm.io.fetch``.
+            UrlRefusedError, FetchError, PictureTooLargeError, UnreadablePictureError: see ``bshm.net.fetch``.
         """
         self._check_urls_allowed()
         return (await self.engine.fetch(url, None)).data or b""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bshm import errors
-from bshm.io import sink
-from bshm.lanes import OverrunError
+from bshm.concurrency.lanes import OverrunError
+from bshm.files import sink
 from bshm.server import refusals
 
 CLIENT_CLOSED = 499  # nginx's word for it; nobody reads it but the log

@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from bshm.errors import CheckpointError, ModelFileError
-from bshm.io import sink
+from bshm.files import sink
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints

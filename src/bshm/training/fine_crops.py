@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from bshm import geometry
-from bshm.model.matting import TILE_PX, unsure_cells
-from bshm.refine import guided_filter
+from bshm.matting.networks.matting import TILE_PX, unsure_cells
+from bshm.matting.refine import guided_filter
 from bshm.training.fine_sampler import FineBatches, resized
 
 CROP_PX = TILE_PX

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from bshm import geometry
 from bshm.errors import CheckpointError
-from bshm.refine import guided_filter
+from bshm.matting.refine import guided_filter
 from bshm.training import checkpoints, schedule
 from bshm.training.data import Bytes, DataFolder, some
 from bshm.training.devices import device_of

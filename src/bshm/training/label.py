@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from bshm.errors import DataFolderError
-from bshm.io import sink
+from bshm.files import sink
 from bshm.training.data import PORTRAITS, Bytes, read_image, read_mask
 from bshm.training.teachers import Teacher, consensus
 from bshm.types import FloatArray

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bshm.errors import CheckpointError, OptionError, OutputError
-from bshm.io import sink
+from bshm.files import sink
 from bshm.training import checkpoints
 from bshm.training.data import Bytes
 from bshm.training.devices import open_devices

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from bshm.composite import over
+from bshm.edit.composite import over
 from bshm.training.data import Bytes
 from bshm.types import FloatArray
 

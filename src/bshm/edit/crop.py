@@ -1,0 +1,134 @@
+"""Where the people are in a picture, and the picture cropped to them, scaled and placed by them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from bshm import geometry
+from bshm.edit.words import NO_MARGINS, Margins
+from bshm.errors import ShapeError
+from bshm.types import FloatArray, PixelArray
+
+# Alpha from which a pixel counts as people: the haze that networks leave in far corners must not widen a crop.
+_PERSON_FROM = 0.3
+
+
+class Box(NamedTuple):
+    """A rectangle of whole pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def foreground_box(alpha: FloatArray) -> Box | None:
+    """The smallest box with all people in it; None where there is nobody.
+
+    Args:
+        alpha: (H, W) float32, 0..1.
+
+    >>> alpha = np.zeros((5, 7), np.float32)
+    >>> alpha[1:3, 4] = 1
+    >>> foreground_box(alpha)
+    Box(top=1, left=4, height=2, width=1)
+    """
+    people = alpha >= _PERSON_FROM
+    rows, columns = np.flatnonzero(people.any(axis=1)), np.flatnonzero(people.any(axis=0))
+    if rows.size == 0:
+        return None
+    top, left = int(rows[0]), int(columns[0])
+    return Box(top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
+
+
+def arrange(
+    layers: list[PixelArray | FloatArray],
+    box: Box,
+    *,
+    crop: bool = False,
+    margins: Margins = NO_MARGINS,
+    scale: float | None = None,
+    position: tuple[float, float] | None = None,
+    mirrored: bool = False,
+) -> list[PixelArray | FloatArray]:
+    """Crop to a box, or make what is in it larger or smaller, and place it.
+
+    The whole picture moves with the box, so that soft hair outside of it is kept where the canvas has room.
+
+    Args:
+        layers: arrays of one height and width, (H, W) or (H, W, C): colour, alpha, …
+        box: where the people are.
+        crop: the canvas is the box and its margins instead of the whole picture.
+        margins: around the box; only with ``crop``.
+        scale: 0.1..1: the box becomes as large as fits into this share of the canvas, height and width.
+        position: (horizontal, vertical), 0..1: 0 lays the box against the left or the top, 1 against the right or the
+            bottom; None leaves it where it is, or in the middle with ``scale``.
+        mirrored: where the picture does not reach it goes on as in a mirror, which suits what is out of focus; else
+            there is 0.
+
+    Returns:
+        Arrays with the dtypes of ``layers``, all of the canvas' size.
+
+    Raises:
+        ShapeError: no layers, or layers that differ in height or width.
+
+    >>> layer = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    >>> arrange([layer], Box(1, 1, 2, 2), crop=True)[0].tolist()
+    [[5, 6], [9, 10]]
+    """
+    if not layers or any(layer.shape[:2] != layers[0].shape[:2] for layer in layers):
+        raise ShapeError(f"arrange() needs layers of one size; got {[layer.shape for layer in layers]}.")
+    height, width = layers[0].shape[:2]
+    top = left = 0.0
+    if crop:
+        above, beside = margins.top.of(box.height), margins.left.of(box.width)
+        height = above + box.height + margins.bottom.of(box.height)
+        width = beside + box.width + margins.right.of(box.width)
+        top, left = above - box.top, beside - box.left
+    factor = 1.0
+    if scale is not None:
+        factor = scale * min(height / box.height, width / box.width)
+        position = position or (0.5, 0.5)
+    if position is not None:
+        left = (width - box.width * factor) * position[0] - box.left * factor
+        top = (height - box.height * factor) * position[1] - box.top * factor
+    return [_moved(layer, (height, width), factor, top, left, mirrored) for layer in layers]
+
+
+def _moved(
+    layer: PixelArray | FloatArray,
+    canvas_hw: tuple[int, int],
+    factor: float,
+    top: float,
+    left: float,
+    mirrored: bool,
+) -> PixelArray | FloatArray:
+    """``layer`` scaled by ``factor``, its corner at (top, left) of an empty canvas."""
+    canvas: PixelArray | FloatArray = np.zeros((*canvas_hw, *layer.shape[2:]), layer.dtype)
+    # Only what will show is scaled: a small box on a large canvas makes the whole picture enormous.
+    rows = _visible(layer.shape[0], canvas_hw[0], factor, top)
+    columns = _visible(layer.shape[1], canvas_hw[1], factor, left)
+    if rows.stop <= rows.start or columns.stop <= columns.start:
+        return canvas
+    part: Any = layer[rows, columns]
+    if factor != 1.0:
+        size = (max(1, round(part.shape[0] * factor)), max(1, round(part.shape[1] * factor)))
+        part = geometry.resize(np.ascontiguousarray(part), size)
+    y, x = round(top + rows.start * factor), round(left + columns.start * factor)
+    target = slice(max(0, y), max(0, y + part.shape[0])), slice(max(0, x), max(0, x + part.shape[1]))
+    shown = canvas[target]
+    from_y, from_x = max(0, -y), max(0, -x)
+    shown[...] = part[from_y : from_y + shown.shape[0], from_x : from_x + shown.shape[1]]
+    if mirrored and shown.size:
+        y, x = target[0].start, target[1].start
+        below, right = canvas_hw[0] - y - shown.shape[0], canvas_hw[1] - x - shown.shape[1]
+        canvas = cv2.copyMakeBorder(shown, y, below, x, right, cv2.BORDER_REFLECT)  # type: ignore[assignment]
+    return canvas
+
+
+def _visible(length: int, canvas: int, factor: float, offset: float) -> slice:
+    return slice(max(0, math.floor(-offset / factor)), min(length, math.ceil((canvas - offset) / factor)))

@@ -1,0 +1,1 @@
+"""Pictures in and out: ``source`` brings bytes, ``decode`` reads them, ``encode`` and ``sink`` write."""

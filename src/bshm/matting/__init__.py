@@ -1,0 +1,1 @@
+"""From a picture to an alpha: the networks, and what happens before and after them."""

@@ -1,0 +1,339 @@
+"""Which pictures, where each result goes, and what becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import opened
+
+from bshm.bulk.batch import Job, Record, plan, run
+from bshm.edit.spec import OutputOptions
+from bshm.errors import (
+    NoPicturesError,
+    OptionError,
+    OutputExistsError,
+    SourceNotFoundError,
+    UnreadablePictureError,
+)
+from bshm.options import BatchOptions
+from bshm.pipeline import Matting
+
+Photo = Callable[..., Path]
+PLAIN = OutputOptions()
+
+
+def outputs(jobs: list[Job]) -> list[str | None]:
+    return [job.output.as_posix() if job.output else None for job in jobs]
+
+
+# --- where results go
+
+
+def test_a_picture_gets_its_cutout_beside_it() -> None:
+    assert outputs(plan(["a/photo.jpg"], output=None, options=PLAIN)) == ["a/photo.cutout.png"]
+
+
+def test_alpha_alone_is_called_alpha() -> None:
+    options = OutputOptions(alpha_only=True, format="webp")
+    assert outputs(plan(["photo.jpg"], output=None, options=options)) == ["photo.alpha.webp"]
+
+
+def test_a_url_gets_its_result_in_the_current_folder_and_keeps_its_query_out_of_messages() -> None:
+    (job,) = plan(["https://example.org/p/anna.jpg?token=secret"], output=None, options=PLAIN)
+    assert outputs([job]) == ["anna.cutout.png"]
+    assert job.source == "https://example.org/p/anna.jpg?token=secret"
+    assert job.name == "https://example.org/p/anna.jpg?..."
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.org", "https://example.org/..", "https://example.org/%2e%2e%2f", "https://example.org/a%2fb"],
+)
+def test_a_url_cannot_name_another_folder(url: str) -> None:
+    (job,) = plan([url], output="out/", options=PLAIN)
+    assert job.output is not None and job.output.parent == Path("out")
+
+
+@pytest.mark.parametrize("folder", ["new/", "there"])
+def test_a_folder_gets_the_name_of_the_picture(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there").mkdir()
+    assert outputs(plan(["x/photo.jpg"], output=folder, options=PLAIN)) == [f"{folder.rstrip('/')}/photo.png"]
+
+
+def test_a_name_without_a_slash_is_a_file_for_one_picture_and_a_folder_for_several() -> None:
+    assert outputs(plan(["a.jpg"], output="out", options=PLAIN)) == ["out"]
+    assert outputs(plan(["a.jpg", "b.jpg"], output="out", options=PLAIN)) == ["out/a.png", "out/b.png"]
+
+
+def test_one_file_for_several_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out.png").touch()
+    with pytest.raises(OptionError, match=r"out\.png is one file"):
+        plan(["a.jpg", "b.jpg"], output=tmp_path / "out.png", options=PLAIN)
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.JPEG", "out.tif"])
+def test_several_pictures_make_no_folder_that_is_called_like_a_picture(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="several pictures"):
+        plan(["a.jpg", "b.jpg"], output=tmp_path / name, options=PLAIN)
+    assert outputs(plan(["a.jpg", "b.jpg"], output=f"{name}/", options=PLAIN)) == [f"{name}/a.png", f"{name}/b.png"]
+    assert outputs(plan(["a.jpg", "b.jpg"], output="day.2", options=PLAIN)) == ["day.2/a.png", "day.2/b.png"]
+
+
+def test_the_second_of_two_pictures_with_one_name_fails() -> None:
+    first, second = plan(["a/photo.jpg", "b/photo.jpg"], output="out/", options=PLAIN)
+    assert first.error is None
+    assert isinstance(second.error, OutputExistsError)
+    assert "a/photo.jpg" in str(second.error)
+
+
+def test_a_result_never_replaces_an_input(photo: Photo, tmp_path: Path) -> None:
+    photo("a.png"), photo("b.jpg")
+    jobs = plan([tmp_path], output=tmp_path, options=OutputOptions(overwrite=True))
+    assert isinstance(jobs[0].error, OutputExistsError)
+    assert outputs(jobs) == [None, (tmp_path / "b.png").as_posix()]
+
+
+# --- which pictures
+
+
+def test_a_folder_gives_its_pictures_sorted_without_hidden_and_other_files(photo: Photo, tmp_path: Path) -> None:
+    photo("b.jpg"), photo("A.JPG"), photo(".hidden.png"), photo("below/c.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    jobs = plan([tmp_path], output="out/", options=PLAIN)
+    assert outputs(jobs) == ["out/A.png", "out/b.png"]
+
+
+def test_recursive_keeps_the_folders(photo: Photo, tmp_path: Path) -> None:
+    photo("in/a.jpg"), photo("in/x/a.jpg"), photo("in/x/y/b.jpg"), photo("in/.git/c.jpg")
+    jobs = plan([tmp_path / "in"], output="out", options=PLAIN, recursive=True)
+    assert outputs(jobs) == ["out/a.png", "out/x/a.png", "out/x/y/b.png"]
+    assert all(job.error is None for job in jobs)
+
+
+def test_a_pattern_with_two_stars_keeps_the_folders(photo: Photo, tmp_path: Path) -> None:
+    photo("in/a.jpg"), photo("in/x/b.jpg"), photo("in/x/c.png")
+    jobs = plan([f"{tmp_path}/in/**/*.jpg"], output="out", options=PLAIN)
+    assert outputs(jobs) == ["out/a.png", "out/x/b.png"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(photo: Photo) -> None:
+    path = photo("photo[1].jpg")
+    assert [job.source for job in plan([path], output=None, options=PLAIN)] == [str(path)]
+
+
+def test_results_of_an_earlier_run_are_passed_over(photo: Photo, tmp_path: Path) -> None:
+    photo("a.png"), photo("a.cutout.png"), photo("a.alpha.webp"), photo("out/a.png")
+    shell = [tmp_path / "a.cutout.png", tmp_path / "a.png"]
+    for inputs in ([tmp_path], [f"{tmp_path}/*"], shell):
+        jobs = plan(inputs, output=tmp_path / "out", options=PLAIN, recursive=True)
+        assert [Path(str(job.source)).name for job in jobs] == ["a.png"]
+
+
+def test_a_result_of_an_earlier_run_that_is_named_alone_is_taken(photo: Photo) -> None:
+    path = photo("a.cutout.png")
+    assert len(plan([path], output=None, options=PLAIN)) == 1
+
+
+@pytest.mark.parametrize("name", ["", "*.jpg"])
+def test_a_folder_or_a_pattern_without_pictures_says_so(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NoPicturesError, match=r"no picture"):
+        plan([tmp_path / name], output=None, options=PLAIN)
+
+
+# --- what becomes of them
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_batch_goes_on_after_failures_and_names_each(photo: Photo, tmp_path: Path, jobs: int) -> None:
+    photo("in/a.png"), photo("in/nobody.png", empty=True), photo("in/z.jpg")
+    (tmp_path / "in" / "text.jpg").write_text("not a picture")
+    planned = plan([tmp_path / "in", tmp_path / "missing.jpg"], output=tmp_path / "out", options=PLAIN)
+    records = list(run(Matting(), planned, batch=BatchOptions(jobs=jobs)))
+    told = {Path(record.job.name).name: (record.status, type(record.error), record.empty) for record in records}
+    nothing = type(None)
+    assert told == {
+        "a.png": ("written", nothing, False),
+        "nobody.png": ("written", nothing, True),
+        "text.jpg": ("failed", UnreadablePictureError, None),
+        "z.jpg": ("written", nothing, False),
+        "missing.jpg": ("failed", SourceNotFoundError, None),
+    }
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "nobody.png", "z.png"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_record_tells_what_ran(photo: Photo) -> None:
+    (record,) = run(Matting(), plan([photo("a.png")], output=None, options=PLAIN))
+    assert record.job.output is not None
+    assert (record.size_hw, record.model, record.device) == ((48, 64), "bshm", "cpu")
+    assert next(iter(record.timings_ms)) == "decode" and list(record.timings_ms)[-2:] == ["encode", "write"]
+    alpha = np.asarray(opened(record.job.output))[..., 3]
+    assert alpha[24, 32] == 255 and alpha[2, 2] == 0
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_output_that_is_there_fails_is_skipped_or_replaced_as_asked(photo: Photo) -> None:
+    jobs = plan([photo("a.png")], output=None, options=PLAIN)
+    assert jobs[0].output is not None
+    jobs[0].output.write_bytes(b"mine")
+    (record,) = run(Matting(), jobs)
+    assert isinstance(record.error, OutputExistsError)
+    (record,) = run(Matting(), jobs, batch=BatchOptions(skip_existing=True))
+    assert record.status == "skipped"
+    assert jobs[0].output.read_bytes() == b"mine"
+    (record,) = run(Matting(), jobs, output=OutputOptions(overwrite=True))
+    assert record.status == "written"
+    assert jobs[0].output.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_fault_in_one_picture_does_not_end_the_batch(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = photo("good.png"), photo("bad.png")
+    matting = Matting()
+    real = matting.matte
+
+    def matte(source: object, options: object) -> object:
+        if str(source) == str(bad):
+            raise ZeroDivisionError("a bug")
+        return real(source, options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(matting, "matte", matte)
+    records = list(run(matting, plan([bad, good], output=None, options=PLAIN)))
+    assert [type(record.error) for record in records] == [ZeroDivisionError, type(None)]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_cancelled_batch_writes_nothing_afterwards(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        photo(f"in/{number}.png")
+    matting = Matting()
+    real = matting.matte
+    go_on = threading.Event()
+
+    def slow(source: object, options: object) -> object:
+        if not str(source).endswith("0.png"):
+            go_on.wait(10)
+        return real(source, options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(matting, "matte", slow)
+    records = run(matting, plan([tmp_path / "in"], output=tmp_path / "out", options=PLAIN), batch=BatchOptions(jobs=3))
+    assert next(records).status == "written"
+    records.close()
+    go_on.set()
+    time.sleep(0.2)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.png"]
+
+
+# --- the picture itself
+
+
+@pytest.mark.parametrize("output", ["a.png", ".", "./x/../a.png", "link.png"])
+def test_one_picture_is_never_replaced_by_its_result_unless_that_is_asked_for(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    photo("a.png"), photo("x/b.png")
+    monkeypatch.chdir(tmp_path)
+    if os.name != "nt":
+        Path("link.png").symlink_to("a.png")
+    (job,) = plan(["a.png"], output=output, options=OutputOptions(overwrite=True))
+    assert isinstance(job.error, OutputExistsError) and job.output is None
+    assert "--overwrite-inputs" in str(job.error)
+    (job,) = plan(["a.png"], output=output, options=OutputOptions(overwrite=True), overwrite_inputs=True)
+    assert job.error is None and job.output == Path(output if output != "." else "a.png")
+
+
+def test_another_picture_is_never_replaced_whatever_is_asked_for(photo: Photo, tmp_path: Path) -> None:
+    photo("a.jpg"), photo("a.png"), photo("b.png")
+    options = OutputOptions(overwrite=True)
+    first, second, third = plan([tmp_path], output=tmp_path, options=options, overwrite_inputs=True)
+    assert isinstance(first.error, OutputExistsError) and "add --overwrite-inputs" not in str(first.error)
+    assert (second.error, second.output) == (None, tmp_path / "a.png")
+    assert (third.error, third.output) == (None, tmp_path / "b.png")
+
+
+def test_the_picture_that_is_the_background_is_not_replaced(photo: Photo, tmp_path: Path) -> None:
+    wall = photo("wall.png")
+    options = OutputOptions(overwrite=True, background=str(wall))
+    (job,) = plan([photo("a.png")], output=wall, options=options, overwrite_inputs=True)
+    assert isinstance(job.error, OutputExistsError)
+
+
+# --- two runs at once
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_output_that_another_run_wrote_meanwhile_is_skipped_and_is_theirs(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = plan([photo("a.png")], output=None, options=PLAIN)
+    (output,) = [job.output for job in jobs]
+    assert output is not None
+    matting = Matting()
+    real = matting.matte
+
+    def slow(*given: Any) -> Any:
+        output.write_bytes(b"theirs")
+        return real(*given)
+
+    monkeypatch.setattr(matting, "matte", slow)
+    (record,) = run(matting, jobs, batch=BatchOptions(skip_existing=True))
+    assert (record.status, record.error) == ("skipped", None)
+    assert output.read_bytes() == b"theirs"
+    output.unlink()
+    (record,) = run(matting, jobs)
+    assert isinstance(record.error, OutputExistsError)
+
+
+@pytest.mark.usefixtures("fake")
+def test_two_runs_at_once_that_skip_what_is_there_share_the_work_and_fail_nothing(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        photo(f"in/{number:02}.png")
+    (tmp_path / "out").mkdir()
+    matting = Matting()
+    real = matting.matte
+    meeting = threading.Barrier(2)
+    work: list[str] = []
+    last = threading.Event()
+
+    def in_step(source: Any, *given: Any) -> Any:
+        work.append(source)
+        if not last.is_set():  # both at every picture at the same time, as two runs that began together
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(timeout=10)
+        return real(source, *given)
+
+    monkeypatch.setattr(matting, "matte", in_step)
+    records: list[list[Record]] = [[], []]
+
+    def batch(number: int) -> None:
+        jobs = plan([tmp_path / "in"], output=tmp_path / "out", options=PLAIN)
+        records[number] += run(matting, jobs, batch=BatchOptions(jobs=1, skip_existing=True))
+        last.set()
+        meeting.abort()
+
+    threads = [threading.Thread(target=batch, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    statuses = [[record.status for record in each] for each in records]
+    assert [len(each) for each in statuses] == [40, 40]
+    assert {*statuses[0], *statuses[1]} == {"written", "skipped"}
+    assert sum(each.count("written") for each in statuses) == 40
+    # Side by side all 80 would be worked on; from a random place on they meet a few times at most.
+    assert len(work) < 70
+    assert min(each.count("written") for each in statuses) > 0

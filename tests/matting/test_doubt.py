@@ -1,0 +1,64 @@
+"""Islands of doubt."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from bshm.matting.refine.doubt import drop_doubtful, drop_loose
+
+masks = hnp.arrays(np.float32, (12, 14), elements=st.floats(0, 1, width=32))
+
+
+@given(masks)
+def test_what_is_more_likely_than_not_stays(mask: np.ndarray) -> None:
+    found = drop_doubtful(mask)
+    assert np.array_equal(found[mask > 0.5], mask[mask > 0.5])
+
+
+@given(masks)
+def test_every_cell_stays_or_is_nothing(mask: np.ndarray) -> None:
+    found = drop_doubtful(mask)
+    assert bool(((found == mask) | (found == 0)).all())
+
+
+@given(masks)
+def test_doing_it_twice_changes_nothing(mask: np.ndarray) -> None:
+    assert np.array_equal(drop_doubtful(drop_doubtful(mask)), drop_doubtful(mask))
+
+
+def test_a_faint_island_goes_and_faint_hair_stays() -> None:
+    mask = np.zeros((20, 20), np.float32)
+    mask[5:15, 5:10] = 1
+    mask[5:15, 10:12] = 0.1  # hair on the person
+    mask[2:4, 16:19] = 0.45  # a ghost
+    found = drop_doubtful(mask)
+    assert found[2:4, 16:19].max() == 0
+    assert np.array_equal(found[5:15], mask[5:15])
+
+
+def test_what_hangs_on_to_nobody_goes_and_strands_stay() -> None:
+    alpha = np.zeros((64, 64), np.float32)
+    alpha[20:40, 20:40] = 1  # somebody
+    alpha[10:20, 30] = 0.1  # a faint strand that begins there
+    alpha[6:8, 30] = 0.1  # and goes on behind a gap of two pixels
+    alpha[50:54, 4:9] = 0.9  # a patch of background
+    held = alpha == 1
+    expected = alpha.copy()
+    expected[50:54, 4:9] = 0
+    assert np.array_equal(drop_loose(alpha, held), expected)
+
+
+def test_nobody_stays_nobody() -> None:
+    alpha = np.full((30, 41), 0.6, np.float32)
+    assert not drop_loose(alpha, np.zeros(alpha.shape, bool)).any()
+
+
+@given(masks, masks)
+def test_what_was_held_stays_and_all_else_stays_or_is_nothing(alpha: np.ndarray, before: np.ndarray) -> None:
+    held = before > 0.5
+    found = drop_loose(alpha.copy(), held)
+    assert np.array_equal(found[held], alpha[held])
+    assert bool(((found == alpha) | (found == 0)).all())

@@ -31,9 +31,9 @@ def parser() -> Parser:
         usage="--stage STAGE --data FOLDER --out FOLDER [options]\n       bshm train RECIPE [--set NAME=VALUE…]",
         examples=[
             ("bshm train recipes/bshm.toml --set data=data", "from pictures to weights, step by step"),
-            ("bshm train --stage mpn --data data --labels labels --out runs/mpn", "the mask network"),
+            ("bshm train --stage mpn --data data --out runs/mpn", "the mask network"),
             ("bshm train --stage qun --data data --start runs/mpn/last.pt --out runs/qun", "the one behind it"),
-            ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn --devices 4", "on four GPUs"),
+            ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn", "and the last"),
         ],
         notes="Stages:\n" + "\n".join(f"  {name:<6} {what}" for name, what in STAGES.items()),
     )

@@ -30,7 +30,7 @@ def parser() -> Parser:
         "Ctrl-C or SIGTERM saves the step at hand first.  With a recipe file it runs every step of it.",
         usage="--stage STAGE --data FOLDER --out FOLDER [options]\n       bshm train RECIPE [--set NAME=VALUE…]",
         examples=[
-            ("bshm train recipes/bshm.toml --set data=data", "from pictures to weights, step by step"),
+            ("bshm train recipes/bshm.toml --set data=data", "from pictures to weights"),
             ("bshm train --stage mpn --data data --out runs/mpn", "the mask network"),
             ("bshm train --stage qun --data data --start runs/mpn/last.pt --out runs/qun", "the one behind it"),
             ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn", "and the last"),

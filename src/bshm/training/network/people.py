@@ -129,7 +129,7 @@ class PeopleEncoder(nn.Module):
             CheckpointError: they cannot be read or are of another network.
         """
         try:
-            values = _read_tfjs(path)
+            values = read_tfjs(path)
             self.load_state_dict({name: _weight(values, name) for name in self.state_dict()})
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"{path} does not hold the weights of MoveNet MultiPose ({error}).") from error
@@ -178,7 +178,7 @@ def _published(layer: str, kind: str) -> str:
             raise KeyError(layer)
 
 
-def _read_tfjs(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+def read_tfjs(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     """The single-precision weights of a TensorFlow.js graph, some of them stored as half floats."""
     manifest = json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]
     values = {}

@@ -129,9 +129,7 @@ def _picked(pool: Sequence[Cutout], rng: Random) -> Cutout:
     return pool[int(rng.integers(len(pool)))]
 
 
-def _laid(
-    pools: Pools, people: Sequence[tuple[Cutout, float, float, float]], layout: str, rng: Random
-) -> Group | None:
+def _laid(pools: Pools, people: Sequence[tuple[Cutout, float, float, float]], layout: str, rng: Random) -> Group | None:
     background = pools.backgrounds[int(rng.integers(len(pools.backgrounds)))]
     image = background_view(background, SIZE_HW, rng).astype(np.float32)
     planes: list[Floats] = []

@@ -43,6 +43,10 @@ _MIDDLE = 0.17
 _PEAK_CELLS = 2
 # A keypoint is seen from here on; below, the offset alone says where it must be.
 _SEEN = 0.12
+# What lies within the box, but near no bone, is so many thicknesses away.
+_IN_BOX = 2.0
+# What speaks against a person in a blob that the body does not reach, for each thickness that it lies further away.
+_ELSEWHERE = 2.0
 # A head that nobody has been found for: its keypoints are at least so likely.
 _HEAD_SEEN = 0.3
 MOST_PEOPLE = 20
@@ -74,13 +78,28 @@ class Skeleton:
         points: (17, 2) float32, (y, x) as a share of the picture's height and width; may lie outside.
         seen: (17,) float32, 0..1: how well each is seen there.
         score: how likely it is a person, 0..1.
+        box: (top, left, bottom, right) of the person, as shares likewise; for a head alone, of the head.
         whole: whether all points are known; otherwise the head alone was found.
     """
 
     points: FloatArray
     seen: FloatArray
     score: float
+    box: tuple[float, float, float, float]
     whole: bool = True
+
+
+@dataclass(frozen=True)
+class People:
+    """The people of a picture.
+
+    Attributes:
+        planes: (H, W) float32, 0..1, one a person, from left to right; they add up to alpha.
+        depth: indices of ``planes``, from the back to the front, as far as it can be told.
+    """
+
+    planes: tuple[FloatArray, ...]
+    depth: tuple[int, ...]
 
 
 def find(clues: Clues) -> list[Skeleton]:
@@ -95,7 +114,10 @@ def find(clues: Clues) -> list[Skeleton]:
         guess = clues.offsets[:, :, y, x] + np.array([y, x], np.float32)
         tall = max(float(clues.sizes[:, y, x].max()), 4.0)
         points, seen = _seen_near(clues.keypoints, guess, tall)
-        skeleton = Skeleton((points + 0.5) / size, seen, float(clues.middle[y, x]))
+        half = clues.sizes[:, y, x] / 2
+        box = np.concatenate((np.array([y, x]) + 0.5 - half, np.array([y, x]) + 0.5 + half)) / np.tile(size, 2)
+        top, left, bottom, right = (float(side) for side in box)
+        skeleton = Skeleton((points + 0.5) / size, seen, float(clues.middle[y, x]), (top, left, bottom, right))
         if not any(_same(skeleton, other, size) for other in found):
             found.append(skeleton)
     return found + _heads(clues.keypoints, found, size)
@@ -155,9 +177,9 @@ def _heads(keypoints: FloatArray, found: Sequence[Skeleton], size: FloatArray) -
     def take(skeleton: Skeleton) -> None:
         points = skeleton.points * size - 0.5
         centre, radius = _head_of(points, skeleton.seen, _shoulder_width(skeleton, size))
-        left[:, np.hypot(rows - centre[0], columns - centre[1]) < 1.3 * radius + 1.5] = 0
+        left[:, np.hypot(rows - centre[0], columns - centre[1]) < 0.8 * radius + 0.5] = 0
         for index in _HEAD:
-            left[:, np.hypot(rows - points[index, 0], columns - points[index, 1]) < 0.5 * radius + 1] = 0
+            left[index, np.hypot(rows - points[index, 0], columns - points[index, 1]) < 0.8 * radius + 1] = 0
 
     for skeleton in found:
         take(skeleton)
@@ -172,7 +194,10 @@ def _heads(keypoints: FloatArray, found: Sequence[Skeleton], size: FloatArray) -
             near = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 3.0**2)) * left[index]
             at_y, at_x = np.unravel_index(int(near.argmax()), near.shape)
             points[index], seen[index] = (at_y, at_x), left[index, at_y, at_x]
-        skeleton = Skeleton((points + 0.5) / size, seen, best, whole=False)
+        head = (points[list(_HEAD)] + 0.5) / size
+        (top, left_side), (bottom, right) = head.min(0), head.max(0)
+        box = (float(top), float(left_side), float(bottom), float(right))
+        skeleton = Skeleton((points + 0.5) / size, seen, best, box, whole=False)
         take(skeleton)
         left[:, np.hypot(rows - y, columns - x) < 2.5] = 0
         if (seen[list(_HEAD)] >= _HEAD_SEEN / 2).sum() >= 3:
@@ -215,6 +240,16 @@ def _nearness(skeleton: Skeleton, size_hw: tuple[int, int]) -> FloatArray:
         off = np.hypot(rows - start[0] - share * along[0], columns - start[1] - share * along[1])
         body = (thick + (thin - thick) * share) * shoulders
         np.minimum(result, off / body + penalty, out=result)
+    if skeleton.whole:
+        # Limbs may be missed; the person still ends where the box does.
+        top, left, bottom, right = (
+            side * length for side, length in zip(skeleton.box, (*size_hw, *size_hw), strict=True)
+        )
+        beside = np.hypot(
+            np.maximum(np.maximum(top - rows, rows - bottom), 0),
+            np.maximum(np.maximum(left - columns, columns - right), 0),
+        )
+        np.minimum(result, _IN_BOX + beside / (0.3 * shoulders), out=result)
     return result.astype(np.float32)
 
 
@@ -229,9 +264,10 @@ _BLOB_OF_LARGEST = 0.2
 _COLOURS, _HOLDS, _PARTS = 1.0, 0.02, 500.0
 _LEVELS = 12  # of each channel, where colours are counted
 _STEPS = 120  # of the random walk's solver
+_LEAST = 0.002  # of alpha that a person has
 
 
-def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) -> list[FloatArray]:
+def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) -> People:
     """Share alpha out among the people of a picture.
 
     Args:
@@ -240,8 +276,7 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
         skeletons: who was found, by ``find``.
 
     Returns:
-        one plane (H, W) float32, 0..1, a person, from left to right; they add up to ``alpha``.  Nobody found, but alpha:
-        its blobs.  No alpha: none.
+        one plane a person.  Nobody found, but alpha: its blobs.  No alpha: none.
 
     Raises:
         ShapeError: pixels and alpha differ in size.
@@ -253,9 +288,9 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
     near = _people(body, skeletons)
     if not len(near):
-        return []
+        return People((), ())
     if len(near) == 1:
-        return [alpha]
+        return People((alpha,), (0,))
     likely = _likely(near, small, body)
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
     firm = np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + np.float32(1e-4)
@@ -263,13 +298,28 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     shares = np.clip(shares, 1e-6, 1) ** 3
     shares /= shares.sum(0)
     shares = _without_scraps(shares, near, body)
-    present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > 0.002 * body.sum()]
+    present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]
     if len(present) < 2:
-        return [alpha]
-    shares = shares[present]
+        return People((alpha,), (0,))
+    present.sort(key=lambda index: _middle_column(shares[index] * body))
+    shares, near = shares[present], near[present]
     shares /= np.maximum(shares.sum(0), 1e-6)
-    left_to_right = np.argsort([_middle_column(plane * body) for plane in shares])
-    return _enlarged(shares[left_to_right], pixels, alpha)
+    return People(_enlarged(shares, pixels, alpha), _depth(shares, near, body))
+
+
+def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int, ...]:
+    """Who stands behind whom: where two bodies meet, the one in front is seen."""
+    owner = np.where(body > _SOMEBODY, shares.argmax(0), -1)
+    cores = near < 0.8
+    sizes = np.maximum(cores.sum((1, 2)), 1)
+    people = range(len(shares))
+    covered = np.array(
+        [[float((cores[one] & (owner == other)).sum()) / sizes[one] for other in people] for one in people]
+    )
+    in_front = np.sign(np.round(covered.T - covered, 2)).sum(1)
+    # Of those who do not meet, the one who stands lower in the picture is nearer.
+    lowest = [float(np.nonzero((owner == one).any(1))[0].max(initial=0)) for one in people]
+    return tuple(sorted(people, key=lambda one: (float(in_front[one]), lowest[one])))
 
 
 def _working_size(height: int, width: int) -> tuple[int, int]:
@@ -306,7 +356,7 @@ def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
 
 def _likely(near: FloatArray, small: FloatArray, body: FloatArray) -> FloatArray:
     """(N, h, w), adding up to 1: whose each pixel is, by nearness and colour alone."""
-    far = 0.5 * np.minimum(near, 5) ** 2
+    far = np.where(near < 4, 0.5 * near**2, 4 * near - 8) + _elsewhere(near, body)
     ordered = np.sort(near, axis=0)
     clear = (body > 0.5) & (ordered[0] < 0.8) & (ordered[1] > ordered[0] + 0.5)
     levels = np.minimum((small * _LEVELS).astype(np.int32), _LEVELS - 1)
@@ -321,6 +371,17 @@ def _likely(near: FloatArray, small: FloatArray, body: FloatArray) -> FloatArray
     energy -= energy.min(0)
     likely = np.exp(-energy)
     return np.asarray(likely / likely.sum(0), np.float32)
+
+
+def _elsewhere(near: FloatArray, body: FloatArray) -> FloatArray:
+    """(N, h, w): what speaks against a person in a blob that the person's body does not reach."""
+    _, blobs = cv2.connectedComponents((body > _SOMEBODY).astype(np.uint8), connectivity=8)
+    result = np.zeros_like(near)
+    for blob in range(1, int(blobs.max()) + 1):
+        where = blobs == blob
+        closest = near[:, where].min(1)
+        result[:, where] = (_ELSEWHERE * np.clip(closest - closest.min() - 0.3, 0, 3))[:, None]
+    return result
 
 
 def _smoothed(counts: npt.NDArray[np.int64]) -> FloatArray:
@@ -397,7 +458,7 @@ def _without_scraps(shares: FloatArray, near: FloatArray, body: FloatArray) -> F
     return result
 
 
-def _enlarged(shares: FloatArray, pixels: PixelArray, alpha: FloatArray) -> list[FloatArray]:
+def _enlarged(shares: FloatArray, pixels: PixelArray, alpha: FloatArray) -> tuple[FloatArray, ...]:
     """The planes at the picture's size: shares along the picture's own edges, times alpha, that add up to it."""
     size = (alpha.shape[1], alpha.shape[0])
     planes = [guided_filter.refine(pixels, np.ascontiguousarray(share)) for share in shares]
@@ -410,4 +471,4 @@ def _enlarged(shares: FloatArray, pixels: PixelArray, alpha: FloatArray) -> list
     factor = alpha / total
     for plane in planes:
         plane *= factor
-    return planes
+    return tuple(planes)

@@ -63,7 +63,9 @@ def append(model: onnx.ModelProto, movenet: Path) -> onnx.ModelProto:
         for name, published, first, second in _HEADS:
             mix = f"StatefulPartitionedCall/{published}/separable_conv2d_{first}"
             out = f"StatefulPartitionedCall/{published}/conv2d_{second}"
-            depthwise = _weight(graph, f"{name}.depthwise", values[f"{mix}/separable_conv2d/ReadVariableOp"], (2, 3, 0, 1))
+            depthwise = _weight(
+                graph, f"{name}.depthwise", values[f"{mix}/separable_conv2d/ReadVariableOp"], (2, 3, 0, 1)
+            )
             pointwise = _weight(
                 graph, f"{name}.pointwise", values[f"{mix}/separable_conv2d/ReadVariableOp_1"], (3, 2, 0, 1)
             )
@@ -78,7 +80,9 @@ def append(model: onnx.ModelProto, movenet: Path) -> onnx.ModelProto:
                 helper.make_node("Conv", [lit, last, last_bias], [name]),
             ))  # fmt: skip
     except KeyError as error:
-        raise CheckpointError(f"{movenet} does not hold the weights of MoveNet MultiPose: {error} is missing.") from error
+        raise CheckpointError(
+            f"{movenet} does not hold the weights of MoveNet MultiPose: {error} is missing."
+        ) from error
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, None, None])
         for name, channels in OUTPUTS.items()

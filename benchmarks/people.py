@@ -11,9 +11,7 @@ people found are matched with those who are there so that the sum of their overl
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

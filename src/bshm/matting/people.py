@@ -149,7 +149,7 @@ def _same(one: Skeleton, other: Skeleton, size: FloatArray) -> bool:
 
 
 def _shoulder_width(skeleton: Skeleton, size: FloatArray) -> float:
-    """The width of the shoulders, seen from the front, in cells or pixels of ``size``: the measure of all thicknesses."""
+    """The width of the shoulders, seen from the front, in cells or pixels of ``size``: what thicknesses go by."""
     points = skeleton.points * size
     if not skeleton.whole:
         return _head_radius(points, skeleton.seen) * 2.6
@@ -224,7 +224,7 @@ def _nearness(skeleton: Skeleton, size_hw: tuple[int, int]) -> FloatArray:
     if not skeleton.whole:
         # What hangs on to the head: neck and shoulders, an upright body's.
         neck = centre + np.array([1.5 * radius, 0], np.float32)
-        bones = [(centre, neck, 0.2, 0.25), (neck, neck + [shoulders, 0], 0.4, 0.4)]
+        bones = [(centre, neck, 0.2, 0.25), (neck, neck + np.array([shoulders, 0], np.float32), 0.4, 0.4)]
         penalties = [0.3, 0.6]
     else:
         neck = points[list(_SHOULDERS)].mean(0)
@@ -469,6 +469,4 @@ def _enlarged(shares: FloatArray, pixels: PixelArray, alpha: FloatArray) -> tupl
             plane[lost] = cv2.resize(one, size)[lost]
         total = np.maximum(np.sum(planes, axis=0, dtype=np.float32), 1e-6)
     factor = alpha / total
-    for plane in planes:
-        plane *= factor
-    return tuple(planes)
+    return tuple(plane * factor for plane in planes)

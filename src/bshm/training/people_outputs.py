@@ -2,7 +2,8 @@
 
 The mask network holds MoveNet's trunk and two of its heads: where each keypoint is, and where the middle of a person.
 Two more say to whom a keypoint belongs: how far it lies from the middle, and how large the person is.  They never
-learn, and the mask does not depend on them, so they are added to the finished file; all that was in it stays bit for bit.
+learn, and the mask does not depend on them, so they are added to the finished file; all that was in it stays bit for
+bit.
 
 Source: "MoveNet MultiPose Lightning", Google, Apache-2.0; Zhou et al., "Objects as Points", 2019.
 """

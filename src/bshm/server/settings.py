@@ -194,9 +194,9 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What a picture may cost."""
         return Limits(
-            pixels=self.max_pixels,
-            bytes=self.max_upload_bytes,
-            timeout_s=self.url_timeout_s,
+            max_pixels=self.max_pixels,
+            max_bytes=self.max_upload_bytes,
+            url_timeout_s=self.url_timeout_s,
             allow_urls=self.allow_urls,
         )
 

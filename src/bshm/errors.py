@@ -18,6 +18,7 @@
     │   ├── PictureTooLargeError    more pixels or bytes than allowed
     │   ├── UrlRefusedError         a URL that the guard does not allow
     │   ├── FetchError              a URL that was allowed but did not give the bytes
+    │   ├── NobodyThereError        nobody is where one person was asked for
     │   └── DataFolderError         training or evaluation data that is incomplete
     └── EnvironmentFault            the machine is at fault: mend it
         ├── DeviceUnavailableError  the device that was asked for cannot run here
@@ -63,6 +64,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "NoPicturesError",
+    "NobodyThereError",
     "OptionError",
     "OutputError",
     "OutputExistsError",
@@ -203,6 +205,10 @@ class UrlRefusedError(InputError):
 
 class FetchError(InputError):
     """The URL was allowed, but its server did not give the bytes."""
+
+
+class NobodyThereError(InputError):
+    """One person was asked for, by number or place, and nobody is there."""
 
 
 class DataFolderError(InputError):

@@ -73,12 +73,14 @@ class MatteOptions:
             just below opaque (254 of 255 with the official ones) is stretched until the insides are opaque.
         shrink_to: pixels; a larger picture is made as small before it is matted, and the result is as small.  None
             never shrinks one.
+        tell_apart: tell several people apart, as ``Edit.people`` needs it: ``Matte.people``.
         limits: what an input may cost.
     """
 
     decontaminate: bool = True
     exact: bool = False
     shrink_to: int | None = None
+    tell_apart: bool = False
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -100,6 +102,7 @@ class BatchOptions:
 
     in_flight: int = 3
     ordered: bool = True
+    split: bool = False
     overwrite: bool = False
     skip_existing: bool = False
 

@@ -20,13 +20,16 @@ from bshm.edit.background import filled
 from bshm.edit.crop import Box, arrange, foreground_box, is_nobody
 from bshm.edit.shadow import drop, under
 from bshm.edit.spec import Edit
-from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region
-from bshm.errors import RegionError, option
+from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, People, Region
+from bshm.errors import NobodyThereError, OptionError, RegionError, option
 from bshm.files import encode
+from bshm.matting.foreground import estimate
 from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
 ZIP = "application/zip"
+# Alpha from which on a person is at a place that was pointed at.
+_THERE = 0.25
 MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP}
 
 
@@ -44,6 +47,10 @@ class Matted(Protocol):
     @property
     def foreground(self) -> PixelArray:
         """(H, W, 3), dtype of the picture, straight colour."""
+
+    @property
+    def people(self) -> tuple[FloatArray, ...] | None:
+        """(H, W) float32 each, from left to right; None where they were not told apart."""
 
     @property
     def ran(self) -> Run:
@@ -91,6 +98,7 @@ class Rendered:
         media_type: what it is.
         width, height: of the result in pixels.
         empty: nobody was found.
+        people: how many people were told apart; None where that was not asked for.
         box: where the people are, in pixels of the result before it is cropped or placed; None for nobody.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage.
@@ -106,6 +114,7 @@ class Rendered:
     model_sha256: str
     device: str
     timings_ms: dict[str, float]
+    people: int | None = None
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -169,14 +178,22 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         ran.model_sha256,
         ran.device,
         dict(ran.timings_ms),
+        None if matte.people is None else len(matte.people),
     )
 
 
 def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
     """The pixels that ``edit`` describes; as ``render``, without the file."""
-    alpha = matte.alpha if edit.region is None else _within(matte.alpha, edit.region)
+    alpha, foreground = matte.alpha, matte.foreground
+    if edit.people is not None:
+        alpha = chosen(matte, edit.people)
+        if alpha is not matte.alpha and foreground is not matte.picture.pixels:
+            # Along the borders between people the colours are those of both.
+            foreground = estimate(matte.picture.pixels, alpha)
+    if edit.region is not None:
+        alpha = _within(alpha, edit.region)
     box, is_empty = foreground_box(alpha), is_nobody(alpha)
-    colour, wanted = matte.foreground, edit.background
+    colour, wanted = foreground, edit.background
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
         # Made of the original, it is cropped with it; all else fills what the people end up on.
@@ -196,6 +213,50 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
         colour = composite.over(colour, alpha, behind)
         alpha = np.ones_like(alpha)
     return Composed(colour, alpha, behind is not None, edit.alpha, box, is_empty)
+
+
+def chosen(matte: Matted, people: People) -> FloatArray:
+    """The alpha of the people who are wanted.
+
+    Raises:
+        OptionError: people were not told apart.
+        NobodyThereError: nobody has that number, or is at that place.
+        RegionError: a place outside of the picture, or an empty box.
+    """
+    planes = matte.people
+    if planes is None:
+        raise OptionError(
+            f"{option('people')} needs people told apart. Make the matte with {option('tell_apart')} switched on."
+        )
+    if people.kind == "all" or (people.kind == "largest" and len(planes) < 2):
+        return matte.alpha
+    if people.kind == "largest":
+        return max(planes, key=lambda plane: float(plane.sum()))
+    height, width = matte.alpha.shape
+    there = f"{len(planes)} {'person was' if len(planes) == 1 else 'people were'} found in {matte.picture.name}"
+    if people.kind == "number":
+        if people.number > len(planes):
+            raise NobodyThereError(f"{option('people')} asks for number {people.number}; {there}. Choose one of them.")
+        return planes[people.number - 1]
+    xs, ys = ([each.of(side) for each in people.places[start::2]] for start, side in ((0, width), (1, height)))
+    if max(xs) > width or max(ys) > height:
+        raise RegionError(
+            f"{option('people')}: {people} reaches out of the picture, which has {width}x{height} pixels."
+        )
+    if people.kind == "at":
+        x, y = min(xs[0], width - 1), min(ys[0], height - 1)
+        at = [float(plane[y, x]) for plane in planes]
+        if max(at, default=0.0) < _THERE:
+            raise NobodyThereError(f"{option('people')}: nobody is at {x}, {y}; {there}. Point at one of them.")
+        return planes[int(np.argmax(at))]
+    if xs[1] <= xs[0] or ys[1] <= ys[0]:
+        raise RegionError(f"{option('people')}: {people} is an empty box.", empty=True)
+    inside = [float(plane[ys[0] : ys[1], xs[0] : xs[1]].sum()) > 0.5 * float(plane.sum()) for plane in planes]
+    if not any(inside):
+        raise NobodyThereError(f"{option('people')}: nobody lies mostly in {people}; {there}. Draw the box larger.")
+    if all(inside):
+        return matte.alpha
+    return np.sum([plane for plane, is_in in zip(planes, inside, strict=True) if is_in], axis=0, dtype=np.float32)
 
 
 def _within(alpha: FloatArray, region: Region) -> FloatArray:

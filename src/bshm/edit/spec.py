@@ -16,10 +16,12 @@ from bshm.edit.words import (
     BACKGROUNDS,
     Background,
     Margins,
+    People,
     Region,
     parse_background,
     parse_margins,
     parse_opacity,
+    parse_people,
     parse_position,
     parse_region,
     parse_scale,
@@ -93,6 +95,9 @@ class Edit:
         background: what lies behind the people, as ``parse_background`` takes it; None keeps them transparent.
         region: the only place where people are looked for, ``"LEFT TOP RIGHT BOTTOM"``, lengths from the left and
             the top; None is everywhere.
+        people: which of several people: ``"all"``, ``"largest"``, a number from the left (1 is the first), ``"at:X,Y"``
+            for the one at a place or ``"box:X1,Y1,X2,Y2"`` for those most of whom lies in it, in px or %; it needs a
+            matte with ``MatteOptions.tell_apart``.  None does not ask.
         crop: crop to the people; where there are none the whole picture stands for them, here and below.
         crop_margin: left around the people when cropping: one, two (top and bottom, left and right) or four (top,
             right, bottom, left) lengths, as in ``"10%"`` of the people or ``"20px 40px"``; None leaves none.
@@ -122,6 +127,7 @@ class Edit:
         parse_background, None, *BACKGROUNDS.values()
     )
     region: _Field[Region | None, Region | str | None] = _Field(parse_region, None, Region)
+    people: _Field[People | None, People | str | int | None] = _Field(parse_people, None, People)
     crop: bool = False
     crop_margin: _Field[Margins | None, Margins | str | None] = _Field(parse_margins, None, Margins)
     scale: _Field[float | None, float | str | None] = _Field(parse_scale, None)
@@ -195,7 +201,7 @@ def _plain(value: Any) -> Any:
     for kind, shape in BACKGROUNDS.items():
         if isinstance(value, shape):
             return {"kind": kind, **{name: _plain(each) for name, each in asdict(value).items()}}
-    if isinstance(value, (Margins, Region)):
+    if isinstance(value, (Margins, People, Region)):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 

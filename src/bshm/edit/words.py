@@ -74,6 +74,26 @@ class Region:
 
 
 @dataclass(frozen=True)
+class People:
+    """Which of the people of a picture are wanted.
+
+    Attributes:
+        kind: all; the largest; the one with a number; the one at a place; those most of whom lies in a box.
+        number: from the left, 1 is the first.
+        places: lengths from the left and the top: x and y, or left, top, right and bottom.
+    """
+
+    kind: Literal["all", "largest", "number", "at", "box"]
+    number: int = 0
+    places: tuple[Length, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind == "number":
+            return str(self.number)
+        return f"{self.kind}:{','.join(map(str, self.places))}" if self.places else self.kind
+
+
+@dataclass(frozen=True)
 class ColorBackground:
     """A colour behind the people.
 
@@ -232,6 +252,29 @@ def parse_region(text: str) -> Region:
     if len(words) != 4:
         raise OptionError(f"a region is four lengths, x1 y1 x2 y2; got {text[:80]!r}.")
     return Region(*map(parse_length, words))
+
+
+def parse_people(given: str | int) -> People:
+    """``all``, ``largest``, the number of a person from the left, ``at:X,Y`` or ``box:X1,Y1,X2,Y2``.
+
+    Raises:
+        OptionError: it is none of these.
+
+    >>> parse_people("at:50%,120px").places, str(parse_people(2))
+    ((Length(value=50.0, unit='%'), Length(value=120.0, unit='px')), '2')
+    """
+    text = str(given).strip()
+    if text in ("all", "largest"):
+        return People(text)  # type: ignore[arg-type]
+    if re.fullmatch(r"[1-9]\d{0,2}", text) and not isinstance(given, bool):
+        return People("number", number=int(text))
+    kind, colon, places = text.partition(":")
+    lengths = tuple(map(parse_length, places.split(","))) if colon and places else ()
+    if (kind, len(lengths)) not in (("at", 2), ("box", 4)):
+        raise OptionError(
+            f"people are all, largest, a number from the left (1, 2, …), at:X,Y or box:X1,Y1,X2,Y2; got {text[:80]!r}."
+        )
+    return People(kind, places=lengths)  # type: ignore[arg-type]
 
 
 def parse_scale(given: str | float) -> float | None:

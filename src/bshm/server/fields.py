@@ -48,6 +48,12 @@ class PictureFields(BaseModel):
         description="Look for people here only: left, top, right and bottom in px or %.",
         examples=["10% 0 90% 400px"],
     )
+    people: str | None = Field(
+        None,
+        max_length=80,
+        description="Which of several people: all, largest, a number from the left, at:X,Y or box:X1,Y1,X2,Y2.",
+        examples=["largest", "at:50%,120px"],
+    )
     shadow: bool = Field(Edit.shadow, description="Let the people throw a soft shadow.")
     shadow_opacity: str | None = Field(
         None, max_length=80, description="How dark the shadow is, 0% to 100%.", examples=["60%"]
@@ -87,6 +93,7 @@ EDIT_FIELDS = (
     "format",
     "quality",
     "region",
+    "people",
     "shadow",
     "shadow_opacity",
     "crop",
@@ -151,7 +158,12 @@ def field_error(error: OptionError, names: Mapping[str, str] | None = None) -> F
 
 def matte_options_of(fields: PictureFields) -> MatteOptions:
     """How the matte is made, but for the limits of the service."""
-    return MatteOptions(decontaminate=fields.decontaminate, exact=fields.exact, shrink_to=fields.shrink_to)
+    return MatteOptions(
+        decontaminate=fields.decontaminate,
+        exact=fields.exact,
+        shrink_to=fields.shrink_to,
+        tell_apart=fields.people is not None,
+    )
 
 
 def model_of(fields: PictureFields, default_model: str) -> str:

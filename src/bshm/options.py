@@ -96,6 +96,7 @@ class BatchOptions:
         in_flight: pictures in the works at once, each held in memory whole.  Three keep
             the network busy: one is decoded and one encoded meanwhile.
         ordered: results in the order of the inputs; otherwise as they finish.
+        split: one file a person, numbered from the left: ``NAME.1.png``, ``NAME.2.png``, …
         overwrite: replace outputs that are there.
         skip_existing: leave a picture alone whose output is there, so that a batch can be taken up again.
     """

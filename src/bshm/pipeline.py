@@ -22,8 +22,10 @@ from bshm.edit import composite
 from bshm.errors import BshmError, MattingClosedError, MemoryExhaustedError, OptionError, option
 from bshm.files import decode
 from bshm.files.source import Source
-from bshm.matting import foreground
+from bshm.matting import foreground, people
 from bshm.matting.engines import Predictor
+from bshm.matting.networks import people as clues_of
+from bshm.matting.people import People
 from bshm.matting.refine import guided_filter
 from bshm.matting.refine.doubt import drop_doubtful, drop_loose, somebody
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
@@ -207,6 +209,7 @@ class Matting:
                     held = somebody(guide)
                     alpha = clock.time("matting", lambda: drop_loose(self.predictor.matting(pixels, mask, guide), held))
             alpha = _within_existing(alpha, picture)
+            apart = clock.time("people", lambda: self._apart(pixels, alpha)) if options.tell_apart else None
             colour = pixels
             if options.decontaminate:
                 colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
@@ -220,7 +223,18 @@ class Matting:
             ) from error
         card = self.predictor.card
         run = Run(card.name, card.sha256, self.predictor.device.name, clock.timings)
-        return Matte(picture, alpha, colour, run)
+        planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
+        return Matte(picture, alpha, colour, run, planes, depth)
+
+    def _apart(self, pixels: PixelArray, alpha: FloatArray) -> People:
+        session = self.predictor.sessions.get("mask")
+        clues = None if session is None else clues_of.look(session, pixels)
+        if clues is None:
+            raise OptionError(
+                f"{option('people')} needs weights that tell people apart; {self.predictor.card.name} has no such "
+                f"answer. Choose another {option('model')}: {DEFAULT_MODEL} has."
+            )
+        return people.share(pixels, alpha, people.find(clues))
 
 
 def _opaque(picture: Picture) -> PixelArray:

@@ -30,12 +30,17 @@ class Matte:
         foreground: (H, W, 3), dtype and colour space of ``picture.pixels``: straight colour of the people with the
             old background taken out of soft edges.  Where alpha is 0 its value has no meaning.
         ran: model, device and timings.
+        people: (H, W) float32 each, 0..1, from left to right: what is each one's of ``alpha``, to which they add up; a
+            share where hair lies over another.  None unless ``MatteOptions.tell_apart``.
+        depth: indices of ``people`` from the back to the front, as far as it can be told.
     """
 
     picture: Picture
     alpha: FloatArray
     foreground: PixelArray
     ran: Run
+    people: tuple[FloatArray, ...] | None = None
+    depth: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:

@@ -66,6 +66,8 @@ class Record:
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
+        people: how many were told apart; None where that was not asked for.
+        outputs: with ``BatchOptions.split``, the files of the people from left to right.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
     """
 
@@ -79,6 +81,8 @@ class Record:
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
     frames: int | None = None
+    people: int | None = None
+    outputs: tuple[Path, ...] = ()
 
 
 def plan(
@@ -237,11 +241,12 @@ def _do(
 ) -> Record:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
-    if os.path.lexists(job.output) and not batch.overwrite:  # before the work is done, not after
+    first = numbered(job.output, 1) if batch.split else job.output
+    if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
             return Record(job, "skipped")
         raise OutputExistsError(
-            f"{job.output} is there already. "
+            f"{first} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
         )
     from bshm.edit.render import render
@@ -250,13 +255,18 @@ def _do(
     matte = matting.matte(job.source, options)
     started = time.perf_counter()
     chosen = with_format(edit, job.output)
-    rendered = render(matte, chosen, background)
+    edits = _one_by_one(matte, chosen) if batch.split else [chosen]
+    paths = [numbered(job.output, index) for index in range(1, len(edits) + 1)] if batch.split else [job.output]
+    files = [(path, render(matte, each, background)) for path, each in zip(paths, edits, strict=True)]
+    rendered = files[0][1]
     frames = matte.picture.frames
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
         with turnstile:
-            sink.write(rendered.data, job.output, overwrite=batch.overwrite)
+            # The first last: where it is, all are, and a run that is taken up again may pass them over.
+            for path, file in reversed(files):
+                sink.write(file.data, path, overwrite=batch.overwrite)
     except OutputExistsError:
         if not batch.skip_existing:
             raise
@@ -275,7 +285,29 @@ def _do(
             {**rendered.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
         ),
         frames=frames,
+        people=rendered.people,
+        outputs=tuple(path for path, _ in files) if batch.split else (),
     )
+
+
+def _one_by_one(matte: Matte, edit: Edit) -> list[Edit]:
+    """The edit of each person from left to right; of the whole picture where nobody is."""
+    from dataclasses import replace
+
+    from bshm.edit.words import People
+
+    return [replace(edit, people=People("number", number=index + 1)) for index in range(len(matte.people or ()))] or [
+        replace(edit, people=None)
+    ]
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Where a person goes, counted from the left.
+
+    >>> numbered(Path("out/a.cutout.png"), 2).name
+    'a.cutout.2.png'
+    """
+    return path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def with_format(edit: Edit, path: Path) -> Edit:

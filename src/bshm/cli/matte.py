@@ -39,6 +39,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg -o shop.jpg --background white", "over a colour"),
     ("bshm matte photo.jpg -o call.jpg --background blur", "over the blurred original"),
     ("bshm matte photo.jpg --crop --crop-margin 5% --shadow", "cropped to the people, with a shadow"),
+    ("bshm matte group.jpg --split", "a cut-out of each person"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -146,12 +147,24 @@ def parser() -> Parser:
         help="leave out the EXIF that is kept by default: camera, date, author, place (GPS)",
     )
 
-    place = result.add_argument_group("Region, crop and shadow")
+    place = result.add_argument_group("People, crop and shadow")
     place.add_argument(
         "--region",
         metavar="LENGTHS",
         default=Edit.region,
         help="look for people here only: left, top, right and bottom in px or %%, as in '10%% 0 90%% 400px'",
+    )
+    place.add_argument(
+        "--people",
+        metavar="WHICH",
+        default=Edit.people,
+        help="which of several: all, largest, a number from the left, at:X,Y or box:X1,Y1,X2,Y2 in px or %%",
+    )
+    place.add_argument(
+        "--split",
+        action="store_true",
+        default=BatchOptions.split,
+        help="one file a person, from left to right: NAME.1.png, NAME.2.png, …",
     )
     place.add_argument("--crop", action="store_true", default=Edit.crop, help="crop to the people")
     place.add_argument(
@@ -259,6 +272,7 @@ def _run(arguments: argparse.Namespace) -> int:
         # Nobody sees the people's colour in an alpha written alone.
         decontaminate=arguments.decontaminate and not arguments.alpha,
         shrink_to=arguments.shrink_to,
+        tell_apart=arguments.split or arguments.people is not None,
         limits=limits,
     )
     edit = Edit(
@@ -267,6 +281,7 @@ def _run(arguments: argparse.Namespace) -> int:
         background=arguments.background,
         quality=arguments.quality,
         region=arguments.region,
+        people=arguments.people,
         shadow=arguments.shadow,
         shadow_opacity=arguments.shadow_opacity,
         crop=arguments.crop,
@@ -277,6 +292,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     batch = BatchOptions(
         in_flight=arguments.in_flight,
+        split=arguments.split,
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
     )
@@ -284,6 +300,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
+    if arguments.split and edit.people is not None:
+        raise OptionError("--split writes everybody, --people chooses one result. Drop one of them.")
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
     if "-" in inputs or to_stdout:
@@ -291,6 +309,8 @@ def _run(arguments: argparse.Namespace) -> int:
             raise OptionError(
                 f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
             )
+        if to_stdout and arguments.split:
+            raise OptionError("--split writes a file a person, and stdout takes one. Give -o a file or a folder.")
         if to_stdout:
             return _to_stdout(arguments, inputs[0], options, edit)
         jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()

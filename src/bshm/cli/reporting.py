@@ -71,7 +71,8 @@ class Reporter:
             self._note(f"{record.job.name}: skipped, {record.job.output} is there")
         elif self._progress is None:
             seconds = sum(record.timings_ms.values()) / 1000
-            self._note(f"{record.job.name} -> {record.job.output} ({seconds:.2f} s)")
+            written = ", ".join(map(str, record.outputs or (record.job.output,)))
+            self._note(f"{record.job.name} -> {written} ({seconds:.2f} s)")
         if record.empty:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
         if record.frames is not None and record.frames > 1:
@@ -158,11 +159,14 @@ def json_line(record: Record) -> str:
             "height": record.size_hw[0],
             "frames": record.frames,
             "empty": record.empty,
+            "people": record.people,
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,
             "timings_ms": {stage: round(ms, 2) for stage, ms in record.timings_ms.items()},
         }
+        if record.outputs:
+            line["outputs"] = [str(path) for path in record.outputs]
     if record.error is not None:
         line["error"] = {
             "kind": type(record.error).__name__,

@@ -23,7 +23,6 @@ from bshm.edit.spec import Edit
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, People, Region
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
 from bshm.files import encode
-from bshm.matting.foreground import estimate
 from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
@@ -184,16 +183,11 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
 
 def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
     """The pixels that ``edit`` describes; as ``render``, without the file."""
-    alpha, foreground = matte.alpha, matte.foreground
-    if edit.people is not None:
-        alpha = chosen(matte, edit.people)
-        if alpha is not matte.alpha and foreground is not matte.picture.pixels:
-            # Along the borders between people the colours are those of both.
-            foreground = estimate(matte.picture.pixels, alpha)
+    alpha = matte.alpha if edit.people is None else chosen(matte, edit.people)
     if edit.region is not None:
         alpha = _within(alpha, edit.region)
     box, is_empty = foreground_box(alpha), is_nobody(alpha)
-    colour, wanted = foreground, edit.background
+    colour, wanted = matte.foreground, edit.background
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
         # Made of the original, it is cropped with it; all else fills what the people end up on.

@@ -11,7 +11,9 @@ people found are matched with those who are there so that the sum of their overl
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,3 +160,112 @@ def groups(pools: Pools, each: int, seed: int = SEED) -> Iterator[tuple[str, Gro
         rng = np.random.default_rng((seed, LAYOUTS.index(layout), count))
         for index in range(each):
             yield f"{layout}-{count}-{index}", group(pools, layout, count, rng)
+
+
+def components(alpha: Floats) -> list[Floats]:
+    """The baseline: each blob of alpha is somebody, but for specks; the rest goes to the nearest."""
+    count, blobs, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    kept = [index for index in range(1, count) if areas[index - 1] > 0.05 * areas.max()]
+    if not kept:
+        return []
+    away = np.stack([cv2.distanceTransform((blobs != index).astype(np.uint8), cv2.DIST_L2, 5) for index in kept])
+    owner = away.argmin(0)
+    return [alpha * (owner == index) for index in range(len(kept))]
+
+
+def judged(truth: Floats, found: Sequence[Floats]) -> dict[str, float]:
+    """How well people were told apart.
+
+    Returns:
+        ``right``: 1 where as many were found as there are; ``iou`` and ``mad``: means over those who are there, of the
+        person found that is matched with each; nobody matched counts as nothing found.
+    """
+    overlaps = np.array([[_overlap(one, other) for other in found] for one in truth]).reshape(len(truth), len(found))
+    size = max(len(truth), len(found))
+    padded = np.zeros((size, size))
+    padded[: len(truth), : len(found)] = overlaps
+    matched = max(itertools.permutations(range(size)), key=lambda order: sum(padded[range(size), order]))
+    nothing = np.zeros_like(truth[0])
+    pairs = [(one, found[other] if other < len(found) else nothing) for one, other in zip(truth, matched, strict=False)]
+    return {
+        "right": float(len(truth) == len(found)),
+        "iou": float(np.mean([_overlap(one, other) for one, other in pairs])),
+        "mad": float(np.mean([np.abs(one - other).mean() for one, other in pairs])),
+    }
+
+
+def _overlap(one: Floats, other: Floats) -> float:
+    return float(np.minimum(one, other).sum()) / max(float(np.maximum(one, other).sum()), 1e-6)
+
+
+def _hidden(share: float) -> str:
+    return "apart" if share < 0.01 else "up to a fifth" if share < 0.2 else "up to half" if share < 0.5 else "more"
+
+
+def measure(root: Path, each: int, sheet: Path | None = None) -> dict[str, Any]:
+    """Everything that the results file holds."""
+    from bshm import MatteOptions, Matting
+
+    matting = Matting()
+    rows: list[dict[str, Any]] = []
+    shown: list[Bytes] = []
+    milliseconds = []
+    for name, made in groups(Pools.load(root), each):
+        matte = matting.matte(made.image, MatteOptions(decontaminate=False, tell_apart=True))
+        milliseconds.append(matte.ran.timings_ms["people"])
+        where = {"layout": made.layout, "count": str(len(made.planes)), "hidden": _hidden(made.hidden)}
+        for way, found in (("bshm", list(matte.people or ())), ("components", components(matte.alpha))):
+            rows.append({"way": way, **where, **judged(made.planes, found[:8])})
+        print(name, rows[-2], flush=True)
+        if sheet is not None:
+            shown.append(_picture(made.image, list(matte.people or ())))
+    if sheet is not None:
+        shown += [np.zeros_like(shown[0])] * (-len(shown) % 8)
+        lines = [np.hstack(shown[at : at + 8]) for at in range(0, len(shown), 8)]
+        cv2.imwrite(str(sheet), np.vstack(lines)[..., ::-1])
+    tables = {
+        way: {
+            "all": _mean([row for row in rows if row["way"] == way]),
+            **{
+                kind: {
+                    value: _mean([row for row in rows if row["way"] == way and row[kind] == value])
+                    for value in dict.fromkeys(row[kind] for row in rows)
+                }
+                for kind in ("count", "hidden", "layout")
+            },
+        }
+        for way in ("bshm", "components")
+    }
+    return {"pictures": len(rows) // 2, "size_hw": SIZE_HW, "ms": round(float(np.median(milliseconds))), **tables}
+
+
+def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    figures = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in ("right", "iou", "mad")}
+    return {"pictures": len(rows), **figures}
+
+
+def _picture(image: Bytes, planes: Sequence[Floats]) -> Bytes:
+    colours = np.array([[255, 40, 40], [40, 220, 40], [40, 90, 255], [255, 220, 0], [255, 0, 255], [0, 230, 230]])
+    shown = image * 0.5
+    for index, plane in enumerate(planes):
+        shown = shown + plane[..., None] * colours[index % 6] * 0.4
+    return cv2.resize(np.clip(shown, 0, 255).astype(np.uint8), (256, 192), interpolation=cv2.INTER_AREA).astype(
+        np.uint8
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--each", type=int, default=4, help="pictures of each layout and count")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/people.json"))
+    parser.add_argument("--sheet", type=Path, help="a picture with all of them, each person in a colour")
+    arguments = parser.parse_args()
+    found = measure(arguments.data, arguments.each, arguments.sheet)
+    arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -29,6 +29,7 @@ from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
+    from bshm.result import Matte
     from bshm.types import Picture
 
 # What a file name must not hold on any of the systems that a folder may be carried to.

@@ -61,6 +61,7 @@ class Record:
         status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
         size_hw: height and width of the result; None unless written.
         empty: nobody was found, so the output is fully transparent; None unless written.
+        doubtful: see ``Matte.doubtful``; None unless written, or where the weights cannot tell.
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
@@ -77,6 +78,7 @@ class Record:
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
     frames: int | None = None
+    doubtful: float | None = None
 
 
 def plan(
@@ -267,6 +269,7 @@ def _do(
             {**matte.ran.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
         ),
         frames=matte.picture.frames,
+        doubtful=matte.doubtful,
     )
 
 

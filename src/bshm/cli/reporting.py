@@ -158,6 +158,7 @@ def json_line(record: Record) -> str:
             "height": record.size_hw[0],
             "frames": record.frames,
             "empty": record.empty,
+            "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,

@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Record:
+class BatchRecord:
     """What became of one job.
 
     Attributes:
@@ -158,7 +158,7 @@ def run(
     options: MatteOptions | None = None,
     output: OutputOptions | None = None,
     batch: BatchOptions | None = None,
-) -> Generator[Record, None, None]:
+) -> Generator[BatchRecord, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
 
     Leaving the loop or Ctrl-C cancels: nothing further is begun, and when the iterator has closed no file is being
@@ -181,7 +181,7 @@ def run(
     turnstile = Turnstile()
     company = threading.Event()
 
-    def work(job: Job) -> Record:
+    def work(job: Job) -> BatchRecord:
         return _do(
             job,
             matting=matting,
@@ -199,7 +199,7 @@ def run(
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield Record(outcome.item, "failed", error=outcome.error)
+                yield BatchRecord(outcome.item, "failed", error=outcome.error)
     finally:
         outcomes.close()
         turnstile.close()
@@ -226,12 +226,12 @@ def _do(
     skip_existing: bool,
     turnstile: Turnstile,
     company: threading.Event,
-) -> Record:
+) -> BatchRecord:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
     if os.path.lexists(job.output) and not output.overwrite:  # before the work is done, not after
         if skip_existing:
-            return Record(job, "skipped")
+            return BatchRecord(job, "skipped")
         raise OutputExistsError(
             f"{job.output} is there already. Add --overwrite to replace it or --skip-existing to keep it."
         )
@@ -253,9 +253,9 @@ def _do(
         if not skip_existing:
             raise
         company.set()  # another run was quicker
-        return Record(job, "skipped")
+        return BatchRecord(job, "skipped")
     written = time.perf_counter()
-    return Record(
+    return BatchRecord(
         job,
         "written",
         size_hw=(height, width),
@@ -334,9 +334,9 @@ def _shown(source: str) -> str:
     """What messages call a source: a URL without its query, which may hold a key."""
     if not is_url(source):
         return source
-    from bshm.net import fetch
+    from bshm.net.guard import shown
 
-    return fetch.shown(source)
+    return shown(source)
 
 
 def _marks(path: Path) -> tuple[str, ...]:

@@ -128,10 +128,10 @@ _SETTINGS = ("broker", "results", "blobs", "blobs_endpoint", "model", "device", 
 
 def run(arguments: argparse.Namespace) -> int:
     """Work; returns the exit code."""
-    from bshm.cli.serve import _settings_module
+    from bshm.cli.serve import settings_module
 
     given: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
-    settings = _settings_module("worker", "queue").load(
+    settings = settings_module("worker", "queue").load(
         {name: value for name, value in given.items() if value is not None}, config=arguments.config
     )
     if settings.broker == "embedded":

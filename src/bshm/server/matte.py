@@ -13,7 +13,7 @@ from bshm.magic import KNOWN
 from bshm.server import intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of
-from bshm.server.service import Order, Outcome, Service
+from bshm.server.service import Order, Served, Service
 
 _PICTURE = {"description": f"The picture: {KNOWN}."}
 _BEHIND = {"description": "A picture to lay the people over."}
@@ -120,8 +120,8 @@ async def matte(request: Request) -> Response:
             raise FieldError(dict.fromkeys(sorted(strange), taken))
         order = order_of(body.model(PictureFields), data, scenery, service)
     del body
-    outcome = await service.serve(request, order, request.scope["state"]["caller"])
-    return answer(outcome)
+    served = await service.serve(request, order, request.scope["state"]["caller"])
+    return answer(served)
 
 
 async def picture(service: Service, body: intake.Body, name: str, most: int) -> bytes | None:
@@ -149,20 +149,20 @@ def order_of(fields: PictureFields, data: bytes | None, scenery: bytes | None, s
     return Order(recipe, data=data, url=fields.image_url, scenery=scenery, scenery_url=scenery_url)
 
 
-def answer(outcome: Outcome) -> Response:
+def answer(served: Served) -> Response:
     """The result with what is known of it in headers."""
-    rendered = outcome.rendered
+    rendered = served.rendered
     headers = {
         "X-Bshm-Model": rendered.model,
         "X-Bshm-Model-Sha256": rendered.model_sha256,
         "X-Bshm-Device": rendered.device,
-        "X-Bshm-Cache": "hit" if outcome.cached else "miss",
+        "X-Bshm-Cache": "hit" if served.cached else "miss",
         "X-Bshm-Empty": "true" if rendered.empty else "false",
         "X-Width": str(rendered.width),
         "X-Height": str(rendered.height),
         "Server-Timing": ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in rendered.timings_ms.items()),
         "Content-Disposition": f'inline; filename="cutout{suffix_of(rendered.media_type)}"',
     }
-    if outcome.rate is not None:
-        headers.update(outcome.rate.headers())
+    if served.rate is not None:
+        headers.update(served.rate.headers())
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)

@@ -63,7 +63,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Served:
     """What a request gets.
 
     Attributes:
@@ -198,7 +198,7 @@ class Service:
             self._keys_told_at = now
             logs.say(logging.ERROR, "keys", trouble=trouble)
 
-    async def serve(self, request: Request, order: Order, caller: str) -> Outcome:
+    async def serve(self, request: Request, order: Order, caller: str) -> Served:
         """The result of an order, for as long as somebody waits for it.
 
         Raises:
@@ -207,7 +207,7 @@ class Service:
         """
         return await until_gone(request, self._serve(order, caller), self.settings.request_timeout_s)
 
-    async def _serve(self, order: Order, caller: str) -> Outcome:
+    async def _serve(self, order: Order, caller: str) -> Served:
         rate = self.rates.charge(caller, 1)
         order = await self._with_scenery(order)
         weights = self.engine.weights_sha256(order.recipe.model)
@@ -226,11 +226,11 @@ class Service:
             if hit is None:  # it left the cache while the URL was asked
                 raise UnreadablePictureError("the picture has to be fetched again. Repeat the request.")
             self.metrics.cache.labels("hit").inc()
-            return Outcome(hit, True, rate)
+            return Served(hit, True, rate)
         joined = key in self.flights
         self.metrics.cache.labels("joined" if joined else "miss").inc()
         rendered = await self.flights.join(key, partial(self._make, key, data, order.recipe, order.scenery))
-        return Outcome(rendered, joined, rate)
+        return Served(rendered, joined, rate)
 
     async def _make(self, key: str, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:
         rendered = await self.engine.make(data, recipe, scenery)

@@ -76,7 +76,7 @@ def test_a_real_picture_gives_a_person_and_the_log_is_json(serve: Callable[..., 
     assert events[0] == "ready" and "request" in events and events[-1] == "stopped"
 
 
-def test_on_sigterm_what_is_in_the_house_is_answered_first(serve: Callable[..., Process]) -> None:
+def test_on_sigterm_what_is_in_flight_is_answered_first(serve: Callable[..., Process]) -> None:
     started = serve("--cache", "off")
     answers: list[Any] = []
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
-from bshm.concurrency.overlap import Turnstile, overlap
+from bshm.concurrency.overlap import ClosableLock, overlap
 from bshm.edit.spec import OutputOptions
 from bshm.errors import BshmError, OptionError, OutputExistsError
 from bshm.options import BatchOptions, Format, MatteOptions
@@ -178,7 +178,7 @@ def run(
     options = options or MatteOptions()
     output = output or OutputOptions()
     batch = batch or BatchOptions()
-    turnstile = Turnstile()
+    write_lock = ClosableLock()
     company = threading.Event()
 
     def work(job: Job) -> BatchRecord:
@@ -188,7 +188,7 @@ def run(
             options=options,
             output=output,
             skip_existing=batch.skip_existing,
-            turnstile=turnstile,
+            write_lock=write_lock,
             company=company,
         )
 
@@ -202,7 +202,7 @@ def run(
                 yield BatchRecord(outcome.item, "failed", error=outcome.error)
     finally:
         outcomes.close()
-        turnstile.close()
+        write_lock.close()
 
 
 def _apart(jobs: Iterable[Job], company: threading.Event) -> Iterator[Job]:
@@ -224,7 +224,7 @@ def _do(
     options: MatteOptions,
     output: OutputOptions,
     skip_existing: bool,
-    turnstile: Turnstile,
+    write_lock: ClosableLock,
     company: threading.Event,
 ) -> BatchRecord:
     if job.error is not None or job.output is None:
@@ -247,7 +247,7 @@ def _do(
     del pixels  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
-        with turnstile:
+        with write_lock:
             sink.write(data, job.output, overwrite=output.overwrite)
     except OutputExistsError:
         if not skip_existing:

@@ -26,7 +26,7 @@ NOTES = """\
 Each setting is also a variable BSHM_NAME in the environment, and a line under [server] in bshm.toml:
 a flag wins over the variable, that over the file.  All about it: docs/service.md.
 
-SIGTERM and Ctrl-C: requests in the house are answered, jobs stay in their queue."""
+SIGTERM and Ctrl-C: requests in flight are answered, jobs stay in their queue."""
 
 # Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import OptionError
+from bshm.jobs.base_queue import BaseQueue
 from bshm.jobs.dispatcher import Dispatcher
-from bshm.jobs.keeper import Keeper
-from bshm.jobs.ledger import Ledger
-from bshm.jobs.ledger_queue import LedgerQueue
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.messages import open_messages
 from bshm.jobs.options import QueueOptions
+from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import JobRecord
 from bshm.jobs.stores import open_store
-from bshm.jobs.webhooks import Herald, Post, Secrets
+from bshm.jobs.webhooks import Post, Secrets, WebhookSender
 
 
-class BrokerQueue(LedgerQueue):
+class BrokerQueue(BaseQueue):
     """``JobQueue`` of a server; `bshm worker` does the jobs.
 
     A job is accepted when its record is in the store.  If the broker is away just then, the job waits there and its
@@ -57,17 +57,17 @@ class BrokerQueue(LedgerQueue):
         self._options = options or QueueOptions()
         self._messages = open_messages(broker)
         records, kept = open_store(store_of(broker, results), self._options, blobs=blobs, blobs_endpoint=blobs_endpoint)
-        ledger = Ledger(records, kept, capacity=self._options.capacity, clock=clock)
-        self._dispatcher = Dispatcher(self._messages, ledger, patience_s=self._options.lease_s)
-        keeper = Keeper(
-            ledger,
+        store = JobStore(records, kept, capacity=self._options.capacity, clock=clock)
+        self._dispatcher = Dispatcher(self._messages, store, patience_s=self._options.lease_s)
+        reaper = Reaper(
+            store,
             options=self._options,
-            herald=Herald(ledger, secrets, options=self._options, send=send),
+            sender=WebhookSender(store, secrets, options=self._options, send=send),
             requeued=self._dispatcher.send,
             also=self._dispatcher.send_lost,
         )
-        super().__init__(ledger, keeper)
-        keeper.start()
+        super().__init__(store, reaper)
+        reaper.start()
 
     def _accepted(self, record: JobRecord) -> None:
         self._dispatcher.send(record)
@@ -77,9 +77,9 @@ class BrokerQueue(LedgerQueue):
         if self._closed.is_set():
             return
         self._closed.set()
-        self._keeper.stop(timeout_s)
+        self._reaper.stop(timeout_s)
         self._messages.close()
-        self._ledger.records.close()
+        self._store.records.close()
 
 
 def store_of(broker: str, results: str | Path | None) -> str | Path:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputExistsError, QueueUnavailableError, StoreFullError
 from bshm.files import private, sink
-from bshm.jobs.ledger import full
+from bshm.jobs.job_store import full
 from bshm.jobs.records import JobRecord, State, is_id
 
 # A file that was named but not yet filled (file systems without hard links) is looked at again after a moment.

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bshm.errors import MissingExtraError, OutputError, QueueUnavailableError
-from bshm.jobs.ledger import full
+from bshm.jobs.job_store import full
 from bshm.jobs.records import JobRecord, State
 from bshm.jobs.transitions import blobs_of
 

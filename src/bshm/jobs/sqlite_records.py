@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bshm.errors import OutputError, QueueUnavailableError, StoreFullError
-from bshm.jobs.ledger import full
+from bshm.jobs.job_store import full
 from bshm.jobs.records import ENDED, JobRecord, State
 
 _SCHEMA = """
@@ -52,7 +52,7 @@ class SqliteRecords:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Transactions are begun by hand; a writer of another process is waited for.
+            # Transactions are begun by thread; a writer of another process is waited for.
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             # FULL: what was accepted is on the disk before the caller hears of it, a power cut included.

@@ -24,13 +24,13 @@ from bshm.net.fetch import Validators
 from bshm.server import cache as caches
 from bshm.server import logs
 from bshm.server.engine import Engine, Fetch, fetch_url
-from bshm.server.flights import Flights
-from bshm.server.house import House
 from bshm.server.keys import Key, Keys, default_file
+from bshm.server.limiter import InFlightLimiter
 from bshm.server.metrics import Metrics
 from bshm.server.rates import Rate, Rates, units_of
 from bshm.server.refusals import ClientGoneError, KeysUnreadableError, TimeRanOutError
 from bshm.server.settings import DEFAULT_RATE_LIMIT, Settings
+from bshm.server.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from bshm.jobs import JobQueue
@@ -94,7 +94,7 @@ class Service:
         self.metrics = Metrics()
         self.keys = Keys(settings.keys_file or default_file())
         self.rates = Rates(0)
-        self.house = House()
+        self.limiter = InFlightLimiter()
         self._had_keys = False
         self._keys_told_at = -math.inf
         self.share = settings.queue
@@ -102,13 +102,13 @@ class Service:
         self.see_keys()
         self.cache = caches.open_cache(settings)
         self.engine = Engine(settings, self.metrics, fetch=fetch, broken=self._break)
-        self.flights: Flights[Rendered] = Flights()
+        self.single_flight: SingleFlight[Rendered] = SingleFlight()
         self.queue: JobQueue | None = None
         self.draining_since: float | None = None
         self.is_broken = False
         self.end_process: Callable[[], object] = lambda: None
-        self.metrics.watch("bshm_queue_depth", "Requests in the house.", lambda: self.inside)
-        self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.flights))
+        self.metrics.watch("bshm_queue_depth", "Requests in flight.", lambda: float(len(self.limiter)))
+        self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.single_flight))
         self.metrics.watch("bshm_stuck_threads", "Threads that hang and were given up.", lambda: self.engine.stuck)
         self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.engine.is_ready))
 
@@ -118,7 +118,7 @@ class Service:
         return self.draining_since is not None
 
     def drain(self) -> None:
-        """Take nothing more: what is in the house is finished.  May be called from any thread."""
+        """Take nothing more: requests in flight are answered.  May be called from any thread."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
 
@@ -127,11 +127,6 @@ class Service:
         """How long a client may be silent in the midst of a request or of its answer."""
         idle_s = self.settings.idle_timeout_s
         return min(idle_s, _STOPPING_SILENCE_S) if self.draining else idle_s
-
-    @property
-    def inside(self) -> int:
-        """Requests in the house."""
-        return len(self.house)
 
     def retry_after_s(self, requests: int) -> float:
         """When so many requests will have been served."""
@@ -227,9 +222,9 @@ class Service:
                 raise UnreadablePictureError("the picture has to be fetched again. Repeat the request.")
             self.metrics.cache.labels("hit").inc()
             return Served(hit, True, rate)
-        joined = key in self.flights
+        joined = key in self.single_flight
         self.metrics.cache.labels("joined" if joined else "miss").inc()
-        rendered = await self.flights.join(key, partial(self._make, key, data, order.recipe, order.scenery))
+        rendered = await self.single_flight.join(key, partial(self._make, key, data, order.recipe, order.scenery))
         return Served(rendered, joined, rate)
 
     async def _make(self, key: str, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:
@@ -318,7 +313,7 @@ class Service:
         # No cap: a cold disk may take its time, and nobody waits for an answer yet.
         await self.engine.beside(partial(self.engine.matting, self.settings.model), timeout_s=math.inf)
         if self.settings.jobs:
-            from bshm.server.jobs import open_queue
+            from bshm.server.job_queue import open_queue
 
             opening = partial(open_queue, self.settings, self.engine, self._secret_of, self._break)
             self.queue = await self.engine.beside(opening, timeout_s=math.inf)
@@ -346,10 +341,10 @@ class Service:
         return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:
-        """Finish what is in the house, give jobs back to their queue, and let go of everything."""
+        """Answer the requests in flight, give jobs back to their queue, and let go of everything."""
         self.drain()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.flights.drain(), self.settings.shutdown_timeout_s)
+            await asyncio.wait_for(self.single_flight.drain(), self.settings.shutdown_timeout_s)
         if self.queue is not None:
             queue, timeout_s = self.queue, self.settings.shutdown_timeout_s
             await self.engine.beside(lambda: queue.close(timeout_s=timeout_s), timeout_s=math.inf)

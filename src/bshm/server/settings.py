@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     in_flight: int = Field(
         BatchOptions.jobs, ge=1, le=64, description="pictures decoded, matted or encoded at once, each in memory whole"
     )
-    queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
+    queue: int = Field(64, ge=1, le=10_000, description="requests in flight at once; more get 503 with Retry-After")
     queue_per_key: int | None = Field(
         None,
         ge=0,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bshm import errors
-from bshm.concurrency.lanes import OverrunError
+from bshm.concurrency.deadline_executor import OverrunError
 from bshm.files import sink
 from bshm.server import refusals
 

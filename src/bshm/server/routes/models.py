@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from bshm.errors import ModelFileError
 from bshm.server import logs
-from bshm.server.matte import PROBLEMS
+from bshm.server.schema import PROBLEMS
 from bshm.server.service import Service
 from bshm.weights import catalogue
 from bshm.weights.card import Card

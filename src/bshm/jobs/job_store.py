@@ -38,7 +38,7 @@ from bshm.net import post
 Change = Callable[[JobRecord], "JobRecord | None"]
 
 
-class Ledger:
+class JobStore:
     """Records and bytes, kept in step."""
 
     def __init__(

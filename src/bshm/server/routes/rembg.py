@@ -17,8 +17,9 @@ from bshm.edit.render import Plain, Recipe
 from bshm.errors import PictureTooLargeError, UnknownModelError
 from bshm.server import intake
 from bshm.server.answers import FieldError
-from bshm.server.matte import BINARY, PROBLEMS, answer
+from bshm.server.pictures import answer
 from bshm.server.refusals import ClientGoneError
+from bshm.server.schema import BINARY, PROBLEMS
 from bshm.server.service import Order, Service
 
 _RAW = ("image/", "application/octet-stream")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from bshm._version import __version__
-from bshm.server.gate import page_csp
+from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 
 router = APIRouter(tags=["operation"])
@@ -33,7 +33,7 @@ _DOCS_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deep
 _REASONS = {
     "model": "The model is not open yet.",
     "accepting": "The service stops.",
-    "room": "The house is full.",
+    "room": "It has as many requests as it may.",
     "keys": "The file of the API keys cannot be read; the log says why.",
     "jobs": "The store of the jobs does not answer; the log says why.",
 }
@@ -58,7 +58,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
         "model": service.engine.is_ready,
         "keys": service.can_read_keys,
         "accepting": not service.draining,
-        "room": service.inside < service.settings.queue,
+        "room": len(service.limiter) < service.settings.queue,
         "jobs": service.queue is None or service.queue.is_reached(),
     }
     reasons = [_REASONS[name] for name, holds in checks.items() if not holds]

@@ -15,8 +15,8 @@ from bshm.edit.render import Recipe, Rendered
 from bshm.errors import MissingExtraError, OptionError
 from bshm.pipeline import Matting
 from bshm.server.cache import DiskCache, NoCache, digest, open_cache
-from bshm.server.flights import Flights
 from bshm.server.settings import Settings
+from bshm.server.single_flight import SingleFlight
 
 
 def test_an_equal_request_is_a_hit_with_the_same_bytes(client: Any) -> None:
@@ -79,9 +79,9 @@ def test_simultaneous_equal_requests_are_made_once(start: Any, monkeypatch: pyte
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(client.post, "/matte", files={"image": picture()}) for _ in range(3)]
         assert entered.wait(20)
-        while service.inside < 3:
+        while len(service.limiter) < 3:
             threading.Event().wait(0.01)
-        threading.Event().wait(0.2)  # they are inside; now they find the flight
+        threading.Event().wait(0.2)  # they are in flight; now they find the call
         leave.set()
         found = [answer.result(20) for answer in answers]
     assert [answer.status_code for answer in found] == [200] * 3 and len(runs) == 1
@@ -91,7 +91,7 @@ def test_simultaneous_equal_requests_are_made_once(start: Any, monkeypatch: pyte
 
 def test_a_flight_ends_when_nobody_waits_for_it() -> None:
     async def story() -> tuple[bool, int, str]:
-        flights: Flights[str] = Flights()
+        single_flight: SingleFlight[str] = SingleFlight()
         stopped = asyncio.Event()
 
         async def long() -> str:
@@ -105,31 +105,31 @@ def test_a_flight_ends_when_nobody_waits_for_it() -> None:
         async def quick() -> str:
             return "anew"
 
-        waiting = [asyncio.create_task(flights.join("key", long)) for _ in range(2)]
+        waiting = [asyncio.create_task(single_flight.join("key", long)) for _ in range(2)]
         await asyncio.sleep(0)
         waiting[0].cancel()
         await asyncio.sleep(0)
         still = not stopped.is_set()
         waiting[1].cancel()
         await asyncio.sleep(0)
-        again = await flights.join("key", quick)
+        again = await single_flight.join("key", quick)
         await asyncio.wait_for(stopped.wait(), 5)
-        return still, len(flights), again
+        return still, len(single_flight), again
 
     assert asyncio.run(story()) == (True, 0, "anew")
 
 
 def test_a_flight_that_fails_fails_for_all_and_is_forgotten() -> None:
     async def story() -> int:
-        flights: Flights[str] = Flights()
+        single_flight: SingleFlight[str] = SingleFlight()
 
         async def failing() -> str:
             await asyncio.sleep(0)
             raise ValueError("no")
 
-        found = await asyncio.gather(*(flights.join("key", failing) for _ in range(3)), return_exceptions=True)
+        found = await asyncio.gather(*(single_flight.join("key", failing) for _ in range(3)), return_exceptions=True)
         assert all(isinstance(each, ValueError) for each in found)
-        return len(flights)
+        return len(single_flight)
 
     assert asyncio.run(story()) == 0
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
 
-from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
+from bshm.errors import JobNotFoundError, JobUnfinishedError
 from bshm.jobs import (
     ANONYMOUS,
     JobError,
@@ -34,14 +33,12 @@ from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, recipe_of
 from bshm.server.filenames import disposition, portable
-from bshm.server.matte import BASE64, BINARY, PROBLEMS, picture, request_body
+from bshm.server.job_pictures import JobPicture, Spool, forget, from_form, from_json
+from bshm.server.pictures import picture
 from bshm.server.refusals import KeyRefusedError
+from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
+from bshm.server.service import Service
 from bshm.server.settings import Settings
-from bshm.server.spool import JobPicture, Spool, forget, from_form, from_json
-
-if TYPE_CHECKING:
-    from bshm.server.engine import Engine
-    from bshm.server.service import Service
 
 router = APIRouter(tags=["jobs"])
 
@@ -449,49 +446,3 @@ def _pictures(body: intake.Body, settings: Settings) -> dict[str, JobPicture]:
 
 def _opened(found: JobResult) -> BinaryIO:
     return found.path.open("rb") if found.path is not None else BytesIO(found.data or b"")
-
-
-def open_queue(
-    settings: Settings, engine: Engine, secret_of: Callable[[str], str | None], broken: Callable[[], object]
-) -> JobQueue:
-    """The queue that the settings name.
-
-    Args:
-        settings: ``broker``, ``results``, ``blobs`` and the other ``jobs_…``.
-        engine: works on jobs of the embedded queue.
-        secret_of: from an owner to what signs webhooks.
-        broken: called when so many pictures hang that the process should be replaced.
-
-    Raises:
-        OptionError: they contradict each other.
-        OutputError, QueueUnavailableError, MissingExtraError: the queue cannot be opened.
-    """
-    from bshm.jobs.options import QueueOptions
-
-    options = QueueOptions(
-        capacity=settings.jobs_capacity, workers=settings.jobs_workers, item_timeout_s=settings.job_timeout_s
-    )
-    if settings.broker == "embedded":
-        from bshm.jobs import EmbeddedQueue
-
-        if "://" in (settings.results or ""):
-            raise OptionError("--results is a folder for the embedded queue; a URL needs a --broker.")
-        if settings.blobs is not None or settings.blobs_endpoint is not None:
-            raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
-        folder = Path(settings.results) if settings.results else _default_store()
-        return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
-    from bshm.jobs import BrokerQueue
-
-    return BrokerQueue(
-        settings.broker,
-        settings.results,
-        blobs=settings.blobs,
-        blobs_endpoint=settings.blobs_endpoint,
-        options=options,
-        secrets=secret_of,
-    )
-
-
-def _default_store() -> Path:
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(home) / "bshm" / "jobs"

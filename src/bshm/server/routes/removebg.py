@@ -24,7 +24,8 @@ from bshm.errors import FetchError, OptionError, UrlRefusedError
 from bshm.server import intake
 from bshm.server.answers import FieldError, NobodyError, box_headers
 from bshm.server.fields import read
-from bshm.server.matte import picture, request_body
+from bshm.server.pictures import picture
+from bshm.server.schema import request_body
 from bshm.server.service import Order, Served, Service
 from bshm.server.statuses import detail_of
 

@@ -25,9 +25,10 @@ from typing import Protocol
 from bshm.concurrency.overlap import overlap
 from bshm.errors import BshmError
 from bshm.jobs import transitions
+from bshm.jobs.codec import Json, to_json
 from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
-from bshm.jobs.records import JobRecord, Json, to_json
+from bshm.jobs.records import JobRecord
 from bshm.net import post
 
 log = logging.getLogger("bshm.jobs")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from bshm.errors import OptionError
 from bshm.jobs.base_queue import BaseQueue
@@ -28,7 +27,7 @@ class BrokerQueue(BaseQueue):
     def __init__(
         self,
         broker: str,
-        results: str | Path | None = None,
+        results: str | None = None,
         *,
         blobs: str | None = None,
         blobs_endpoint: str | None = None,
@@ -42,7 +41,7 @@ class BrokerQueue(BaseQueue):
         Args:
             broker: ``amqp://USER:PASSWORD@HOST:PORT/VHOST`` or ``redis://HOST:PORT/N``.
             results: the store, see ``bshm.jobs.stores.open_store``; None takes a Redis that is the broker.
-            blobs: ``s3://BUCKET/PREFIX`` for pictures and results; None keeps them in the store.
+            blobs: ``s3://BUCKET/PREFIX`` or ``file:///FOLDER`` for pictures and results; None keeps them in the store.
             blobs_endpoint: of an object store that is not AWS's.
             options: how the queue behaves; ``workers`` has no meaning here.
             secrets: from ``Webhook.secret_ref`` to secrets.  Whoever knows a secret, servers or workers, calls its
@@ -82,7 +81,7 @@ class BrokerQueue(BaseQueue):
         self._store.records.close()
 
 
-def store_of(broker: str, results: str | Path | None) -> str | Path:
+def store_of(broker: str, results: str | None) -> str:
     """Where records and bytes are kept.
 
     Raises:
@@ -92,4 +91,4 @@ def store_of(broker: str, results: str | Path | None) -> str | Path:
         return results
     if broker.startswith(("redis://", "rediss://")):
         return broker
-    raise OptionError("RabbitMQ keeps no results: name a store that all workers share, redis://… or file:///FOLDER.")
+    raise OptionError("RabbitMQ keeps no records: name a Redis that all workers share, --results redis://HOST:PORT/N.")

@@ -100,28 +100,25 @@ def _reader(hint: Any) -> Callable[[Json], Any]:
     return _as_it_is
 
 
-def _dataclass_reader(kind: Any) -> Callable[[Json], Any]:
-    readers = {name: _reader(hint) for name, hint in _hints(kind).items() if name in _names(kind)}
-    # Most fields are numbers and words, which are taken as they are.
-    steps = {
-        name: None if reader is _as_it_is and not _may_be_mapping(_hints(kind)[name]) else reader
-        for name, reader in readers.items()
-    }
+@cache
+def _steps(kind: type) -> dict[str, Callable[[Json], Any] | None]:
+    """How each field is read; None for the many that are taken as they are."""
+    hints = _hints(kind)
+    return {name: _reader(hints[name]) if _may_be_mapping(hints[name]) else None for name in _names(kind)}
 
+
+def _dataclass_reader(kind: Any) -> Callable[[Json], Any]:
     def read(value: Json) -> Any:
         if isinstance(value, kind):
             return value
         if not isinstance(value, Mapping):
             raise OptionError(f"{kind.__name__} is written as a mapping; got {value!r:.80}.")
+        steps = _steps(kind)
+        unknown = value.keys() - steps.keys()
+        if unknown:
+            raise OptionError(f"{kind.__name__} has no {', '.join(sorted(map(repr, unknown)))}.")
         try:
-            made = {name: each if (step := steps[name]) is None else step(each) for name, each in value.items()}
-        except KeyError:
-            unknown = ", ".join(sorted(map(repr, set(value) - set(steps))))
-            if not unknown:
-                raise
-            raise OptionError(f"{kind.__name__} has no {unknown}.") from None
-        try:
-            return kind(**made)
+            return kind(**{name: each if (step := steps[name]) is None else step(each) for name, each in value.items()})
         except TypeError as error:
             raise OptionError(f"{kind.__name__} is incomplete: {error}.") from error
 

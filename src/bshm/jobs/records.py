@@ -1,7 +1,7 @@
 """What a job is: the request that makes one and the record that tells what has become of it.
 
 All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
-same in SQLite, in a shared folder and in Redis.
+same in SQLite and in Redis.
 """
 
 from __future__ import annotations

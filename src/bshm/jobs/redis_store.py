@@ -264,7 +264,9 @@ class RedisBlobs:
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
         if len(data) > 512 * 1024 * 1024:
-            raise OutputError(f"Redis keeps 512 MB a picture; {name} has {len(data):,} bytes. Use a shared folder.")
+            raise OutputError(
+                f"Redis keeps 512 MB a picture; {name} has {len(data):,} bytes. Keep the bytes elsewhere: --blobs."
+            )
         with explained():
             self._client.set(_blob(name), data, px=int(self._orphan_s * 1000))
 

@@ -38,8 +38,7 @@ CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
 class SqliteRecords:
     """Records in a SQLite file in WAL mode; safe to share between threads.
 
-    WAL needs memory that the processes share, so the file must lie on a disk of this machine, not on a network share:
-    those take ``FolderRecords``.
+    WAL needs memory that the processes share, so the file must lie on a disk of this machine, not on a network share.
     """
 
     def __init__(self, path: Path) -> None:

@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from bshm.concurrency.deadline_executor import MOST_STUCK, OverrunError
@@ -38,7 +37,7 @@ def run_worker(
     broker: str,
     work: Work,
     *,
-    results: str | Path | None = None,
+    results: str | None = None,
     blobs: str | None = None,
     blobs_endpoint: str | None = None,
     options: QueueOptions | None = None,

@@ -41,7 +41,9 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install $(PINS) -e ".[dev,train,heif,server,queue,s3]"
+	@# Groups of dependencies, from pip 25.1 on.
+	$(PIP) install $(PINS) "pip>=25.1"
+	$(PIP) install $(PINS) --group dev -e ".[train,heif,server,queue,s3]"
 	@touch $@ $(VENV)/.run
 
 # TensorFlow is for the conversion of the official weights alone and unpacks to 1.6 GB: an environment of its own.

@@ -42,7 +42,8 @@ def big(side: int = 1000) -> bytes:
 def test_a_client_library_for_remove_bg_works_with_another_address_alone(
     serve: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = pytest.importorskip("removebg.removebg")
+    from removebg import removebg as module
+
     started = serve(BSHM_RATE_LIMIT="100")
     monkeypatch.setattr(module, "API_ENDPOINT", f"{started.url}/v1.0/removebg")
     monkeypatch.setattr("logging.basicConfig", lambda **_: None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from bshm import places
 from bshm.errors import OptionError
 from bshm.jobs import BrokerQueue, EmbeddedQueue, JobQueue
 from bshm.jobs.options import QueueOptions
@@ -36,7 +36,7 @@ def open_queue(
             raise OptionError("--results is a folder for the embedded queue; a URL needs a --broker.")
         if settings.blobs is not None or settings.blobs_endpoint is not None:
             raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
-        folder = Path(settings.results) if settings.results else _default_store()
+        folder = Path(settings.results) if settings.results else places.data() / "jobs"
         return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
     return BrokerQueue(
         settings.broker,
@@ -46,8 +46,3 @@ def open_queue(
         options=options,
         secrets=secret_of,
     )
-
-
-def _default_store() -> Path:
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(home) / "bshm" / "jobs"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,8 @@ _REASONS = {
     "keys": "The file of the API keys cannot be read; the log says why.",
     "jobs": "The store of the jobs does not answer; the log says why.",
 }
+# A copy of two files of swagger-ui-dist, with its licence; its version is in NOTICE.
+_SWAGGER_UI = Path(__file__).parents[1] / "swagger_ui"
 _DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
@@ -87,15 +88,8 @@ async def docs_start() -> Response:
 
 @router.get("/docs/{name}", include_in_schema=False)
 async def docs_file(name: str) -> Response:
-    """Swagger UI, from the Python package that carries it."""
-    folder = _swagger_folder()
-    if name not in _DOCS_FILES or folder is None:
+    """Swagger UI."""
+    if name not in _DOCS_FILES:
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=86400"}
-    return FileResponse(folder / name, media_type=_DOCS_FILES[name], headers=headers)
-
-
-def _swagger_folder() -> Path | None:
-    """Where the package fastapi-offline keeps Swagger UI; found without being imported."""
-    found = find_spec("fastapi_offline")
-    return Path(found.origin).parent / "static" if found is not None and found.origin else None
+    return FileResponse(_SWAGGER_UI / name, media_type=_DOCS_FILES[name], headers=headers)

@@ -26,7 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
     "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),
     "label": ("bshm.cli.label", "write coarse masks for pictures that have none"),
-    "train": ("bshm.cli.train", "train one stage of the recipe"),
+    "train": ("bshm.cli.train", "train one stage, or run a whole recipe"),
     "reopen": ("bshm.cli.reopen", "make a checkpoint of a set of weights, to train on from it"),
     "export": ("bshm.cli.export", "make a set of weights from checkpoints"),
 }

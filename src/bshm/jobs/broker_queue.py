@@ -13,7 +13,7 @@ from bshm.jobs.messages import open_messages
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import JobRecord
-from bshm.jobs.stores import open_store
+from bshm.jobs.stores import check_place, open_store
 from bshm.jobs.webhooks import Post, Secrets, WebhookSender
 
 
@@ -85,9 +85,10 @@ def store_of(broker: str, results: str | None) -> str:
     """Where records and bytes are kept.
 
     Raises:
-        OptionError: nowhere: RabbitMQ keeps messages only.
+        OptionError: nowhere: RabbitMQ keeps messages only; or ``results`` is no Redis.
     """
     if results is not None:
+        check_place(results)
         return results
     if broker.startswith(("redis://", "rediss://")):
         return broker

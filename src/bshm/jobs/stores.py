@@ -26,7 +26,22 @@ def open_store(
         OutputError: the folder or the bucket cannot be used.
         MissingExtraError, QueueUnavailableError: see ``bshm.jobs.redis_store.connect`` and ``s3_blobs.connect``.
     """
+    check_place(place)
     elsewhere = _elsewhere(blobs, blobs_endpoint)
+    from bshm.jobs.redis_store import RedisBlobs, RedisRecords, connect
+
+    client = connect(place)
+    if elsewhere is not None:
+        return RedisRecords(client, has_bytes=False), elsewhere
+    return RedisRecords(client), RedisBlobs(client, orphan_s=options.orphan_s)
+
+
+def check_place(place: str) -> None:
+    """See that brokered jobs can be kept at a URL.
+
+    Raises:
+        OptionError: it is of another kind.
+    """
     if not place.startswith(("redis://", "rediss://", "unix://")):
         advice = (
             " A folder that all share may keep the bytes: give it as --blobs file:///FOLDER."
@@ -36,12 +51,6 @@ def open_store(
             else ""
         )
         raise OptionError(f"brokered jobs are kept in redis://HOST:PORT/N; got {_without_password(place)}.{advice}")
-    from bshm.jobs.redis_store import RedisBlobs, RedisRecords, connect
-
-    client = connect(place)
-    if elsewhere is not None:
-        return RedisRecords(client, has_bytes=False), elsewhere
-    return RedisRecords(client), RedisBlobs(client, orphan_s=options.orphan_s)
 
 
 def _elsewhere(url: str | None, endpoint: str | None) -> Blobs | None:

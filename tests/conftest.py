@@ -13,24 +13,28 @@ from PIL import Image
 TESTS = Path(__file__).parent
 # What starts programs, servers or a browser, or trains: `make test-fast` leaves these out, and all that is `real`.
 SLOW = (
-    "page/",
-    "training/",
-    "official/",
-    "server/test_connections.py",
-    "server/test_full_disk.py",
-    "server/test_live_service.py",
-    "server/test_schema.py",
-    "server/test_time_cap.py",
+    "cli/test_interrupts.py",
+    "cli/test_streams.py",
     "jobs/test_compose.py",
     "jobs/test_job_brokers.py",
     "jobs/test_job_kill.py",
     "jobs/test_job_object_store.py",
     "jobs/test_job_stores.py",
     "jobs/test_over_http.py",
-    "cli/test_interrupts.py",
-    "cli/test_streams.py",
+    "official/",
+    "page/",
+    "server/test_connections.py",
+    "server/test_full_disk.py",
+    "server/test_hostile_pictures.py",
+    "server/test_live_service.py",
+    "server/test_schema.py",
+    "server/test_serve_address.py",
+    "server/test_time_cap.py",
+    "server/test_urls.py",
+    "server/test_who_is_let_in.py",
     "test_install.py",
     "test_people3d.py",
+    "training/",
 )
 
 

@@ -185,6 +185,9 @@ def test_the_store_is_where_each_system_keeps_an_applications_data(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    # What its class for Windows asks elsewhere than on Windows.
+    windows = import_module("platformdirs.windows")
+    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
     module, _, kind = platform.partition(".")
     folders = getattr(import_module(f"platformdirs.{module}"), kind)
     monkeypatch.setattr("platformdirs.user_data_path", lambda *words, **named: folders(*words, **named).user_data_path)

@@ -260,7 +260,7 @@ def test_an_object_store_that_cannot_be_used_says_so(s3: S3Server, monkeypatch: 
     with pytest.raises(errors.OptionError, match="--blobs"):
         BrokerQueue("amqp://x", "s3://bucket/jobs")
     with pytest.raises(errors.OptionError, match="s3://"):
-        BrokerQueue("amqp://x", "jobs", blobs_endpoint=s3.endpoint)
+        BrokerQueue("amqp://x", "redis://x", blobs_endpoint=s3.endpoint)
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.setitem(sys.modules, "obstore.store", None)
     monkeypatch.setitem(sys.modules, "obstore.exceptions", None)

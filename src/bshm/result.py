@@ -33,6 +33,8 @@ class Matte:
         people: (H, W) float32 each, 0..1, from left to right: what is each one's of ``alpha``, to which they add up; a
             share where hair lies over another.  None unless ``MatteOptions.tell_apart``.
         depth: indices of ``people`` from the back to the front, as far as it can be told.
+        doubtful: 0..1, the share of the people's area where the mask does not say whether it is a person, the soft
+            edge left out; see ``bshm.matting.refine.doubt.doubtful``.  None where the weights have no mask to tell by.
     """
 
     picture: Picture
@@ -41,6 +43,7 @@ class Matte:
     ran: Run
     people: tuple[FloatArray, ...] | None = None
     depth: tuple[int, ...] = ()
+    doubtful: float | None = None
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
@@ -52,6 +55,12 @@ class Matte:
                 f"a matte needs foreground {self.picture.pixels.shape} {self.picture.pixels.dtype}; "
                 f"got {self.foreground.shape} {self.foreground.dtype}."
             )
+
+        for plane in self.people or ():
+            if plane.shape != self.alpha.shape or plane.dtype != np.float32:
+                raise ShapeError(
+                    f"a matte needs people {self.alpha.shape} float32, one plane each; got {plane.shape} {plane.dtype}."
+                )
 
     def __repr__(self) -> str:
         # A dataclass would print the pixels.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
-from bshm.concurrency.overlap import Turnstile, overlap
+from bshm.concurrency.overlap import ClosableLock, overlap
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
@@ -56,7 +56,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Record:
+class BatchRecord:
     """What became of one job.
 
     Attributes:
@@ -64,6 +64,7 @@ class Record:
         status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
         size_hw: height and width of the result; None unless written.
         empty: nobody was found, so the output is fully transparent; None unless written.
+        doubtful: see ``Matte.doubtful``; None unless written, or where the weights cannot tell.
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
@@ -84,6 +85,7 @@ class Record:
     frames: int | None = None
     people: int | None = None
     outputs: tuple[Path, ...] = ()
+    doubtful: float | None = None
 
 
 def plan(
@@ -168,7 +170,7 @@ def run(
     edit: Edit | None = None,
     background: Picture | None = None,
     batch: BatchOptions | None = None,
-) -> Generator[Record, None, None]:
+) -> Generator[BatchRecord, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
 
     Leaving the loop or Ctrl-C cancels: nothing further is begun, and when the iterator has closed no file is being
@@ -189,10 +191,10 @@ def run(
     options = options or MatteOptions()
     edit = edit or Edit()
     batch = batch or BatchOptions()
-    turnstile = Turnstile()
+    write_lock = ClosableLock()
     company = threading.Event()
 
-    def work(job: Job) -> Record:
+    def work(job: Job) -> BatchRecord:
         return _do(
             job,
             matting=matting,
@@ -200,7 +202,7 @@ def run(
             edit=edit,
             background=background,
             batch=batch,
-            turnstile=turnstile,
+            write_lock=write_lock,
             company=company,
         )
 
@@ -211,10 +213,10 @@ def run(
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield Record(outcome.item, "failed", error=outcome.error)
+                yield BatchRecord(outcome.item, "failed", error=outcome.error)
     finally:
         outcomes.close()
-        turnstile.close()
+        write_lock.close()
 
 
 def _apart(jobs: Iterable[Job], company: threading.Event) -> Iterator[Job]:
@@ -237,15 +239,15 @@ def _do(
     edit: Edit,
     background: Picture | None,
     batch: BatchOptions,
-    turnstile: Turnstile,
+    write_lock: ClosableLock,
     company: threading.Event,
-) -> Record:
+) -> BatchRecord:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
     first = numbered(job.output, 1) if batch.split else job.output
     if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
-            return Record(job, "skipped")
+            return BatchRecord(job, "skipped")
         raise OutputExistsError(
             f"{first} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
@@ -260,11 +262,11 @@ def _do(
     paths = [numbered(job.output, index) for index in range(1, len(edits) + 1)] if batch.split else [job.output]
     files = [(path, render(matte, each, background)) for path, each in zip(paths, edits, strict=True)]
     rendered = files[0][1]
-    frames = matte.picture.frames
+    frames, doubtful = matte.picture.frames, matte.doubtful
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
-        with turnstile:
+        with write_lock:
             # The first last: where it is, all are, and a run that is taken up again may pass them over.
             for path, file in reversed(files):
                 sink.write(file.data, path, overwrite=batch.overwrite)
@@ -272,9 +274,9 @@ def _do(
         if not batch.skip_existing:
             raise
         company.set()  # another run was quicker
-        return Record(job, "skipped")
+        return BatchRecord(job, "skipped")
     written = time.perf_counter()
-    return Record(
+    return BatchRecord(
         job,
         "written",
         size_hw=(rendered.height, rendered.width),
@@ -288,6 +290,7 @@ def _do(
         frames=frames,
         people=rendered.people,
         outputs=tuple(path for path, _ in files) if batch.split else (),
+        doubtful=doubtful,
     )
 
 
@@ -377,9 +380,9 @@ def _shown(source: str) -> str:
     """What messages call a source: a URL without its query, which may hold a key."""
     if not is_url(source):
         return source
-    from bshm.net import fetch
+    from bshm.net.guard import shown
 
-    return fetch.shown(source)
+    return shown(source)
 
 
 def _marks(path: Path) -> tuple[str, ...]:

@@ -250,7 +250,8 @@ def chosen(matte: Matted, people: People) -> FloatArray:
         raise NobodyThereError(f"{option('people')}: nobody lies mostly in {people}; {there}. Draw the box larger.")
     if all(inside):
         return matte.alpha
-    return np.sum([plane for plane, is_in in zip(planes, inside, strict=True) if is_in], axis=0, dtype=np.float32)
+    wanted = [plane for plane, is_in in zip(planes, inside, strict=True) if is_in]
+    return np.asarray(np.sum(wanted, axis=0), np.float32)
 
 
 def _within(alpha: FloatArray, region: Region) -> FloatArray:

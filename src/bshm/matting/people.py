@@ -250,7 +250,7 @@ def _nearness(skeleton: Skeleton, size_hw: tuple[int, int]) -> FloatArray:
             np.maximum(np.maximum(left - columns, columns - right), 0),
         )
         np.minimum(result, _IN_BOX + beside / (0.3 * shoulders), out=result)
-    return result.astype(np.float32)
+    return np.asarray(result, np.float32)
 
 
 # Side of the square whose area the picture is shared out at.
@@ -284,7 +284,7 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     if pixels.shape[:2] != alpha.shape:
         raise ShapeError(f"share() needs one height and width; got pixels {pixels.shape} and alpha {alpha.shape}.")
     size = _working_size(alpha.shape[0], alpha.shape[1])
-    small = shrink(pixels, size).astype(np.float32) / np.iinfo(pixels.dtype).max
+    small = np.asarray(shrink(pixels, size) / np.float32(np.iinfo(pixels.dtype).max), np.float32)
     body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
     near = _people(body, skeletons)
     if not len(near):
@@ -293,9 +293,8 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
         return People((alpha,), (0,))
     likely = _likely(near, small, body)
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
-    firm = np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + np.float32(1e-4)
-    shares = _walk(likely, firm, small, body)
-    shares = np.clip(shares, 1e-6, 1) ** 3
+    firm = np.asarray(np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + 1e-4, np.float32)
+    shares = np.clip(_walk(likely, firm, small, body), 1e-6, 1) ** 3
     shares /= shares.sum(0)
     shares = _without_scraps(shares, near, body)
     present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]

@@ -18,9 +18,11 @@ from starlette.types import Scope
 
 from bshm._version import __version__
 from bshm.errors import BshmError, OptionError
-from bshm.server import answers, health, jobs, logs, matte, models, rembg, removebg
-from bshm.server.engine import Fetch, fetch_url
-from bshm.server.gate import Gate, page_csp
+from bshm.server import answers, logs
+from bshm.server.matting_pool import Fetch, fetch_url
+from bshm.server.middleware import Middleware
+from bshm.server.routes import jobs, matte, models, operation, rembg, removebg
+from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 from bshm.server.settings import Settings
 
@@ -63,12 +65,12 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in (matte, removebg, rembg, models, health):
+    for module in (matte, removebg, rembg, models, operation):
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)
     # Not where GET works on a picture.
-    for router in (removebg.router, health.router, *([jobs.router] if settings.jobs else [])):
+    for router in (removebg.router, operation.router, *([jobs.router] if settings.jobs else [])):
         _answer_head(app, router)
     page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():
@@ -81,7 +83,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     app.add_exception_handler(BshmError, _on_error)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_middleware(Gate, service=service, page=page)
+    app.add_middleware(Middleware, service=service, page=page)
     _describe_keys(app)
     return app
 

@@ -22,8 +22,9 @@ from bshm.options import MatteOptions
 from bshm.server import intake
 from bshm.server.answers import FieldError, NobodyError, box_headers
 from bshm.server.fields import edit_from
-from bshm.server.matte import picture, request_body
-from bshm.server.service import Order, Outcome, Service
+from bshm.server.pictures import picture
+from bshm.server.schema import request_body
+from bshm.server.service import Order, Served, Service
 from bshm.server.statuses import detail_of
 
 _QUARTER, _MEDIUM, _HD, _PNG, _FULL, _LARGEST = 250_000, 1_500_000, 4_000_000, 10_000_000, 25_000_000, 50_000_000
@@ -127,15 +128,15 @@ async def removebg(request: Request) -> Response:
     given = [each for each in sources if each is not None]
     order = order_of(fields, given, background, service)
     try:
-        outcome = await service.serve(request, order, request.scope["state"]["caller"])
+        served = await service.serve(request, order, request.scope["state"]["caller"])
     except (UrlRefusedError, FetchError) as error:
         if order.background_url is not None and order.url is None:
             raise FieldError({"bg_image_url": detail_of(error)}, code="failed_bg_download") from error
         raise
-    if outcome.rendered.empty:
+    if served.rendered.empty:
         raise NobodyError("nobody was found in the picture.")
     wants_json = "application/json" in request.headers.get("accept", "")
-    return _answer(outcome, fields, as_json=wants_json)
+    return _answer(served, fields, as_json=wants_json)
 
 
 def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | None, service: Service) -> Order:
@@ -230,20 +231,20 @@ async def account(request: Request) -> dict[str, Any]:
     }
 
 
-def _answer(outcome: Outcome, fields: RemoveBgFields, *, as_json: bool) -> Response:
-    rendered = outcome.rendered
+def _answer(served: Served, fields: RemoveBgFields, *, as_json: bool) -> Response:
+    rendered = served.rendered
     headers = {
         "X-Width": str(rendered.width),
         "X-Height": str(rendered.height),
         "X-Credits-Charged": "0",
         **box_headers(rendered.box),
         "X-Bshm-Model": rendered.model,
-        "X-Bshm-Cache": "hit" if outcome.cached else "miss",
+        "X-Bshm-Cache": "hit" if served.cached else "miss",
     }
     if fields.type_level != "none":
         headers["X-Type"] = "person"
-    if outcome.rate is not None:
-        headers.update(outcome.rate.headers())
+    if served.rate is not None:
+        headers.update(served.rate.headers())
     if not as_json:
         return Response(rendered.data, media_type=rendered.media_type, headers=headers)
     data: dict[str, Any] = {"result_b64": base64.b64encode(rendered.data).decode("ascii")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from bshm._version import __version__
-from bshm.server.gate import page_csp
+from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 
 router = APIRouter(tags=["operation"])
@@ -33,10 +32,12 @@ _DOCS_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deep
 _REASONS = {
     "model": "The model is not open yet.",
     "accepting": "The service stops.",
-    "room": "The house is full.",
+    "room": "It has as many requests as it may.",
     "keys": "The file of the API keys cannot be read; the log says why.",
     "jobs": "The store of the jobs does not answer; the log says why.",
 }
+# A copy of two files of swagger-ui-dist, with its licence; its version is in NOTICE.
+_SWAGGER_UI = Path(__file__).parents[1] / "swagger_ui"
 _DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
@@ -55,10 +56,10 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     """Whether the model is open, there is room for another request and jobs can be kept: what a load balancer asks."""
     service: Service = request.app.state.service
     checks = {
-        "model": service.engine.is_ready,
+        "model": service.pool.is_ready,
         "keys": service.can_read_keys,
         "accepting": not service.draining,
-        "room": service.inside < service.settings.queue,
+        "room": len(service.limiter) < service.settings.queue,
         "jobs": service.queue is None or service.queue.is_reached(),
     }
     reasons = [_REASONS[name] for name, holds in checks.items() if not holds]
@@ -70,7 +71,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
 async def metrics(request: Request) -> Response:
     """Requests by route and status, queue depth, stage times, cache hits, errors."""
     service: Service = request.app.state.service
-    return Response(await service.engine.beside(service.metrics.text), media_type=service.metrics.content_type)
+    return Response(await service.pool.beside(service.metrics.text), media_type=service.metrics.content_type)
 
 
 @router.get("/docs", include_in_schema=False)
@@ -87,15 +88,8 @@ async def docs_start() -> Response:
 
 @router.get("/docs/{name}", include_in_schema=False)
 async def docs_file(name: str) -> Response:
-    """Swagger UI, from the Python package that carries it."""
-    folder = _swagger_folder()
-    if name not in _DOCS_FILES or folder is None:
+    """Swagger UI."""
+    if name not in _DOCS_FILES:
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=86400"}
-    return FileResponse(folder / name, media_type=_DOCS_FILES[name], headers=headers)
-
-
-def _swagger_folder() -> Path | None:
-    """Where the package fastapi-offline keeps Swagger UI; found without being imported."""
-    found = find_spec("fastapi_offline")
-    return Path(found.origin).parent / "static" if found is not None and found.origin else None
+    return FileResponse(_SWAGGER_UI / name, media_type=_DOCS_FILES[name], headers=headers)

@@ -112,7 +112,7 @@ async def from_json(request: Request, pictures: dict[str, JobPicture], spool: Sp
                     f"the pictures of a job may have {settings.max_job_bytes:,} bytes together; these have more."
                 )
             name = wanted.name or urlsplit(wanted.image_url or "").path
-            return await service.engine.beside(partial(spool.keep, name, BytesIO(data)))
+            return await service.pool.beside(partial(spool.keep, name, BytesIO(data)))
 
     async def all_of_them() -> list[JobItem]:
         tasks = [asyncio.ensure_future(item(*each)) for each in pictures.items()]
@@ -136,7 +136,7 @@ async def from_json(request: Request, pictures: dict[str, JobPicture], spool: Sp
 async def _bytes_of(wanted: JobPicture, place: str, service: Service) -> bytes:
     most = service.settings.max_upload_bytes
     if not wanted.image_url:
-        return await service.engine.beside(partial(intake.decoded, wanted.image, f"{place}image", most=most))
+        return await service.pool.beside(partial(intake.decoded, wanted.image, f"{place}image", most=most))
     try:
         return await service.fetched(wanted.image_url)
     except (UrlRefusedError, FetchError, PictureTooLargeError) as error:

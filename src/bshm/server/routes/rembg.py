@@ -19,8 +19,9 @@ from bshm.edit.words import ColorBackground
 from bshm.errors import OptionError, PictureTooLargeError, UnknownModelError
 from bshm.server import intake
 from bshm.server.answers import FieldError
-from bshm.server.matte import BINARY, PROBLEMS, answer
+from bshm.server.pictures import answer
 from bshm.server.refusals import ClientGoneError
+from bshm.server.schema import BINARY, PROBLEMS
 from bshm.server.service import Order, Service
 
 _RAW = ("image/", "application/octet-stream")
@@ -147,7 +148,7 @@ def _order(
 def _model(name: str, service: Service) -> str:
     try:
         if name:
-            service.engine.weights_sha256(name)
+            service.pool.weights_sha256(name)
             return name
     except UnknownModelError:
         pass

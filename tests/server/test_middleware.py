@@ -94,7 +94,7 @@ def test_too_many_pixels_are_refused_by_the_header(start: Any) -> None:
     assert answer.status_code == 413 and "1,000 pixels" in answer.json()["detail"]
 
 
-def test_a_full_house_says_when_to_come_again(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_service_says_when_to_come_again(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     client = start(queue=1)
     entered, leave = threading.Event(), threading.Event()
     real = Matting.matte_picture

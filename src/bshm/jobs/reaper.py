@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from bshm.errors import BshmError, QueueUnavailableError
 from bshm.jobs import transitions
-from bshm.jobs.ledger import Ledger
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.records import JobRecord, Lease
-from bshm.jobs.webhooks import Herald
+from bshm.jobs.webhooks import WebhookSender
 
 log = logging.getLogger("bshm.jobs")
 
@@ -22,34 +22,34 @@ _OVERDUE_S = 5.0
 _NO_BLOB = f"{'0' * 32}/none"
 
 
-class Keeper:
-    """Threads beside the workers; any number of keepers may look after the same jobs."""
+class Reaper:
+    """Threads beside the workers; any number of reapers may look after the same jobs."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: JobStore,
         *,
         options: QueueOptions,
-        herald: Herald,
+        sender: WebhookSender,
         is_dead: Callable[[Lease], bool] = lambda lease: False,
         requeued: Callable[[JobRecord], object] = lambda record: None,
         also: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Over an open ledger.
+        """Over an open store.
 
         Args:
-            ledger: the jobs.
+            store: the jobs.
             options: how often.
-            herald: calls the webhooks.
+            sender: calls the webhooks.
             is_dead: whether a holder of a lease is surely dead, before its lease has lapsed.
             requeued: called with a job that waits again.
             also: called with every sweep.
             monotonic: for tests.
         """
-        self._ledger = ledger
+        self._store = store
         self._options = options
-        self._herald = herald
+        self._sender = sender
         self._is_dead = is_dead
         self._requeued = requeued
         self._also = also
@@ -60,7 +60,6 @@ class Keeper:
         self._is_reached = True
         self._look_began: float | None = None
         self._stop = threading.Event()
-        self._wake_herald = threading.Event()
         self._threads: list[threading.Thread] = []
 
     @property
@@ -73,7 +72,7 @@ class Keeper:
         """Look after the jobs from now on."""
         sweep_s = self._options.sweep_s
         for work, every_s in ((self.look, sweep_s), (self.sweep, sweep_s), (self._tell, min(1.0, sweep_s))):
-            thread = threading.Thread(target=self._again, args=(work, every_s), name="bshm-keeper", daemon=True)
+            thread = threading.Thread(target=self._again, args=(work, every_s), name="bshm-reaper", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -89,8 +88,8 @@ class Keeper:
         self._look_began = self._monotonic()
         is_reached = False
         try:
-            self._ledger.records.depth()
-            self._ledger.blobs.get(_NO_BLOB)
+            self._store.records.depth()
+            self._store.blobs.get(_NO_BLOB)
             is_reached = True
             if not self._is_reached:
                 log.warning("the store of the jobs answers again")
@@ -107,8 +106,8 @@ class Keeper:
         self._also()
         if self._monotonic() - self._purged_at >= self._options.purge_s:
             self._purged_at = self._monotonic()
-            self._ledger.purge()
-            self._ledger.blobs.sweep(self._spoken_of, older_than_s=self._options.orphan_s)
+            self._store.purge()
+            self._store.blobs.sweep(self._spoken_of, older_than_s=self._options.orphan_s)
 
     def recover(self) -> int:
         """Have pictures whose worker died wait again.
@@ -119,7 +118,7 @@ class Keeper:
         now = self._monotonic()
         held = [
             (record, index, item.lease)
-            for record in self._ledger.records.in_state("running")
+            for record in self._store.records.in_state("running")
             for index, item in enumerate(record.items)
             if item.state == "running"
         ]
@@ -137,10 +136,10 @@ class Keeper:
         return found
 
     def _recover(self, record: JobRecord, index: int, lease: Lease | None) -> bool:
-        changed = self._ledger.change(
+        changed = self._store.change(
             record.id,
             lambda found: transitions.recovered(
-                found, index=index, lease=lease, now=self._ledger.clock(), max_attempts=self._options.max_attempts
+                found, index=index, lease=lease, now=self._store.clock(), max_attempts=self._options.max_attempts
             ),
         )
         if changed is None:
@@ -154,11 +153,11 @@ class Keeper:
         return True
 
     def _spoken_of(self, job_id: str) -> set[str] | None:
-        record = self._ledger.records.get(job_id)
+        record = self._store.records.get(job_id)
         return None if record is None else transitions.blobs_of(record)
 
     def _tell(self) -> None:
-        self._herald.deliver_due()
+        self._sender.deliver_due()
 
     def _again(self, work: Callable[[], object], every_s: float) -> None:
         while not self._stop.wait(every_s):

@@ -14,13 +14,13 @@ from sent import picture
 from bshm.edit.render import Rendered
 from bshm.edit.spec import Edit
 from bshm.edit.words import BlurBackground, ColorBackground
-from bshm.errors import MissingExtraError, OptionError
+from bshm.errors import MissingExtraError, OptionError, OutputError
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
 from bshm.server.cache import DiskCache, NoCache, digest, open_cache
-from bshm.server.flights import Flights
 from bshm.server.service import Order
 from bshm.server.settings import Settings
+from bshm.server.single_flight import SingleFlight
 
 
 def test_an_equal_request_is_a_hit_with_the_same_bytes(client: Any) -> None:
@@ -83,9 +83,9 @@ def test_simultaneous_equal_requests_are_made_once(start: Any, monkeypatch: pyte
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(client.post, "/matte", files={"image": picture()}) for _ in range(3)]
         assert entered.wait(20)
-        while service.inside < 3:
+        while len(service.limiter) < 3:
             threading.Event().wait(0.01)
-        threading.Event().wait(0.2)  # they are inside; now they find the flight
+        threading.Event().wait(0.2)  # they are in flight; now they find the call
         leave.set()
         found = [answer.result(20) for answer in answers]
     assert [answer.status_code for answer in found] == [200] * 3 and len(runs) == 1
@@ -95,7 +95,7 @@ def test_simultaneous_equal_requests_are_made_once(start: Any, monkeypatch: pyte
 
 def test_a_flight_ends_when_nobody_waits_for_it() -> None:
     async def story() -> tuple[bool, int, str]:
-        flights: Flights[str] = Flights()
+        single_flight: SingleFlight[str] = SingleFlight()
         stopped = asyncio.Event()
 
         async def long() -> str:
@@ -109,31 +109,31 @@ def test_a_flight_ends_when_nobody_waits_for_it() -> None:
         async def quick() -> str:
             return "anew"
 
-        waiting = [asyncio.create_task(flights.join("key", long)) for _ in range(2)]
+        waiting = [asyncio.create_task(single_flight.join("key", long)) for _ in range(2)]
         await asyncio.sleep(0)
         waiting[0].cancel()
         await asyncio.sleep(0)
         still = not stopped.is_set()
         waiting[1].cancel()
         await asyncio.sleep(0)
-        again = await flights.join("key", quick)
+        again = await single_flight.join("key", quick)
         await asyncio.wait_for(stopped.wait(), 5)
-        return still, len(flights), again
+        return still, len(single_flight), again
 
     assert asyncio.run(story()) == (True, 0, "anew")
 
 
 def test_a_flight_that_fails_fails_for_all_and_is_forgotten() -> None:
     async def story() -> int:
-        flights: Flights[str] = Flights()
+        single_flight: SingleFlight[str] = SingleFlight()
 
         async def failing() -> str:
             await asyncio.sleep(0)
             raise ValueError("no")
 
-        found = await asyncio.gather(*(flights.join("key", failing) for _ in range(3)), return_exceptions=True)
+        found = await asyncio.gather(*(single_flight.join("key", failing) for _ in range(3)), return_exceptions=True)
         assert all(isinstance(each, ValueError) for each in found)
-        return len(flights)
+        return len(single_flight)
 
     assert asyncio.run(story()) == 0
 
@@ -166,7 +166,7 @@ def test_a_result_goes_through_the_cache_unchanged() -> None:
             Rendered.from_bytes(damaged)
 
 
-def test_the_disk_cache_is_private_bounded_and_refuses_pickles(tmp_path: Path) -> None:
+def test_the_disk_cache_is_private_and_drops_what_was_stored_first_when_it_is_full(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=60)
     try:
         assert (tmp_path / "cache").stat().st_mode & 0o077 == 0
@@ -175,25 +175,45 @@ def test_the_disk_cache_is_private_bounded_and_refuses_pickles(tmp_path: Path) -
         assert cache.get("small") == b"x" and cache.get("large") is None and cache.get("none") is None
         for number in range(100):
             cache.put(f"{number}", bytes(90_000))
-        assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.val")) < 4_000_000
-        import diskcache
-
-        plain = diskcache.Cache(str(tmp_path / "cache"))
-        plain.set("pickled", {"a": 1})
-        plain.close()
-        assert cache.get("pickled") is None
+        kept = [number for number in range(100) if cache.get(f"{number}") is not None]
+        assert kept == list(range(78, 100)) and cache.get("small") is None  # 22 of them are below the limit
+        assert sum(path.stat().st_size for path in (tmp_path / "cache").iterdir()) < 4_000_000
     finally:
         cache.close()
+
+
+def test_a_value_that_is_stored_again_replaces_the_first(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=60)
+    cache.put("key", b"first")
+    cache.put("key", b"second")
+    cache.close()
+    again = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=60)
+    assert again.get("key") == b"second"
+    again.close()
+
+
+def test_a_cache_that_fails_is_a_cache_that_misses(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=60)
+    cache.close()
+    cache.put("key", b"x")
+    assert cache.get("key") is None
+
+
+def test_what_is_no_cache_is_told_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "results.sqlite3").write_bytes(b"no database" * 1000)
+    with pytest.raises(OutputError, match=r"results\.sqlite3"):
+        DiskCache(tmp_path, max_bytes=2_000_000, age_s=60)
 
 
 def test_results_are_not_kept_for_ever(tmp_path: Path) -> None:
-    cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=0.05)
-    try:
-        cache.put("key", b"x")
-        threading.Event().wait(0.1)
-        assert cache.get("key") is None
-    finally:
-        cache.close()
+    now = [1000.0]
+    cache = DiskCache(tmp_path / "cache", max_bytes=2_000_000, age_s=60, clock=lambda: now[0])
+    cache.put("key", b"x")
+    now[0] += 59
+    assert cache.get("key") == b"x"
+    now[0] += 2
+    assert cache.get("key") is None
+    cache.close()
 
 
 def test_the_setting_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +226,6 @@ def test_the_setting_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_redis_that_is_away_is_a_miss() -> None:
-    pytest.importorskip("redis")
     from bshm.server.cache import RedisCache
 
     cache = RedisCache("redis://127.0.0.1:1/0", max_bytes=2_000_000, age_s=60)

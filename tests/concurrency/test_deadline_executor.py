@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from bshm.concurrency.lanes import MOST_STUCK, Lane
+from bshm.concurrency.deadline_executor import MOST_STUCK, DeadlineExecutor
 from bshm.errors import OverrunError
 
 # Long beside a switch of threads, short beside a test.
@@ -44,7 +44,7 @@ def until(condition: object, timeout_s: float = 10) -> None:
 
 
 def test_work_is_done_by_as_many_threads_as_there_are_and_no_more() -> None:
-    lane = Lane(3, name="test", timeout_s=30)
+    executor = DeadlineExecutor(3, name="test", timeout_s=30)
     inside, most, lock = 0, 0, threading.Lock()
 
     def work(number: int) -> int:
@@ -57,88 +57,88 @@ def test_work_is_done_by_as_many_threads_as_there_are_and_no_more() -> None:
             inside -= 1
         return number
 
-    assert [each.result(10) for each in [lane.submit(work, n) for n in range(20)]] == list(range(20))
+    assert [each.result(10) for each in [executor.submit(work, n) for n in range(20)]] == list(range(20))
     assert most == 3
-    lane.shutdown()
+    executor.shutdown()
 
 
 def test_what_goes_wrong_is_told_to_whoever_waits_and_the_thread_goes_on() -> None:
-    lane = Lane(1, name="test", timeout_s=30)
+    executor = DeadlineExecutor(1, name="test", timeout_s=30)
     with pytest.raises(ZeroDivisionError):
-        lane.submit(lambda: 1 // 0).result(10)
-    assert lane.submit(lambda: 7).result(10) == 7
-    lane.shutdown()
+        executor.submit(lambda: 1 // 0).result(10)
+    assert executor.submit(lambda: 7).result(10) == 7
+    executor.shutdown()
 
 
 def test_time_counts_from_when_the_work_begins_not_from_when_it_waits() -> None:
-    lane = Lane(1, name="test", timeout_s=1.0)
-    waited = [lane.submit(time.sleep, 0.3) for _ in range(5)]  # 1.5 s in all
+    executor = DeadlineExecutor(1, name="test", timeout_s=1.0)
+    waited = [executor.submit(time.sleep, 0.3) for _ in range(5)]  # 1.5 s in all
     assert [each.result(10) for each in waited] == [None] * 5
-    lane.shutdown()
+    executor.shutdown()
 
 
 def test_work_that_hangs_is_given_up_and_its_place_is_taken(held: Held) -> None:
-    lane = Lane(1, name="test", timeout_s=SOON_S)
-    hanging, next_one = lane.submit(held), lane.submit(lambda: "next")
+    executor = DeadlineExecutor(1, name="test", timeout_s=SOON_S)
+    hanging, next_one = executor.submit(held), executor.submit(lambda: "next")
     with pytest.raises(OverrunError, match=r"0\.1 s"):
         hanging.result(10)
-    assert next_one.result(10) == "next" and lane.stuck == 1
+    assert next_one.result(10) == "next" and executor.stuck == 1
     held.leave.set()
-    until(lambda: lane.stuck == 0)
-    assert lane.submit(lambda: "after").result(10) == "after"
-    lane.shutdown()
+    until(lambda: executor.stuck == 0)
+    assert executor.submit(lambda: "after").result(10) == "after"
+    executor.shutdown()
 
 
 def test_a_piece_of_work_may_have_a_time_of_its_own(held: Held) -> None:
-    lane = Lane(2, name="test", timeout_s=30)
+    executor = DeadlineExecutor(2, name="test", timeout_s=30)
     with pytest.raises(OverrunError):
-        lane.send(held, timeout_s=SOON_S).result(10)
-    lane.shutdown()
+        executor.send(held, timeout_s=SOON_S).result(10)
+    executor.shutdown()
 
 
 def test_with_too_many_that_hang_the_owner_is_told(held: Held) -> None:
     told: list[int] = []
-    lane = Lane(2, name="test", timeout_s=SOON_S, broken=lambda: told.append(lane.stuck))
+    executor = DeadlineExecutor(2, name="test", timeout_s=SOON_S, broken=lambda: told.append(executor.stuck))
     for number in range(MOST_STUCK + 1):
         assert told == []
         with pytest.raises(OverrunError):
-            lane.submit(held).result(10)
-        assert lane.stuck == number + 1
+            executor.submit(held).result(10)
+        assert executor.stuck == number + 1
     until(lambda: told == [MOST_STUCK + 1])
-    lane.shutdown()
+    executor.shutdown()
 
 
 def test_a_lane_closes_though_something_hangs_in_it(held: Held) -> None:
-    lane = Lane(1, name="test", timeout_s=30)
-    hanging = lane.submit(held)
-    dropped = lane.submit(lambda: "never")
+    executor = DeadlineExecutor(1, name="test", timeout_s=30)
+    hanging = executor.submit(held)
+    dropped = executor.submit(lambda: "never")
     assert held.entered.wait(10)
     began = time.monotonic()
-    lane.shutdown(cancel_futures=True, timeout_s=SOON_S)
+    executor.shutdown(cancel_futures=True, timeout_s=SOON_S)
     assert time.monotonic() - began < 5
     with pytest.raises(CancelledError):
         dropped.result(10)
     with pytest.raises(RuntimeError):
-        lane.submit(lambda: 1)
+        executor.submit(lambda: 1)
     held.leave.set()
     assert hanging.result(10) == "late"
 
 
 def test_cancelled_work_is_not_begun(held: Held) -> None:
-    lane = Lane(1, name="test", timeout_s=30)
-    lane.submit(held)
+    executor = DeadlineExecutor(1, name="test", timeout_s=30)
+    executor.submit(held)
     assert held.entered.wait(10)
     begun: list[int] = []
-    waiting: Future[None] = lane.submit(begun.append, 1)
+    waiting: Future[None] = executor.submit(begun.append, 1)
     assert waiting.cancel()
     held.leave.set()
-    assert lane.submit(lambda: "done").result(10) == "done" and begun == []
-    lane.shutdown()
+    assert executor.submit(lambda: "done").result(10) == "done" and begun == []
+    executor.shutdown()
 
 
 def test_no_thread_is_left_of_a_closed_lane() -> None:
     before = set(threading.enumerate())
-    lane = Lane(4, name="test", timeout_s=30)
-    lane.submit(lambda: 1).result(10)
-    lane.shutdown()
+    executor = DeadlineExecutor(4, name="test", timeout_s=30)
+    executor.submit(lambda: 1).result(10)
+    executor.shutdown()
     until(lambda: not (set(threading.enumerate()) - before))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from bshm.errors import OverrunError
 
-log = logging.getLogger("bshm.concurrency.lanes")
+log = logging.getLogger("bshm.concurrency.deadline_executor")
 
 T = TypeVar("T")
 
@@ -30,24 +30,24 @@ class _Task:
     deadline: float = math.inf
 
 
-class Lane(Executor):
+class DeadlineExecutor(Executor):
     """Threads side by side, each with one piece of work at a time.
 
     Python cannot stop a thread.  One whose work is overdue is left to itself: whoever waits gets ``OverrunError``, a
     new thread takes what comes next, and what the old one may still give is dropped.  They are daemons, so that none
     keeps the process from ending.
 
-    >>> lane = Lane(1, name="example", timeout_s=0.05)
-    >>> lane.submit(lambda: "done").result()
+    >>> executor = DeadlineExecutor(1, name="example", timeout_s=0.05)
+    >>> executor.submit(lambda: "done").result()
     'done'
     >>> hanging = threading.Event()
-    >>> lane.submit(hanging.wait).result()
+    >>> executor.submit(hanging.wait).result()
     Traceback (most recent call last):
     bshm.errors.OverrunError: it took longer than 0.05 s and was given up.
-    >>> lane.submit(lambda: "next").result(), lane.stuck
+    >>> executor.submit(lambda: "next").result(), executor.stuck
     ('next', 1)
     >>> hanging.set()
-    >>> lane.shutdown()
+    >>> executor.shutdown()
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Lane(Executor):
             threads: how many work side by side, those given up not counted.
             name: of the threads.
             timeout_s: longest time of one piece of work, from when a thread takes it up; infinite for none.
-            broken: called, from a thread of the lane, when more than ``MOST_STUCK`` threads hang at once.
+            broken: called, from a thread of the executor, when more than ``MOST_STUCK`` threads hang at once.
         """
         self._name = name
         self._timeout_s = timeout_s
@@ -98,7 +98,7 @@ class Lane(Executor):
         future: Future[T] = Future()
         with self._lock:
             if self._closing:
-                raise RuntimeError(f"the lane {self._name} is closed")
+                raise RuntimeError(f"the executor {self._name} is closed")
             self._waiting.append(_Task(future, work, timeout_s))
             self._arrived.notify()
         return future

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from bshm.errors import ModelFileError
 from bshm.server import logs
-from bshm.server.matte import PROBLEMS
+from bshm.server.schema import PROBLEMS
 from bshm.server.service import Service
 from bshm.weights import catalogue
 from bshm.weights.card import Card
@@ -21,7 +21,7 @@ router = APIRouter(tags=["pictures"])
 async def models(request: Request) -> dict[str, Any]:
     """The names that the field `model` takes, what each is for, and which one works where none is named."""
     service: Service = request.app.state.service
-    cards = await service.engine.beside(_readable)
+    cards = await service.pool.beside(_readable)
     return {
         "default": service.settings.model,
         "models": [{"name": card.name, "purpose": card.purpose} for card in cards],

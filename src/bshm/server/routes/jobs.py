@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,7 +18,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
 
 from bshm.edit.words import PictureBackground
-from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
+from bshm.errors import JobNotFoundError, JobUnfinishedError
 from bshm.jobs import (
     ANONYMOUS,
     JobError,
@@ -35,14 +34,12 @@ from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, edit_of, matte_options_of, model_of
 from bshm.server.filenames import disposition, portable
-from bshm.server.matte import BASE64, BINARY, PROBLEMS, picture, request_body
+from bshm.server.job_pictures import JobPicture, Spool, forget, from_form, from_json
+from bshm.server.pictures import picture
 from bshm.server.refusals import KeyRefusedError
+from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
+from bshm.server.service import Service
 from bshm.server.settings import Settings
-from bshm.server.spool import JobPicture, Spool, forget, from_form, from_json
-
-if TYPE_CHECKING:
-    from bshm.server.engine import Engine
-    from bshm.server.service import Service
 
 router = APIRouter(tags=["jobs"])
 
@@ -165,10 +162,10 @@ async def submit(request: Request) -> Response:
                 items = await from_json(request, pictures, spool, service)
             elif fields.image_url is not None:
                 fetched = BytesIO(await service.fetched(fields.image_url))
-                items = [await service.engine.beside(partial(spool.keep, urlsplit(fields.image_url).path, fetched))]
+                items = [await service.pool.beside(partial(spool.keep, urlsplit(fields.image_url).path, fetched))]
             else:
                 # Its time is that of the disk, and of many pictures.
-                items = await service.engine.beside(
+                items = await service.pool.beside(
                     partial(from_form, uploads, zips, spool, settings), timeout_s=settings.job_timeout_s
                 )
         made = JobRequest(
@@ -183,9 +180,9 @@ async def submit(request: Request) -> Response:
             rate = service.rates.charge(caller, len(items) - 1)
         # Without keys all jobs are one owner's.
         share = service.jobs_share if made.owner != ANONYMOUS else None
-        record = await service.engine.beside(lambda: queue.submit(made, share=share), timeout_s=settings.job_timeout_s)
+        record = await service.pool.beside(lambda: queue.submit(made, share=share), timeout_s=settings.job_timeout_s)
     finally:
-        await service.engine.beside(lambda: forget(spooled))
+        await service.pool.beside(lambda: forget(spooled))
     headers = {"Location": f"{settings.root_path}/jobs/{record.id}", **({} if rate is None else rate.headers())}
     return _json(described(record, settings.root_path), status=202, headers=headers)
 
@@ -211,7 +208,7 @@ async def listing(
             "`bshm keys add NAME`."
         )
     before = None if cursor is None else _place_of(cursor)
-    records = await service.engine.beside(lambda: queue.of(owner, limit=limit, before=before))
+    records = await service.pool.beside(lambda: queue.of(owner, limit=limit, before=before))
     following = None
     if len(records) == limit:
         last = records[-1]
@@ -240,7 +237,7 @@ async def look(request: Request, job_id: str) -> Response:
     """State, progress, and each picture's state."""
     service, queue = _parts(request)
     owner = _owner(request)
-    record = await service.engine.beside(lambda: queue.get(job_id, owner))
+    record = await service.pool.beside(lambda: queue.get(job_id, owner))
     headers = {} if record.has_ended else {"Retry-After": "1"}
     return _json(described(record, service.settings.root_path), headers=headers)
 
@@ -257,7 +254,7 @@ async def result(request: Request, job_id: str, index: str) -> Response:
     owner = _owner(request)
     if not (index.isascii() and index.isdecimal() and len(index) <= 6):
         raise JobNotFoundError(f"the job has no result {index[:20]!r}: pictures are counted from 0.")
-    found = await service.engine.beside(lambda: queue.result(job_id, int(index), owner))
+    found = await service.pool.beside(lambda: queue.result(job_id, int(index), owner))
     headers = {"Content-Disposition": disposition("attachment", found.name)}
     if found.path is not None:
         return FileResponse(found.path, media_type=found.media_type, headers=headers)
@@ -281,7 +278,7 @@ async def results(request: Request, job_id: str) -> Response:
     """
     service, queue = _parts(request)
     owner = _owner(request)
-    record = await service.engine.beside(lambda: queue.get(job_id, owner))
+    record = await service.pool.beside(lambda: queue.get(job_id, owner))
     done = [index for index, item in enumerate(record.items) if item.state == "done"]
     if not record.has_ended or not done:
         raise JobUnfinishedError(
@@ -323,7 +320,7 @@ async def delete(request: Request, job_id: str) -> Response:
     """What runs is not interrupted, but its result is dropped."""
     service, queue = _parts(request)
     owner = _owner(request)
-    await service.engine.beside(lambda: queue.delete(job_id, owner))
+    await service.pool.beside(lambda: queue.delete(job_id, owner))
     return Response(status_code=204)
 
 
@@ -409,7 +406,7 @@ async def _options(fields: JobFields, background: bytes | None, service: Service
         edit = replace(edit, background=PictureBackground.of(background))
     model = model_of(fields, settings.model)
     if model != settings.model:  # refused now rather than by a worker, for each of its pictures
-        await service.engine.beside(partial(service.engine.weights_sha256, model))
+        await service.pool.beside(partial(service.pool.weights_sha256, model))
     # The URL is fetched before the job is accepted; workers fetch nothing.
     how = replace(matte_options_of(fields), limits=replace(settings.limits, allow_urls=False))
     return JobOptions(edit, model, how, background)
@@ -452,49 +449,3 @@ def _pictures(body: intake.Body, settings: Settings) -> dict[str, JobPicture]:
 
 def _opened(found: JobResult) -> BinaryIO:
     return found.path.open("rb") if found.path is not None else BytesIO(found.data or b"")
-
-
-def open_queue(
-    settings: Settings, engine: Engine, secret_of: Callable[[str], str | None], broken: Callable[[], object]
-) -> JobQueue:
-    """The queue that the settings name.
-
-    Args:
-        settings: ``broker``, ``results``, ``blobs`` and the other ``jobs_…``.
-        engine: works on jobs of the embedded queue.
-        secret_of: from an owner to what signs webhooks.
-        broken: called when so many pictures hang that the process should be replaced.
-
-    Raises:
-        OptionError: they contradict each other.
-        OutputError, QueueUnavailableError, MissingExtraError: the queue cannot be opened.
-    """
-    from bshm.jobs.options import QueueOptions
-
-    options = QueueOptions(
-        capacity=settings.jobs_capacity, workers=settings.jobs_in_flight, item_timeout_s=settings.job_timeout_s
-    )
-    if settings.broker == "embedded":
-        from bshm.jobs import EmbeddedQueue
-
-        if "://" in (settings.results or ""):
-            raise OptionError("--results is a folder for the embedded queue; a URL needs a --broker.")
-        if settings.blobs is not None or settings.blobs_endpoint is not None:
-            raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
-        folder = Path(settings.results) if settings.results else _default_store()
-        return EmbeddedQueue(folder, engine.work, options=options, secrets=secret_of, broken=broken)
-    from bshm.jobs import BrokerQueue
-
-    return BrokerQueue(
-        settings.broker,
-        settings.results,
-        blobs=settings.blobs,
-        blobs_endpoint=settings.blobs_endpoint,
-        options=options,
-        secrets=secret_of,
-    )
-
-
-def _default_store() -> Path:
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(home) / "bshm" / "jobs"

@@ -25,9 +25,9 @@ from bshm.server.refusals import (
     KeyRefusedError,
     KeysUnreadableError,
     TooBusyError,
-    TooManyAtOnceError,
     TooSlowError,
 )
+from bshm.server.security_headers import NO_PAGE_CSP, SECURITY_HEADERS
 from bshm.server.service import Service
 from bshm.server.settings import LOOPBACK_HOSTS, MIB
 
@@ -47,20 +47,11 @@ _STOPPING_SHARE = 0.5
 # How often a body that does not come looks whether the service is being stopped.
 _LOOK_S = 0.5
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "geolocation=(), microphone=(), payment=(), usb=()",
-}
-# For all that is no page: should a browser be talked into showing it, it runs nothing.
-_NO_PAGE_CSP = "default-src 'none'; frame-ancestors 'none'; sandbox"
 # What pages of other origins may send; they may read all that an answer has.
 _CORS_HEADERS = ["X-Api-Key", "Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"]
 
 
-class Gate:
+class Middleware:
     """The outermost layer.  It knows paths and headers; what is in a body is the routes' business."""
 
     def __init__(self, app: ASGIApp, service: Service, page: Iterable[str] = ()) -> None:
@@ -93,75 +84,65 @@ class Gate:
             await self._app(scope, receive, send)
             return
         scope, path = _below(self._root, scope)
-        passage = _Passage(scope, path, receive, send, self._service)
+        exchange = _Exchange(scope, path, receive, send, self._service)
         try:
-            await self._inner(scope, passage.receive, passage.send)
+            await self._inner(scope, exchange.receive, exchange.send)
         finally:
-            passage.end()
+            exchange.end()
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passage: _Passage = scope["state"]["passage"]
+        exchange: _Exchange = scope["state"]["exchange"]
         try:
-            if not passage.path:  # the address of the service without its last slash
+            if not exchange.path:  # the address of the service without its last slash
                 await RedirectResponse(f"{self._root}/")(scope, receive, send)
                 return
-            self._check_caller(scope, passage)
-            await self._let_in(scope, passage, receive, send)
+            self._check_caller(scope, exchange)
+            await self._let_in(scope, exchange, receive, send)
         except asyncio.CancelledError:
             # The time of a stop is over, and whoever serves the request takes it away.
             if not self._service.draining:
                 raise
-            if passage.status is None:
+            if exchange.status is None:
                 error = TooBusyError("the service is being stopped. Try again shortly.", retry_after_s=5)
-                await self._refuse(error, scope, passage, receive, send)
+                await self._refuse(error, scope, exchange, receive, send)
         except Exception as error:
-            if passage.status is not None:  # the head is out already
+            if exchange.status is not None:  # the head is out already
                 raise
-            await self._refuse(error, scope, passage, receive, send)
+            await self._refuse(error, scope, exchange, receive, send)
 
-    async def _refuse(self, error: Exception, scope: Scope, passage: _Passage, receive: Receive, send: Send) -> None:
-        answers.note(error, self._service.metrics, passage.id)
-        response = answers.of_error(error, path=passage.path, request_id=passage.id)
+    async def _refuse(self, error: Exception, scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        answers.note(error, self._service.metrics, exchange.id)
+        response = answers.of_error(error, path=exchange.path, request_id=exchange.id)
         await response(scope, receive, send)
 
-    async def _let_in(self, scope: Scope, passage: _Passage, receive: Receive, send: Send) -> None:
+    async def _let_in(self, scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
         service = self._service
-        if not _is_work(scope, passage):
+        if not _is_work(scope, exchange):
             await self._app(scope, receive, send)
             return
         if service.draining:
             raise TooBusyError("the service is being stopped. Try again shortly.", retry_after_s=5)
         caller: str = scope["state"]["caller"]
-        # First what the caller can mend by itself.
-        mine = service.house.of(caller)
-        if mine >= service.share and service.share < service.settings.queue:
-            raise TooManyAtOnceError(
-                f"{mine} requests of yours are being served, and one caller may have {service.share} at once. Send the "
-                "next one when an answer has come.",
-                retry_after_s=service.retry_after_s(mine),
-            )
-        if service.inside >= service.settings.queue:
-            raise TooBusyError(
-                f"{service.inside} requests are being served and no more fit. Try again shortly.",
-                retry_after_s=service.retry_after_s(service.inside),
-            )
-        passage.begin_body(self._most_bytes(passage))
-        with service.house.guest(caller):
+        service.limiter.check(
+            caller, most=service.settings.queue, share=service.share, retry_after_s=service.retry_after_s
+        )
+        exchange.begin_body(self._most_bytes(exchange))
+        with service.limiter.hold(caller):
             await self._app(scope, receive, send)
 
-    def _most_bytes(self, passage: _Passage) -> int:
+    def _most_bytes(self, exchange: _Exchange) -> int:
         settings = self._service.settings
         # A background may come along with the picture.
         single = int(2 * settings.max_upload_bytes * _BASE64)
-        if not passage.path.startswith("/jobs"):
+        if not exchange.path.startswith("/jobs"):
             return single + _FIELDS_BYTES
         # JSON is in memory whole, several times while it is read: a job of it is no larger than a single request.
-        is_json = intake.kind_of(passage.headers) == intake.JSON
+        is_json = intake.kind_of(exchange.headers) == intake.JSON
         return (min(single, settings.max_job_bytes) if is_json else settings.max_job_bytes) + _FIELDS_BYTES
 
-    def _check_caller(self, scope: Scope, passage: _Passage) -> None:
+    def _check_caller(self, scope: Scope, exchange: _Exchange) -> None:
         is_open = scope["method"] in ("GET", "HEAD") and (
-            passage.path in self._open or passage.path.startswith(_OPEN_FOLDERS)
+            exchange.path in self._open or exchange.path.startswith(_OPEN_FOLDERS)
         )
         try:
             keys = self._service.callers_keys()
@@ -171,12 +152,12 @@ class Gate:
                 return
             raise
         if not keys and self._service.serves_without_keys:
-            self._check_host(scope, passage)
+            self._check_host(scope, exchange)
         elif not is_open:
-            self._check_key(scope, passage)
-        self._check_origin(scope, passage)
+            self._check_key(scope, exchange)
+        self._check_origin(scope, exchange)
 
-    def _check_host(self, scope: Scope, passage: _Passage) -> None:
+    def _check_host(self, scope: Scope, exchange: _Exchange) -> None:
         """Without keys, only pages of this machine may speak to the service.
 
         A page anywhere can make a browser send requests to 127.0.0.1, and with a name that it points there
@@ -185,7 +166,7 @@ class Gate:
         settings = self._service.settings
         if settings.allow_open or "*" in settings.allowed_hosts:
             return
-        host = passage.headers.get("host", "")
+        host = exchange.headers.get("host", "")
         found = _HOST.fullmatch(host)
         name = found["name"].lower() if found else ""
         if name in {each.lower() for each in settings.allowed_hosts}:
@@ -197,11 +178,11 @@ class Gate:
                 "Start it with API keys, or with --allowed-hosts."
             )
 
-    def _check_origin(self, scope: Scope, passage: _Passage) -> None:
-        origin = passage.headers.get("origin")
+    def _check_origin(self, scope: Scope, exchange: _Exchange) -> None:
+        origin = exchange.headers.get("origin")
         if origin is not None and (origin in self._origins or "*" in self._origins):
             return
-        if _is_work(scope, passage) and passage.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        if _is_work(scope, exchange) and exchange.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             # As an image of a page elsewhere, say: browsers tell no origin then.
             raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
         if origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -210,12 +191,12 @@ class Gate:
             place = urlsplit(origin).netloc
         except ValueError:
             place = ""
-        if place.lower() != passage.headers.get("host", "").lower():
+        if place.lower() != exchange.headers.get("host", "").lower():
             raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
 
-    def _check_key(self, scope: Scope, passage: _Passage) -> None:
-        secret = passage.headers.get("x-api-key")
-        word, _, token = passage.headers.get("authorization", "").partition(" ")
+    def _check_key(self, scope: Scope, exchange: _Exchange) -> None:
+        secret = exchange.headers.get("x-api-key")
+        word, _, token = exchange.headers.get("authorization", "").partition(" ")
         if secret is None and word.lower() == "bearer":
             secret = token.strip()
         if not secret:
@@ -223,7 +204,7 @@ class Gate:
         key = self._service.keys.find(secret)
         if key is None:
             raise KeyRefusedError("this API key is not known here. Check it, or ask for a new one.")
-        passage.key = key
+        exchange.key = key
         scope["state"]["caller"] = f"key:{key.id}"
 
 
@@ -241,9 +222,9 @@ def _below(root: str, scope: Scope) -> tuple[Scope, str]:
     return {**scope, "root_path": root, "path": root + path}, path
 
 
-def _is_work(scope: Scope, passage: _Passage) -> bool:
+def _is_work(scope: Scope, exchange: _Exchange) -> bool:
     """Whether a picture is to be worked on: such requests count, and may have a body."""
-    return (scope["method"], passage.path.rstrip("/")) in _WORK
+    return (scope["method"], exchange.path.rstrip("/")) in _WORK
 
 
 def _is_elsewhere(scope: Scope) -> bool:
@@ -254,7 +235,7 @@ def _is_elsewhere(scope: Scope) -> bool:
         return False
 
 
-class _Passage:
+class _Exchange:
     """One request on its way in and its answer on the way out."""
 
     def __init__(self, scope: Scope, path: str, receive: Receive, send: Send, service: Service) -> None:
@@ -275,7 +256,7 @@ class _Passage:
         self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         client = scope.get("client")
         state = scope.setdefault("state", {})
-        state["passage"] = self
+        state["exchange"] = self
         state["path"] = path
         state["request_id"] = self.id
         state["caller"] = f"address:{client[0] if client else 'none'}"
@@ -337,7 +318,7 @@ class _Passage:
             headers["X-Request-Id"] = self.id
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Content-Security-Policy", _NO_PAGE_CSP)
+            headers.setdefault("Content-Security-Policy", NO_PAGE_CSP)
             headers.setdefault("Cache-Control", "no-store")
             if self.status == 429 and self._service.rates.limit:
                 for name, value in self._service.rates.look(self._scope["state"]["caller"]).headers().items():
@@ -374,24 +355,3 @@ def _route(scope: Scope) -> str:
     found = scope.get("route")
     path = getattr(found, "path", None)
     return path if isinstance(path, str) and path else "unmatched"
-
-
-def page_csp(extra: Iterable[str] = ()) -> str:
-    """The policy of a page of ours: everything from here, nothing from elsewhere."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' blob: data:",
-            "font-src 'self'",
-            "connect-src 'self' blob:",
-            "media-src 'self' blob:",
-            "worker-src 'self'",
-            "manifest-src 'self'",
-            "base-uri 'none'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-            *extra,
-        )
-    )

@@ -22,6 +22,7 @@ from bshm.errors import (
     SourceNotFoundError,
 )
 from bshm.jobs import transitions
+from bshm.jobs.codec import to_json
 from bshm.jobs.protocol import Blobs, Records
 from bshm.jobs.records import (
     ItemRecord,
@@ -31,14 +32,13 @@ from bshm.jobs.records import (
     JobResult,
     is_id,
     new_id,
-    to_json,
 )
 from bshm.net import post
 
 Change = Callable[[JobRecord], "JobRecord | None"]
 
 
-class Ledger:
+class JobStore:
     """Records and bytes, kept in step."""
 
     def __init__(

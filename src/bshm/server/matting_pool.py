@@ -1,4 +1,4 @@
-"""The networks held open, and pictures led through them: many at the door, few in the house, one in the network."""
+"""The networks held open, and pictures led through them: many wait, few are in memory, one is in the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from bshm.concurrency.lanes import Lane
+from bshm.concurrency.deadline_executor import DeadlineExecutor
 from bshm.edit.render import Rendered, render
 from bshm.edit.spec import Edit
 from bshm.files import decode
@@ -38,7 +38,7 @@ def fetch_url(url: str, limits: Limits, known: Validators | None) -> Fetched:
     return fetch_if_changed(url, limits=limits, known=known)
 
 
-class Engine:
+class MattingPool:
     """The networks of one service.  Its coroutines are for one event loop; the others may be called from any thread.
 
     Decoding and encoding run in threads beside the event loop, ``in_flight`` pictures at once, so that memory does not
@@ -67,10 +67,10 @@ class Engine:
         self._lock = threading.Lock()
         self._mattings: dict[str, Matting] = {}
         # Nobody waits for an answer longer than this, so a stage that takes as long works for nobody.
-        lane = partial(Lane, timeout_s=settings.request_timeout_s, broken=broken)
-        self._codecs = lane(settings.in_flight + 1, name="bshm-codec")
-        self._network = lane(1, name="bshm-network")
-        self._downloads = lane(8, name="bshm-download")
+        executor = partial(DeadlineExecutor, timeout_s=settings.request_timeout_s, broken=broken)
+        self._codecs = executor(settings.in_flight + 1, name="bshm-codec")
+        self._network = executor(1, name="bshm-network")
+        self._downloads = executor(8, name="bshm-download")
         self._slots = asyncio.Semaphore(settings.in_flight)
         self._mean_s = 1.0
 
@@ -108,12 +108,12 @@ class Engine:
             UnknownModelError, ModelFileError: see ``bshm.weights.catalogue``.
         """
         found = self._mattings.get(model)
-        return found.predictor.card.sha256 if found else catalogue.find(model).sha256
+        return found.engine.card.sha256 if found else catalogue.find(model).sha256
 
     @property
     def stuck(self) -> int:
         """How many threads hang."""
-        return sum(lane.stuck for lane in (self._codecs, self._network, self._downloads))
+        return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads))
 
     async def beside(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
         """Run something short that blocks (hashing, a header, the disk) beside the event loop.
@@ -187,12 +187,12 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the threads; what runs in them ends first, unless it hangs."""
-        for lane in (self._downloads, self._codecs, self._network):
-            lane.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
+        for executor in (self._downloads, self._codecs, self._network):
+            executor.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
 
 
 async def _done(future: Future[T]) -> T:
-    """The result.  A thread cannot be stopped: who is cancelled meanwhile waits until it ends or its lane gives it up,
+    """The result.  A thread cannot be stopped: who is cancelled meanwhile waits until it ends or is given up,
     so that the place that the work takes is not given away while it still runs."""
     waiting = asyncio.wrap_future(future)
     try:

@@ -217,6 +217,15 @@ def test_outside_of_the_region_nobody_is_found(client: TestClient) -> None:
     assert refused.json()["errors"] == {"region": "it reaches to 65, 48, but the picture has 64x48 pixels."}
 
 
+def test_one_of_several_people_is_chosen_by_number_or_place(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"people": "at:50%,24px"})
+    assert answer.status_code == 200
+    assert np.asarray(opened(answer.content))[24, 24, 3] == 255
+    refused = client.post("/matte", files={"image": picture()}, data={"people": "2"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:bshm:problem:nobody-there")
+    assert "1 person was found" in refused.json()["detail"]
+
+
 def test_a_larger_picture_is_made_smaller(client: TestClient) -> None:
     answer = client.post("/matte", files={"image": picture()}, data={"shrink_to": "768"})
     assert (answer.headers["x-width"], answer.headers["x-height"]) == ("32", "24")

@@ -195,6 +195,18 @@ def judged(truth: Floats, found: Sequence[Floats]) -> dict[str, float]:
     }
 
 
+def depth_pairs(truth: Floats, found: Sequence[Floats], depth: Sequence[int]) -> list[bool]:
+    """Of each two who touch and were both found: whether the one in front was told to be in front."""
+    overlaps = np.array([[_overlap(one, other) for other in found] for one in truth]).reshape(len(truth), len(found))
+    order = [int(overlaps[:, index].argmax()) for index in depth if overlaps[:, index].max() > 0.5]
+    near = [cv2.dilate((plane > 0.5).astype(np.uint8), np.ones((7, 7), np.uint8)) for plane in truth]
+    return [
+        behind < before
+        for behind, before in itertools.combinations(order, 2)
+        if behind != before and np.count_nonzero(near[behind] & near[before]) > 100
+    ]
+
+
 def _overlap(one: Floats, other: Floats) -> float:
     return float(np.minimum(one, other).sum()) / max(float(np.maximum(one, other).sum()), 1e-6)
 
@@ -210,10 +222,10 @@ def measure(root: Path, each: int, sheet: Path | None = None) -> dict[str, Any]:
     matting = Matting()
     rows: list[dict[str, Any]] = []
     shown: list[Bytes] = []
-    milliseconds = []
+    in_order: list[bool] = []
     for name, made in groups(Pools.load(root), each):
         matte = matting.matte(made.image, MatteOptions(decontaminate=False, tell_apart=True))
-        milliseconds.append(matte.ran.timings_ms["people"])
+        in_order += depth_pairs(made.planes, matte.people or (), matte.depth)
         where = {"layout": made.layout, "count": str(len(made.planes)), "hidden": _hidden(made.hidden)}
         for way, found in (("bshm", list(matte.people or ())), ("components", components(matte.alpha))):
             rows.append({"way": way, **where, **judged(made.planes, found[:8])})
@@ -237,7 +249,11 @@ def measure(root: Path, each: int, sheet: Path | None = None) -> dict[str, Any]:
         }
         for way in ("bshm", "components")
     }
-    return {"pictures": len(rows) // 2, "size_hw": SIZE_HW, "ms": round(float(np.median(milliseconds))), **tables}
+    return {"pictures": len(rows) // 2, "size_hw": SIZE_HW, "depth": _share(in_order), **tables}
+
+
+def _share(right: Sequence[bool]) -> dict[str, float]:
+    return {"pairs": len(right), "right": round(float(np.mean(right)), 4)}
 
 
 def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, float]:

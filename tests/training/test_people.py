@@ -12,7 +12,7 @@ import torch
 from bshm.errors import CheckpointError, OptionError
 from bshm.runtime.providers import choose
 from bshm.runtime.session import OnnxSession
-from bshm.training import checkpoints, export, reopen
+from bshm.training import checkpoints, export, people_outputs, reopen
 from bshm.training.data import DataFolder
 from bshm.training.fine_stages import Networks
 from bshm.training.mask_stage import train_mask
@@ -41,6 +41,20 @@ def publish(folder: Path, weights: PeopleEncoder) -> Path:
         })  # fmt: skip
         entries.append({"name": f"{name}/shape", "shape": [3], "dtype": "int32"})
         data += [array.tobytes(), np.arange(3, dtype=np.int32).tobytes()]
+    generator = np.random.default_rng(0)
+    for head, first, second, channels in (("kpt_regress_0", 7, 8, 34), ("box_scale_0", 4, 5, 2)):
+        mix = f"StatefulPartitionedCall/{head}/separable_conv2d_{first}"
+        out = f"StatefulPartitionedCall/{head}/conv2d_{second}"
+        for name, shape in (
+            (f"{mix}/separable_conv2d/ReadVariableOp", (3, 3, 24, 1)),
+            (f"{mix}/separable_conv2d/ReadVariableOp_1", (1, 1, 24, 96)),
+            (f"{mix}/BiasAdd/ReadVariableOp", (96,)),
+            (f"{out}/Conv2D/ReadVariableOp", (1, 1, 96, channels)),
+            (f"{out}/BiasAdd/ReadVariableOp", (channels,)),
+        ):
+            quantization = {"dtype": "float16", "original_dtype": "float32"}
+            entries.append({"name": name, "shape": shape, "dtype": "float32", "quantization": quantization})
+            data.append(generator.normal(0, 0.1, shape).astype(np.float16).tobytes())
     (folder / "movenet.bin").write_bytes(b"".join(data))
     graph = folder / "movenet.json"
     graph.write_text(json.dumps({"weightsManifest": [{"paths": ["movenet.bin"], "weights": entries}]}))
@@ -160,6 +174,23 @@ def test_a_network_grows_learns_goes_on_and_is_exported_and_reopened(
     theirs = session.run({"image": image.numpy()})["mask"]
     # The same single-precision products, added up in another order.
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+    # The file that tells people apart has the same mask, and is reopened as the other is.
+    export.write("apart", grown, tmp_path, mask_side_px=96, movenet=movenet)
+    apart = catalogue.find("apart", tmp_path)
+    entry = apart.networks["mask"]
+    answer = OnnxSession((tmp_path / entry.file).read_bytes(), entry, choose("cpu"), threads=1).run(
+        {"image": image.numpy()}
+    )
+    assert np.array_equal(answer.pop("mask"), theirs)
+    assert {name: value.shape[1:] for name, value in answer.items()} == {
+        name: (channels, 24, 16) for name, channels in people_outputs.OUTPUTS.items()
+    }
+    again = reopen.checkpoint(apart, tmp_path / "again.pt", reopen.pictures(data_root, seed=1))
+    stored = checkpoints.part(checkpoints.load(again), "mask")
+    assert all(value.equal(stored[name]) for name, value in network.state_dict().items() if "coarse" not in name)
+    with pytest.raises(CheckpointError, match="holds no MoveNet"):
+        export.write("small", small, tmp_path, mask_side_px=96, movenet=movenet)
 
 
 def test_movenet_is_refused_where_nothing_reads_it(tmp_path: Path) -> None:

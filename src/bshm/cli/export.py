@@ -44,6 +44,10 @@ def parser() -> Parser:
         help="as --mask-side, for another look at pictures that people cover little of (default: no other look)",
     )  # fmt: skip
     networks.add_argument(
+        "--movenet", type=Path, metavar="FILE",
+        help="movenet-multipose.json: let a mask network that holds MoveNet tell several people apart as well",
+    )  # fmt: skip
+    networks.add_argument(
         "--mask",
         type=Path,
         nargs="+",
@@ -84,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.name, arguments.checkpoint, arguments.output,
         roles=arguments.networks.split(",") if arguments.networks else None, mask_side_px=arguments.mask_side,
         masks=arguments.mask, mattings=arguments.matting, mirrored=arguments.mirrored, closer_px=arguments.closer,
-        purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
+        movenet=arguments.movenet, purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip
     for role, network in card.networks.items():
         put(f"{role:<8} {network.bytes / 1e6:5.1f} MB  parity {network.parity:.1e}  {network.file}\n")

@@ -25,7 +25,7 @@ from bshm.errors import CheckpointError, ModelFileError, ParityError
 from bshm.files import sink
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
-from bshm.training import checkpoints
+from bshm.training import checkpoints, people_outputs
 from bshm.training.data import DataFolder
 from bshm.training.fine_stages import QUALITY_SIDE_PX, Networks
 from bshm.training.mask_stage import MASK_SIDE_PX
@@ -106,8 +106,13 @@ def parts(
     return {role: part for role, part in found.items() if role in roles}
 
 
-def write_network(part: Part, path: Path) -> Network:
+def write_network(part: Part, path: Path, movenet: Path | None = None) -> Network:
     """Write one ONNX file and return its entry on the card.
+
+    Args:
+        part: the network.
+        path: of the file.
+        movenet: of a mask network, see ``write``.
 
     Raises:
         ParityError: the largest difference to PyTorch, over three sizes, is beyond ``TOLERANCE``.
@@ -132,7 +137,12 @@ def write_network(part: Part, path: Path) -> Network:
 
     data = model.SerializeToString()
     parity = _parity(part, data, described(data, 0.0))
-    data = _halve(model).SerializeToString()
+    model = _halve(model)
+    if movenet is not None:
+        before = sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer)
+        people_outputs.append(model, movenet)
+        parameters += sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer) - before
+    data = model.SerializeToString()
     path.write_bytes(data)
     return described(data, parity)
 
@@ -209,7 +219,8 @@ def write_credits(data: DataFolder, folder: Path) -> int:
 def write(
     name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
     mask_side_px: int = MASK_SIDE_PX, masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
-    mirrored: bool = False, closer_px: int = 0, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
+    mirrored: bool = False, closer_px: int = 0, movenet: Path | None = None, purpose: str = "", date: str = "",
+    licence: str = "Apache-2.0",
 ) -> Card:  # fmt: skip
     """Write the networks of a checkpoint and their card into ``folder``.
 
@@ -224,6 +235,8 @@ def write(
         mattings: likewise, of stage mrn and of the matting network.
         mirrored: whether the mask network will look twice, at the picture and at its mirror image.
         closer_px: as ``mask_side_px``, for another look at pictures where people cover little; 0 for none.
+        movenet: the published weights of MoveNet MultiPose: the mask network's file, which must hold MoveNet already,
+            then tells people apart as well.  None leaves it at the mask.
 
     Raises:
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
@@ -236,7 +249,10 @@ def write(
     )
     folder.mkdir(parents=True, exist_ok=True)
     networks = {
-        role: _shared(write_network(part, folder / f"{name}.{role}.onnx"), folder) for role, part in learned.items()
+        role: _shared(
+            write_network(part, folder / f"{name}.{role}.onnx", movenet if role == "mask" else None), folder
+        )
+        for role, part in learned.items()
     }
     # Those of the checkpoint are of what it learned behind its own mask network.
     measured = [*masks, *mattings] or [checkpoint]

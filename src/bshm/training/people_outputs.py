@@ -26,7 +26,8 @@ keypoints, in cells; (height, width) of the person around a middle, in cells."""
 
 # Output, the name under which the head was published, and the numbers of its two convolutions there.
 _HEADS = (("offsets", "kpt_regress_0", 7, 8), ("sizes", "box_scale_0", 4, 5))
-_PREFIX = "people_outputs."
+PREFIX = "people_outputs."
+"""Of the names of all that is added."""
 
 
 def append(model: onnx.ModelProto, movenet: Path) -> onnx.ModelProto:
@@ -73,7 +74,7 @@ def append(model: onnx.ModelProto, movenet: Path) -> onnx.ModelProto:
             bias = _weight(graph, f"{name}.pointwise_bias", values[f"{mix}/BiasAdd/ReadVariableOp"])
             last = _weight(graph, f"{name}.out", values[f"{out}/Conv2D/ReadVariableOp"], (3, 2, 0, 1))
             last_bias = _weight(graph, f"{name}.out_bias", values[f"{out}/BiasAdd/ReadVariableOp"])
-            spread, mixed, lit = (f"{_PREFIX}{name}.{step}" for step in ("spread", "mixed", "lit"))
+            spread, mixed, lit = (f"{PREFIX}{name}.{step}" for step in ("spread", "mixed", "lit"))
             graph.node.extend((
                 helper.make_node("Conv", [features, depthwise], [spread], group=24, pads=[1, 1, 1, 1]),
                 helper.make_node("Conv", [spread, pointwise, bias], [mixed]),
@@ -97,7 +98,7 @@ def _weight(
 ) -> str:
     """Store a weight as it was published, as half floats, and cast it; returns the name of what is cast."""
     value = np.ascontiguousarray(value.transpose(axes) if axes else value)
-    cast, stored = f"{_PREFIX}{name}", f"{_PREFIX}{name}_half"
+    cast, stored = f"{PREFIX}{name}", f"{PREFIX}{name}_half"
     graph.initializer.append(numpy_helper.from_array(value.astype(np.float16), stored))
     graph.node.append(helper.make_node("Cast", [stored], [cast], to=TensorProto.FLOAT))
     return cast

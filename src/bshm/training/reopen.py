@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from bshm.errors import CheckpointError
-from bshm.training import checkpoints
+from bshm.training import checkpoints, people_outputs
 from bshm.training.data import DataFolder
 from bshm.training.fine_sampler import FineBatches, FinePools
 from bshm.training.fine_stages import QUALITY_SIDE_PX, Networks, look
@@ -61,6 +61,8 @@ class _Folded:
         for node in model.graph.node:
             if node.op_type in ("Conv", "ConvTranspose") and node.input[1] in values:
                 path = node.input[1].removesuffix(".weight").removeprefix("network.")
+                if path.startswith(people_outputs.PREFIX):  # published, and no part of what is trained
+                    continue
                 bias = tensor(node.input[2]) if len(node.input) > 2 and node.input[2] else None
                 convolutions[path] = (tensor(node.input[1]), bias)
             elif node.op_type in ("Mul", "Add"):

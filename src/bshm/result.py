@@ -11,10 +11,10 @@ from bshm.edit import composite
 from bshm.edit.background import AnyBackground, background_of
 from bshm.edit.crop import is_nobody
 from bshm.edit.render import compose, render
-from bshm.edit.spec import Edit
+from bshm.edit.spec import Edit, format_of_result
 from bshm.edit.words import ColorBackground, PictureBackground
 from bshm.errors import OptionError, ShapeError, option
-from bshm.files import encode, sink
+from bshm.files import sink
 from bshm.files.decode import open_picture
 from bshm.files.source import Source
 from bshm.types import FloatArray, Picture, PixelArray, Run
@@ -161,7 +161,7 @@ class Matte:
                 f"{option('format')}: auto is for a file without a name; leave it out, the suffix picks it."
             )
         if edit.format is None:
-            edit = replace(edit, format=encode.format_of(path))
+            edit = replace(edit, format=format_of_result(path))
         return sink.write(render(self, edit, given).data, Path(path), overwrite=overwrite)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import fake_network
 import numpy as np
@@ -112,3 +115,34 @@ def test_weights_that_cannot_tell_people_apart_say_so(
     assert main(["matte", str(two), "--people", "1"]) == 2
     assert "weights that tell people apart" in capsys.readouterr().err
     assert main(["matte", str(two)]) == 0
+
+
+@pytest.mark.parametrize("words", [["-o", "two.ora"], ["-f", "ora", "--crop"]])
+def test_openraster_has_a_layer_a_person_and_together_they_are_the_cutout(
+    two: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(two.parent)
+    assert main(["matte", "two.png", *words]) == 0
+    with zipfile.ZipFile("two.ora" if "-o" in words else "two.cutout.ora") as archive:
+
+        def layer_of(name: str) -> Image.Image:
+            return Image.open(io.BytesIO(archive.read(name)))
+
+        first = archive.infolist()[0]
+        assert (first.filename, archive.read(first)) == ("mimetype", b"image/openraster")
+        stack = ElementTree.fromstring(archive.read("stack.xml"))
+        names = [layer.attrib["name"] for layer in stack.iter("layer")]
+        assert sorted(names) == ["1", "2"]
+        merged = np.asarray(layer_of("mergedimage.png"))
+        over = np.zeros(merged.shape[:2])
+        for layer in stack.iter("layer"):
+            alpha = np.asarray(layer_of(layer.attrib["src"]))[..., 3] / 255
+            assert alpha.max() == 1
+            over = alpha + (1 - alpha) * over
+        assert np.abs(over * 255 - merged[..., 3]).max() <= 2  # each layer is rounded to levels
+        assert max(layer_of("Thumbnails/thumbnail.png").size) <= 256
+
+
+def test_openraster_holds_the_people_alone(two: Path) -> None:
+    assert main(["matte", str(two), "-f", "ora", "--background", "white"]) == 2
+    assert main(["matte", str(two), "-f", "ora", "--split"]) == 2

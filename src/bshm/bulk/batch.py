@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
 from bshm.concurrency.overlap import ClosableLock, overlap
-from bshm.edit.spec import Edit
+from bshm.edit.spec import Edit, format_of_result
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
@@ -323,13 +323,11 @@ def with_format(edit: Edit, path: Path) -> Edit:
     """
     from dataclasses import replace
 
-    from bshm.files.encode import format_of
-
     if edit.format is None:
-        return replace(edit, format=format_of(path))
+        return replace(edit, format=format_of_result(path))
     if edit.format == "auto":
         raise OptionError(f"{option('format')} takes {', '.join(FORMATS)} or zip for a file with a name; got 'auto'.")
-    if edit.format in FORMATS and path.suffix and format_of(path) != edit.format:
+    if edit.format in (*FORMATS, "ora") and path.suffix and format_of_result(path) != edit.format:
         raise OptionError(
             f"the output is called {path.name}, but {option('format')} says {edit.format}. Change one of the two."
         )

@@ -130,9 +130,9 @@ def parser() -> Parser:
     what.add_argument(
         "-f",
         "--format",
-        choices=tuple(defaults.FORMATS),
+        choices=(*defaults.FORMATS, "ora"),
         default=Edit.format,
-        help="default: what the output's suffix says, else png",
+        help="default: what the output's suffix says, else png; ora has a layer a person",
     )
     what.add_argument(
         "-q",
@@ -269,12 +269,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     limits = _limits(arguments)
+    layered = "ora" in (arguments.format, str(arguments.output).lower().rpartition(".")[2])
     options = MatteOptions(
         exact=arguments.exact,
         # Nobody sees the people's colour in an alpha written alone.
         decontaminate=arguments.decontaminate and not arguments.alpha,
         shrink_to=arguments.shrink_to,
-        tell_apart=arguments.split or arguments.people is not None,
+        tell_apart=arguments.split or arguments.people is not None or layered,
         limits=limits,
     )
     edit = Edit(
@@ -304,6 +305,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
         raise OptionError("--split writes everybody, --people chooses one result. Drop one of them.")
+    if arguments.split and layered:
+        raise OptionError("--split writes a file a person, ora one file of them all. Drop one of them.")
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
     if "-" in inputs or to_stdout:

@@ -22,14 +22,14 @@ from bshm.edit.shadow import drop, under
 from bshm.edit.spec import Edit
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, People, Region
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
-from bshm.files import encode
+from bshm.files import encode, openraster
 from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
-ZIP = "application/zip"
+ZIP, ORA = "application/zip", openraster.MEDIA_TYPE
 # Alpha from which on a person is at a place that was pointed at.
 _THERE = 0.25
-MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP}
+MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
 
 
 class Matted(Protocol):
@@ -50,6 +50,10 @@ class Matted(Protocol):
     @property
     def people(self) -> tuple[FloatArray, ...] | None:
         """(H, W) float32 each, from left to right; None where they were not told apart."""
+
+    @property
+    def depth(self) -> tuple[int, ...]:
+        """Indices of ``people`` from the back to the front."""
 
     @property
     def ran(self) -> Run:
@@ -163,7 +167,13 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         MemoryExhaustedError: not enough memory.
     """
     composed = compose(matte, edit, background)
-    data, media_type = _encoded(composed, matte.picture, edit)
+    if edit.format == "ora":
+        data, media_type = (
+            openraster.encode_openraster(layers(matte, edit), composed.pixels(), icc_profile=matte.picture.icc_profile),
+            ORA,
+        )
+    else:
+        data, media_type = _encoded(composed, matte.picture, edit)
     height, width = composed.size_hw
     ran = matte.ran
     return Rendered(
@@ -254,6 +264,32 @@ def chosen(matte: Matted, people: People) -> FloatArray:
     return np.asarray(np.sum(wanted, axis=0), np.float32)
 
 
+def layers(matte: Matted, edit: Edit) -> list[tuple[str, PixelArray]]:
+    """Every person as a layer: number from the left, and (H, W, 4) RGBA, from the back to the front.
+
+    One over the other they give the cut-out: where two share a pixel, the one behind is as dense as it must be to show
+    through the one in front as much as its share says.
+
+    Raises:
+        OptionError: people were not told apart.
+    """
+    if matte.people is None:
+        raise OptionError(
+            f"{option('format')}: ora needs people told apart. Make the matte with {option('tell_apart')} switched on."
+        )
+    whole = matte.alpha if edit.region is None else _within(matte.alpha, edit.region)
+    around = foreground_box(whole) or Box(0, 0, *whole.shape)
+    left = np.ones_like(whole)
+    found = []
+    for index in reversed(matte.depth):
+        share = matte.people[index] if edit.region is None else _within(matte.people[index], edit.region)
+        alpha = np.minimum(share / np.maximum(left, np.float32(1e-3)), np.float32(1))
+        left = left - share
+        colour, alpha, _ = _placed(matte.foreground, alpha, None, around, edit)
+        found.append((str(index + 1), composite.cutout(colour, alpha)))
+    return found[::-1]
+
+
 def _within(alpha: FloatArray, region: Region) -> FloatArray:
     height, width = alpha.shape
     left, right = region.x1.of(width), region.x2.of(width)
@@ -298,7 +334,7 @@ def _encoded(composed: Composed, picture: Picture, edit: Edit) -> tuple[bytes, s
         # An alpha alone is not lost to JPEG's artefacts.
         opaque = not edit.alpha and bool((composite.levels(composed.alpha, np.uint8) == 255).all())
         form = "jpg" if opaque else "png"
-    elif edit.format is not None:
+    elif edit.format is not None and edit.format != "ora":
         form = edit.format
     return _file(composed.pixels(opaque=opaque), form, picture, edit), MEDIA_TYPES[form]
 

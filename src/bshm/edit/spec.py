@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from bshm.edit.words import (
@@ -31,9 +31,24 @@ from bshm.options import FORMATS, Format
 Value = TypeVar("Value")
 Given = TypeVar("Given")
 
-# zip: color.jpg and alpha.png.  auto: PNG where something is transparent, else JPEG.
-ResultFormat = Literal[Format, "zip", "auto"]
-RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "auto")
+# zip: color.jpg and alpha.png.  ora: OpenRaster, a layer a person.  auto: PNG where something is transparent, else
+# JPEG.
+ResultFormat = Literal[Format, "zip", "ora", "auto"]
+RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "auto")
+
+
+def format_of_result(path: str | PathLike[str]) -> ResultFormat:
+    """The format that the suffix of a result's name stands for.
+
+    Raises:
+        OptionError: it names none.
+
+    >>> format_of_result("group.ora")
+    'ora'
+    """
+    from bshm.files.encode import format_of  # which brings numpy
+
+    return "ora" if fspath(path).lower().endswith(".ora") else format_of(path)
 
 
 class _Field(Generic[Value, Given]):
@@ -86,7 +101,8 @@ class Edit:
     """What is made of a matte.
 
     Attributes:
-        format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png) or auto (JPEG where nothing is
+        format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png), ora
+            (OpenRaster, a layer a person) or auto (JPEG where nothing is
             transparent, else PNG); None takes it from the file name, PNG where that says nothing.
         quality: of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
         strip_metadata: leave EXIF out: what, when and where it was taken with, and by whom.
@@ -147,6 +163,13 @@ class Edit:
             raise OptionError(
                 f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
             )
+        if self.format == "ora":
+            for name in ("alpha", "background", "shadow", "people"):
+                if getattr(self, name):
+                    raise OptionError(
+                        f"{option('format')}: ora holds every person as a layer, so {option(name)} has no place in it. "
+                        "Drop one of them."
+                    )
         if not self.has_transparency and self.background is None and not self.alpha:
             raise OptionError(
                 f"{option('format')}: {self.format} has no transparency. "

@@ -26,8 +26,8 @@ class PictureFields(BaseModel):
         "or the picture at a URL where URLs are allowed. A picture of your own goes into background_image.",
         examples=["white", "#1e90ff", "blur"],
     )
-    format: Literal[Format, "zip"] | None = Field(
-        None, description="Of the result, else png. zip holds color.jpg and alpha.png."
+    format: Literal[Format, "zip", "ora"] | None = Field(
+        None, description="Of the result, else png. zip holds color.jpg and alpha.png, ora a layer a person."
     )
     quality: int = Field(Edit.quality, ge=1, le=100, description="Of jpg and webp; 100 makes webp lossless.")
     model: str = Field(DEFAULT_MODEL, max_length=64, description="A name that `bshm models` lists.")
@@ -162,7 +162,7 @@ def matte_options_of(fields: PictureFields) -> MatteOptions:
         decontaminate=fields.decontaminate,
         exact=fields.exact,
         shrink_to=fields.shrink_to,
-        tell_apart=fields.people is not None,
+        tell_apart=fields.people is not None or fields.format == "ora",
     )
 
 

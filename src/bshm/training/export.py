@@ -249,9 +249,7 @@ def write(
     )
     folder.mkdir(parents=True, exist_ok=True)
     networks = {
-        role: _shared(
-            write_network(part, folder / f"{name}.{role}.onnx", movenet if role == "mask" else None), folder
-        )
+        role: _shared(write_network(part, folder / f"{name}.{role}.onnx", movenet if role == "mask" else None), folder)
         for role, part in learned.items()
     }
     # Those of the checkpoint are of what it learned behind its own mask network.

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from bshm._version import __version__
 from bshm.errors import BshmError, OptionError
-from bshm.server import answers, health, jobs, logs, matte, models, rembg, removebg
+from bshm.server import answers, health, jobs, live, logs, matte, models, rembg, removebg
 from bshm.server.engine import Fetch, fetch_url
 from bshm.server.gate import Gate, page_csp
 from bshm.server.service import Service
@@ -73,6 +73,8 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():
         page = [f"/{each.name}" for each in STATIC.iterdir() if each.is_file()]
+        app.include_router(live.router)
+        _answer_head(app, live.router)
         # What no route takes.  A mount at / would take wrong methods, too, and answer 404 in place of 405.
         app.router.default = _Page(directory=STATIC, html=True)
     else:
@@ -86,6 +88,10 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     return app
 
 
+# Its Live tab compiles WebAssembly, which a policy has to allow; that lets no script in.
+_PAGE_CSP = page_csp().replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+
+
 class _Page(StaticFiles):
     """The web page: nothing in it comes from elsewhere."""
 
@@ -97,7 +103,9 @@ class _Page(StaticFiles):
                 raise HTTPException(404)
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = page_csp()
+        response.headers["Content-Security-Policy"] = _PAGE_CSP
+        # With the opener policy that every answer has, this isolates the page: threads in WebAssembly need that.
+        response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304
         return response
 

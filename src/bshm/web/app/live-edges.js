@@ -1,0 +1,115 @@
+// A mask of the small picture becomes alpha with the edges of the large one: a guided filter, one pass of it.
+//
+// Source: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013; He and Sun, "Fast Guided Filter", 2015.  The bounds and
+// the trust in colour are those of src/bshm/matting/refine/guided_filter.py, which measured them.
+
+import { between, mean, planesOf } from "./live-planes.js";
+
+const RADIUS_PX = 5;
+const SMOOTH_PX = 2;
+// In squared colour 0..1: a camera's noise is above that of a photograph.
+const NOISE = 4e-4;
+const STRETCH = 0.02;
+const [SURELY_FROM, SURELY_TO] = [0.8, 0.98];
+const [HARDLY_FROM, HARDLY_TO] = [0.01, 0.05];
+
+/**
+ * @param {ImageData} picture
+ * @param {Float32Array} mask 0..1, of the whole picture, height x width
+ * @returns {ImageData} of the picture's size: black, with the alpha
+ */
+export function alphaOf(picture, mask, height, width) {
+  const fit = coefficients(planesOf(picture.data, picture.height, picture.width, height, width), mask, height, width);
+  const out = new ImageData(picture.width, picture.height);
+  const rows = between(height, picture.height);
+  const columns = between(width, picture.width);
+  const next = width > 1 ? 1 : 0;
+  const below = height > 1 ? width : 0;
+  const { data } = picture;
+  // The coefficients of one row, enlarged downwards; each pixel then only goes across.
+  const row = Array.from({ length: 5 }, () => new Float32Array(width));
+  for (let y = 0; y < picture.height; y += 1) {
+    const start = rows.before[y] * width;
+    const lower = rows.share[y];
+    for (let k = 0; k < 5; k += 1) {
+      const plane = fit[k];
+      for (let x = 0; x < width; x += 1) {
+        const above = plane[start + x];
+        row[k][x] = above + lower * (plane[start + x + below] - above);
+      }
+    }
+    const [red, green, blue, offset, wide] = row;
+    for (let x = 0; x < picture.width; x += 1) {
+      const a = columns.before[x];
+      const b = a + next;
+      const s = columns.share[x];
+      const i = (y * picture.width + x) * 4;
+      const sure = wide[a] + s * (wide[b] - wide[a]);
+      let alpha;
+      if (sure <= HARDLY_FROM) alpha = 0;
+      else if (sure >= SURELY_TO) alpha = 1;
+      else {
+        alpha =
+          (red[a] + s * (red[b] - red[a])) * data[i] +
+          (green[a] + s * (green[b] - green[a])) * data[i + 1] +
+          (blue[a] + s * (blue[b] - blue[a])) * data[i + 2] +
+          offset[a] + s * (offset[b] - offset[a]);
+        alpha = Math.min(alpha, (sure - HARDLY_FROM) / (HARDLY_TO - HARDLY_FROM));
+        alpha = Math.max(alpha, (sure - SURELY_FROM) / (SURELY_TO - SURELY_FROM));
+      }
+      out.data[i + 3] = alpha * 255;
+    }
+  }
+  return out;
+}
+
+/** Factors of red, green and blue (levels 0..255), the offset, and the mask, as planes. */
+function coefficients(colours, mask, height, width) {
+  const count = height * width;
+  const window = (plane) => mean(plane, height, width, RADIUS_PX);
+  const product = (a, b) => window(a.map((value, i) => value * b[i]));
+  const planes = [0, 1, 2].map((c) => colours.subarray(c * count, (c + 1) * count).map((value) => value - 0.5));
+  const [r, g, b] = planes;
+  const [meanR, meanG, meanB, meanP] = [r, g, b, mask].map(window);
+  const [rr, rg, rb] = [product(r, r), product(r, g), product(r, b)];
+  const [gg, gb, bb] = [product(g, g), product(g, b), product(b, b)];
+  const [rp, gp, bp, pp] = [r, g, b, mask].map((plane) => product(plane, mask));
+  const fit = Array.from({ length: 4 }, () => new Float32Array(count));
+  const trusts = new Float32Array(count);
+  const least = NOISE / 2;
+  for (let i = 0; i < count; i += 1) {
+    const [mr, mg, mb, mp] = [meanR[i], meanG[i], meanB[i], meanP[i]];
+    // The covariance with the noise on its diagonal, as LDLᵀ.
+    const dR = Math.max(rr[i] - mr * mr + NOISE, least);
+    const gr = (rg[i] - mr * mg) / dR;
+    const br = (rb[i] - mr * mb) / dR;
+    const dG = Math.max(gg[i] - mg * mg + NOISE - gr * gr * dR, least);
+    const bg = (gb[i] - mg * mb - br * gr * dR) / dG;
+    const dB = Math.max(bb[i] - mb * mb + NOISE - br * br * dR - bg * bg * dG, least);
+    const [cr, cg, cb] = [rp[i] - mr * mp, gp[i] - mg * mp, bp[i] - mb * mp];
+    const yG = cg - gr * cr;
+    const aB = (cb - br * cr - bg * yG) / dB;
+    const aG = yG / dG - bg * aB;
+    const aR = cr / dR - gr * aG - br * aB;
+    // How much of the mask colour explains decides how much it counts against the mask itself.
+    const explained = (aR * cr + aG * cg + aB * cb) / Math.max(pp[i] - mp * mp, 1e-4);
+    const trust = Math.min(Math.max((explained - 0.1) / 0.4, 0), 1);
+    trusts[i] = trust;
+    fit[0][i] = trust * aR;
+    fit[1][i] = trust * aG;
+    fit[2][i] = trust * aB;
+    fit[3][i] = trust * (mp - aR * mr - aG * mg - aB * mb);
+  }
+  const [red, green, blue, offset] = fit.map((plane) => mean(plane, height, width, SMOOTH_PX));
+  const trusted = mean(trusts, height, width, SMOOTH_PX);
+  const scale = 1 / (1 - 2 * STRETCH);
+  for (let i = 0; i < count; i += 1) {
+    // Back from centred colour, and from 0..1 to levels.
+    const whole = offset[i] + (1 - trusted[i]) * mask[i] - 0.5 * (red[i] + green[i] + blue[i]);
+    offset[i] = (whole - STRETCH) * scale;
+    red[i] *= scale / 255;
+    green[i] *= scale / 255;
+    blue[i] *= scale / 255;
+  }
+  return [red, green, blue, offset, mask];
+}

@@ -24,7 +24,9 @@ SIZE_HW = (96, 96)
 VALUES = 16
 
 
-def answer(pixels: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def answer(
+    pixels: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]],
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """The network's mask of (h, w, 3) pixels, flat."""
     session = Predictor.open(catalogue.find("bshm-live"), "cpu").sessions["mask"]
     image = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32) / np.float32(255)

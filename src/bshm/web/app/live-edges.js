@@ -67,7 +67,11 @@ export function alphaOf(picture, mask, height, width) {
 function coefficients(colours, mask, height, width) {
   const count = height * width;
   const window = (plane) => mean(plane, height, width, RADIUS_PX);
-  const product = (a, b) => window(a.map((value, i) => value * b[i]));
+  const product = (a, b) => {
+    const out = new Float32Array(count);
+    for (let i = 0; i < count; i += 1) out[i] = a[i] * b[i];
+    return window(out);
+  };
   const planes = [0, 1, 2].map((c) => colours.subarray(c * count, (c + 1) * count).map((value) => value - 0.5));
   const [r, g, b] = planes;
   const [meanR, meanG, meanB, meanP] = [r, g, b, mask].map(window);
@@ -78,7 +82,10 @@ function coefficients(colours, mask, height, width) {
   const trusts = new Float32Array(count);
   const least = NOISE / 2;
   for (let i = 0; i < count; i += 1) {
-    const [mr, mg, mb, mp] = [meanR[i], meanG[i], meanB[i], meanP[i]];
+    const mr = meanR[i];
+    const mg = meanG[i];
+    const mb = meanB[i];
+    const mp = meanP[i];
     // The covariance with the noise on its diagonal, as LDLᵀ.
     const dR = Math.max(rr[i] - mr * mr + NOISE, least);
     const gr = (rg[i] - mr * mg) / dR;
@@ -86,7 +93,9 @@ function coefficients(colours, mask, height, width) {
     const dG = Math.max(gg[i] - mg * mg + NOISE - gr * gr * dR, least);
     const bg = (gb[i] - mg * mb - br * gr * dR) / dG;
     const dB = Math.max(bb[i] - mb * mb + NOISE - br * br * dR - bg * bg * dG, least);
-    const [cr, cg, cb] = [rp[i] - mr * mp, gp[i] - mg * mp, bp[i] - mb * mp];
+    const cr = rp[i] - mr * mp;
+    const cg = gp[i] - mg * mp;
+    const cb = bp[i] - mb * mp;
     const yG = cg - gr * cr;
     const aB = (cb - br * cr - bg * yG) / dB;
     const aG = yG / dG - bg * aB;

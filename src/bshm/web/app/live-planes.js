@@ -63,12 +63,17 @@ export function mean(plane, height, width, radius) {
 }
 
 function runningMean(plane, out, start, step, count, radius) {
-  const at = (i) => plane[start + Math.min(Math.max(i, 0), count - 1) * step];
-  let sum = 0;
-  for (let i = -radius; i <= radius; i += 1) sum += at(i);
-  for (let i = 0; i < count; i += 1) {
-    out[start + i * step] = sum / (2 * radius + 1);
-    sum += at(i + radius + 1) - at(i - radius);
+  const last = start + (count - 1) * step;
+  const share = 1 / (2 * radius + 1);
+  let sum = (radius + 1) * plane[start];
+  for (let i = 1; i <= radius; i += 1) sum += plane[Math.min(start + i * step, last)];
+  let enters = start + (radius + 1) * step;
+  let leaves = start - radius * step;
+  for (let at = start; at <= last; at += step) {
+    out[at] = sum * share;
+    sum += plane[enters < last ? enters : last] - plane[leaves > start ? leaves : start];
+    enters += step;
+    leaves += step;
   }
 }
 

@@ -15,10 +15,13 @@ const frameContext = contextOf();
 const cutoutContext = contextOf();
 const workContext = contextOf({ willReadFrequently: true });
 const outContext = contextOf();
+const stillContext = contextOf();
 
 let network = null;
 let look = null;
 let version = 0;
+// Whose background `still` holds.
+let painted = null;
 
 function contextOf(options) {
   return new OffscreenCanvas(1, 1).getContext("2d", options);
@@ -84,14 +87,29 @@ function compose(width, height) {
   cutoutContext.globalCompositeOperation = "copy";
   cutoutContext.drawImage(frameContext.canvas, 0, 0);
   cutoutContext.globalCompositeOperation = "destination-in";
-  cutoutContext.imageSmoothingQuality = "high";
+  cutoutContext.imageSmoothingQuality = "low";
   cutoutContext.drawImage(workContext.canvas, 0, 0, width, height);
+  const { kind } = look.background;
+  if (kind === "blur") paint(outContext, width, height);
+  else if (kind !== "none") outContext.drawImage(still(width, height), 0, 0);
+  outContext.drawImage(cutoutContext.canvas, 0, 0);
+}
+
+function paint(context, width, height) {
   version += 1;
   const work = { size: { width, height }, original: frameContext.canvas, canvas: cutoutContext.canvas, version };
-  if (look.background.kind !== "none") {
-    paintBackdrop(outContext, look.background, { x: 0, y: 0, width, height }, work);
+  paintBackdrop(context, look.background, { x: 0, y: 0, width, height }, work);
+}
+
+/** A background that stays, painted once: a large photograph takes longer to shrink than all the rest. */
+function still(width, height) {
+  const { canvas } = stillContext;
+  if (painted !== look || canvas.width !== width || canvas.height !== height) {
+    sized(stillContext, width, height);
+    paint(stillContext, width, height);
+    painted = look;
   }
-  outContext.drawImage(cutoutContext.canvas, 0, 0);
+  return canvas;
 }
 
 /** A context's canvas, empty, of this size, with nothing turned. */

@@ -1,12 +1,15 @@
-// A mask of the small picture becomes alpha with the edges of the large one: a guided filter, one pass of it.
+// A mask of the small picture becomes alpha with the edges of the large one: a guided filter in two passes, the second
+// with a narrow window over what the first has found; the first runs on the small picture alone.
 //
 // Source: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013; He and Sun, "Fast Guided Filter", 2015.  The bounds and
 // the trust in colour are those of src/bshm/matting/refine/guided_filter.py, which measured them.
 
 import { between, mean, planesOf } from "./live-planes.js";
 
-const RADIUS_PX = 5;
-const SMOOTH_PX = 2;
+const FIRST = { radiusPx: 5, smoothPx: 2 };
+const AGAIN = { radiusPx: 3, smoothPx: 1 };
+// What goes in again is stretched by this on both ends.
+const CLEAR = 0.05;
 // In squared colour 0..1: a camera's noise is above that of a photograph.
 const NOISE = 4e-4;
 const STRETCH = 0.02;
@@ -19,7 +22,35 @@ const [HARDLY_FROM, HARDLY_TO] = [0.01, 0.05];
  * @returns {ImageData} of the picture's size: black, with the alpha
  */
 export function alphaOf(picture, mask, height, width) {
-  const fit = coefficients(planesOf(picture.data, picture.height, picture.width, height, width), mask, height, width);
+  const colours = planesOf(picture.data, picture.height, picture.width, height, width);
+  const rough = applied(coefficients(colours, mask, height, width, FIRST), colours);
+  const clear = rough.map((alpha) => clamp((alpha - CLEAR) / (1 - 2 * CLEAR)));
+  return enlarged(picture, coefficients(colours, clear, height, width, AGAIN), height, width);
+}
+
+function clamp(value) {
+  return Math.min(1, Math.max(0, value));
+}
+
+/** What the coefficients say on the small picture itself. */
+function applied([red, green, blue, offset, mask], colours) {
+  const count = mask.length;
+  return mask.map((sure, i) =>
+    bounded(
+      255 * (red[i] * colours[i] + green[i] * colours[count + i] + blue[i] * colours[2 * count + i]) + offset[i],
+      sure,
+    ),
+  );
+}
+
+/** Where the mask is nearly sure, colour may not overrule it. */
+function bounded(alpha, sure) {
+  const most = (sure - HARDLY_FROM) / (HARDLY_TO - HARDLY_FROM);
+  const least = (sure - SURELY_FROM) / (SURELY_TO - SURELY_FROM);
+  return clamp(Math.max(Math.min(alpha, most), least));
+}
+
+function enlarged(picture, fit, height, width) {
   const out = new ImageData(picture.width, picture.height);
   const rows = between(height, picture.height);
   const columns = between(width, picture.width);
@@ -45,17 +76,14 @@ export function alphaOf(picture, mask, height, width) {
       const s = columns.share[x];
       const i = (y * picture.width + x) * 4;
       const sure = wide[a] + s * (wide[b] - wide[a]);
-      let alpha;
-      if (sure <= HARDLY_FROM) alpha = 0;
-      else if (sure >= SURELY_TO) alpha = 1;
-      else {
-        alpha =
+      let alpha = sure > 0.5 ? 1 : 0;
+      if (sure > HARDLY_FROM && sure < SURELY_TO) {
+        const fitted =
           (red[a] + s * (red[b] - red[a])) * data[i] +
           (green[a] + s * (green[b] - green[a])) * data[i + 1] +
           (blue[a] + s * (blue[b] - blue[a])) * data[i + 2] +
           offset[a] + s * (offset[b] - offset[a]);
-        alpha = Math.min(alpha, (sure - HARDLY_FROM) / (HARDLY_TO - HARDLY_FROM));
-        alpha = Math.max(alpha, (sure - SURELY_FROM) / (SURELY_TO - SURELY_FROM));
+        alpha = bounded(fitted, sure);
       }
       out.data[i + 3] = alpha * 255;
     }
@@ -64,9 +92,9 @@ export function alphaOf(picture, mask, height, width) {
 }
 
 /** Factors of red, green and blue (levels 0..255), the offset, and the mask, as planes. */
-function coefficients(colours, mask, height, width) {
+function coefficients(colours, mask, height, width, { radiusPx, smoothPx }) {
   const count = height * width;
-  const window = (plane) => mean(plane, height, width, RADIUS_PX);
+  const window = (plane) => mean(plane, height, width, radiusPx);
   const product = (a, b) => {
     const out = new Float32Array(count);
     for (let i = 0; i < count; i += 1) out[i] = a[i] * b[i];
@@ -109,8 +137,8 @@ function coefficients(colours, mask, height, width) {
     fit[2][i] = trust * aB;
     fit[3][i] = trust * (mp - aR * mr - aG * mg - aB * mb);
   }
-  const [red, green, blue, offset] = fit.map((plane) => mean(plane, height, width, SMOOTH_PX));
-  const trusted = mean(trusts, height, width, SMOOTH_PX);
+  const [red, green, blue, offset] = fit.map((plane) => mean(plane, height, width, smoothPx));
+  const trusted = mean(trusts, height, width, smoothPx);
   const scale = 1 / (1 - 2 * STRETCH);
   for (let i = 0; i < count; i += 1) {
     // Back from centred colour, and from 0..1 to levels.

@@ -10,7 +10,9 @@ export function startViews(links, show) {
 
   function look() {
     const asked = location.hash.slice(1);
-    const view = names.includes(asked) ? asked : names[0];
+    // Other places within the page are in whatever view is shown.
+    const elsewhere = asked && shown ? shown : names[0];
+    const view = names.includes(asked) ? asked : elsewhere;
     if (view === shown) return;
     shown = view;
     for (const [name, link] of Object.entries(links)) {

@@ -161,7 +161,12 @@ def test_the_person_stays_and_the_room_goes(open_live: Callable[..., Studio], ab
     )
     assert studio.page.evaluate("crossOriginIsolated") is able
     assert studio.page.evaluate("globalThis.asked") is None
+    asked: list[str] = []
+    studio.page.on("request", lambda request: asked.append(request.url))
     start(studio)
+    # The worker's requests are seen, too: `open_live` holds all of them to the service's address.
+    names = {url.removeprefix(live_service) for url in asked}
+    assert {"web-weights/bshm-live.onnx", "vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm"} <= names
     assert "audio" not in studio.page.evaluate("Object.keys(asked).filter((kind) => asked[kind])")
     studio.get("#live-mirror").uncheck()
     expect(studio.get("#live")).to_have_attribute("data-threads", "2" if able else "1")

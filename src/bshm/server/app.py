@@ -88,8 +88,10 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     return app
 
 
-# Its Live tab compiles WebAssembly, which a policy has to allow; that lets no script in.
-_PAGE_CSP = page_csp().replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+# The workers of the Live tab compile WebAssembly, which a policy has to allow; that lets no script in.  A worker has
+# the policy of its own file: the page itself compiles nothing.
+_COMPILES = {Path("app/live-worker.js"), Path("vendor/onnxruntime-web/ort-wasm-simd-threaded.mjs")}
+_COMPILING_CSP = page_csp().replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 
 
 class _Page(StaticFiles):
@@ -103,7 +105,7 @@ class _Page(StaticFiles):
                 raise HTTPException(404)
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = _PAGE_CSP
+        response.headers["Content-Security-Policy"] = _COMPILING_CSP if Path(path) in _COMPILES else page_csp()
         # With the opener policy that every answer has, this isolates the page: threads in WebAssembly need that.
         response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,22 +42,41 @@ def _chromium() -> str:
     pytest.fail(reason)
 
 
+Launch = Callable[[Sequence[str]], Browser]
+
+
 # Of this folder, not of the session: while it is open, asyncio.run() fails in the same thread.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+def launch() -> Iterator[Launch]:
+    """Starts Chromium without a window, with further flags."""
     path = _chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    with sync_playwright() as playwright, ExitStack() as stack:
+
+        def begin(more: Sequence[str]) -> Browser:
+            browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
+            stack.callback(browser.close)
+            return browser
+
+        yield begin
+
+
+@pytest.fixture(scope="package")
+def browser(launch: Launch) -> Browser:
+    """Chromium without a window."""
+    return launch(())
 
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the real service; red is a person."""
     folder = tmp_path_factory.mktemp("service")
-    command = [sys.executable, str(HERE / "service.py"), str(folder)]
+    with served([sys.executable, str(HERE / "service.py"), str(folder)]) as address:
+        yield address
+
+
+@contextmanager
+def served(command: list[str]) -> Iterator[str]:
+    """The address that a service tells once it listens; it is ended afterwards."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = []
@@ -105,7 +125,10 @@ def released(standing_in: ThreadingHTTPServer) -> Iterator[threading.Event]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens the page at an address; afterwards nothing may have gone wrong in it, and nobody else been asked."""
+    """Opens the page at an address; afterwards nothing may have gone wrong in it, and nobody else been asked.
+
+    To prepare a page before anything is loaded, "about:blank" is opened first, and the service's ``address`` is told.
+    """
     yield from opener(browser)
 
 
@@ -113,7 +136,8 @@ def opener(browser: Browser) -> Iterator[Open]:
     """What ``open_page`` does, for fixtures of another scope."""
     opened: list[tuple[Page, str, list[str], list[str]]] = []
 
-    def go(address: str, **options: Any) -> Studio:
+    def go(first: str, *, address: str = "", **options: Any) -> Studio:
+        address = address or first
         context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "accept_downloads": True, **options}
         )
@@ -139,7 +163,7 @@ def opener(browser: Browser) -> Iterator[Open]:
             ),
         )
         opened.append((page, address, faults, strangers))
-        page.goto(address)
+        page.goto(first)
         return Studio(page)
 
     yield go

@@ -34,7 +34,7 @@ from bshm.server.settings import LOOPBACK_HOSTS, MIB
 # Reached without a key: they say nothing of anybody.  So are the files of the page; all else needs one.
 _ALIVE = ("/healthz", "/readyz")
 _OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
-_OPEN_FOLDERS = ("/docs", "/app/", "/static/")
+_OPEN_FOLDERS = ("/docs", "/app/", "/static/", "/vendor/", "/web-weights/")
 _WORK = {("POST", path) for path in ("/matte", "/v1.0/removebg", "/jobs", "/api/remove")} | {("GET", "/api/remove")}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")

@@ -265,6 +265,7 @@ _COLOURS, _HOLDS, _PARTS = 1.0, 0.02, 500.0
 _LEVELS = 12  # of each channel, where colours are counted
 _STEPS = 120  # of the random walk's solver
 _LEAST = 0.002  # of alpha that a person has
+_CLAIMED = 0.05  # the sum of all shares of a pixel that somebody wants
 
 
 def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) -> People:
@@ -459,13 +460,22 @@ def _without_scraps(shares: FloatArray, near: FloatArray, body: FloatArray) -> F
 
 def _enlarged(shares: FloatArray, pixels: PixelArray, alpha: FloatArray) -> tuple[FloatArray, ...]:
     """The planes at the picture's size: shares along the picture's own edges, times alpha, that add up to it."""
-    size = (alpha.shape[1], alpha.shape[0])
     planes = [guided_filter.refine(pixels, np.ascontiguousarray(share)) for share in shares]
-    total = np.sum(planes, axis=0, dtype=np.float32)
-    lost = total < 0.05
+    total = _sum(planes)
+    lost = total < _CLAIMED
     if lost.any():  # nobody claims it: as it was before
         for plane, one in zip(planes, shares, strict=True):
-            plane[lost] = cv2.resize(one, size)[lost]
-        total = np.maximum(np.sum(planes, axis=0, dtype=np.float32), 1e-6)
-    factor = alpha / total
-    return tuple(plane * factor for plane in planes)
+            plane[lost] = cv2.resize(one, (alpha.shape[1], alpha.shape[0]))[lost]
+        total = _sum(planes)
+    factor = np.divide(alpha, np.maximum(total, np.float32(1e-6), out=total), out=total)
+    for plane in planes:
+        np.multiply(plane, factor, out=plane)
+    return tuple(planes)
+
+
+def _sum(planes: Sequence[FloatArray]) -> FloatArray:
+    """Without a copy of them all, as ``np.sum`` would make."""
+    total = planes[0].copy()
+    for plane in planes[1:]:
+        total += plane
+    return total

@@ -265,6 +265,8 @@ _COLOURS, _HOLDS, _PARTS = 1.0, 0.02, 500.0
 _LEVELS = 12  # of each channel, where colours are counted
 _STEPS = 120  # of the random walk's solver
 _LEAST = 0.002  # of alpha that a person has
+# How much a natural logarithm of area counts against the share of a body that another covers.
+_LARGER_IS_NEARER = 0.1
 _CLAIMED = 0.05  # the sum of all shares of a pixel that somebody wants
 
 
@@ -308,18 +310,18 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
 
 
 def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int, ...]:
-    """Who stands behind whom: where two bodies meet, the one in front is seen."""
+    """Who stands behind whom: where two bodies meet, the one in front is seen; and whoever is larger is nearer."""
     owner = np.where(body > _SOMEBODY, shares.argmax(0), -1)
-    cores = near < 0.8
-    sizes = np.maximum(cores.sum((1, 2)), 1)
+    # Close to the bones: further out a body may end, and another be seen beside it.
+    cores = near < 0.5
     people = range(len(shares))
+    sizes = np.maximum(cores.sum((1, 2)), 1)
     covered = np.array(
-        [[float((cores[one] & (owner == other)).sum()) / sizes[one] for other in people] for one in people]
+        [[np.count_nonzero(cores[one] & (owner == other)) / sizes[one] for other in people] for one in people]
     )
-    in_front = np.sign(np.round(covered.T - covered, 2)).sum(1)
-    # Of those who do not meet, the one who stands lower in the picture is nearer.
-    lowest = [float(np.nonzero((owner == one).any(1))[0].max(initial=0)) for one in people]
-    return tuple(sorted(people, key=lambda one: (float(in_front[one]), lowest[one])))
+    large = np.log(np.array([1 + np.count_nonzero(owner == one) for one in people]))
+    before = covered.T - covered + _LARGER_IS_NEARER * (large[:, None] - large)
+    return tuple(sorted(people, key=lambda one: float(np.sign(before[one]).sum())))
 
 
 def _working_size(height: int, width: int) -> tuple[int, int]:

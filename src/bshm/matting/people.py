@@ -264,6 +264,7 @@ _BLOB_OF_LARGEST = 0.2
 _COLOURS, _HOLDS, _PARTS = 1.0, 0.02, 500.0
 _LEVELS = 12  # of each channel, where colours are counted
 _STEPS = 120  # of the random walk's solver
+_BORDER_PX = 1.0  # how soft it is before the picture decides
 _LEAST = 0.002  # of alpha that a person has
 # How much a natural logarithm of area counts against the share of a body that another covers.
 _LARGER_IS_NEARER = 0.1
@@ -297,9 +298,12 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     likely = _likely(near, small, body)
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
     firm = np.asarray(np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + 1e-4, np.float32)
-    shares = np.clip(_walk(likely, firm, small, body), 1e-6, 1) ** 3
-    shares /= shares.sum(0)
-    shares = _without_scraps(shares, near, body)
+    owner = _without_scraps(_walk(likely, firm, small, body), near, body)
+    # Everybody's own but for a narrow border, which the picture then decides: a walk in doubt would leave ghosts.
+    shares = np.stack([
+        np.asarray(cv2.GaussianBlur((owner == person).astype(np.float32), (0, 0), _BORDER_PX), np.float32)
+        for person in range(len(near))
+    ])  # fmt: skip
     present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]
     if len(present) < 2:
         return People((alpha,), (0,))
@@ -436,10 +440,10 @@ def _walk(likely: FloatArray, firm: FloatArray, small: FloatArray, body: FloatAr
     return np.clip(x, 0, 1)
 
 
-def _without_scraps(shares: FloatArray, near: FloatArray, body: FloatArray) -> FloatArray:
-    """Shares without islands far from the body that they would belong to: those go to whom they touch."""
-    owner = shares.argmax(0)
-    result = shares.copy()
+def _without_scraps(shares: FloatArray, near: FloatArray, body: FloatArray) -> npt.NDArray[np.int64]:
+    """(h, w): who owns each pixel; islands far from their owner's body go to whom they touch."""
+    owner = np.asarray(shares.argmax(0), np.int64)
+    result = owner.copy()
     for person in range(len(shares)):
         count, parts, stats, _ = cv2.connectedComponentsWithStats(
             ((owner == person) & (body > _SOMEBODY)).astype(np.uint8), connectivity=4
@@ -453,10 +457,7 @@ def _without_scraps(shares: FloatArray, near: FloatArray, body: FloatArray) -> F
                 ring = cv2.dilate(where.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~where
                 ring &= body > _SOMEBODY
                 if ring.any():
-                    other = np.bincount(owner[ring], minlength=len(shares)).argmax()
-                    if other != person:
-                        result[other][where] += result[person][where]
-                        result[person][where] = 0
+                    result[where] = np.bincount(owner[ring], minlength=len(shares)).argmax()
     return result
 
 

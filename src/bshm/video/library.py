@@ -1,0 +1,22 @@
+"""PyAV, or words about what to install: every other module of this room takes ``av`` from here."""
+
+from __future__ import annotations
+
+from bshm.errors import MissingExtraError
+
+try:
+    import av as av
+except ImportError as error:
+    raise MissingExtraError("video needs an optional part: pip install 'bshm[video]'.") from error
+
+# Its messages would go to stderr between ours; what matters is raised.
+av.logging.set_level(av.logging.PANIC)
+
+# Conversions between YUV and RGB are rounded, not cut off, and every pixel gets a colour of its own: without these
+# flags a round trip moves colours by up to four levels.
+EXACT = (
+    av.video.reformatter.Interpolation.BICUBIC
+    | av.video.reformatter.Interpolation.FULL_CHR_H_INT
+    | av.video.reformatter.Interpolation.FULL_CHR_H_INP
+    | av.video.reformatter.Interpolation.ACCURATE_RND
+)

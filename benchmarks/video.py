@@ -2,8 +2,8 @@
 
     python benchmarks/video.py DATA [FRAMES]
 
-Held-out keyed people move, sway and stand over scenes that move or stand, as a camera with noise sees it; alpha is exact
-in every frame, as it is what the person was laid over the scene with.  Reported per clip and over all: MAD, dtSSD
+Held-out keyed people move, sway and stand over scenes that move or stand, as a camera with noise sees it; alpha is
+exact in every frame, as it is what the person was laid over the scene with.  Reported per clip and over all: MAD, dtSSD
 (Erofeev et al., 2015), and *still*: how much alpha changes from frame to frame where neither the picture (before its
 noise) nor the true alpha does.  All in thousandths, lower is better.
 """

@@ -295,8 +295,8 @@ def packing(path: Path, product: Product, codec: str | None = None) -> Packing:
         if codec is not None:
             raise OptionError(f"--codec {codec} has no meaning for a sequence of pictures. Drop it.")
         if clear and not SEQUENCES[suffix]:
-            able = ", ".join(each for each, holds in SEQUENCES.items() if holds)
-            raise OptionError(f"{suffix} pictures hold no alpha. Use {able}, or add --background.")
+            pictures = ", ".join(each for each, holds in SEQUENCES.items() if holds)
+            raise OptionError(f"{suffix} pictures hold no alpha. Use {pictures}, or add --background.")
         return Packing(None, "", clear)
     if suffix not in CONTAINERS:
         raise OptionError(

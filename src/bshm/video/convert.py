@@ -1,4 +1,4 @@
-"""One clip in, one to three clips out: decode, networks and memory, encode, each in a thread of its own, and a check."""
+"""One clip in, one to three out: decode, networks and memory, encode, each in a thread of its own, and a check."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -176,9 +177,7 @@ def _products(options: VideoOptions) -> tuple[Product, ...]:
 def _notes(clip: reading.Clip, planned: dict[Product, tuple[Path, Packing]], options: VideoOptions) -> list[str]:
     notes = []
     if clip.interlaced:
-        notes.append(
-            "the clip is interlaced: its two fields are taken for one picture, and what moves has combed edges"
-        )
+        notes.append("the clip is interlaced: two fields are taken for one picture, and what moves has combed edges")
     if clip.has_alpha:
         notes.append("the clip's own transparency is not looked at")
     for product, (path, packing) in planned.items():
@@ -263,7 +262,8 @@ def _pictures(
             pictures[product] = (_hidden(colour, alpha), None)
         elif product == "alpha":
             levels = composite.levels(alpha, frame.pixels.dtype)
-            pictures[product] = (np.repeat(levels[..., None], 3, axis=2), None)
+            grey: Any = np.repeat(levels[..., None], 3, axis=2)
+            pictures[product] = (grey, None)
         elif scenery is not None:
             behind = scenery.behind(frame.pixels, alpha, float(frame.pts * clip.time_base))
             pictures[product] = (composite.over(colour, alpha, behind), None)
@@ -271,7 +271,9 @@ def _pictures(
 
 
 def _hidden(colour: PixelArray, alpha: FloatArray) -> PixelArray:
-    return np.ascontiguousarray(composite.cutout(colour, alpha)[..., :3])
+    result: Any = np.ascontiguousarray(composite.cutout(colour, alpha)[..., :3])
+    shown: PixelArray = result
+    return shown
 
 
 class _Outputs:

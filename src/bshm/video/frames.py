@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def matte_frames(
 def _pictures(frames: Iterable[PixelArray]) -> Generator[Picture, None, None]:
     size: tuple[int, ...] | None = None
     for number, pixels in enumerate(frames):
-        array = np.asarray(pixels)
+        array: Any = np.asarray(pixels)
         if size is None:
             size = array.shape
         if array.shape != size or array.ndim != 3 or array.shape[2] != 3 or array.dtype not in (np.uint8, np.uint16):

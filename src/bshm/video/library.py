@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bshm.errors import MissingExtraError
 
+__all__ = ["EXACT", "av"]
+
 try:
-    import av as av
+    import av
 except ImportError as error:
     raise MissingExtraError("video needs an optional part: pip install 'bshm[video]'.") from error
 

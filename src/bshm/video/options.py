@@ -18,7 +18,7 @@ class VideoOptions:
         products: what is written: ``cutout`` (colour and alpha), ``composite`` (over the background), ``alpha`` (as
             grey), ``foreground`` (the people's straight colour, without alpha).  Empty: the composite where there is a
             background, else the cut-out.
-        background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which begins anew when it ends.
+        background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which begins anew at its end.
         start_s, end_s: the part of the clip, in seconds; None goes to the end.
         steady: let frames remember their neighbours.
         decontaminate: take the old background's colour out of soft edges.

@@ -8,18 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bshm.errors import OptionError, SourceNotFoundError, UnreadableVideoError
 from bshm.types import PixelArray
 from bshm.video.library import EXACT, av
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 # Of the H.273 tables.
 _UNSPECIFIED = 2
@@ -180,16 +175,16 @@ def frames(clip: Clip, *, start_s: float = 0.0, end_s: float | None = None) -> G
         )
 
 
-def begin_s(container: InputContainer) -> Fraction:
+def begin_s(container: av.container.InputContainer) -> Fraction:
     """Where the clock of a file begins: that of its earliest stream."""
     return Fraction(container.start_time or 0, 1_000_000)
 
 
-def _begin_ticks(container: InputContainer, time_base: Fraction) -> int:
+def _begin_ticks(container: av.container.InputContainer, time_base: Fraction) -> int:
     return round(begin_s(container) / time_base)
 
 
-def _open(path: Path) -> InputContainer:
+def _open(path: Path) -> av.container.InputContainer:
     if not os.path.lexists(path):
         raise SourceNotFoundError(f"there is no file {path}.")
     if path.is_dir():
@@ -203,7 +198,7 @@ def _open(path: Path) -> InputContainer:
         ) from error
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
     pictures = av.stream.Disposition.attached_pic
     for stream in container.streams.video:
         if stream.disposition & pictures:  # the cover of an album
@@ -213,11 +208,13 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
                 f"{path} holds pictures of a codec that this FFmpeg does not know. Convert it to H.264 first."
             )
         return stream
-    held = sorted({each.type for each in container.streams}) or ["nothing"]
-    raise UnreadableVideoError(f"{path} holds no moving pictures, only {', '.join(held)}. Give a video.")
+    held = ", ".join(sorted({each.type for each in container.streams})) or "nothing"
+    raise UnreadableVideoError(f"{path} holds no moving pictures, only {held}. Give a video.")
 
 
-def _decoded(container: InputContainer, stream: VideoStream, name: str) -> Generator[VideoFrame, None, None]:
+def _decoded(
+    container: av.container.InputContainer, stream: av.VideoStream, name: str
+) -> Generator[av.VideoFrame, None, None]:
     number = 0
     decoding = container.decode(stream)
     while True:
@@ -234,7 +231,7 @@ def _decoded(container: InputContainer, stream: VideoStream, name: str) -> Gener
         number += 1
 
 
-def _clip(path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame) -> Clip:
+def _clip(path: Path, container: av.container.InputContainer, stream: av.VideoStream, first: av.VideoFrame) -> Clip:
     context = stream.codec_context
     bits = max(component.bits for component in first.format.components)
     if first.color_trc in (_PQ, _HLG, _LINEAR) or bits > 16:
@@ -274,7 +271,7 @@ def _clip(path: Path, container: InputContainer, stream: VideoStream, first: Vid
     )
 
 
-def _colour(frame: VideoFrame) -> Colour:
+def _colour(frame: av.VideoFrame) -> Colour:
     rgb = frame.format.is_rgb
     # yuvj420p and its like: an older way to say that levels are full.
     full = rgb or frame.format.name.startswith("yuvj") or int(frame.color_range) == 2
@@ -285,11 +282,11 @@ def _codec_name(stream: Any) -> str:
     return stream.codec_context.name if stream.codec_context is not None else "unknown"
 
 
-def _check_same(frame: VideoFrame, clip: Clip, number: int) -> None:
+def _check_same(frame: av.VideoFrame, clip: Clip, number: int) -> None:
     size = (frame.height, frame.width) if clip.turned % 180 == 0 else (frame.width, frame.height)
     if size != clip.size_hw:
         raise UnreadableVideoError(
-            f"{clip.name}: frame {number} is {size[1]}x{size[0]}, those before are {clip.size_hw[1]}x{clip.size_hw[0]}. "
+            f"{clip.name}: frame {number} is {size[1]}x{size[0]}, the first {clip.size_hw[1]}x{clip.size_hw[0]}. "
             "Cut the clip there (--end, --start), or scale it to one size first."
         )
 
@@ -306,7 +303,7 @@ def _check_whole(clip: Clip, given: int | None, last_s: float, end_s: float | No
         )
 
 
-def _rgb(frame: VideoFrame, clip: Clip) -> PixelArray:
+def _rgb(frame: av.VideoFrame, clip: Clip) -> PixelArray:
     deep = clip.bits > 8
     same = frame.reformat(
         format="rgb48le" if deep else "rgb24",

@@ -13,14 +13,7 @@ from bshm.edit.background import backdrop, is_blur
 from bshm.types import FloatArray, Picture, PixelArray
 from bshm.video import reading
 from bshm.video.codecs import GREEN_SCREEN
-
-# Suffixes of what is read as a video; anything else is a picture.
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".f4v"),
-        *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".ogv", ".ogg", ".dv", ".y4m", ".nut"),
-    }
-)
+from bshm.video.finding import VIDEO_SUFFIXES
 
 
 class Scenery:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from bshm.types import FloatArray, PixelArray
 from bshm.video.codecs import CODECS, Packing
 from bshm.video.library import EXACT, av
 from bshm.video.reading import Clip, begin_s
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
 
 _MATRIX_RGB = 0
 _FULL, _LIMITED = 2, 1
@@ -159,8 +156,7 @@ class Writer:
             options = dict(self.codec.options) | (dict(self.codec.clear_options) if self.clear else {})
             if name not in av.codec.codecs_available or not _offers(name, self._format):
                 continue
-            stream = self._container.add_stream(name, rate=self._clip.rate or Fraction(25))
-            stream.options = {key: value for key, value in options.items()}
+            stream: Any = self._container.add_stream(name, rate=self._clip.rate or Fraction(25))
             context = stream.codec_context
             stream.height, stream.width = self.size_hw
             stream.pix_fmt = self._format
@@ -173,7 +169,7 @@ class Writer:
             try:
                 context.open()
             except (av.error.FFmpegError, OSError) as error:
-                tried.append(f"{name}: {(getattr(error, 'log', None) and error.log[2]) or error}")
+                tried.append(f"{name}: {getattr(error, 'strerror', None) or error}")
                 break  # a container keeps the stream of an encoder that failed
             return stream
         there = [each.name for each in CODECS.values() if set(each.encoders) & av.codec.codecs_available]
@@ -197,15 +193,14 @@ class Writer:
         """Levels from 0 to 255 stay so, but that ProRes has no such thing, and players take RGB's YUV for narrow."""
         return self._clip.colour.full and self._clip.colour.matrix != _MATRIX_RGB and self.codec.name != "prores"
 
-    def _frame(self, pixels: PixelArray, levels: PixelArray | None) -> VideoFrame:
+    def _frame(self, pixels: PixelArray, levels: PixelArray | None) -> av.VideoFrame:
         if self.codec.name == "gif":
             return _palette_frame(pixels, levels)
-        if self.size_hw != pixels.shape[:2]:
-            extra = [(0, self.size_hw[0] - pixels.shape[0]), (0, self.size_hw[1] - pixels.shape[1])]
-            pixels = np.pad(pixels, [*extra, (0, 0)], mode="edge")
-            levels = None if levels is None else np.pad(levels, extra, mode="edge")
         deep = pixels.dtype == np.uint16
-        array = pixels if levels is None else np.dstack([pixels, levels])
+        array: Any = pixels if levels is None else np.dstack([pixels, levels])
+        more_h, more_w = self.size_hw[0] - pixels.shape[0], self.size_hw[1] - pixels.shape[1]
+        if more_h or more_w:
+            array = np.pad(array, [(0, more_h), (0, more_w), (0, 0)], mode="edge")
         layout = ("rgb48le" if deep else "rgb24") if levels is None else ("rgba64le" if deep else "rgba")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), layout)
         if self._format != layout:
@@ -299,7 +294,7 @@ def _offers(encoder: str, pixel_format: str) -> bool:
     return formats is None or any(each.name == pixel_format for each in formats)
 
 
-def _palette_frame(pixels: PixelArray, levels: PixelArray | None) -> VideoFrame:
+def _palette_frame(pixels: PixelArray, levels: PixelArray | None) -> av.VideoFrame:
     from PIL import Image
 
     eight = pixels if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)

@@ -20,7 +20,7 @@ from bshm.live.sinks import open_sink
 from bshm.pipeline import Matting
 from bshm.types import PixelArray
 from bshm.video.library import av
-from bshm.video.scenery import Scenery
+from bshm.video.backgrounds import ClipBackground
 
 pytestmark = pytest.mark.usefixtures("fake")
 HEIGHT, WIDTH, FPS = 96, 128, 10
@@ -90,7 +90,7 @@ class Seen:
 
 def shown(camera: StillCamera | Camera, sink: Seen, *, background: str = "#00aa44", **options: object) -> Show:
     given = {"size_hw": (HEIGHT, WIDTH), "fps": 50.0, **options}
-    return Show(camera, Matting(), Scenery(background), **given)  # type: ignore[arg-type]
+    return Show(camera, Matting(), ClipBackground(background), **given)  # type: ignore[arg-type]
 
 
 def test_the_person_stays_and_the_wall_becomes_the_background(clip: Path) -> None:

@@ -109,9 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.live.show import Show
     from bshm.live.sinks import open_sink
     from bshm.pipeline import Matting
-    from bshm.video.scenery import Scenery
+    from bshm.video.backgrounds import ClipBackground
 
-    background = Scenery(arguments.background)
+    background = ClipBackground(arguments.background)
     matting = Matting(model=arguments.model, device=arguments.device)
     interrupts.in_order()
     with Camera(arguments.camera, size_hw=size, fps=arguments.fps) as camera:

@@ -20,7 +20,7 @@ from bshm.live.sinks import Sink
 from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
 from bshm.video.frames import shown
-from bshm.video.scenery import Scenery
+from bshm.video.backgrounds import ClipBackground
 
 # A matte older than this is not shown any more: its person may have left the hole that it cuts.
 STALE_S = 0.5
@@ -72,7 +72,7 @@ class Show:
         self,
         camera: Camera,
         matting: Matting,
-        background: Scenery,
+        background: ClipBackground,
         *,
         size_hw: tuple[int, int],
         fps: float,

@@ -101,7 +101,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             "png",
             ("png",),
-            (".mov", ".mkv"),
+            (".mov",),
             ("rgb24", "rgb48be"),
             ("rgba", "rgba64be"),
             bits=16,

@@ -59,6 +59,10 @@ class Scenery:
             self._film.close()
 
 
+# Containers round their times to a millisecond.
+_CLOCK_S = 0.0011
+
+
 class _Film:
     """A video that is played beside another one, from the beginning again when it ends."""
 
@@ -75,13 +79,13 @@ class _Film:
             if self._next is None:
                 step = float(1 / self._clip.rate) if self._clip.rate else 0.04
                 ends = self._begun_s + float(self._shown.pts * self._clip.time_base) + step
-                if time_s < ends - 1e-6:
+                if time_s < ends - _CLOCK_S:
                     return self._shown.pixels
                 self._begun_s = ends
                 self._frames = reading.frames(self._clip)
                 self._shown = next(self._frames)
                 self._next = next(self._frames, None)
-            elif time_s < self._begun_s + float(self._next.pts * self._clip.time_base) - 1e-6:
+            elif time_s < self._begun_s + float(self._next.pts * self._clip.time_base) - _CLOCK_S:
                 return self._shown.pixels
             else:
                 self._shown, self._next = self._next, next(self._frames, None)

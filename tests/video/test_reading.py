@@ -59,8 +59,9 @@ def test_colours_are_read_with_the_matrix_and_range_that_the_file_states(clip: C
     colour = np.empty((*SIZE_HW, 3), np.uint8)
     colour[:] = (200, 90, 30)
     frame = av.VideoFrame.from_ndarray(colour, "rgb24").reformat(
-        format="yuv444p", dst_colorspace=matrix, dst_color_range=2 if full else 1
+        format="yuv444p", dst_colorspace=matrix, src_color_range=2, dst_color_range=2 if full else 1
     )
+    frame.colorspace, frame.color_range = matrix, 2 if full else 1
     path = clip("colour.mkv", 1)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("ffv1", rate=25)

@@ -137,25 +137,28 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
 
 def _likeness(here: FloatArray, there: FloatArray, way: FloatArray) -> FloatArray:
     """(h, w) float32, 0..1: how far ``there``, carried along ``way``, is what is seen ``here``."""
-    off = np.abs(here - _carried(there, way)).max(axis=2)
-    off = np.maximum(0, cv2.blur(off, (_WINDOW_PX, _WINDOW_PX)) / np.float32(_NOISE_LEVELS) - 1)
+    # numpy is slow where the innermost axis is as short as this.
+    red, green, blue = cv2.split(cv2.absdiff(here, _carried(there, way)))
+    most = cv2.blur(cv2.max(cv2.max(red, green), blue), (_WINDOW_PX, _WINDOW_PX))
+    off = np.maximum(0, most / np.float32(_NOISE_LEVELS) - 1)
     return np.asarray(np.exp(-off * off), np.float32)
 
 
 def _same_place(there: FloatArray, back: FloatArray) -> FloatArray:
     """(h, w) float32, 0..1: how far going ``there`` and ``back`` again ends where it began."""
     off = there + _carried(back, there)
-    squared = np.square(off).sum(axis=2)
-    allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * np.sqrt(np.square(there).sum(axis=2))
-    return np.asarray(np.exp(-squared / np.square(allowed)), np.float32)
+    allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * cv2.magnitude(*cv2.split(there))
+    return np.asarray(np.exp(-np.square(cv2.magnitude(*cv2.split(off)) / allowed)), np.float32)
 
 
 def _enlarged(way: FloatArray, size_hw: tuple[int, ...]) -> FloatArray:
     """The same way in pixels of a larger picture."""
     if way.shape[:2] == size_hw:
         return way
-    scale = np.array([size_hw[1] / way.shape[1], size_hw[0] / way.shape[0]], np.float32)
-    return geometry.resize(way, (size_hw[0], size_hw[1])) * scale
+    larger = geometry.resize(way, (size_hw[0], size_hw[1]))
+    larger[..., 0] *= np.float32(size_hw[1] / way.shape[1])
+    larger[..., 1] *= np.float32(size_hw[0] / way.shape[0])
+    return larger
 
 
 def _small(pixels: PixelArray) -> FloatArray:

@@ -306,9 +306,12 @@ def _check_whole(clip: Clip, given: int | None, last_s: float, end_s: float | No
 
 def _rgb(frame: av.VideoFrame, clip: Clip) -> PixelArray:
     deep = clip.bits > 8
+    matrix = None if frame.format.is_rgb else clip.colour.matrix_for(clip.size_hw[0])
+    # PyAV 17 would mix what the frame says of itself with what is said here, and get other colours.
+    frame.colorspace, frame.color_range = _UNSPECIFIED, 0
     same = frame.reformat(
         format="rgb48le" if deep else "rgb24",
-        src_colorspace=None if frame.format.is_rgb else clip.colour.matrix_for(clip.size_hw[0]),
+        src_colorspace=matrix,
         src_color_range="JPEG" if clip.colour.full else "MPEG",
         dst_color_range="JPEG",
         interpolation=EXACT,

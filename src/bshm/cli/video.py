@@ -174,7 +174,8 @@ def _run(arguments: argparse.Namespace) -> int:
         else:
             _tell(made, arguments)
     if len(jobs) > 1 and not arguments.quiet:
-        say(f"{len(jobs) - len(errors)} clips written, {len(errors)} failed")
+        done = len(jobs) - len(errors)
+        say(f"{done} clip{'' if done == 1 else 's'} written, {len(errors)} failed")
     if not errors:
         return exit_codes.OK
     return exit_codes.code_of(errors[0]) if len(jobs) == 1 else exit_codes.SOME_FAILED

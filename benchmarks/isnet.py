@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from rounds import SIZES, in_turn, machine, photograph, ratio, target, write
 
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.options import DEFAULT_MODEL
 from bshm.pipeline import Matting
 from bshm.weights import catalogue
@@ -92,7 +92,7 @@ def speed(node_folder: Path, rounds: int) -> None:
         photos = {name: photograph(Path(folder, f"{name}.jpg"), size) for name, size in SIZES.items()}
 
         def run(matting: Matting, photo: Path) -> None:
-            matting.matte(photo).encode(OutputOptions(format="png"))
+            matting.matte(photo).encode(Edit(format="png"))
 
         variants: dict[str, Callable[[], Any]] = {NAME: lambda: ask(photos["1080p"])}
         for name, matting in sets.items():
@@ -115,8 +115,8 @@ def speed(node_folder: Path, rounds: int) -> None:
             "machine": before,
             "load_after": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
             "rounds": rounds,
-            "networks": {name: sorted(matting.predictor.card.networks) for name, matting in sets.items()},
-            "weights": {name: matting.predictor.card.sha256 for name, matting in sets.items()},
+            "networks": {name: sorted(matting.engine.card.networks) for name, matting in sets.items()},
+            "weights": {name: matting.engine.card.sha256 for name, matting in sets.items()},
             "over ISNet, 1080p": over_isnet,
             "4K over 1080p": growth,
             "targets": targets,

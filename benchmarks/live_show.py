@@ -25,8 +25,8 @@ from bshm.live.show import Show
 from bshm.pipeline import Matting
 from bshm.types import PixelArray
 from bshm.video import reading
-from bshm.video.library import av
 from bshm.video.backgrounds import ClipBackground
+from bshm.video.library import av
 
 FPS = 30
 BACKGROUNDS = ("#00aa44", "blur")

@@ -6,6 +6,7 @@ resize would shift the alpha edge by up to half a pixel of the small picture, se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm.errors import OptionError, ShapeError
-from bshm.types import PixelArray
+from bshm.types import Picture, PixelArray
 
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
@@ -26,8 +27,8 @@ LONGEST_FACTOR = 4
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
-def whole_picture_size(height: int, width: int, area_px: int) -> tuple[int, int]:
-    """Height and width near ``area_px`` squared with the picture's aspect, both multiples of 32.
+def whole_picture_size(height: int, width: int, side_px: int) -> tuple[int, int]:
+    """Height and width near ``side_px`` squared with the picture's aspect, both multiples of 32.
 
     The rule of training's validation, so that a network sees the shapes it was judged on.  It depends on the aspect
     alone and has about 60 results for 256 (a dozen for the aspects of cameras): onnxruntime keeps memory for every
@@ -36,27 +37,27 @@ def whole_picture_size(height: int, width: int, area_px: int) -> tuple[int, int]
     Args:
         height: of the picture, at least 1.
         width: of the picture, at least 1.
-        area_px: side of the square with the wished area, at least 64.
+        side_px: side of a square with the wished number of pixels, at least 64.
 
     Returns:
-        (height, width), each a multiple of 32, at least 64, at most four times ``area_px`` (rounded to 32): beyond an
+        (height, width), each a multiple of 32, at least 64, at most four times ``side_px`` (rounded to 32): beyond an
         aspect of about 16:1 the picture is squeezed.
 
     Raises:
-        OptionError: a side below 1, or ``area_px`` below 64.
+        OptionError: a side below 1, or ``side_px`` below 64.
 
     >>> whole_picture_size(1080, 1920, 256)
     (192, 352)
     >>> whole_picture_size(4000, 3000, 256)
     (288, 224)
     """
-    if height < 1 or width < 1 or area_px < SMALLEST_SIDE:
+    if height < 1 or width < 1 or side_px < SMALLEST_SIDE:
         raise OptionError(
-            f"a picture's size for a network needs sides of at least 1 and an area of at least {SMALLEST_SIDE}; "
-            f"got height {height}, width {width}, area {area_px}."
+            f"a picture's size for a network needs sides of at least 1 and a square of at least "
+            f"{SMALLEST_SIDE} a side; got height {height}, width {width}, a square of {side_px} a side."
         )
-    scale = area_px / float((height * width) ** 0.5)
-    longest = max(SMALLEST_SIDE, round(LONGEST_FACTOR * area_px / MULTIPLE) * MULTIPLE)
+    scale = side_px / float((height * width) ** 0.5)
+    longest = max(SMALLEST_SIDE, round(LONGEST_FACTOR * side_px / MULTIPLE) * MULTIPLE)
 
     def side(length: int) -> int:
         return min(longest, max(SMALLEST_SIDE, round(length * scale / MULTIPLE) * MULTIPLE))
@@ -96,6 +97,25 @@ def shrink(pixels: PixelArray, size_hw: tuple[int, int]) -> npt.NDArray[np.uint8
     if small.dtype == np.uint16:
         return ((small.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return small.copy() if small is pixels else small  # type: ignore[return-value]
+
+
+def shrunk(picture: Picture, most_pixels: int | None) -> Picture:
+    """The picture with at most so many pixels, aspect kept; itself where it has no more.
+
+    Args:
+        picture: its pixels, and its alpha where it has one, become smaller; all else stays.
+        most_pixels: 1 or more; None takes any.
+
+    >>> shrunk(Picture(np.zeros((30, 40, 3), np.uint8)), 300).size_hw
+    (15, 20)
+    """
+    height, width = picture.size_hw
+    if most_pixels is None or height * width <= most_pixels:
+        return picture
+    scale = (most_pixels / (height * width)) ** 0.5
+    size = max(1, int(height * scale)), max(1, int(width * scale))
+    alpha = None if picture.alpha is None else resize(picture.alpha, size)
+    return replace(picture, pixels=resize(picture.pixels, size), alpha=alpha)
 
 
 def enlarge(array: Array, size_hw: tuple[int, int]) -> Array:

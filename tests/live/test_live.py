@@ -19,8 +19,8 @@ from bshm.live.show import STALE_S, Show, is_doubtful
 from bshm.live.sinks import open_sink
 from bshm.pipeline import Matting
 from bshm.types import PixelArray
-from bshm.video.library import av
 from bshm.video.backgrounds import ClipBackground
+from bshm.video.library import av
 
 pytestmark = pytest.mark.usefixtures("fake")
 HEIGHT, WIDTH, FPS = 96, 128, 10

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from bshm._version import __version__
 from bshm.cli import exit_codes, interrupts, streams
-from bshm.cli.parsing import example_lines
+from bshm.cli.parsing import example_lines, told
 from bshm.cli.streams import put, say
 from bshm.errors import BshmError, OptionError
 
@@ -28,7 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
     "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),
     "label": ("bshm.cli.label", "write coarse masks for pictures that have none"),
-    "train": ("bshm.cli.train", "train one stage of the recipe"),
+    "train": ("bshm.cli.train", "train one stage, or run a whole recipe"),
     "reopen": ("bshm.cli.reopen", "make a checkpoint of a set of weights, to train on from it"),
     "export": ("bshm.cli.export", "make a set of weights from checkpoints"),
 }
@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         interrupts.end()  # no file is being written any more, and `put` leaves nothing in Python's buffers
     except BshmError as error:
-        say(f"bshm: {error}")
+        say(f"bshm: {told(error)}")
         return exit_codes.code_of(error)
     except MemoryError:
-        say("bshm: this does not fit into memory. Use a smaller picture, fewer --jobs, or a machine with more.")
+        say("bshm: this does not fit into memory. Use a smaller picture or --in-flight, or a machine with more.")
         return exit_codes.code_of(MemoryError())
     except Exception as error:  # noqa: BLE001 - the last door: a traceback with a code of its own, not Python's 1
         for line in _trace(error):

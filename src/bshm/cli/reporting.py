@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bshm.bulk.batch import Record
+from bshm.bulk.batch import BatchRecord
 from bshm.cli import exit_codes
+from bshm.cli.parsing import told
 from bshm.cli.streams import plain, put, say
 from bshm.errors import BshmError
 
@@ -56,7 +57,7 @@ class Reporter:
         if self._total > 1 and not self._quiet:
             say(self._summary())
 
-    def add(self, record: Record) -> None:
+    def add(self, record: BatchRecord) -> None:
         """Tell about one picture."""
         self._counts[record.status] += 1
         self._counts["empty"] += record.empty is True
@@ -133,17 +134,18 @@ def _bar() -> Progress:
     )
 
 
-def _failure(record: Record) -> list[str]:
+def _failure(record: BatchRecord) -> list[str]:
     error = record.error
     if isinstance(error, BshmError):
-        return [str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"]
+        said = told(error)
+        return [said if record.job.name in said else f"{record.job.name}: {said}"]
     if isinstance(error, MemoryError):
-        return [f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."]
+        return [f"{record.job.name}: this does not fit into memory. Use a smaller picture or --in-flight."]
     trace = "".join(traceback.format_exception(error)).splitlines() if error else []
     return [*trace, f"{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"]
 
 
-def json_line(record: Record) -> str:
+def json_line(record: BatchRecord) -> str:
     """One record as one line of JSON."""
     line: dict[str, Any] = {
         "input": record.job.name,
@@ -156,6 +158,7 @@ def json_line(record: Record) -> str:
             "height": record.size_hw[0],
             "frames": record.frames,
             "empty": record.empty,
+            "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,
@@ -164,7 +167,7 @@ def json_line(record: Record) -> str:
     if record.error is not None:
         line["error"] = {
             "kind": type(record.error).__name__,
-            "message": str(record.error),
+            "message": told(record.error),
             "exit_code": exit_codes.code_of(record.error),
         }
     return json.dumps(line)

@@ -1,4 +1,4 @@
-"""``bshm train``: one stage of the recipe."""
+"""``bshm train``: one stage of the recipe, or all of them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,29 @@ def parser() -> Parser:
     result = Parser(
         "train",
         "Trains one stage of the recipe in docs/training.md; started again with the same --out, it goes on.\n"
-        "Ctrl-C or SIGTERM saves the step at hand first.",
-        usage="--stage STAGE --data FOLDER --out FOLDER [options]",
+        "Ctrl-C or SIGTERM saves the step at hand first.  With a recipe file it runs every step of it.",
+        usage="--stage STAGE --data FOLDER --out FOLDER [options]\n       bshm train RECIPE [--set NAME=VALUE…]",
         examples=[
-            ("bshm train --stage mpn --data data --labels labels --out runs/mpn", "the mask network"),
+            ("bshm train recipes/bshm.toml --set data=data", "from pictures to weights"),
+            ("bshm train --stage mpn --data data --out runs/mpn", "the mask network"),
             ("bshm train --stage qun --data data --start runs/mpn/last.pt --out runs/qun", "the one behind it"),
-            ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn --devices 4", "on four GPUs"),
+            ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn", "and the last"),
         ],
         notes="Stages:\n" + "\n".join(f"  {name:<6} {what}" for name, what in STAGES.items()),
     )
     inputs = result.inputs
-    inputs.add_argument("--stage", required=True, choices=list(STAGES), help="which networks learn")
-    inputs.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the sets of docs/training.md")
+    inputs.add_argument(
+        "recipe", nargs="?", type=Path, metavar="RECIPE", help="TOML file with all steps and their flags"
+    )
+    inputs.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="in place of a value under the recipe's [names]",
+    )
+    inputs.add_argument("--stage", choices=list(STAGES), help="which networks learn")
+    inputs.add_argument("--data", type=Path, metavar="FOLDER", help="the sets of docs/training.md")
     inputs.add_argument("--labels", type=Path, metavar="FOLDER", help="what `bshm label` wrote")
     inputs.add_argument(
         "--start", type=Path, metavar="FILE",
@@ -47,7 +58,7 @@ def parser() -> Parser:
     inputs.add_argument(
         "--mask", type=Path, metavar="FILE", help="of stage mpn: a mask network that has learned more than --start's"
     )
-    inputs.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/")
+    inputs.add_argument("--out", type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/")
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
     options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 2 else)")
@@ -116,6 +127,16 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.cli.streams import say
     from bshm.errors import BshmError, MissingExtraError, OptionError
 
+    needed = [f"--{name}" for name in ("stage", "data", "out") if getattr(arguments, name) is None]
+    if arguments.recipe is not None:
+        if len(needed) < 3:
+            raise OptionError("a recipe has its own --stage, --data and --out. Change its names with --set NAME=VALUE.")
+        from bshm.cli import train_recipe
+
+        return train_recipe.run(arguments.recipe, arguments.set, (parser, run))
+    if needed or arguments.set:
+        wrong = f"needs {' and '.join(needed)}, or" if needed else "takes --set with"
+        raise OptionError(f"bshm train {wrong} a recipe. `bshm train --help` shows examples.")
     stage, first = arguments.stage, arguments.stage == "mpn"
     if not first and arguments.start is None:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")

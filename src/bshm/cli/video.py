@@ -15,7 +15,7 @@ from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import hushed, put, say
 from bshm.errors import BshmError, OptionError
 from bshm.video import codecs
-from bshm.video.finding import Job, plan
+from bshm.video.finding import ClipJob, plan
 from bshm.video.options import VideoOptions
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ def _run(arguments: argparse.Namespace) -> int:
         else:
             _tell(made, arguments)
     if len(jobs) > 1 and not arguments.quiet:
-        say(f"{len(jobs) - len(errors)} clips written, {len(errors)} failed")
+        done = len(jobs) - len(errors)
+        say(f"{done} clip{'' if done == 1 else 's'} written, {len(errors)} failed")
     if not errors:
         return exit_codes.OK
     return exit_codes.code_of(errors[0]) if len(jobs) == 1 else exit_codes.SOME_FAILED
@@ -205,7 +206,7 @@ def _matting(arguments: argparse.Namespace) -> Matting:
     return Matting(model=arguments.model, device=arguments.device)
 
 
-def _one(job: Job, options: VideoOptions, matting: Matting, arguments: argparse.Namespace) -> Converted:
+def _one(job: ClipJob, options: VideoOptions, matting: Matting, arguments: argparse.Namespace) -> Converted:
     from bshm.video.convert import convert
 
     with _Bar(job.source.name, shown=not arguments.quiet) as bar:
@@ -306,7 +307,7 @@ def _record(made: Converted) -> dict[str, Any]:
     }
 
 
-def _failure(job: Job, error: BshmError) -> dict[str, Any]:
+def _failure(job: ClipJob, error: BshmError) -> dict[str, Any]:
     return {
         "input": str(Path(job.source)),
         "status": "failed",

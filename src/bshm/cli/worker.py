@@ -26,7 +26,7 @@ def parser() -> Parser:
         usage="--broker URL [--results URL] [options]",
         examples=[
             ("bshm worker --broker redis://127.0.0.1:6379/0", "Redis for everything"),
-            ("bshm worker --broker amqp://me:word@rabbit// --results file:///srv/jobs", "RabbitMQ and a shared folder"),
+            ("bshm worker --broker redis://redis/0 --blobs file:///srv/jobs", "the bytes in a folder that all share"),
             ("bshm worker --broker amqp://me:word@rabbit// --results redis://redis/0", "RabbitMQ and Redis"),
             ("bshm worker --broker redis://redis/0 --blobs s3://cut/jobs", "the bytes in an object store"),
         ],
@@ -48,12 +48,12 @@ def parser() -> Parser:
     options.add_argument(
         "--results",
         metavar="URL",
-        help="redis://HOST:PORT/N, or file:///FOLDER that all share (default: the broker if it is Redis)",
+        help="redis://HOST:PORT/N, where jobs are kept (default: the broker if it is Redis)",
     )
     options.add_argument(
         "--blobs",
         metavar="URL",
-        help="s3://BUCKET/PREFIX for pictures and results (default: with the jobs in --results)",
+        help="s3://BUCKET/PREFIX, or file:///FOLDER that all share, for pictures and results (default: in --results)",
     )
     options.add_argument(
         "--blobs-endpoint",
@@ -76,13 +76,19 @@ def parser() -> Parser:
         "--threads", metavar="N", help="threads of one run of the network (default: all cores, at most 8)"
     )
     options.add_argument(
+        "--gpu-memory-limit",
+        metavar="SIZE",
+        help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
+    )
+    options.add_argument(
         "-j",
-        "--jobs",
+        "--in-flight",
         metavar="N",
         type=int,
         default=1,
         help="pictures at once through the one network (default: %(default)s)",
     )
+    options.add_argument("--jobs", dest="in_flight", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     options.add_argument(
         "--attempts",
         metavar="N",
@@ -123,15 +129,25 @@ def parser() -> Parser:
 
 
 # Flags that are settings of `bshm serve`, too, by their names there.
-_SETTINGS = ("broker", "results", "blobs", "blobs_endpoint", "model", "device", "threads", "job_timeout_s")
+_SETTINGS = (
+    "broker",
+    "results",
+    "blobs",
+    "blobs_endpoint",
+    "model",
+    "device",
+    "threads",
+    "gpu_memory_limit",
+    "job_timeout_s",
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Work; returns the exit code."""
-    from bshm.cli.serve import _settings_module
+    from bshm.cli.serve import settings_module
 
     given: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
-    settings = _settings_module("worker", "queue").load(
+    settings = settings_module("worker", "queue").load(
         {name: value for name, value in given.items() if value is not None}, config=arguments.config
     )
     if settings.broker == "embedded":
@@ -139,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
             "a worker needs --broker URL, e.g. --broker redis://127.0.0.1:6379/0; BSHM_BROKER and bshm.toml name none."
         )
     options = QueueOptions(
-        workers=arguments.jobs,
+        workers=arguments.in_flight,
         max_attempts=arguments.attempts,
         item_timeout_s=settings.job_timeout_s,
         lease_s=arguments.lease,
@@ -160,14 +176,19 @@ def run(arguments: argparse.Namespace) -> int:
     open_messages(settings.broker).close()
 
     def open_model(model: str) -> Matting:
-        return Matting(model=model, device=settings.device, threads=settings.threads or None)
+        return Matting(
+            model=model,
+            device=settings.device,
+            threads=settings.threads or None,
+            gpu_memory_limit=settings.gpu_memory_limit,
+        )
 
     with private.files(), logs.as_json("warning" if arguments.quiet else settings.log_level):
         log = logging.getLogger("bshm.jobs")
         if arguments.visibility_timeout is not None:
             log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
         matting = open_model(settings.model)
-        log.info("worker ready: %s on %s", settings.model, matting.predictor.device.name)
+        log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
         run_worker(
             settings.broker,
             MattingWork(matting, open_model=open_model),

@@ -15,7 +15,7 @@ from types import TracebackType
 import numpy as np
 
 from bshm.errors import BshmError, DeviceUnavailableError
-from bshm.net.fetch import shown
+from bshm.net.guard import shown
 from bshm.types import PixelArray
 
 # A camera that gives nothing for so long is gone; the first frame may take longer, while it wakes up.

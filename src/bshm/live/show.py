@@ -19,8 +19,8 @@ from bshm.live.camera import GONE_S, Camera, LiveFrame
 from bshm.live.sinks import Sink
 from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
-from bshm.video.frames import shown
 from bshm.video.backgrounds import ClipBackground
+from bshm.video.frames import shown
 
 # A matte older than this is not shown any more: its person may have left the hole that it cuts.
 STALE_S = 0.5
@@ -187,7 +187,7 @@ class Show:
 
     def _matte(self) -> None:
         try:
-            for found in shown(self._frames(), self._matting, steady=self._steady):
+            for found in shown(self._frames(), self._matting, steady=self._steady, live=True):
                 at = found.frame
                 alpha = geometry.resize(found.alpha, self._size_hw)
                 alpha = np.clip(alpha, 0, 1, out=alpha)

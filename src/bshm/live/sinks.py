@@ -62,10 +62,10 @@ def open_sink(
     if spec == "window":
         return _Window(size_hw)
     if spec == "-":
-        return _Pipe(pipe_format, put)
+        return _PipeSink(pipe_format, put)
     scheme = spec.partition("://")[0] if "://" in spec else ""
     if scheme in _STREAMS:
-        return _Encoded(spec, _STREAMS[scheme], size_hw, fps)
+        return _EncodedSink(spec, _STREAMS[scheme], size_hw, fps)
     path = Path(spec)
     if scheme or path.suffix.lower() not in _FILES:
         raise OptionError(
@@ -74,10 +74,10 @@ def open_sink(
         )
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} is there already. Add --overwrite to replace it.")
-    return _File(path, _FILES[path.suffix.lower()], size_hw, fps, overwrite=overwrite)
+    return _FileSink(path, _FILES[path.suffix.lower()], size_hw, fps, overwrite=overwrite)
 
 
-class _Pipe:
+class _PipeSink:
     def __init__(self, pipe_format: str, put: Callable[[bytes], None]) -> None:
         if pipe_format not in PIPE_FORMATS:
             raise OptionError(f"--pipe takes {' or '.join(PIPE_FORMATS)}; got {pipe_format!r}.")
@@ -96,7 +96,7 @@ class _Pipe:
         """Stdout belongs to the process."""
 
 
-class _Encoded:
+class _EncodedSink:
     """H.264 into a file or a stream, each frame at its number."""
 
     def __init__(self, target: str, container: str, size_hw: tuple[int, int], fps: float) -> None:
@@ -138,7 +138,7 @@ class _Encoded:
             raise OutputError(f"{self._target} takes no more frames: {error}.") from error
 
 
-class _File(_Encoded):
+class _FileSink(_EncodedSink):
     """A file that gets its name when it is whole."""
 
     def __init__(self, path: Path, container: str, size_hw: tuple[int, int], fps: float, *, overwrite: bool) -> None:

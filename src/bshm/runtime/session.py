@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from bshm.errors import MemoryExhaustedError, ModelFileError
+from bshm.errors import MemoryExhaustedError, ModelFileError, option
 from bshm.runtime.providers import Device, unavailable
 from bshm.weights.card import Network, Preprocessing, Signature
 
@@ -159,7 +158,7 @@ class OnnxSession:
         stated = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if stated is None and self._foreign:
             return  # not made by bshm: its preprocessing lives on the card alone
-        if stated is None or Preprocessing.from_json(json.loads(stated)).of_file != network.preprocessing.of_file:
+        if stated is None or Preprocessing.from_metadata(stated) != network.preprocessing:
             raise ModelFileError(
                 f"{network.file} states {stated or 'no preprocessing'}, its card {network.preprocessing}. "
                 "The two do not belong together."
@@ -179,7 +178,7 @@ class OnnxSession:
             if "alloc" in text or "out of memory" in text:
                 shapes = {name: value.shape for name, value in feeds.items()}
                 raise MemoryExhaustedError(
-                    f"the network ran out of memory on {shapes}. Use a smaller picture or --device cpu."
+                    f"the network ran out of memory on {shapes}. Use a smaller picture or {option('device')} cpu."
                 ) from error
             if self._foreign:
                 shapes = {name: (value.shape, str(value.dtype)) for name, value in feeds.items()}

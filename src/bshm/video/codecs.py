@@ -101,7 +101,7 @@ CODECS: dict[str, Codec] = {
         Codec(
             "png",
             ("png",),
-            (".mov", ".mkv"),
+            (".mov",),
             ("rgb24", "rgb48be"),
             ("rgba", "rgba64be"),
             bits=16,
@@ -188,7 +188,7 @@ SEQUENCES: dict[str, bool] = {".png": True, ".tif": True, ".tiff": True, ".webp"
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetProgram:
     """What a program is given.
 
     Attributes:
@@ -209,10 +209,12 @@ class Target:
 
 
 _ADOBE = "https://helpx.adobe.com/premiere-pro/using/supported-file-formats.html"
-TARGETS: dict[str, Target] = {
-    "premiere": Target("Premiere Pro", "prores", ".mov", "h264", ".mp4", _ADOBE),
-    "final-cut": Target("Final Cut Pro", "prores", ".mov", "prores", ".mov", "https://support.apple.com/en-us/102207"),
-    "after-effects": Target(
+TARGETS: dict[str, TargetProgram] = {
+    "premiere": TargetProgram("Premiere Pro", "prores", ".mov", "h264", ".mp4", _ADOBE),
+    "final-cut": TargetProgram(
+        "Final Cut Pro", "prores", ".mov", "prores", ".mov", "https://support.apple.com/en-us/102207"
+    ),
+    "after-effects": TargetProgram(
         "After Effects",
         "prores",
         ".mov",
@@ -220,7 +222,7 @@ TARGETS: dict[str, Target] = {
         ".mp4",
         "https://helpx.adobe.com/after-effects/using/supported-file-formats.html",
     ),
-    "resolve": Target(
+    "resolve": TargetProgram(
         "DaVinci Resolve",
         "prores",
         ".mov",
@@ -228,7 +230,7 @@ TARGETS: dict[str, Target] = {
         ".mov",
         "https://documents.blackmagicdesign.com/SupportNotes/DaVinci_Resolve_20_Supported_Codec_List.pdf",
     ),
-    "web": Target(
+    "web": TargetProgram(
         "Chrome, Edge and Firefox",
         "vp9",
         ".webm",
@@ -236,7 +238,7 @@ TARGETS: dict[str, Target] = {
         ".mp4",
         "https://developer.chrome.com/blog/alpha-transparency-in-chrome-video",
     ),
-    "capcut": Target(
+    "capcut": TargetProgram(
         "CapCut",
         "h264",
         ".mp4",
@@ -245,7 +247,7 @@ TARGETS: dict[str, Target] = {
         "https://www.capcut.com/tools/chroma-key",
         background=GREEN_SCREEN,
     ),
-    "obs": Target("OBS Studio", "vp9", ".webm", "h264", ".mp4", "https://obsproject.com/kb/stinger-transition"),
+    "obs": TargetProgram("OBS Studio", "vp9", ".webm", "h264", ".mp4", "https://obsproject.com/kb/stinger-transition"),
 }
 
 

@@ -20,11 +20,11 @@ from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL
 from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
 from bshm.video import checking, codecs, reading
+from bshm.video.backgrounds import ClipBackground
 from bshm.video.codecs import Packing, Product
 from bshm.video.frames import Shown, shown
 from bshm.video.options import VideoOptions
 from bshm.video.result import Converted, Written
-from bshm.video.scenery import Scenery
 from bshm.video.sequence import SequenceWriter
 from bshm.video.writing import Writer
 
@@ -98,15 +98,15 @@ def convert(
     started = time.perf_counter()
     with ExitStack() as stack:
         made = _Outputs(stack, clip, planned, options)
-        background = options.background or (codecs.TARGETS[options.target].background if options.target else None)
-        scenery = None
-        if "composite" in products and background is not None:
-            scenery = Scenery(background)
-            stack.callback(scenery.close)
+        wanted = options.background or (codecs.TARGETS[options.target].background if options.target else None)
+        background = None
+        if "composite" in products and wanted is not None:
+            background = ClipBackground(wanted)
+            stack.callback(background.close)
         count, empty, ends = 0, True, 0
         total = _expected(clip, options)
         decoded = ahead(reading.frames(clip, start_s=options.start_s, end_s=options.end_s), depth=_DEPTH)
-        with closing(ahead(_worked(decoded, matting, clip, options, products, scenery), depth=_DEPTH)) as worked:
+        with closing(ahead(_worked(decoded, matting, clip, options, products, background), depth=_DEPTH)) as worked:
             for each in worked:
                 made.write(each)
                 count += 1
@@ -116,7 +116,7 @@ def convert(
                     progress(Progress(count, total, time.perf_counter() - started))
                 del each
         outputs = made.finish(overwrite=options.overwrite)
-    card = matting.predictor.card
+    card = matting.engine.card
     return Converted(
         source=source,
         size_hw=clip.size_hw,
@@ -125,7 +125,7 @@ def convert(
         outputs=MappingProxyType(outputs),
         model=card.name,
         model_sha256=card.sha256,
-        device=matting.predictor.device.name,
+        device=matting.engine.device.name,
         seconds=time.perf_counter() - started,
         copied=made.copied,
         notes=(*notes, *made.notes),
@@ -222,7 +222,7 @@ def _worked(
     clip: reading.Clip,
     options: VideoOptions,
     products: tuple[Product, ...],
-    scenery: Scenery | None,
+    background: ClipBackground | None,
 ) -> Iterator[_Worked]:
     colours = options.decontaminate and set(products) != {"alpha"}
     number = 0
@@ -232,7 +232,7 @@ def _worked(
                 found = next(mattes, None)
                 if found is None:
                     return
-                yield _pictures(found, clip, colours, products, scenery)
+                yield _pictures(found, clip, colours, products, background)
             except BshmError:
                 raise
             except MemoryError:
@@ -249,7 +249,7 @@ def _pictures(
     clip: reading.Clip,
     colours: bool,
     products: tuple[Product, ...],
-    scenery: Scenery | None,
+    background: ClipBackground | None,
 ) -> _Worked:
     frame, alpha = found.frame, found.alpha
     colour = foreground.estimate(frame.pixels, alpha) if colours else frame.pixels
@@ -264,8 +264,8 @@ def _pictures(
             levels = composite.levels(alpha, frame.pixels.dtype)
             grey: Any = np.repeat(levels[..., None], 3, axis=2)
             pictures[product] = (grey, None)
-        elif scenery is not None:
-            behind = scenery.behind(frame.pixels, alpha, float(frame.pts * clip.time_base))
+        elif background is not None:
+            behind = background.behind(frame.pixels, alpha, float(frame.pts * clip.time_base))
             pictures[product] = (composite.over(colour, alpha, behind), None)
     return _Worked(frame.pts, frame.duration, bool((alpha > 0.5).mean() >= _SOMEBODY_SHARE), pictures)
 

@@ -23,7 +23,7 @@ _EARLIER = re.compile(rf"\.({'|'.join(PRODUCTS)})\.[a-z0-9]+$")
 
 
 @dataclass(frozen=True)
-class Job:
+class ClipJob:
     """One clip and where its result goes.
 
     Attributes:
@@ -35,7 +35,7 @@ class Job:
     output: Path | None
 
 
-def plan(inputs: Iterable[str], output: str | None, *, suffix: str, recursive: bool) -> list[Job]:
+def plan(inputs: Iterable[str], output: str | None, *, suffix: str, recursive: bool) -> list[ClipJob]:
     """The clips that ``inputs`` name, and where each goes.
 
     Args:
@@ -53,18 +53,18 @@ def plan(inputs: Iterable[str], output: str | None, *, suffix: str, recursive: b
     given = list(inputs)
     several = len(given) > 1 or any(Path(each).is_dir() or _is_pattern(each) for each in given)
     folder = _folder(output, several)
-    jobs: list[Job] = []
+    jobs: list[ClipJob] = []
     taken: dict[Path, Path] = {}
     for each in given:
         for path, below in _found(each, recursive, folder):
             if folder is None:
-                jobs.append(Job(path, None if output is None else Path(output)))
+                jobs.append(ClipJob(path, None if output is None else Path(output)))
                 continue
             target = folder / below / f"{path.stem}{suffix}"
             if target in taken:
                 raise OptionError(f"{taken[target]} and {path} would both become {target}. Rename one of them.")
             taken[target] = path
-            jobs.append(Job(path, target))
+            jobs.append(ClipJob(path, target))
     return jobs
 
 

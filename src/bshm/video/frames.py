@@ -1,22 +1,20 @@
-"""From frames to mattes, each with a memory of those before it."""
+"""From frames to mattes that are steady in time."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from bshm.errors import ShapeError
 from bshm.matting import foreground
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
 from bshm.pipeline import Matting
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
-from bshm.video import networks
-from bshm.video.steady import Memory
+from bshm.video.steady import AFTER, steadied
 
 
 class HasPixels(Protocol):
@@ -44,24 +42,30 @@ class Shown(Generic[F]):
     alpha: FloatArray
 
 
-def shown(frames: Iterable[F], matting: Matting, *, steady: bool = True) -> Generator[Shown[F], None, None]:
-    """The alpha of each frame, in order; none is looked at before its turn, so it fits a live camera, too.
+def shown(
+    frames: Iterable[F], matting: Matting, *, steady: bool = True, live: bool = False
+) -> Generator[Shown[F], None, None]:
+    """The alpha of each frame, in order.
 
     Args:
-        frames: of one clip, in the order in which they are shown; of one size.
+        frames: of one clip, in the order in which they are shown.
         matting: the networks.
-        steady: let frames remember those before them; without it each is a picture of its own.
+        steady: let neighbours be listened to (``bshm.video.steady``); without it each is a picture of its own.
+        live: listen to earlier frames alone, so that each comes out before the next one is asked for.
     """
-    memory = Memory() if steady else None
-    for frame in frames:
-        mask = networks.mask_of(matting, frame.pixels)
-        if memory is not None:
-            memory.see(frame.pixels)
-            mask = None if mask is None else memory.mask(mask)
-        alpha = networks.alpha_of(matting, frame.pixels, mask)
-        if memory is not None:
-            alpha = memory.alpha(alpha)
+    # Colours are made of the alpha that comes out at last.
+    options = MatteOptions(decontaminate=False)
+    found = ((frame, frame.pixels, matting.matte_picture(_picture(frame), options).alpha) for frame in frames)
+    if not steady:
+        for frame, _, alpha in found:
+            yield Shown(frame, alpha)
+        return
+    for frame, alpha in steadied(found, after=0 if live else AFTER):
         yield Shown(frame, alpha)
+
+
+def _picture(frame: HasPixels) -> Picture:
+    return frame if isinstance(frame, Picture) else Picture(frame.pixels)
 
 
 def matte_frames(
@@ -71,6 +75,7 @@ def matte_frames(
     model: str = DEFAULT_MODEL,
     device: str = DEFAULT_DEVICE,
     steady: bool = True,
+    live: bool = False,
     decontaminate: bool = True,
 ) -> Generator[Matte, None, None]:
     """The people of each frame of a clip, steady in time.
@@ -78,7 +83,8 @@ def matte_frames(
     Args:
         frames: (H, W, 3) uint8 or uint16 arrays, RGB, all of one size; may be endless.
         matting: the networks held open; None opens ``model`` on ``device``.
-        steady: let frames remember those before them.
+        steady: let frames listen to their neighbours; a matte comes out when four more frames have come in.
+        live: listen to earlier frames alone: a matte comes out before the next frame is asked for.
         decontaminate: take the old background's colour out of soft edges.
 
     Yields:
@@ -93,9 +99,9 @@ def matte_frames(
     [(64, 96), (64, 96), (64, 96)]
     """
     matting = matting or Matting(model=model, device=device)
-    card = matting.predictor.card
-    run = Run(card.name, card.sha256, matting.predictor.device.name, MappingProxyType({}))
-    for found in shown(_pictures(frames), matting, steady=steady):
+    card = matting.engine.card
+    run = Run(card.name, card.sha256, matting.engine.device.name, {})
+    for found in shown(_pictures(frames), matting, steady=steady, live=live):
         pixels = found.frame.pixels
         colour = foreground.estimate(pixels, found.alpha) if decontaminate else pixels
         yield Matte(found.frame, found.alpha, colour, run)

@@ -15,10 +15,6 @@ except ImportError as error:
 av.logging.set_level(av.logging.PANIC)
 
 # Conversions between YUV and RGB are rounded, not cut off, and every pixel gets a colour of its own: without these
-# flags a round trip moves colours by up to four levels.
-EXACT = (
-    av.video.reformatter.Interpolation.BICUBIC
-    | av.video.reformatter.Interpolation.FULL_CHR_H_INT
-    | av.video.reformatter.Interpolation.FULL_CHR_H_INP
-    | av.video.reformatter.Interpolation.ACCURATE_RND
-)
+# flags a round trip moves colours by up to four levels.  FFmpeg's SWS_BICUBIC, SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP
+# and SWS_ACCURATE_RND; PyAV has names for all of them from 18 on only.
+EXACT = 0x4 | 0x2000 | 0x4000 | 0x40000

@@ -234,10 +234,9 @@ def _decoded(
 def _clip(path: Path, container: av.container.InputContainer, stream: av.VideoStream, first: av.VideoFrame) -> Clip:
     context = stream.codec_context
     bits = max(component.bits for component in first.format.components)
-    if first.color_trc in (_PQ, _HLG, _LINEAR) or bits > 16:
-        what = {_PQ: "HDR (PQ)", _HLG: "HDR (HLG)", _LINEAR: "in linear light"}.get(
-            first.color_trc, f"{bits} bits deep"
-        )
+    transfer = int(context.color_trc)
+    if transfer in (_PQ, _HLG, _LINEAR) or bits > 16:
+        what = {_PQ: "HDR (PQ)", _HLG: "HDR (HLG)", _LINEAR: "in linear light"}.get(transfer, f"{bits} bits deep")
         raise UnreadableVideoError(
             f"{path} is {what}, which the networks do not know. Convert it to SDR (BT.709) first: only you can say how "
             "bright parts shall look."
@@ -262,7 +261,7 @@ def _clip(path: Path, container: av.container.InputContainer, stream: av.VideoSt
         codec=context.name,
         pixel_format=first.format.name,
         bits=bits,
-        colour=_colour(first),
+        colour=_colour(first, context),
         pixel_aspect=aspect if turned % 180 == 0 else 1 / aspect,
         interlaced=first.interlaced_frame,
         has_alpha=any(component.is_alpha for component in first.format.components),
@@ -271,11 +270,13 @@ def _clip(path: Path, container: av.container.InputContainer, stream: av.VideoSt
     )
 
 
-def _colour(frame: av.VideoFrame) -> Colour:
+def _colour(frame: av.VideoFrame, context: av.VideoCodecContext) -> Colour:
     rgb = frame.format.is_rgb
     # yuvj420p and its like: an older way to say that levels are full.
     full = rgb or frame.format.name.startswith("yuvj") or int(frame.color_range) == 2
-    return Colour(_MATRIX_RGB if rgb else int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc), full)
+    return Colour(
+        _MATRIX_RGB if rgb else int(frame.colorspace), int(context.color_primaries), int(context.color_trc), full
+    )
 
 
 def _codec_name(stream: Any) -> str:
@@ -305,9 +306,12 @@ def _check_whole(clip: Clip, given: int | None, last_s: float, end_s: float | No
 
 def _rgb(frame: av.VideoFrame, clip: Clip) -> PixelArray:
     deep = clip.bits > 8
+    matrix = None if frame.format.is_rgb else clip.colour.matrix_for(clip.size_hw[0])
+    # PyAV 17 would mix what the frame says of itself with what is said here, and get other colours.
+    frame.colorspace, frame.color_range = _UNSPECIFIED, 0
     same = frame.reformat(
         format="rgb48le" if deep else "rgb24",
-        src_colorspace=None if frame.format.is_rgb else clip.colour.matrix_for(clip.size_hw[0]),
+        src_colorspace=matrix,
         src_color_range="JPEG" if clip.colour.full else "MPEG",
         dst_color_range="JPEG",
         interpolation=EXACT,

@@ -1,14 +1,21 @@
-"""Steady in time: each mask and alpha remembers those before it, moved along with the picture.
+"""Steady in time: the alpha of a frame is mixed with those of its neighbours, moved along with the picture.
 
-What was found in the last frame is carried to where the picture has moved since (dense optical flow), and mixed with
-what is found now.  It counts only where the picture there is what was expected: not where something was uncovered or
-the light changed, and nowhere at a cut.
+What was found in a neighbour is carried to where the picture has moved (dense optical flow, frame by frame) and counts
+as far as two things hold on the way: there and back again leads to the same place, and the picture there is the one
+that was expected.  So it does not count where something was covered or uncovered, and nothing passes a cut.
 
-Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, for the flow; the mixture is a
-first-order recursive filter along the motion.  How much is remembered was chosen by measurement (benchmarks/video.py).
+A filter that feeds back into itself was measured, too (benchmarks/video.py): it is as steady where nobody walks, and
+drags a shadow behind whoever does, because what it once carried to a wrong place it carries on from there.
+
+Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, for the flow.
 """
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -16,91 +23,159 @@ import numpy as np
 from bshm import geometry
 from bshm.types import FloatArray, PixelArray
 
-# How much of what is carried along counts where the picture is as expected.
-_KEPT = 0.85
-# Flow is looked for in a picture of at most this many pixels, where a face's motion is still seen and noise is not.
+# Neighbours on each side that are listened to; none later ones in a live picture, which cannot wait.
+BEFORE = AFTER = 4
+# Flow is looked for in a picture of at most this many pixels: a face's motion is still seen, noise is not.
 _FLOW_PX = 640 * 480
-# Noise of a sensor or of compression, in levels of 255: differences below it are none; twice it is a stranger.
-_NOISE_LEVELS = 12.0
+# Noise of a sensor or of compression, in levels of 255: differences below it are none; three times it is a stranger.
+_NOISE_LEVELS = 6.0
 _NOISE_SIGMA_PX = 1.0
 _WINDOW_PX = 5
-# A cut: the carried picture is a stranger in more of the frame than this.  A person who walks by hides a third.
+# There and back again: how far off, in pixels and as a share of the way, is still the same place.
+_BACK_PX, _BACK_SHARE = 0.5, 0.1
+# A cut: the neighbour is a stranger in more of the frame than this.  Who walks by hides a third.
 _CUT_SHARE = 0.6
 
+T = TypeVar("T")
 
-class Memory:
-    """What is known of a clip so far.  For each frame: ``see`` it, then hand in its ``mask`` and ``alpha``."""
 
-    def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._before: FloatArray | None = None
-        self._motion: FloatArray | None = None
-        self._trust: FloatArray | None = None
-        self._mask: FloatArray | None = None
-        self._alpha: FloatArray | None = None
-        self.cuts = 0
+@dataclass
+class _Held(Generic[T]):
+    """A frame that neighbours may still ask.
 
-    def see(self, pixels: PixelArray) -> None:
-        """Look at the next frame: how it moved since the last one, and where that explains it.
+    Attributes:
+        item: whatever belongs to it.
+        small: (h, w, 3) float32, 0..255, the picture without noise.
+        alpha: (H, W) float32, 0..1, as it was found.
+        back: from each pixel of this frame to where it was in the one before; None at a cut.
+        forth: from each pixel of the one before to where it is in this frame.
+        back_trust, forth_trust: (h, w) float32, 0..1: how far the two agree.
+    """
 
-        Args:
-            pixels: (H, W, 3) uint8 or uint16, RGB.
-        """
-        now = _small(pixels)
-        self._motion = self._trust = None
-        if self._before is not None and self._before.shape == now.shape:
-            # From now to before: where each pixel of now was.
-            motion = np.asarray(self._flow.calc(_grey(now), _grey(self._before), None), np.float32)  # type: ignore[call-overload]
-            off = np.abs(now - _carried(self._before, motion)).max(axis=2)
-            off = np.maximum(0, cv2.blur(off, (_WINDOW_PX, _WINDOW_PX)) / np.float32(_NOISE_LEVELS) - 1)
-            trust = np.asarray(np.exp(-off * off), np.float32)
-            if float((trust < 0.1).mean()) > _CUT_SHARE:
-                self.cuts += 1
+    item: T
+    small: FloatArray
+    alpha: FloatArray
+    back: FloatArray | None = None
+    forth: FloatArray | None = None
+    back_trust: FloatArray | None = None
+    forth_trust: FloatArray | None = None
+
+
+def steadied(
+    frames: Iterable[tuple[T, PixelArray, FloatArray]], *, before: int = BEFORE, after: int = AFTER
+) -> Generator[tuple[T, FloatArray], None, None]:
+    """The alphas of a clip, each mixed with those of its neighbours.
+
+    Args:
+        frames: an item of the caller's, pixels (H, W, 3) uint8 or uint16, and alpha (H, W) float32, 0..1; in the order
+            in which they are shown.
+        before: neighbours that are listened to on that side.
+        after: the same on the other side; a frame comes out when so many more have come in.  0 waits for none.
+
+    Yields:
+        the item and its new alpha, (H, W) float32, 0..1, in order.  At most ``before + after + 1`` frames are held.
+    """
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    held: deque[_Held[T]] = deque()
+    given = 0  # how many of `held` have come out
+    for item, pixels, alpha in frames:
+        new = _Held(item, _small(pixels), alpha)
+        if held:
+            _link(held[-1], new, flow)
+        held.append(new)
+        if len(held) - given > after:
+            yield held[given].item, _mixed(held, given, before, after)
+            given += 1
+            if given > before:
+                held.popleft()
+                given -= 1
+    while given < len(held):
+        yield held[given].item, _mixed(held, given, before, after)
+        given += 1
+
+
+def _link(last: _Held[T], new: _Held[T], flow: cv2.DISOpticalFlow) -> None:
+    """Find how ``new`` moved since ``last``, unless there is a cut between the two."""
+    if last.small.shape != new.small.shape or last.alpha.shape != new.alpha.shape:
+        return
+    grey = [np.asarray(cv2.cvtColor(each.small, cv2.COLOR_RGB2GRAY) + 0.5, np.uint8) for each in (last, new)]
+    empty = np.zeros((*new.small.shape[:2], 2), np.float32)
+    back = np.asarray(flow.calc(grey[1], grey[0], empty.copy()), np.float32)
+    if float((_likeness(new.small, last.small, back) < 0.1).mean()) > _CUT_SHARE:
+        return
+    forth = np.asarray(flow.calc(grey[0], grey[1], empty), np.float32)
+    new.back, new.forth = back, forth
+    new.back_trust, new.forth_trust = _same_place(back, forth), _same_place(forth, back)
+
+
+def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatArray:
+    here = held[index]
+    total = here.alpha.copy()
+    weight = np.ones_like(total)
+    for step, reach in ((-1, before), (1, after)):
+        way: FloatArray | None = None
+        trust = np.ones(here.small.shape[:2], np.float32)
+        for other in range(index + step, index + step * (reach + 1), step):
+            if not 0 <= other < len(held):
+                break
+            crossed = held[other + 1] if step < 0 else held[other]
+            move, agreed = (crossed.back, crossed.back_trust) if step < 0 else (crossed.forth, crossed.forth_trust)
+            if move is None or agreed is None:  # a cut
+                break
+            if way is None:
+                way, trust = move, agreed
             else:
-                self._motion, self._trust = motion, trust
-        self._before = now
+                trust = np.minimum(trust, _carried(agreed, way))
+                way = way + _carried(move, way)
+            trust = np.minimum(trust, _likeness(here.small, held[other].small, way))
+            share = geometry.resize(trust, total.shape)
+            total += share * _carried(held[other].alpha, _enlarged(way, total.shape))
+            weight += share
+    total /= weight
+    return np.clip(total, 0, 1, out=total)
 
-    def mask(self, mask: FloatArray) -> FloatArray:
-        """The frame's mask, mixed with the one before: (h, w) float32, 0..1."""
-        self._mask = self._mixed(self._mask, mask)
-        return self._mask
 
-    def alpha(self, alpha: FloatArray) -> FloatArray:
-        """The frame's alpha, mixed with the one before: (H, W) float32, 0..1."""
-        self._alpha = self._mixed(self._alpha, alpha)
-        return self._alpha
+def _likeness(here: FloatArray, there: FloatArray, way: FloatArray) -> FloatArray:
+    """(h, w) float32, 0..1: how far ``there``, carried along ``way``, is what is seen ``here``."""
+    # numpy is slow where the innermost axis is as short as this.
+    red, green, blue = cv2.split(cv2.absdiff(here, _carried(there, way)))
+    most = cv2.blur(cv2.max(cv2.max(red, green), blue), (_WINDOW_PX, _WINDOW_PX))
+    off = np.maximum(0, most / np.float32(_NOISE_LEVELS) - 1)
+    return np.asarray(np.exp(-off * off), np.float32)
 
-    def _mixed(self, before: FloatArray | None, now: FloatArray) -> FloatArray:
-        if before is None or before.shape != now.shape or self._motion is None or self._trust is None:
-            return now
-        height, width = now.shape
-        scale = np.array([width / self._motion.shape[1], height / self._motion.shape[0]], np.float32)
-        motion = geometry.resize(self._motion, now.shape) * scale
-        change = _carried(before, motion) - now
-        change *= geometry.resize(self._trust, now.shape)
-        change *= np.float32(_KEPT)
-        change += now
-        return np.clip(change, 0, 1, out=change)
+
+def _same_place(there: FloatArray, back: FloatArray) -> FloatArray:
+    """(h, w) float32, 0..1: how far going ``there`` and ``back`` again ends where it began."""
+    off = there + _carried(back, there)
+    allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * cv2.magnitude(*cv2.split(there))
+    return np.asarray(np.exp(-np.square(cv2.magnitude(*cv2.split(off)) / allowed)), np.float32)
+
+
+def _enlarged(way: FloatArray, size_hw: tuple[int, ...]) -> FloatArray:
+    """The same way in pixels of a larger picture."""
+    if way.shape[:2] == size_hw:
+        return way
+    larger = geometry.resize(way, (size_hw[0], size_hw[1]))
+    larger[..., 0] *= np.float32(size_hw[1] / way.shape[1])
+    larger[..., 1] *= np.float32(size_hw[0] / way.shape[0])
+    return larger
 
 
 def _small(pixels: PixelArray) -> FloatArray:
     """(h, w, 3) float32, 0..255, small enough for the flow and without noise."""
     height, width = pixels.shape[:2]
     scale = min(1.0, float(np.sqrt(_FLOW_PX / (height * width))))
-    size = (max(16, round(height * scale)), max(16, round(width * scale)))
+    # The flow is looked for in patches of 8 pixels, at several scales.
+    size = (max(32, round(height * scale)), max(32, round(width * scale)))
     small = geometry.shrink(pixels, size).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), _NOISE_SIGMA_PX), np.float32)
 
 
-def _grey(picture: FloatArray) -> PixelArray:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) + 0.5, np.uint8)
-
-
-def _carried(before: FloatArray, motion: FloatArray) -> FloatArray:
-    """What was ``before``, where it is now: ``motion`` says for each pixel of now how far off it was."""
-    height, width = motion.shape[:2]
+def _carried(there: FloatArray, way: FloatArray) -> FloatArray:
+    """What is ``there``, brought here: ``way`` says for each pixel here where to look."""
+    height, width = way.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    columns += motion[..., 0]
-    rows += motion[..., 1]
-    found = cv2.remap(before, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    columns += way[..., 0]
+    rows += way[..., 1]
+    found = cv2.remap(there, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32)

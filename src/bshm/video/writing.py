@@ -268,7 +268,8 @@ class _Copies(_Nothing):
             if packet.dts is None or packet.size == 0:  # what ends a stream
                 continue
             time = float((packet.pts if packet.pts is not None else packet.dts) * packet.time_base - self._begin)
-            if time < self._start_s or (self._end_s is not None and time >= self._end_s):
+            # From the beginning on even what a decoder hears before nought, to warm up, is needed.
+            if (self._start_s > 0 and time < self._start_s) or (self._end_s is not None and time >= self._end_s):
                 continue
             shift = round((Fraction(self._start_s) + self._begin) / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts - shift

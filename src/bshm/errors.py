@@ -54,6 +54,7 @@ __all__ = [
     "DataFolderError",
     "DeviceUnavailableError",
     "DiskFullError",
+    "EncoderMissingError",
     "EnvironmentFault",
     "FetchError",
     "IdempotencyError",
@@ -80,6 +81,7 @@ __all__ = [
     "StoreFullError",
     "UnknownModelError",
     "UnreadablePictureError",
+    "UnreadableVideoError",
     "UrlRefusedError",
 ]
 

@@ -36,14 +36,15 @@ def root() -> Path:
     """
     chosen = os.environ.get(VARIABLE)
     try:
-        return Path(chosen).expanduser() if chosen else _data_folder() / "bshm" / "models"
+        return Path(chosen).expanduser() if chosen else data_folder() / "bshm" / "models"
     except RuntimeError as error:
         raise EnvironmentFault(
             f"there is no home folder for the model store ({error}). Set {VARIABLE} to a folder for it."
         ) from error
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """The system's folder for an application's data."""
     if sys.platform == "darwin":
         return Path("~/Library/Application Support").expanduser()
     variable, usual = (

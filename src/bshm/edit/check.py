@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,11 +123,13 @@ def _of_file(data: bytes, picture: Picture, rules: Rules) -> list[Finding]:
 
 def _mode(data: bytes) -> str | None:
     """The kind of colours in a file where that is not red, green and blue."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            mode = image.mode
-    except (UnidentifiedImageError, OSError, ValueError):
-        return None  # bshm decodes more than Pillow
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it was decoded already, and nothing is decoded here
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                mode = image.mode
+        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+            return None  # bshm decodes more than Pillow
     return {"CMYK": "CMYK", "L": "grey", "LA": "grey", "1": "black and white", "LAB": "Lab"}.get(mode)
 
 

@@ -123,10 +123,9 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
 
     is_wall = background == "wall.png"
     said = server.PictureFields(format=kind, background=None if is_wall else background, **fields)
-    recipe, _ = server.recipe_of(said, has_scenery=is_wall, default_model="bshm")
-    scenery = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
-    recipe = recipe if scenery is None else recipe.before(wall.read_bytes())
-    rendered = render(Matting().matte(path), recipe, scenery)
+    edit, _ = server.edit_of(said, has_background=is_wall)
+    behind = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
+    rendered = render(Matting().matte(path), edit, behind)
     assert Path(f"out.{kind}").read_bytes() == rendered.data
     assert opened(Path(f"out.{kind}")).size == (rendered.width, rendered.height)
 

@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 
 from bshm import options as defaults
 from bshm.cli.matte import parser
-from bshm.edit.render import Recipe
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.options import MatteOptions
 from bshm.server.fields import PictureFields
+from bshm.server.service import Order
 
 
 def test_a_file_gives_the_cutout_as_png(client: TestClient) -> None:
@@ -67,11 +67,11 @@ def test_a_background_colour_makes_it_opaque(client: TestClient) -> None:
 
 
 def test_a_background_picture_is_scaled_to_cover(client: TestClient) -> None:
-    scenery = io.BytesIO()
+    wall = io.BytesIO()
     from PIL import Image
 
-    Image.new("RGB", (7, 5), (0, 200, 0)).save(scenery, "PNG")
-    answer = client.post("/matte", files={"image": picture(), "background_image": scenery.getvalue()})
+    Image.new("RGB", (7, 5), (0, 200, 0)).save(wall, "PNG")
+    answer = client.post("/matte", files={"image": picture(), "background_image": wall.getvalue()})
     image = opened(answer.content)
     assert image.mode == "RGB" and image.size == (64, 48) and image.getpixel((1, 1)) == (0, 200, 0)
 
@@ -168,10 +168,10 @@ def test_two_pictures_are_a_job_and_refused_here(client: TestClient) -> None:
 def test_fields_flags_and_options_have_the_same_defaults() -> None:
     flags = {action.dest: action.default for action in parser()._actions}
     expected = {
-        "alpha": OutputOptions.alpha_only,
-        "background": OutputOptions.background,
-        "format": OutputOptions.format,
-        "quality": OutputOptions.quality,
+        "alpha": Edit.alpha,
+        "background": Edit.background,
+        "format": Edit.format,
+        "quality": Edit.quality,
         "model": defaults.DEFAULT_MODEL,
     }
     for name, value in expected.items():
@@ -179,9 +179,8 @@ def test_fields_flags_and_options_have_the_same_defaults() -> None:
         assert flags[name] == value, name
     for name in ("decontaminate", "exact"):
         assert PictureFields.model_fields[name].default == getattr(MatteOptions, name), name
-    recipe = {name: each.default for name, each in inspect.signature(Recipe).parameters.items()}
-    assert (recipe["model"], recipe["quality"]) == (defaults.DEFAULT_MODEL, OutputOptions.quality)
-    assert (recipe["alpha_only"], recipe["decontaminate"]) == (OutputOptions.alpha_only, MatteOptions.decontaminate)
+    order = {name: each.default for name, each in inspect.signature(Order).parameters.items()}
+    assert order["model"] == defaults.DEFAULT_MODEL
 
 
 @pytest.mark.parametrize("form", ["png", "webp", "tiff", "zip", "jpg"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bshm.cli import main
-from bshm.cli.parsing import byte_count
 from bshm.errors import OptionError
+from bshm.options import byte_count
 from bshm.runtime import providers
 
 

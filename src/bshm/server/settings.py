@@ -52,7 +52,10 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=256, description="threads of one run of the network; 0 takes all cores, at most 8")
 
     in_flight: int = Field(
-        BatchOptions.jobs, ge=1, le=64, description="pictures decoded, matted or encoded at once, each in memory whole"
+        BatchOptions.in_flight,
+        ge=1,
+        le=64,
+        description="pictures decoded, matted or encoded at once, each in memory whole",
     )
     queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
     queue_per_key: int | None = Field(

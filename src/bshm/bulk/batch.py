@@ -66,6 +66,8 @@ class Record:
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
+        head_by: by what the head was found, where one was looked for.
+        notes: what is not as it should be in the result, in words.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
     """
 
@@ -79,6 +81,8 @@ class Record:
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
     frames: int | None = None
+    head_by: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def plan(
@@ -275,6 +279,8 @@ def _do(
             {**rendered.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
         ),
         frames=frames,
+        head_by=rendered.head_by,
+        notes=rendered.notes,
     )
 
 

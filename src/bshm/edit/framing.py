@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from bshm.edit.crop import Box
 from bshm.edit.head import Head
+from bshm.edit.size import DEFAULT_DPI, Size
+from bshm.edit.spec import Edit
+from bshm.edit.words import NO_MARGINS, Margins
+
+# What is left above a crown where nobody says how much.
+_MOST_ABOVE = 0.12
 
 
 @dataclass(frozen=True)
@@ -54,28 +60,27 @@ def cut_edges(box: Box, picture_hw: tuple[int, int]) -> frozenset[str]:
 def by_share(
     canvas_hw: tuple[int, int],
     box: Box,
-    picture_hw: tuple[int, int],
-    share: float,
+    share: float = 1.0,
     position: tuple[float, float] | None = None,
+    cut: frozenset[str] = frozenset(),
 ) -> Frame:
     """A frame in which a box fills a share of the canvas, in height or width, whichever it reaches first.
 
     Args:
         canvas_hw: of the result.
-        box: where the people are.
-        picture_hw: of the picture.
+        box: what is kept.
         share: 0..1.
         position: (horizontal, vertical), 0..1: 0 lays the box against the left or the top.  None is the middle, but
             an edge at which the photograph cuts people off is laid against that edge: nobody floats.
+        cut: those edges, as ``cut_edges`` gives them.
 
-    >>> frame = by_share((100, 100), Box(10, 10, 20, 40), (60, 60), 0.8)
+    >>> frame = by_share((100, 100), Box(10, 10, 20, 40), 0.8)
     >>> frame.factor, frame.top, frame.left
     (2.0, 10.0, -10.0)
     """
     height, width = canvas_hw
     factor = share * min(height / box.height, width / box.width)
     if position is None:
-        cut = cut_edges(box, picture_hw)
         position = (_side("left" in cut, "right" in cut), _side("top" in cut, "bottom" in cut))
     left = (width - box.width * factor) * position[0] - box.left * factor
     top = (height - box.height * factor) * position[1] - box.top * factor
@@ -96,15 +101,46 @@ def by_head(canvas_hw: tuple[int, int], head: Head, share: float, top_share: flo
     return Frame(height, width, factor, top_share * height - head.crown * factor, width / 2 - head.centre * factor)
 
 
-def grown(box: Box, aspect: float) -> Box:
-    """The smallest box of an aspect, width by height, around another; around its middle, so it may stick out.
+def frame(edit: Edit, box: Box, picture_hw: tuple[int, int], head: Head | None) -> Frame:
+    """The frame that an edit with a ``size``, an ``aspect`` or a ``head`` asks for.
 
-    >>> grown(Box(0, 0, 10, 10), 2.0)
-    Box(top=0, left=-5, height=10, width=20)
+    Args:
+        edit: what is wanted.
+        box: where the people are; the whole picture where there is nobody.
+        picture_hw: of the picture.
+        head: for ``edit.head``; without one the whole picture is framed.
+
+    Raises:
+        OptionError: the canvas would be too large.
     """
-    width = max(box.width, round(box.height * aspect))
-    height = max(box.height, round(box.width / aspect))
-    return Box(box.top - (height - box.height) // 2, box.left - (width - box.width) // 2, height, width)
+    canvas = None if edit.size is None else edit.size.pixels(edit.file_dpi or DEFAULT_DPI)
+    if edit.head is not None and head is not None:
+        if canvas is None:
+            height = head.height / edit.head
+            canvas = _canvas(height, height * (edit.aspect or picture_hw[1] / picture_hw[0]))
+        top = edit.head_top
+        return by_head(canvas, head, edit.head, min(_MOST_ABOVE, (1 - edit.head) / 2) if top is None else top)
+    cut = cut_edges(box, picture_hw)
+    kept = _with_margins(box, edit.crop_margin or NO_MARGINS, cut) if edit.crop else Box(0, 0, *picture_hw)
+    if canvas is None:
+        aspect = edit.aspect or picture_hw[1] / picture_hw[0]
+        canvas = _canvas(max(kept.height, kept.width / aspect), max(kept.width, kept.height * aspect))
+    if edit.scale is not None:
+        return by_share(canvas, box, edit.scale, edit.position, cut)
+    return by_share(canvas, kept, 1.0, edit.position, cut)
+
+
+def _canvas(height: float, width: float) -> tuple[int, int]:
+    return Size(max(1, round(width)), max(1, round(height))).pixels()
+
+
+def _with_margins(box: Box, margins: Margins, cut: frozenset[str]) -> Box:
+    """The box and its margins; none where the photograph cuts people off."""
+    top = 0 if "top" in cut else margins.top.of(box.height)
+    bottom = 0 if "bottom" in cut else margins.bottom.of(box.height)
+    left = 0 if "left" in cut else margins.left.of(box.width)
+    right = 0 if "right" in cut else margins.right.of(box.width)
+    return Box(box.top - top, box.left - left, top + box.height + bottom, left + box.width + right)
 
 
 def _side(first: bool, last: bool) -> float:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from bshm.color import RGB, parse_color
 from bshm.edit.size import DEFAULT_DPI, Range, Size, parse_aspect, parse_range, parse_size
+from bshm.edit.spec import Edit
 from bshm.errors import EnvironmentFault, OptionError, UnknownPresetError
 from bshm.weights import store
 
@@ -107,6 +108,17 @@ class Preset:
     edit: Mapping[str, Any]
     in_box: bool
     note: str = ""
+
+    def edited(self, given: Mapping[str, Any] | None = None) -> Edit:
+        """The edit that gets there.
+
+        Args:
+            given: options that count in place of the preset's, by the names of ``Edit``.
+
+        Raises:
+            OptionError: they contradict what the preset has.
+        """
+        return Edit.from_json({**self.edit, **(given or {})})
 
     @property
     def size(self) -> Size | None:
@@ -222,6 +234,10 @@ def _rules(table: dict[str, Any]) -> Rules:
 
 
 def _edit(table: dict[str, Any]) -> dict[str, Any]:
+    try:
+        Edit.from_json(table)
+    except OptionError as error:
+        raise OptionError(f"[edit]: {error}") from error
     return table
 
 

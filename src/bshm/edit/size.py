@@ -17,7 +17,7 @@ Unit = Literal["px", "mm", "in", "%", "kB"]
 # A size in mm or inches without a resolution is for printing, and that is what prints are made with.
 DEFAULT_DPI = 300.0
 MM_PER_INCH = 25.4
-_LARGEST_PX = 30_000
+_LARGEST_PX, _LARGEST_AREA_PX = 30_000, 100_000_000
 _NUMBER = r"\d{1,6}(?:\.\d{1,6})?"
 _SIZE = re.compile(rf"({_NUMBER})\s*[x×]\s*({_NUMBER})\s*(px|mm|in)?")
 _RANGE = re.compile(rf"({_NUMBER})?\s*(\.\.)?\s*({_NUMBER})?\s*(px|mm|in|%|kB)?")
@@ -51,13 +51,14 @@ class Size:
         """Height and width in whole pixels.
 
         Raises:
-            OptionError: no pixel, or more than 30,000 on a side.
+            OptionError: no pixel, or more than 30,000 on a side or 100 million in all.
         """
         factor = {"px": 1.0, "mm": dpi / MM_PER_INCH, "in": dpi}[self.unit]
         height, width = math.floor(self.height * factor + 0.5), math.floor(self.width * factor + 0.5)
-        if not (1 <= height <= _LARGEST_PX and 1 <= width <= _LARGEST_PX):
+        if not (min(height, width) >= 1 and max(height, width) <= _LARGEST_PX and height * width <= _LARGEST_AREA_PX):
             raise OptionError(
-                f"a picture has 1 to {_LARGEST_PX:,} pixels a side; {self} at {dpi:g} dpi has {width}x{height}."
+                f"a result has 1 to {_LARGEST_PX:,} pixels a side and at most {_LARGEST_AREA_PX:,} in all; "
+                f"{self} at {dpi:g} dpi has {width}x{height}."
             )
         return height, width
 
@@ -141,8 +142,8 @@ def parse_range(text: str, *units: Unit) -> Range:
     return Range(low, high, unit)
 
 
-def parse_aspect(text: str) -> float:
-    """Width by height of ``4:3``.
+def parse_aspect(given: str | float) -> float:
+    """Width by height of ``4:3``, or the number itself.
 
     Raises:
         OptionError: it is none, or beyond 20:1.
@@ -150,8 +151,30 @@ def parse_aspect(text: str) -> float:
     >>> parse_aspect("1:1"), parse_aspect("3:4")
     (1.0, 0.75)
     """
-    match = re.fullmatch(rf"({_NUMBER}):({_NUMBER})", text.strip())
-    aspect = float(match[1]) / float(match[2]) if match and float(match[2]) else 0.0
+    aspect = 0.0
+    if isinstance(given, str):
+        match = re.fullmatch(rf"({_NUMBER}):({_NUMBER})", given.strip())
+        aspect = float(match[1]) / float(match[2]) if match and float(match[2]) else 0.0
+    elif not isinstance(given, bool):
+        aspect = float(given)
     if not 1 / 20 <= aspect <= 20:
-        raise OptionError(f'an aspect is WIDTH:HEIGHT, e.g. "4:3", at most 20:1; got {text[:40]!r}.')
+        raise OptionError(f'an aspect is WIDTH:HEIGHT, e.g. "4:3", at most 20:1; got {str(given)[:40]!r}.')
     return aspect
+
+
+def parse_dpi(given: str | float) -> float:
+    """Pixels per inch.
+
+    Raises:
+        OptionError: below 10 or above 4800, or no number.
+
+    >>> parse_dpi("300"), parse_dpi(254)
+    (300.0, 254.0)
+    """
+    try:
+        dpi = 0.0 if isinstance(given, bool) else float(given)
+    except ValueError:
+        dpi = 0.0
+    if not 10 <= dpi <= 4800:
+        raise OptionError(f"a resolution is 10 to 4800 dpi; got {str(given)[:40]!r}.")
+    return dpi

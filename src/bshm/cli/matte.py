@@ -195,7 +195,8 @@ def parser() -> Parser:
         "--head",
         metavar="SHARE",
         default=Edit.head,
-        help="how high the head is from chin to crown, by the result's height; it stands in the middle",
+        help="how high the head is from chin to crown, by the result's height, as 75%% or 70%%..80%%; it stands in the "
+        "middle",
     )
     frame.add_argument(
         "--head-top",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.check import add_model
@@ -17,8 +17,10 @@ from bshm.edit.paper import PAPERS, SHEET_FORMATS, SheetFormat, SheetOptions
 from bshm.errors import OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from bshm.edit.preset import Preset
-    from bshm.types import PixelArray
 
 _SUFFIXES: dict[str, SheetFormat] = {**{f".{form}": form for form in SHEET_FORMATS}, ".jpeg": "jpg", ".tif": "tiff"}
 
@@ -114,7 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _made(arguments: argparse.Namespace, chosen: Preset) -> PixelArray:
+def _made(arguments: argparse.Namespace, chosen: Preset) -> npt.NDArray[np.uint8]:
     """The preset's photograph; over white where it leaves something transparent."""
     from bshm.edit.render import render
     from bshm.pipeline import Matting
@@ -129,7 +131,7 @@ def _made(arguments: argparse.Namespace, chosen: Preset) -> PixelArray:
     return finished(rendered.data)
 
 
-def finished(source: str | bytes) -> PixelArray:
+def finished(source: str | bytes) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8 in sRGB, its own transparency over white."""
     import numpy as np
 
@@ -143,5 +145,6 @@ def finished(source: str | bytes) -> PixelArray:
         share = picture.alpha.astype(np.float32) / np.float32(np.iinfo(picture.alpha.dtype).max)
         pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
     pixels = colour_space.to_srgb(pixels, picture.icc_profile)
-    eight = pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return cast("PixelArray", eight)
+    if pixels.dtype != np.uint8:
+        pixels = (pixels.astype(np.uint32) + 128) // 257  # type: ignore[assignment]
+    return pixels.astype(np.uint8, copy=False)

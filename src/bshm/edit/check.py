@@ -31,6 +31,8 @@ _SLACK_MM = 0.5
 _ASPECT_SLACK = 0.01
 # Rows of the matte above the lower edge that may be empty, as a share of the height: JPEG, and a soft hem.
 _LOWER_EDGE_SHARE = 0.01
+# Within so many levels a row has one colour: JPEG ripples.
+_PLAIN_LEVELS = 8
 
 
 @dataclass(frozen=True)
@@ -241,11 +243,22 @@ def _of_people(box: Box | None, picture: Picture, rules: Rules) -> list[Finding]
                 Finding("subject", f"{rules.subject} of the frame", text, rules.subject.holds(share), round(share, 2))
             )
     if rules.reaches_lower_edge:
-        gap = None if box is None else height - box.top - box.height
+        gap = None if box is None else max(height - box.top - box.height, _plain_rows(picture))
         passed = gap is not None and gap <= max(1, _LOWER_EDGE_SHARE * height)
         text = "nobody was found" if gap is None else f"ends {gap} px above it" if gap else "it does"
         findings.append(Finding("reaches_lower_edge", "the body goes on to the lower edge", text, passed, gap))
     return findings
+
+
+def _plain_rows(picture: Picture) -> int:
+    """Rows at the lower edge that have one colour all over: an edge that a network takes for more of a coat."""
+    pixels = _eight_bits(picture.pixels)
+    rows = 0
+    for row in pixels[::-1]:
+        if int(np.ptp(row, axis=0).max()) > _PLAIN_LEVELS:
+            break
+        rows += 1
+    return rows
 
 
 def _of_head(head: heads.Head | None, picture: Picture, preset: Preset) -> list[Finding]:

@@ -87,18 +87,39 @@ def by_share(
     return Frame(height, width, factor, top, left)
 
 
-def by_head(canvas_hw: tuple[int, int], head: Head, share: float, top_share: float) -> Frame:
+def by_head(
+    canvas_hw: tuple[int, int],
+    head: Head,
+    shares: tuple[float, float],
+    tops: tuple[float, float],
+    picture_hw: tuple[int, int],
+    cut: frozenset[str],
+) -> Frame:
     """A frame in which a head has a height and a margin above it, and stands in the middle.
 
     Args:
         canvas_hw: of the result.
         head: where the head is.
-        share: from chin to crown by the canvas' height, 0..1.
-        top_share: from the upper edge to the crown by the canvas' height, 0..1.
+        shares: from chin to crown by the canvas' height, 0..1: half-way between them, or as much more as it takes
+            until the picture reaches those edges of the canvas at which it cuts people off.
+        tops: from the upper edge to the crown by the canvas' height, 0..1: the smaller, or as much more as it takes
+            until somebody who is cut off below reaches the lower edge.
+        picture_hw: of the picture.
+        cut: those edges, as ``cut_edges`` gives them.
     """
     height, width = canvas_hw
-    factor = share * height / max(1.0, head.height)
-    return Frame(height, width, factor, top_share * height - head.crown * factor, width / 2 - head.centre * factor)
+    room = {
+        "bottom": (height * (1 - tops[1]), picture_hw[0] - head.crown),
+        "left": (width / 2, head.centre),
+        "right": (width / 2, picture_hw[1] - head.centre),
+    }
+    needed = [canvas / max(1.0, picture) for edge, (canvas, picture) in room.items() if edge in cut]
+    usual, most = (share * height / max(1.0, head.height) for share in (sum(shares) / 2, shares[1]))
+    factor = min(most, max([usual, *needed]))
+    above = tops[0] * height
+    if "bottom" in cut:
+        above = max(above, min(tops[1] * height, height - (picture_hw[0] - head.crown) * factor))
+    return Frame(height, width, factor, above - head.crown * factor, width / 2 - head.centre * factor)
 
 
 def frame(edit: Edit, box: Box, picture_hw: tuple[int, int], head: Head | None) -> Frame:
@@ -114,13 +135,13 @@ def frame(edit: Edit, box: Box, picture_hw: tuple[int, int], head: Head | None) 
         OptionError: the canvas would be too large.
     """
     canvas = None if edit.size is None else edit.size.pixels(edit.file_dpi or DEFAULT_DPI)
+    cut = cut_edges(box, picture_hw)
     if edit.head is not None and head is not None:
         if canvas is None:
-            height = head.height / edit.head
+            height = head.height / (sum(edit.head) / 2)
             canvas = _canvas(height, height * (edit.aspect or picture_hw[1] / picture_hw[0]))
-        top = edit.head_top
-        return by_head(canvas, head, edit.head, min(_MOST_ABOVE, (1 - edit.head) / 2) if top is None else top)
-    cut = cut_edges(box, picture_hw)
+        usual = min(_MOST_ABOVE, (1 - edit.head[1]) / 2)
+        return by_head(canvas, head, edit.head, edit.head_top or (usual, usual), picture_hw, cut)
     kept = _with_margins(box, edit.crop_margin or NO_MARGINS, cut) if edit.crop else Box(0, 0, *picture_hw)
     if canvas is None:
         aspect = edit.aspect or picture_hw[1] / picture_hw[0]

@@ -20,13 +20,13 @@ from bshm.edit.words import (
     Outline,
     Region,
     parse_background,
+    parse_head,
     parse_margins,
     parse_opacity,
     parse_outline,
     parse_position,
     parse_region,
     parse_scale,
-    parse_share,
 )
 from bshm.errors import OptionError, option
 from bshm.options import FORMATS, Format
@@ -122,8 +122,10 @@ class Edit:
             picture's, 300 where ``size`` is in mm or inches.
         aspect: of the result where no ``size`` is given, ``"4:3"`` or width by height: the canvas grows to it.
         head: how high the head is, from chin to crown, by the result's height, ``"75%"`` or 0..1; it stands in the
-            middle.
-        head_top: what is left above the crown, in the same way; None is half of what ``head`` leaves, at most 12 %.
+            middle.  Of two, ``"70%..80%"`` or a pair of 0..1, half-way between, or as much more as it takes that
+            somebody whom the photograph cuts off reaches the result's edge.
+        head_top: what is left above the crown, in the same way; of two the smaller, or as much more as it takes that
+            somebody reaches the lower edge.  None is half of what ``head`` leaves, at most 12 %.
         outline: a band around the people, ``"2% white"``: width in px, or in % of the result's shorter side.
         mask: ``"circle"`` leaves the largest circle in the middle.
         srgb: convert the colours to sRGB, 8 bits a level where they are not.
@@ -161,8 +163,8 @@ class Edit:
     size: _Field[Size | None, Size | str | None] = _Field(parse_size, None, Size)
     dpi: _Field[float | None, float | str | None] = _Field(parse_dpi, None)
     aspect: _Field[float | None, float | str | None] = _Field(parse_aspect, None)
-    head: _Field[float | None, float | str | None] = _Field(parse_share, None)
-    head_top: _Field[float | None, float | str | None] = _Field(parse_share, None)
+    head: _Field[tuple[float, float] | None, float | str | Sequence[float] | None] = _Field(parse_head, None)
+    head_top: _Field[tuple[float, float] | None, float | str | Sequence[float] | None] = _Field(parse_head, None)
     outline: _Field[Outline | None, Outline | str | None] = _Field(parse_outline, None, Outline)
     mask: Mask | None = None
     srgb: bool = False
@@ -214,7 +216,7 @@ class Edit:
             raise OptionError(
                 f"{option('head_top')} has a meaning with {option('head')} only. Add {option('head')}, or drop it."
             )
-        if self.head is not None and self.head + (self.head_top or 0) >= 1:
+        if self.head is not None and self.head[1] + (self.head_top or (0, 0))[1] >= 1:
             raise OptionError(f"{option('head')} and {option('head_top')} are less than 100% together.")
         for name in ("outline", "mask"):
             if self.alpha and getattr(self, name) is not None:

@@ -313,6 +313,26 @@ def parse_share(given: str | float) -> float:
     return share
 
 
+def parse_head(given: str | float | Sequence[float]) -> tuple[float, float]:
+    """A share above 0 and below 1, or two from the smaller to the larger; one stands for both.
+
+    Raises:
+        OptionError: it is neither.
+
+    >>> parse_head("70%..80%"), parse_head(0.75), parse_head([0.5, 0.6])
+    ((0.7, 0.8), (0.75, 0.75), (0.5, 0.6))
+    """
+    ends: Sequence[Any] = given.split("..") if isinstance(given, str) else [given]
+    if isinstance(given, (list, tuple)):
+        ends = given
+    if len(ends) not in (1, 2):
+        raise OptionError(f"a share is one, or two as in 70%..80%; got {_shown(given)}.")
+    low, high = parse_share(ends[0]), parse_share(ends[-1])
+    if low > high:
+        raise OptionError(f"of two shares the smaller comes first; got {_shown(given)}.")
+    return low, high
+
+
 def parse_opacity(given: str | float) -> float:
     """A share of 0 to 1.
 

@@ -143,7 +143,7 @@ def test_the_smallest_pictures_go_through(
 
 def test_the_limits_reach_the_decoder(matting: Matting) -> None:
     with pytest.raises(BshmError, match="100 pixels"):
-        matting.matte(person(), MatteOptions(limits=Limits(pixels=100)))
+        matting.matte(person(), MatteOptions(limits=Limits(max_pixels=100)))
 
 
 def test_memory_that_runs_out_names_the_picture_and_its_need(tmp_path: Path) -> None:

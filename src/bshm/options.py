@@ -49,16 +49,16 @@ class Limits:
     """What an input may cost.
 
     Attributes:
-        pixels: largest picture; 400 million pixels need about 8 GB.
-        bytes: largest file or download.
-        timeout_s: for a whole download.
+        max_pixels: largest picture; 400 million pixels need about 8 GB.
+        max_bytes: largest file or download.
+        url_timeout_s: for a whole download.
         redirects: of a URL.
         allow_urls: whether a source may be fetched at all; a server turns this off.
     """
 
-    pixels: int = 400_000_000
-    bytes: int = 512 * 1024 * 1024
-    timeout_s: float = 30.0
+    max_pixels: int = 400_000_000
+    max_bytes: int = 512 * 1024 * 1024
+    url_timeout_s: float = 30.0
     redirects: int = 5
     allow_urls: bool = True
 

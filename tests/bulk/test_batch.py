@@ -15,6 +15,7 @@ import pytest
 from pictures import opened
 
 from bshm.bulk.batch import Job, Record, plan, run
+from bshm.cli.parsing import told
 from bshm.edit.spec import Edit
 from bshm.errors import (
     NoPicturesError,
@@ -251,7 +252,7 @@ def test_one_picture_is_never_replaced_by_its_result_unless_that_is_asked_for(
         Path("link.png").symlink_to("a.png")
     (job,) = plan(["a.png"], output=output, edit=Edit())
     assert isinstance(job.error, OutputExistsError) and job.output is None
-    assert "--overwrite-inputs" in str(job.error)
+    assert "--overwrite-inputs" in told(job.error)
     (job,) = plan(["a.png"], output=output, edit=Edit(), overwrite_inputs=True)
     assert job.error is None and job.output == Path(output if output != "." else "a.png")
 
@@ -260,7 +261,7 @@ def test_another_picture_is_never_replaced_whatever_is_asked_for(photo: Photo, t
     photo("a.jpg"), photo("a.png"), photo("b.png")
     options = Edit()
     first, second, third = plan([tmp_path], output=tmp_path, edit=options, overwrite_inputs=True)
-    assert isinstance(first.error, OutputExistsError) and "add --overwrite-inputs" not in str(first.error)
+    assert isinstance(first.error, OutputExistsError) and "add --overwrite-inputs" not in told(first.error)
     assert (second.error, second.output) == (None, tmp_path / "a.png")
     assert (third.error, third.output) == (None, tmp_path / "b.png")
 

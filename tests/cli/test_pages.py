@@ -35,7 +35,10 @@ def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
 def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
     flags = matte.parser().parse_args(["photo.jpg"])
     assert Edit(**{each.name: getattr(flags, each.name) for each in fields(Edit)}) == Edit()
-    assert Limits(pixels=flags.max_pixels, bytes=byte_count(flags.max_bytes), timeout_s=flags.url_timeout) == Limits()
+    assert (
+        Limits(max_pixels=flags.max_pixels, max_bytes=byte_count(flags.max_bytes), url_timeout_s=flags.url_timeout_s)
+        == Limits()
+    )
     assert (
         BatchOptions(in_flight=flags.in_flight, overwrite=flags.overwrite, skip_existing=flags.skip_existing)
         == BatchOptions()
@@ -129,7 +132,7 @@ def test_version(capsys: pytest.CaptureFixture[str], word: str) -> None:
         (["matte", "a.jpg", "--device", "gpu"], "--device takes"),
         (["matte", "a.jpg", "--max-pixels", "0"], "--max-pixels takes"),
         (["matte", "a.jpg", "--max-bytes", "much"], "as in 2G or 512M"),
-        (["matte", "a.jpg", "--url-timeout", "0"], "--url-timeout takes"),
+        (["matte", "a.jpg", "--url-timeout", "0"], "--url-timeout-s takes"),
     ],
 )
 @pytest.mark.usefixtures("fake")

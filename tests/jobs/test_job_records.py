@@ -85,7 +85,7 @@ def test_a_record_of_the_first_version_is_read_and_its_picture_belongs_to_nobody
         JobOptions(
             Edit(format="zip", quality=7),
             "other",
-            MatteOptions(decontaminate=False, exact=True, limits=Limits(pixels=9)),
+            MatteOptions(decontaminate=False, exact=True, limits=Limits(max_pixels=9)),
         ),
         JobOptions(Edit(background=ColorBackground((1, 2, 3), 4 / 255), format="jpg")),
         JobOptions(Edit(background=BlurBackground(12.5))),

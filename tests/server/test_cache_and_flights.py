@@ -149,7 +149,7 @@ def test_an_order_is_written_the_same_way_each_time_and_no_two_alike() -> None:
         Order(Edit(scale=0.5)),
     ]
     assert len({order.canonical() for order in orders}) == len(orders)
-    assert Order(Edit()).canonical() == Order(Edit(), options=MatteOptions(limits=Limits(pixels=9))).canonical()
+    assert Order(Edit()).canonical() == Order(Edit(), options=MatteOptions(limits=Limits(max_pixels=9))).canonical()
 
 
 def test_parts_of_a_key_do_not_run_together() -> None:

@@ -206,3 +206,45 @@ def test_sixteen_bits_stay_sixteen(client: TestClient) -> None:
     pixels[12:36, 16:48] = (61680, 5140, 5140)
     answer = client.post("/matte", files={"image": encode_png(pixels)})
     assert answer.content[24] == 16  # the bit depth in the header of a PNG
+
+
+def test_outside_of_the_region_nobody_is_found(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"region": "0 0 50% 100%"})
+    alpha = np.asarray(opened(answer.content))[..., 3]
+    assert alpha[24, 24] == 255 and not alpha[:, 32:].any()
+    refused = client.post("/matte", files={"image": picture()}, data={"region": "0 0 65px 100%"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:bshm:problem:region")
+    assert refused.json()["errors"] == {"region": "it reaches to 65, 48, but the picture has 64x48 pixels."}
+
+
+def test_a_larger_picture_is_made_smaller(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"shrink_to": "768"})
+    assert (answer.headers["x-width"], answer.headers["x-height"]) == ("32", "24")
+
+
+FORMS = 'Use a name ("white"), "#rgb", "#rrggbb" or "r,g,b" with 0 to 255.'
+
+
+@pytest.mark.parametrize(
+    ("data", "errors"),
+    [
+        ({"format": "jpg"}, {"format": "jpg has no transparency. Add a background, or choose png, webp or tiff."}),
+        ({"crop_margin": "5%"}, {"crop_margin": "has a meaning with crop only. Add crop, or drop it."}),
+        ({"scale": "5%"}, {"scale": "a scale is original, or 10% to 100%; got '5%'."}),
+        (
+            {"background": "blur:0"},
+            {"background": '"blur:RADIUS" takes a radius above 0 and at most 1000 pixels; got 0.0.'},
+        ),
+    ],
+)
+def test_an_error_names_the_field(client: TestClient, data: dict[str, str], errors: dict[str, str]) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data=data)
+    assert (answer.status_code, answer.json()["errors"]) == (422, errors)
+
+
+def test_an_alpha_alone_shows_no_shadow(client: TestClient) -> None:
+    plain, shady = (
+        client.post("/matte", files={"image": picture()}, data={"alpha": "true", **more}).content
+        for more in ({}, {"shadow": "true", "shadow_opacity": "50%"})
+    )
+    assert plain == shady

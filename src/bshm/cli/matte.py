@@ -289,18 +289,21 @@ def parser() -> Parser:
         "--max-pixels",
         type=int,
         metavar="N",
-        default=Limits.pixels,
+        default=Limits.max_pixels,
         help="largest picture that is read; one pixel needs about 20 bytes of memory (default: %(default)s)",
     )
     limits.add_argument(
         "--max-bytes", metavar="SIZE", default="512M", help="largest file or download: 2G, 512M (default: %(default)s)"
     )
     limits.add_argument(
-        "--url-timeout",
+        "--url-timeout-s",
         type=float,
         metavar="SECONDS",
-        default=Limits.timeout_s,
+        default=Limits.url_timeout_s,
         help="longest time for one download (default: %(default)g)",
+    )
+    limits.add_argument(
+        "--url-timeout", dest="url_timeout_s", type=float, default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
 
     telling = result.add_argument_group("Telling")
@@ -402,10 +405,10 @@ def _names_another(output: str | None, format: str) -> bool:
 def _limits(arguments: argparse.Namespace) -> Limits:
     if arguments.max_pixels < 1:
         raise OptionError(f"--max-pixels takes 1 or more; got {arguments.max_pixels}.")
-    if not 0 < arguments.url_timeout < math.inf:
-        raise OptionError(f"--url-timeout takes seconds above 0; got {arguments.url_timeout:g}.")
+    if not 0 < arguments.url_timeout_s < math.inf:
+        raise OptionError(f"--url-timeout-s takes seconds above 0; got {arguments.url_timeout_s:g}.")
     size = byte_count(arguments.max_bytes)
-    return Limits(pixels=arguments.max_pixels, bytes=size, timeout_s=arguments.url_timeout)
+    return Limits(max_pixels=arguments.max_pixels, max_bytes=size, url_timeout_s=arguments.url_timeout_s)
 
 
 def _is_piped(source: str) -> bool:
@@ -458,7 +461,7 @@ def _background_once(edit: Edit, limits: Limits) -> Picture | None:
 
     fetched = behind.source is not None and is_url(behind.source)
     # The largest picture is that of the inputs.
-    return opened(behind.source, replace(limits, pixels=Limits.pixels) if fetched else Limits())
+    return opened(behind.source, replace(limits, max_pixels=Limits.max_pixels) if fetched else Limits())
 
 
 def _matting(arguments: argparse.Namespace) -> Matting:

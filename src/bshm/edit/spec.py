@@ -302,7 +302,7 @@ def _background(value: Mapping[str, Any]) -> Background:
     """A background from its mapping."""
     given = dict(value)
     kind = given.pop("kind", None)
-    if kind not in BACKGROUNDS:
+    if not isinstance(kind, str) or kind not in BACKGROUNDS:
         raise OptionError(f"{option('background')} has the kinds {', '.join(BACKGROUNDS)}; got {kind!r:.40}.")
     try:
         return BACKGROUNDS[kind](**given)

@@ -116,6 +116,7 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
         "height": done.height,
         "empty": done.empty,
         "model": done.model,
+        "model_sha256": done.model_sha256,
         "device": done.device,
         "timings_ms": done.timings_ms,
     }

@@ -93,7 +93,12 @@ class Engine:
         with self._lock:
             if model not in self._mattings:
                 settings = self._settings
-                self._mattings[model] = Matting(model=model, device=settings.device, threads=settings.threads or None)
+                self._mattings[model] = Matting(
+                    model=model,
+                    device=settings.device,
+                    threads=settings.threads or None,
+                    gpu_memory_limit=settings.gpu_memory_limit,
+                )
             return self._mattings[model]
 
     def weights_sha256(self, model: str) -> str:

@@ -118,6 +118,7 @@ def edit_of(fields: PictureFields, *, has_background: bool) -> tuple[Edit, str |
         given["background"] = PictureBackground()
     elif fields.background is not None:
         given["background"], url = _background(fields.background)
+    given["format"] = fields.format or "png"  # an answer has no file name that could say
     if fields.alpha:
         given["shadow"], given["shadow_opacity"] = False, None  # an alpha alone shows none
     return edit_from(given), url

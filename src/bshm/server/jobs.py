@@ -472,7 +472,7 @@ def open_queue(
     from bshm.jobs.options import QueueOptions
 
     options = QueueOptions(
-        capacity=settings.jobs_capacity, workers=settings.jobs_workers, item_timeout_s=settings.job_timeout_s
+        capacity=settings.jobs_capacity, workers=settings.jobs_in_flight, item_timeout_s=settings.job_timeout_s
     )
     if settings.broker == "embedded":
         from bshm.jobs import EmbeddedQueue

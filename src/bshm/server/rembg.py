@@ -139,7 +139,9 @@ def _order(
     """What the fields ask for, said in the query or in the form."""
     fields = intake.Body({**request.query_params, **form}, []).model(RembgFields)
     behind = None if fields.om or not fields.bgc else _color(fields.bgc)
-    return Order(Edit(alpha=fields.om, background=behind), _model(fields.model, service), data=data, url=url)
+    return Order(
+        Edit(format="png", alpha=fields.om, background=behind), _model(fields.model, service), data=data, url=url
+    )
 
 
 def _model(name: str, service: Service) -> str:

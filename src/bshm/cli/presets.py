@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bshm.cli import exit_codes
 from bshm.cli.parsing import Parser, add_help
@@ -59,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.name is not None:
         one = preset.find(arguments.name, arguments.presets)
-        put(json.dumps(as_json(one), indent=2, ensure_ascii=False) + "\n" if arguments.json else as_page(one))
+        put(json.dumps(one.to_json(), indent=2, ensure_ascii=False) + "\n" if arguments.json else as_page(one))
         return exit_codes.OK
     every = [preset.find(name, arguments.presets) for name in preset.names(arguments.presets)]
     if arguments.json:
-        put(json.dumps([as_json(each) for each in every], indent=2, ensure_ascii=False) + "\n")
+        put(json.dumps([each.to_json() for each in every], indent=2, ensure_ascii=False) + "\n")
     else:
         put(table(every))
     return exit_codes.OK
@@ -101,56 +100,9 @@ def as_page(preset: Preset) -> str:
         f"  checked   {preset.checked}: {_SEEN[preset.seen]}",
         *([f"  note      {preset.note}"] if preset.note else []),
         "  rules",
-        *(f"    {name:<21}{text}" for name, text in rules_in_words(preset)),
+        *(f"    {name:<21}{text}" for name, text in preset.rules.in_words()),
         *(f"    {'not measured':<21}{text}" for text in preset.rules.unmeasured),
         "  edit",
         *(f"    {name:<21}{value}" for name, value in preset.edit.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def rules_in_words(preset: Preset) -> list[tuple[str, str]]:
-    """What a preset asks for, a rule each."""
-    rules = preset.rules
-    found = []
-    for field in fields(rules):
-        value = getattr(rules, field.name)
-        if field.name in ("unmeasured", "background_tolerance") or value in (None, False, ()):
-            continue
-        if field.name == "background":
-            colours = " or ".join("#" + "".join(f"{level:02x}" for level in each) for each in value)
-            text = f"{colours}, within {rules.background_tolerance} levels"
-        elif isinstance(value, bool):
-            text = "yes"
-        elif isinstance(value, tuple):
-            text = " or ".join(value)
-        else:
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-        found.append((field.name, text))
-    if rules.transparent is False:
-        found.append(("transparent", "no"))
-    return found
-
-
-def as_json(preset: Preset) -> dict[str, Any]:
-    """A preset as a mapping for ``json.dumps``."""
-    size = preset.size
-    height, width = (None, None) if size is None else size.pixels(preset.dpi)
-    across, down = (None, None) if size is None else (round(each, 2) for each in size.mm(preset.dpi))
-    return {
-        "name": preset.name,
-        "title": preset.title,
-        "source": preset.source,
-        "checked": preset.checked,
-        "seen": preset.seen,
-        "note": preset.note,
-        "in_box": preset.in_box,
-        "width": width,
-        "height": height,
-        "width_mm": across,
-        "height_mm": down,
-        "dpi": preset.dpi,
-        "rules": dict(rules_in_words(preset)),
-        "unmeasured": list(preset.rules.unmeasured),
-        "edit": dict(preset.edit),
-    }

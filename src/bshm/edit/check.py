@@ -31,7 +31,7 @@ _SLACK_MM = 0.5
 _ASPECT_SLACK = 0.01
 # Rows of the matte above the lower edge that may be empty, as a share of the height: JPEG, and a soft hem.
 _LOWER_EDGE_SHARE = 0.01
-# Within so many levels a row has one colour: JPEG ripples.
+# Within so many levels a colour is the same: JPEG ripples.
 _PLAIN_LEVELS = 8
 
 
@@ -251,14 +251,11 @@ def _of_people(box: Box | None, picture: Picture, rules: Rules) -> list[Finding]
 
 
 def _plain_rows(picture: Picture) -> int:
-    """Rows at the lower edge that have one colour all over: an edge that a network takes for more of a coat."""
-    pixels = _eight_bits(picture.pixels)
-    rows = 0
-    for row in pixels[::-1]:
-        if int(np.ptp(row, axis=0).max()) > _PLAIN_LEVELS:
-            break
-        rows += 1
-    return rows
+    """Rows at the lower edge in nothing but the colour of the upper one: networks take such strips for cloth."""
+    pixels = _eight_bits(picture.pixels).astype(np.int16)
+    usual = np.median(pixels[0], axis=0)
+    plain = (np.abs(pixels - usual).max(axis=2) <= _PLAIN_LEVELS).all(axis=1)[::-1]
+    return len(plain) if plain.all() else int(np.argmin(plain))
 
 
 def _of_head(head: heads.Head | None, picture: Picture, preset: Preset) -> list[Finding]:

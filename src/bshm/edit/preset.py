@@ -80,6 +80,27 @@ class Rules:
     srgb: bool = False
     unmeasured: tuple[str, ...] = ()
 
+    def in_words(self) -> list[tuple[str, str]]:
+        """What is asked for: the name of each rule, and what it says."""
+        found = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("unmeasured", "background_tolerance", "transparent") or value in (None, False, ()):
+                continue
+            if field.name == "background":
+                colours = " or ".join("#" + "".join(f"{level:02x}" for level in each) for each in value)
+                text = f"{colours}, within {self.background_tolerance} levels"
+            elif isinstance(value, bool):
+                text = "yes"
+            elif isinstance(value, tuple):
+                text = " or ".join(value)
+            else:
+                text = f"{value:g}" if isinstance(value, float) else str(value)
+            found.append((field.name, text))
+        if self.transparent is not None:
+            found.append(("transparent", "yes" if self.transparent else "no"))
+        return found
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -119,6 +140,29 @@ class Preset:
             OptionError: they contradict what the preset has.
         """
         return Edit.from_json({**self.edit, **(given or {})})
+
+    def to_json(self) -> dict[str, Any]:
+        """As a mapping that ``json.dumps`` takes."""
+        size = self.size
+        height, width = (None, None) if size is None else size.pixels(self.dpi)
+        across, down = (None, None) if size is None else (round(each, 2) for each in size.mm(self.dpi))
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "checked": self.checked,
+            "seen": self.seen,
+            "note": self.note,
+            "in_box": self.in_box,
+            "width": width,
+            "height": height,
+            "width_mm": across,
+            "height_mm": down,
+            "dpi": self.dpi,
+            "rules": dict(self.rules.in_words()),
+            "unmeasured": list(self.rules.unmeasured),
+            "edit": dict(self.edit),
+        }
 
     @property
     def size(self) -> Size | None:

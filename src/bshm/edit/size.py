@@ -17,7 +17,7 @@ Unit = Literal["px", "mm", "in", "%", "kB"]
 # A size in mm or inches without a resolution is for printing, and that is what prints are made with.
 DEFAULT_DPI = 300.0
 MM_PER_INCH = 25.4
-_LARGEST_PX, _LARGEST_AREA_PX = 30_000, 100_000_000
+_LARGEST_PX, _LARGEST_AREA_PX = 30_000, 50_000_000
 _NUMBER = r"\d{1,6}(?:\.\d{1,6})?"
 _SIZE = re.compile(rf"({_NUMBER})\s*[x×]\s*({_NUMBER})\s*(px|mm|in)?")
 _RANGE = re.compile(rf"({_NUMBER})?\s*(\.\.)?\s*({_NUMBER})?\s*(px|mm|in|%|kB)?")
@@ -51,7 +51,7 @@ class Size:
         """Height and width in whole pixels.
 
         Raises:
-            OptionError: no pixel, or more than 30,000 on a side or 100 million in all.
+            OptionError: no pixel, or more than 30,000 on a side or 50 million in all.
         """
         factor = {"px": 1.0, "mm": dpi / MM_PER_INCH, "in": dpi}[self.unit]
         height, width = math.floor(self.height * factor + 0.5), math.floor(self.width * factor + 0.5)

@@ -43,8 +43,8 @@ Flip = Literal["horizontal", "vertical"]
 FLIPS: tuple[Flip, ...] = ("horizontal", "vertical")
 Mask = Literal["circle"]
 MASKS: tuple[Mask, ...] = ("circle",)
-# A file beyond this is none that anybody asks for in kB.
-_LARGEST_KB = 100 * 1024
+# Files beyond this are none that anybody asks for in kB.
+_LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
 
 
 class _Field(Generic[Value, Given]):
@@ -229,12 +229,12 @@ class Edit:
             )
 
     def _check_file(self) -> None:
-        for name in ("max_kb", "min_kb"):
+        for name, most in _LARGEST_KB.items():
             value = getattr(self, name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= _LARGEST_KB:
-                raise OptionError(f"{option(name)} takes 1 to {_LARGEST_KB} kB; got {value!r:.40}.")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= most:
+                raise OptionError(f"{option(name)} takes 1 to {most} kB; got {value!r:.40}.")
             if self.format == "zip":
                 raise OptionError(f"{option(name)} is for one picture; a zip holds two. Drop it, or choose a format.")
         if self.max_kb is not None and self.min_kb is not None and self.min_kb > 0.9 * self.max_kb:

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from bshm._version import __version__
 from bshm.errors import BshmError, OptionError
-from bshm.server import answers, health, jobs, logs, matte, models, rembg, removebg
+from bshm.server import answers, health, jobs, logs, matte, models, presets, rembg, removebg
 from bshm.server.engine import Fetch, fetch_url
 from bshm.server.gate import Gate, page_csp
 from bshm.server.service import Service
@@ -63,7 +63,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in (matte, removebg, rembg, models, health):
+    for module in (matte, removebg, rembg, models, presets, health):
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)

@@ -73,6 +73,8 @@ _HEADERS = {
     "X-Bshm-Device": "Where they ran.",
     "X-Bshm-Cache": "hit: made for an earlier or a simultaneous equal request; miss: made for this one.",
     "X-Bshm-Empty": "true where nobody was found.",
+    "X-Bshm-Head-By": "By what the head was found, where the frame goes by it.",
+    "X-Bshm-Notes": "What is not as it should be in the result.",
     "X-Width": "Of the result, in pixels.",
     "X-Height": "Of the result, in pixels.",
     "Server-Timing": "Milliseconds by stage.",
@@ -171,6 +173,10 @@ def answer(outcome: Outcome) -> Response:
         "Server-Timing": ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in rendered.timings_ms.items()),
         "Content-Disposition": f'inline; filename="cutout{suffix_of(rendered.media_type)}"',
     }
+    if rendered.head_by is not None:
+        headers["X-Bshm-Head-By"] = rendered.head_by
+    if rendered.notes:
+        headers["X-Bshm-Notes"] = "; ".join(rendered.notes)
     if outcome.rate is not None:
         headers.update(outcome.rate.headers())
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)

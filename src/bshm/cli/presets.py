@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bshm.cli import exit_codes
-from bshm.cli.parsing import Parser, add_help
-from bshm.cli.streams import put
+from bshm.cli.parsing import Parser, add_help, told
+from bshm.cli.streams import put, say
+from bshm.errors import BshmError
 
 if TYPE_CHECKING:
     from bshm.edit.preset import Preset
@@ -60,12 +61,19 @@ def run(arguments: argparse.Namespace) -> int:
         one = preset.find(arguments.name, arguments.presets)
         put(json.dumps(one.to_json(), indent=2, ensure_ascii=False) + "\n" if arguments.json else as_page(one))
         return exit_codes.OK
-    every = [preset.find(name, arguments.presets) for name in preset.names(arguments.presets)]
+    every = []
+    code = exit_codes.OK
+    for name in preset.names(arguments.presets):
+        try:
+            every.append(preset.find(name, arguments.presets))
+        except BshmError as error:  # one damaged file must not hide the others
+            say(f"bshm: {told(error)}")
+            code = exit_codes.code_of(error)
     if arguments.json:
         put(json.dumps([each.to_json() for each in every], indent=2, ensure_ascii=False) + "\n")
     else:
         put(table(every))
-    return exit_codes.OK
+    return code
 
 
 def table(presets: list[Preset]) -> str:

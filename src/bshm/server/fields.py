@@ -164,7 +164,7 @@ def _by_preset(name: str, given: Mapping[str, Any]) -> Edit:
 
     try:
         chosen = preset.find(name)
-    except UnknownPresetError as error:
+    except (UnknownPresetError, OptionError) as error:  # none of that name, or a damaged file of the server's own
         raise FieldError({"preset": str(error)}) from error
     own = {key: value for key, value in given.items() if value != getattr(Edit, key)}
     return edit_from({**chosen.edit, **own})

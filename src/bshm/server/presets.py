@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from bshm.edit import preset
+from bshm.errors import EnvironmentFault, OptionError
+from bshm.server import logs
 from bshm.server.matte import PROBLEMS
 from bshm.server.service import Service
 
@@ -21,4 +24,10 @@ async def presets(request: Request) -> dict[str, Any]:
 
 
 def _every() -> list[dict[str, Any]]:
-    return [preset.find(name).to_json() for name in preset.names()]
+    found = []
+    for name in preset.names():
+        try:
+            found.append(preset.find(name).to_json())
+        except (OptionError, EnvironmentFault) as error:  # one damaged file must not hide the others
+            logs.say(logging.WARNING, "preset", name=name, reason=str(error))
+    return found

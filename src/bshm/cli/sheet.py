@@ -32,9 +32,9 @@ def parser() -> Parser:
         "Lays out as many copies of an ID photograph as fit on a sheet, at their true size, to print and cut.",
         usage="PICTURE --preset NAME -o FILE [options]",
         examples=[
-            ("bshm sheet photo.jpg --preset id-35x45 -o sheet.jpg", "made from a photograph, eight on 4x6 in"),
-            ("bshm sheet photo.jpg --preset cn-1in --paper a4 --marks -o sheet.pdf", "with cut marks, as a PDF"),
-            ("bshm sheet id.jpg --preset id-35x45 --as-is -o sheet.jpg", "of a picture that is finished already"),
+            ("bshm sheet photo.jpg --preset id-35x45 -o sheet.jpg", "eight on 4x6 in"),
+            ("bshm sheet photo.jpg --preset cn-1in --paper a4 --marks -o sheet.pdf", "with cut marks"),
+            ("bshm sheet id.jpg --preset id-35x45 --as-is -o sheet.jpg", "of a finished picture"),
         ],
         notes=f"""\
 Print it at 100 %: "fit to page" changes the size.  The resolution is written into the file, and a PDF

@@ -150,16 +150,16 @@ def edit_of(fields: PictureFields, *, has_background: bool) -> tuple[Edit, str |
         given["background"] = PictureBackground()
     elif fields.background is not None:
         given["background"], url = _background(fields.background)
-    given["format"] = fields.format or "png"  # an answer has no file name that could say
     if fields.alpha:
         given["shadow"], given["shadow_opacity"] = False, None  # an alpha alone shows none
     if fields.preset is not None:
-        return _by_preset(fields.preset, given), url
+        given = _by_preset(fields.preset, given)
+    given["format"] = given["format"] or "png"  # an answer has no file name that could say
     return edit_from(given), url
 
 
-def _by_preset(name: str, given: Mapping[str, Any]) -> Edit:
-    """A preset's edit, with the fields that are not as they are by default in place of its options."""
+def _by_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's options, with the fields that are not as they are by default in place of them."""
     from bshm.edit import preset
 
     try:
@@ -167,7 +167,7 @@ def _by_preset(name: str, given: Mapping[str, Any]) -> Edit:
     except (UnknownPresetError, OptionError) as error:  # none of that name, or a damaged file of the server's own
         raise FieldError({"preset": str(error)}) from error
     own = {key: value for key, value in given.items() if value != getattr(Edit, key)}
-    return edit_from({**chosen.edit, **own})
+    return {**given, **chosen.edit, **own}
 
 
 def edit_from(given: Mapping[str, Any], names: Mapping[str, str] | None = None) -> Edit:

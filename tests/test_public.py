@@ -106,6 +106,15 @@ def test_save_replaces_what_is_there_only_when_told_to(tmp_path: Path) -> None:
     matte.save(tmp_path / "a.png", bshm.Edit(background="white"), overwrite=True)
 
 
+def test_the_format_of_a_file_with_a_name_is_not_left_open(tmp_path: Path) -> None:
+    pixels = np.full((4, 4, 3), 9, np.uint8)
+    matte = bshm.Matte(Picture(pixels), np.ones((4, 4), np.float32), pixels, Run("m", "s", "cpu"))
+    with pytest.raises(bshm.OptionError, match="the suffix picks it"):
+        matte.save(tmp_path / "a.png", bshm.Edit(format="auto"))
+    assert matte.encode(bshm.Edit(format="auto")).startswith(b"\xff\xd8")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_picture_in_memory_can_lie_behind_an_edit() -> None:
     pixels = np.full((4, 6, 3), 9, np.uint8)
     matte = bshm.Matte(Picture(pixels), np.zeros((4, 6), np.float32), pixels, Run("m", "s", "cpu"))

@@ -137,11 +137,15 @@ class Matte:
             overwrite: replace what is there.
 
         Raises:
-            OptionError: the suffix names no format, or the format cannot hold what is asked for.
+            OptionError: the suffix names no format, or the format is ``auto`` or cannot hold what is asked for.
             OutputExistsError: ``path`` is there and ``overwrite`` is off.
             OutputError: it cannot be written; nothing half-written is left.
         """
         edit, given = _with_picture(edit, background)
+        if edit.format == "auto":
+            raise OptionError(
+                f"{option('format')}: auto is for a file without a name; leave it out, the suffix picks it."
+            )
         if edit.format is None:
             edit = replace(edit, format=encode.format_of(path))
         return sink.write(render(self, edit, given).data, Path(path), overwrite=overwrite)

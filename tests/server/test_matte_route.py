@@ -222,9 +222,6 @@ def test_a_larger_picture_is_made_smaller(client: TestClient) -> None:
     assert (answer.headers["x-width"], answer.headers["x-height"]) == ("32", "24")
 
 
-FORMS = 'Use a name ("white"), "#rgb", "#rrggbb" or "r,g,b" with 0 to 255.'
-
-
 @pytest.mark.parametrize(
     ("data", "errors"),
     [

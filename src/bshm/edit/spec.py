@@ -6,7 +6,6 @@ A new option is a field here and a step there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from os import PathLike
@@ -283,10 +282,6 @@ class Edit:
         if isinstance(given.get("background"), Mapping):
             given["background"] = _background(given["background"])
         return cls(**given)
-
-    def canonical(self) -> str:
-        """The same text for the same edit."""
-        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ CLASSES: dict[str, Any] = {
     "MatteOptions": {each.name for each in fields(MatteOptions)} - {"limits"},
     "Limits": {each.name for each in fields(Limits)},
     "BatchOptions": {each.name for each in fields(BatchOptions)},
-    "Matting": set(inspect.signature(Matting).parameters) - {"predictor"},
+    "Matting": set(inspect.signature(Matting).parameters) - {"engine"},
 }
 
 

@@ -136,7 +136,7 @@ def server(port: int = 0, *, weights: bool = False) -> ThreadingHTTPServer:
     if weights:
         matting = bshm.Matting(threads=1)
     else:
-        matting = bshm.Matting(predictor=fake_network.open_fake(fake_network.CARD, "cpu"))
+        matting = bshm.Matting(engine=fake_network.open_fake(fake_network.CARD, "cpu"))
     handler = type("Bound", (Handler,), {"matting": matting, "seen": set()})
     return ThreadingHTTPServer(("127.0.0.1", port), handler)
 

@@ -143,7 +143,7 @@ def test_a_card_from_anywhere_does_not_lead_out_of_its_folder(models: Path, file
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 2}, "format is 2"),
+        ({"format": 3}, "format is 3"),
         ({"networks": {}}, "no set has the networks none"),
         ({"surprise": 1}, "surprise"),
         ({"data": None}, "NoneType"),

@@ -63,6 +63,7 @@ class Record:
         status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
         size_hw: height and width of the result; None unless written.
         empty: nobody was found, so the output is fully transparent; None unless written.
+        doubtful: see ``Matte.doubtful``; None unless written, or where the weights cannot tell.
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
@@ -83,6 +84,7 @@ class Record:
     frames: int | None = None
     head_by: str | None = None
     notes: tuple[str, ...] = ()
+    doubtful: float | None = None
 
 
 def plan(
@@ -255,7 +257,7 @@ def _do(
     started = time.perf_counter()
     chosen = with_format(edit, job.output)
     rendered = render(matte, chosen, background)
-    frames = matte.picture.frames
+    frames, doubtful = matte.picture.frames, matte.doubtful
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
@@ -281,6 +283,7 @@ def _do(
         frames=frames,
         head_by=rendered.head_by,
         notes=rendered.notes,
+        doubtful=doubtful,
     )
 
 

@@ -167,6 +167,7 @@ def json_line(record: Record) -> str:
             "empty": record.empty,
             "head_by": record.head_by,
             "notes": list(record.notes),
+            "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,

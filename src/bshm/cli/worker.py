@@ -188,7 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.visibility_timeout is not None:
             log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
         matting = open_model(settings.model)
-        log.info("worker ready: %s on %s", settings.model, matting.predictor.device.name)
+        log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
         run_worker(
             settings.broker,
             MattingWork(matting, open_model=open_model),

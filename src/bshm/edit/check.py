@@ -103,7 +103,7 @@ def check(data: bytes, picture: Picture, alpha: FloatArray, preset: Preset, *, d
     head = None
     if rules.head or rules.top or rules.eyes:
         head = heads.find(picture.pixels, alpha, detector=detector)
-    found += [*_of_people(box, picture, rules), *_of_head(head, picture, preset)]
+    found += [*_of_people(box, picture, rules), *_of_head(head, picture, preset, detector)]
     return Report(preset.name, tuple(found), None if head is None else head.found, rules.unmeasured)
 
 
@@ -246,7 +246,7 @@ def _of_people(box: Box | None, picture: Picture, rules: Rules) -> list[Finding]
         gap = None if box is None else max(height - box.top - box.height, _plain_rows(picture))
         passed = gap is not None and gap <= max(1, _LOWER_EDGE_SHARE * height)
         text = "nobody was found" if gap is None else f"ends {gap} px above it" if gap else "it does"
-        findings.append(Finding("reaches_lower_edge", "the body goes on to the lower edge", text, passed, gap))
+        findings.append(Finding("reaches_lower_edge", "a body that goes on to the lower edge", text, passed, gap))
     return findings
 
 
@@ -258,7 +258,7 @@ def _plain_rows(picture: Picture) -> int:
     return len(plain) if plain.all() else int(np.argmin(plain))
 
 
-def _of_head(head: heads.Head | None, picture: Picture, preset: Preset) -> list[Finding]:
+def _of_head(head: heads.Head | None, picture: Picture, preset: Preset, detector: bool | None) -> list[Finding]:
     rules = preset.rules
     height = picture.size_hw[0]
     shares: dict[str, tuple[Range | None, float | None]] = {
@@ -275,7 +275,7 @@ def _of_head(head: heads.Head | None, picture: Picture, preset: Preset) -> list[
         elif share is None:
             text = 'needs a face detector: pip install "bshm[faces]"'
             if faces.available():
-                text = "no face was found"
+                text = "no face was looked for" if detector is False else "no face was found"
             findings.append(Finding(rule, _of_frame(needed), text, None))
         else:
             value = share * _whole(needed, picture, preset)

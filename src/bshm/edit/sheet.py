@@ -116,12 +116,13 @@ def _draw_marks(page: npt.NDArray[np.uint8], plan: Layout, dpi: float) -> None:
     thick = max(1, round(0.1 * per_mm))
     height, width = plan.photo_hw
     for top, left in plan.corners:
-        for y in (top, top + height):
-            rows = slice(max(0, y - thick // 2), y - thick // 2 + thick)
+        # The first and the last row and column of the photograph, so that no mark runs along a neighbour.
+        for y in (top, top + height - thick):
+            rows = slice(y, y + thick)
             page[rows, max(0, left - away - long) : max(0, left - away)] = 0
             page[rows, left + width + away : left + width + away + long] = 0
-        for x in (left, left + width):
-            columns = slice(max(0, x - thick // 2), x - thick // 2 + thick)
+        for x in (left, left + width - thick):
+            columns = slice(x, x + thick)
             page[max(0, top - away - long) : max(0, top - away), columns] = 0
             page[top + height + away : top + height + away + long, columns] = 0
 

@@ -108,7 +108,7 @@ class Engine:
             UnknownModelError, ModelFileError: see ``bshm.weights.catalogue``.
         """
         found = self._mattings.get(model)
-        return found.predictor.card.sha256 if found else catalogue.find(model).sha256
+        return found.engine.card.sha256 if found else catalogue.find(model).sha256
 
     @property
     def stuck(self) -> int:

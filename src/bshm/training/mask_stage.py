@@ -30,7 +30,7 @@ from bshm.training.sheet import cutout_on_colour, levels
 _SMALL_LONGEST_PX = 512
 # Side of the square whose area the mask network sees a picture at.  It learns at 192 to 365: much beyond that, faces
 # that fill the frame lose their middle.
-MASK_AREA_PX = 320
+MASK_SIDE_PX = 320
 # Of each kind of validation picture, on the contact sheet.
 _SHOWN = 2
 
@@ -161,7 +161,7 @@ def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:
 
 @torch.no_grad()
 def check_mask(
-    network: nn.Module, checks: dict[str, list[tuple[Bytes, Bytes]]], area_px: int = MASK_AREA_PX
+    network: nn.Module, checks: dict[str, list[tuple[Bytes, Bytes]]], side_px: int = MASK_SIDE_PX
 ) -> schedule.Checked:
     """Mean absolute difference to the annotation, by kind of picture; pairs of each kind to look at."""
     figures, rows = {}, []
@@ -169,7 +169,7 @@ def check_mask(
     for kind, pairs in checks.items():
         errors = []
         for index, (image, mask) in enumerate(pairs):
-            size = whole_picture_size(image.shape[0], image.shape[1], area_px)
+            size = whole_picture_size(image.shape[0], image.shape[1], side_px)
             whole = torch.from_numpy(image).permute(2, 0, 1)[None].to(device).float() / 255
             small = F.interpolate(whole, size, mode="bilinear", antialias=True, align_corners=False)
             maps = F.interpolate(network(small).sigmoid(), mask.shape, mode="bilinear", align_corners=False)

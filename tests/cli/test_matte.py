@@ -110,11 +110,11 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
     words: list[str],
     fields: dict[str, Any],
 ) -> None:
-    server = pytest.importorskip("bshm.server.fields")
     from bshm.edit.render import render
     from bshm.files import decode
     from bshm.options import Limits
     from bshm.pipeline import Matting
+    from bshm.server import fields as server
 
     monkeypatch.chdir(tmp_path)
     path, wall = photo("photo.png"), photo("wall.png", empty=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
-from bshm.concurrency.overlap import Turnstile, overlap
+from bshm.concurrency.overlap import ClosableLock, overlap
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
@@ -55,7 +55,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Record:
+class BatchRecord:
     """What became of one job.
 
     Attributes:
@@ -169,7 +169,7 @@ def run(
     edit: Edit | None = None,
     background: Picture | None = None,
     batch: BatchOptions | None = None,
-) -> Generator[Record, None, None]:
+) -> Generator[BatchRecord, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
 
     Leaving the loop or Ctrl-C cancels: nothing further is begun, and when the iterator has closed no file is being
@@ -190,10 +190,10 @@ def run(
     options = options or MatteOptions()
     edit = edit or Edit()
     batch = batch or BatchOptions()
-    turnstile = Turnstile()
+    write_lock = ClosableLock()
     company = threading.Event()
 
-    def work(job: Job) -> Record:
+    def work(job: Job) -> BatchRecord:
         return _do(
             job,
             matting=matting,
@@ -201,7 +201,7 @@ def run(
             edit=edit,
             background=background,
             batch=batch,
-            turnstile=turnstile,
+            write_lock=write_lock,
             company=company,
         )
 
@@ -212,10 +212,10 @@ def run(
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield Record(outcome.item, "failed", error=outcome.error)
+                yield BatchRecord(outcome.item, "failed", error=outcome.error)
     finally:
         outcomes.close()
-        turnstile.close()
+        write_lock.close()
 
 
 def _apart(jobs: Iterable[Job], company: threading.Event) -> Iterator[Job]:
@@ -238,14 +238,14 @@ def _do(
     edit: Edit,
     background: Picture | None,
     batch: BatchOptions,
-    turnstile: Turnstile,
+    write_lock: ClosableLock,
     company: threading.Event,
-) -> Record:
+) -> BatchRecord:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
     if os.path.lexists(job.output) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
-            return Record(job, "skipped")
+            return BatchRecord(job, "skipped")
         raise OutputExistsError(
             f"{job.output} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
@@ -261,15 +261,15 @@ def _do(
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
-        with turnstile:
+        with write_lock:
             sink.write(rendered.data, job.output, overwrite=batch.overwrite)
     except OutputExistsError:
         if not batch.skip_existing:
             raise
         company.set()  # another run was quicker
-        return Record(job, "skipped")
+        return BatchRecord(job, "skipped")
     written = time.perf_counter()
-    return Record(
+    return BatchRecord(
         job,
         "written",
         size_hw=(rendered.height, rendered.width),
@@ -353,9 +353,9 @@ def _shown(source: str) -> str:
     """What messages call a source: a URL without its query, which may hold a key."""
     if not is_url(source):
         return source
-    from bshm.net import fetch
+    from bshm.net.guard import shown
 
-    return fetch.shown(source)
+    return shown(source)
 
 
 def _marks(path: Path) -> tuple[str, ...]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from bshm import places
 from bshm.color import RGB, parse_color
 from bshm.edit.size import DEFAULT_DPI, Range, Size, parse_aspect, parse_range, parse_size
 from bshm.edit.spec import Edit
 from bshm.errors import EnvironmentFault, OptionError, UnknownPresetError
-from bshm.weights import store
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -179,11 +179,11 @@ class Preset:
 def folder() -> Path | None:
     """The folder of the user's own presets; it need not be there, and is None where there is no home folder.
 
-    ``BSHM_PRESETS``, else ``bshm/presets`` below the system's folder for an application's data.
+    ``BSHM_PRESETS``, else ``presets`` in the folder of ``bshm.places.data``.
     """
     chosen = os.environ.get(VARIABLE)
     try:
-        return Path(chosen).expanduser() if chosen else store.data_folder() / "bshm" / "presets"
+        return Path(chosen).expanduser() if chosen else places.data() / "presets"
     except RuntimeError:
         return None
 

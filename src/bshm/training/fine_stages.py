@@ -34,7 +34,7 @@ from bshm.training.mask_stage import MASK_SIDE_PX
 from bshm.training.network.matting import MattingNetwork
 from bshm.training.network.quality import QualityNetwork
 from bshm.training.network.variants import MaskVariant, mask_network
-from bshm.training.reporting import Reporter
+from bshm.training.reporting import RunReporter
 from bshm.training.sampler import fix_threads, start_worker
 from bshm.training.scenes import cutout_of
 from bshm.training.sheet import cutout_on_colour, levels
@@ -143,7 +143,7 @@ class Networks(nn.Module):
 
 def train_fine(
     data: DataFolder, out: Path, plan: schedule.Schedule, *, stage: FineStage, start: Path,
-    mask: Path | None = None, workers: int = 1, crops: int = 16, report: Reporter | None = None,
+    mask: Path | None = None, workers: int = 1, crops: int = 16, report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:  # fmt: skip
     """One of the stages behind mask prediction.

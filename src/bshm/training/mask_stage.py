@@ -21,7 +21,7 @@ from bshm.training.losses import mask_loss
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.variants import MaskVariant, lacks, mask_network
-from bshm.training.reporting import Reporter
+from bshm.training.reporting import RunReporter
 from bshm.training.sampler import MaskBatches, Mixture, Pools, as_numbers, fix_threads, start_worker
 from bshm.training.scenes import composite_scene, cutout_of, photograph
 from bshm.training.sheet import cutout_on_colour, levels
@@ -46,7 +46,7 @@ def train_mask(
     selfie: Path | None = None,
     mixture: Mixture | None = None,
     workers: int = 1,
-    report: Reporter | None = None,
+    report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:
     """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together.

@@ -19,6 +19,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("bshm.cli.check", "measure a finished picture against the rules of a shop or an office"),
     "sheet": ("bshm.cli.sheet", "lay out ID photographs on paper, to print and cut"),
     "presets": ("bshm.cli.presets", "list what shops and offices ask of a picture"),
+    "video": ("bshm.cli.video", "cut the people out of clips"),
+    "live": ("bshm.cli.live", "replace the background of a camera, live"),
     "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),
     "models import": ("bshm.cli.models_import", "take the official BSHM weights, or an ONNX file, into the store"),
     "models pull": ("bshm.cli.models_pull", "fetch the official BSHM weights from ModelScope and import them"),

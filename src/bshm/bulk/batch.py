@@ -67,6 +67,8 @@ class BatchRecord:
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
+        head_by: by what the head was found, where one was looked for.
+        notes: what is not as it should be in the result, in words.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
     """
 
@@ -80,6 +82,8 @@ class BatchRecord:
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
     frames: int | None = None
+    head_by: str | None = None
+    notes: tuple[str, ...] = ()
     doubtful: float | None = None
 
 
@@ -277,6 +281,8 @@ def _do(
             {**rendered.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
         ),
         frames=frames,
+        head_by=rendered.head_by,
+        notes=rendered.notes,
         doubtful=doubtful,
     )
 

@@ -7,6 +7,7 @@
     │   ├── MattingClosedError      a Matting that was closed
     │   ├── ShapeError              an array of the wrong shape, dtype or range
     │   ├── UnknownModelError       no model of that name
+    │   ├── UnknownPresetError      no preset of that name
     │   ├── OutputExistsError       the output is there already, and overwriting was not asked for
     │   ├── JobNotFoundError        no job of that id that the asker may see
     │   ├── JobUnfinishedError      the job has no result yet, or never will have this one
@@ -165,6 +166,10 @@ class ShapeError(CallerError, ValueError):
 
 class UnknownModelError(CallerError, LookupError):
     """No model has that name."""
+
+
+class UnknownPresetError(CallerError, LookupError):
+    """No preset has that name."""
 
 
 class OutputExistsError(CallerError, FileExistsError):

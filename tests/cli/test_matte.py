@@ -183,7 +183,7 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
     told = capsys.readouterr()
     first, second = map(json.loads, told.out.splitlines())
     assert set(first) == {
-        *("input", "output", "status", "width", "height", "frames", "empty", "doubtful"),
+        *("input", "output", "status", "width", "height", "frames", "empty", "doubtful", "head_by", "notes"),
         *("model", "model_sha256", "device", "timings_ms"),
     }
     assert (first["width"], first["height"], first["empty"], first["device"]) == (64, 48, False, "cpu")

@@ -70,6 +70,8 @@ class BatchRecord:
         frames: pictures or pages in the file, of which the first was taken; None unless written.
         people: how many were told apart; None where that was not asked for.
         outputs: with ``BatchOptions.split``, the files of the people from left to right.
+        head_by: by what the head was found, where one was looked for.
+        notes: what is not as it should be in the result, in words.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
     """
 
@@ -85,6 +87,8 @@ class BatchRecord:
     frames: int | None = None
     people: int | None = None
     outputs: tuple[Path, ...] = ()
+    head_by: str | None = None
+    notes: tuple[str, ...] = ()
     doubtful: float | None = None
 
 
@@ -290,6 +294,8 @@ def _do(
         frames=frames,
         people=rendered.people,
         outputs=tuple(path for path, _ in files) if batch.split else (),
+        head_by=rendered.head_by,
+        notes=rendered.notes,
         doubtful=doubtful,
     )
 

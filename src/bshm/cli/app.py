@@ -16,6 +16,9 @@ from bshm.errors import BshmError, OptionError
 # Verb -> (module, what it does).  The module is imported when the verb is used: it has `parser()` and `run(arguments)`.
 VERBS: dict[str, tuple[str, str]] = {
     "matte": ("bshm.cli.matte", "cut the people out of pictures"),
+    "check": ("bshm.cli.check", "measure a finished picture against the rules of a shop or an office"),
+    "sheet": ("bshm.cli.sheet", "lay out ID photographs on paper, to print and cut"),
+    "presets": ("bshm.cli.presets", "list what shops and offices ask of a picture"),
     "video": ("bshm.cli.video", "cut the people out of clips"),
     "live": ("bshm.cli.live", "replace the background of a camera, live"),
     "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),

@@ -8,6 +8,7 @@ from bshm.cli.interrupts import INTERRUPTED
 OK = 0
 SOME_FAILED = 1
 USAGE = 2
+RULES_NOT_MET = 22
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -33,6 +34,7 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.MissingExtraError: 18,
     errors.EnvironmentFault: 19,
     errors.QueueUnavailableError: 20,
+    errors.UnknownPresetError: 21,
     errors.NobodyThereError: 23,
 }
 
@@ -58,6 +60,8 @@ MEANINGS: dict[int, str] = {
     18: "an optional part of bshm, or an encoder, is not installed",
     19: "something else on this machine is at fault",
     20: "the broker or the store of the jobs cannot be reached",
+    21: "no preset of that name",
+    RULES_NOT_MET: "a picture does not meet the rules of its preset",
     23: "nobody is where --people looks",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",

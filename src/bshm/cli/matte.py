@@ -8,6 +8,7 @@ import math
 import os
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,8 +18,9 @@ from bshm.bulk.batch import run as run_batch
 from bshm.bulk.finding import PassedOver, is_descriptor, is_url
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
+from bshm.cli.presets import add_folder
 from bshm.cli.streams import hushed, put, say
-from bshm.edit.spec import Edit
+from bshm.edit.spec import FLIPS, MASKS, TURNS, Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError
 from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
@@ -40,6 +42,8 @@ EXAMPLES = [
     ("bshm matte photo.jpg -o call.jpg --background blur", "over the blurred original"),
     ("bshm matte photo.jpg --crop --crop-margin 5% --shadow", "cropped to the people, with a shadow"),
     ("bshm matte group.jpg --split", "a cut-out of each person"),
+    ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "as a shop asks for it; see `bshm presets`"),
+    ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -148,6 +152,69 @@ def parser() -> Parser:
         default=Edit.strip_metadata,
         help="leave out the EXIF that is kept by default: camera, date, author, place (GPS)",
     )
+
+    add_preset(what)
+    what.add_argument(
+        "--outline",
+        metavar="SPEC",
+        default=Edit.outline,
+        help="a band around the people as stickers have it: width in px or %% of the result, and a colour; '2%% white'",
+    )
+    what.add_argument("--mask", choices=MASKS, default=Edit.mask, help="leave the largest circle in the middle")
+    what.add_argument("--srgb", action="store_true", default=Edit.srgb, help="convert the colours to sRGB")
+    what.add_argument(
+        "--max-kb",
+        type=float,
+        metavar="N",
+        default=Edit.max_kb,
+        help="make the file no larger, by a lower quality of jpg or webp",
+    )
+    what.add_argument(
+        "--min-kb",
+        type=float,
+        metavar="N",
+        default=Edit.min_kb,
+        help="make a jpg no smaller, by a higher quality, then by an empty comment",
+    )
+
+    frame = result.add_argument_group("Size and frame")
+    frame.add_argument(
+        "--size",
+        metavar="SIZE",
+        default=Edit.size,
+        help="of the result: 600x600 (pixels), 35x45mm or 2x2in; what is kept is scaled to fit in",
+    )
+    frame.add_argument(
+        "--dpi",
+        metavar="N",
+        default=Edit.dpi,
+        help="the resolution that is written into the file, with which mm and in count (default: the picture's, "
+        "300 with --size in mm or in)",
+    )
+    frame.add_argument(
+        "--aspect", metavar="RATIO", default=Edit.aspect, help="of the result where there is no --size, as in 4:3"
+    )
+    frame.add_argument(
+        "--head",
+        metavar="SHARE",
+        default=Edit.head,
+        help="how high the head is from chin to crown, by the result's height, as 75%% or 70%%..80%%; it stands in the "
+        "middle",
+    )
+    frame.add_argument(
+        "--head-top",
+        metavar="SHARE",
+        default=Edit.head_top,
+        help="what is left above the head (default: half of what --head leaves, at most 12%%)",
+    )
+    frame.add_argument(
+        "--rotate",
+        type=int,
+        choices=TURNS,
+        default=Edit.rotate,
+        help="degrees clockwise, before all that follows (default: 0)",
+    )
+    frame.add_argument("--flip", choices=FLIPS, default=Edit.flip, help="mirror it, after --rotate")
 
     place = result.add_argument_group("People, crop and shadow")
     place.add_argument(
@@ -278,21 +345,7 @@ def _run(arguments: argparse.Namespace) -> int:
         tell_apart=arguments.split or arguments.people is not None or layered,
         limits=limits,
     )
-    edit = Edit(
-        format=arguments.format,
-        alpha=arguments.alpha,
-        background=arguments.background,
-        quality=arguments.quality,
-        region=arguments.region,
-        people=arguments.people,
-        shadow=arguments.shadow,
-        shadow_opacity=arguments.shadow_opacity,
-        crop=arguments.crop,
-        crop_margin=arguments.crop_margin,
-        scale=arguments.scale,
-        position=arguments.position,
-        strip_metadata=arguments.strip_metadata,
-    )
+    edit = edit_of(arguments)
     batch = BatchOptions(
         in_flight=arguments.in_flight,
         split=arguments.split,
@@ -336,6 +389,41 @@ def _run(arguments: argparse.Namespace) -> int:
     if len(jobs) == 1 and jobs[0].output is not None:
         with_format(edit, jobs[0].output)  # told before a model is loaded
     return _run_jobs(arguments, jobs, options, edit, batch)
+
+
+def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
+    """Add ``--preset`` and ``--presets``, which several verbs have."""
+    group.add_argument(
+        "--preset",
+        metavar="NAME",
+        required=required,
+        help="what a shop or an office asks for, see `bshm presets`"
+        + ("" if required else "; other flags go before it"),
+    )
+    add_folder(group)
+
+
+def edit_of(arguments: argparse.Namespace) -> Edit:
+    """What the flags ask for: the preset's options, and before them each flag that is not as it is by default."""
+    names = [each.name for each in fields(Edit)]
+    if arguments.preset is None:
+        return Edit(**{name: getattr(arguments, name) for name in names})
+    from bshm.edit import preset
+
+    chosen = preset.find(arguments.preset, arguments.presets)
+    flags = {name: getattr(arguments, name) for name in names}
+    given = {name: value for name, value in flags.items() if value != getattr(Edit, name)}
+    if given.get("alpha"):
+        raise OptionError(f"--alpha gives the alpha alone, which is no picture for {chosen.name}. Drop one of them.")
+    if "format" not in given and "format" in chosen.edit and _names_another(arguments.output, chosen.edit["format"]):
+        given["format"] = None  # the name of the output says it
+    return chosen.edited(given)
+
+
+def _names_another(output: str | None, format: str) -> bool:
+    """Whether an output's suffix names another format than this."""
+    suffix = Path(output or "").suffix.lower()
+    return any(suffix in facts.suffixes for form, facts in defaults.FORMATS.items() if form != format)
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
@@ -422,7 +510,8 @@ def _stdin_job(output: str, edit: Edit) -> Job:
 
 
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, edit: Edit) -> int:
-    from bshm.cli.reporting import EMPTY_NOTE, frames_note
+    from bshm.cli.reporting import EMPTY_NOTE, edit_notes, frames_note
+    from bshm.edit.render import render
 
     if arguments.json:
         raise OptionError(
@@ -440,5 +529,9 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
     if matte.picture.frames > 1 and not arguments.quiet:
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
-    put(matte.encode(edit))
+    rendered = render(matte, edit)
+    if not arguments.quiet:
+        for line in edit_notes(rendered.head_by, rendered.notes):
+            say(f"{matte.picture.name}: {line}")
+    put(rendered.data)
     return exit_codes.OK

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,11 @@ EMPTY_NOTE = "nobody was found, so nothing is left of it"
 def frames_note(frames: int) -> str:
     """What is said of an animation, or of a file with several pages."""
     return f"the first of its {frames} pictures was taken"
+
+
+def edit_notes(head_by: str | None, notes: Iterable[str]) -> list[str]:
+    """What is said of a result that was framed: by what the head was found, and what is not as it should be."""
+    return [*([f"the head was found by the {head_by}"] if head_by else []), *notes]
 
 
 class Reporter:
@@ -77,6 +82,8 @@ class Reporter:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
         if record.frames is not None and record.frames > 1:
             self._note(f"{record.job.name}: {frames_note(record.frames)}")
+        for line in edit_notes(record.head_by, record.notes):
+            self._note(f"{record.job.name}: {line}")
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task)
 
@@ -160,6 +167,8 @@ def json_line(record: BatchRecord) -> str:
             "frames": record.frames,
             "empty": record.empty,
             "people": record.people,
+            "head_by": record.head_by,
+            "notes": list(record.notes),
             "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "model": record.model,
             "model_sha256": record.model_sha256,

@@ -110,10 +110,10 @@ def arrange(
     if position is not None:
         left = (width - box.width * factor) * position[0] - box.left * factor
         top = (height - box.height * factor) * position[1] - box.top * factor
-    return [_moved(layer, (height, width), factor, top, left, mirrored) for layer in layers]
+    return [laid(layer, (height, width), factor, top, left, mirrored) for layer in layers]
 
 
-def _moved(
+def laid(
     layer: PixelArray | FloatArray,
     canvas_hw: tuple[int, int],
     factor: float,
@@ -121,7 +121,15 @@ def _moved(
     left: float,
     mirrored: bool,
 ) -> PixelArray | FloatArray:
-    """``layer`` scaled by ``factor``, its corner at (top, left) of an empty canvas."""
+    """A layer scaled, its corner at a place of an empty canvas.
+
+    Args:
+        layer: (H, W) or (H, W, C).
+        canvas_hw: of the result.
+        factor: by which the layer is scaled.
+        top, left: of its corner on the canvas; below 0 where it sticks out.
+        mirrored: as in ``arrange``.
+    """
     canvas: PixelArray | FloatArray = np.zeros((*canvas_hw, *layer.shape[2:]), layer.dtype)
     # Only what will show is scaled: a small box on a large canvas makes the whole picture enormous.
     rows = _visible(layer.shape[0], canvas_hw[0], factor, top)

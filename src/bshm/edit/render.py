@@ -1,6 +1,7 @@
 """From a matte and an ``Edit`` to pixels and to a file: the one way there is.
 
-    region -> shadow -> crop, scale, position -> background -> cut-out, alpha or picture -> file
+    region -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> outline -> background
+           -> mask -> cut-out, alpha or picture -> file
 
 ``compose`` goes as far as the pixels, ``render`` to the end.
 """
@@ -15,18 +16,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bshm.edit import composite
+from bshm.edit import composite, framing
+from bshm.edit import head as heads
 from bshm.edit.background import filled
-from bshm.edit.crop import Box, arrange, foreground_box, is_nobody
+from bshm.edit.crop import Box, arrange, foreground_box, is_nobody, laid
+from bshm.edit.finish import disc, outlined
 from bshm.edit.shadow import drop, under
 from bshm.edit.spec import Edit
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, People, Region
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
-from bshm.files import encode, openraster
+from bshm.files import colour_space, encode, openraster
 from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
 ZIP, ORA = "application/zip", openraster.MEDIA_TYPE
+# Below this nobody sees that a photograph was enlarged.
+_ENLARGED_FROM = 1.1
 # Alpha from which on a person is at a place that was pointed at.
 _THERE = 0.25
 MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
@@ -71,6 +76,8 @@ class Composed:
         alpha_alone: the alpha is all that is wanted.
         box: where the people are, in pixels of the picture before it is cropped or placed; None for nobody.
         is_empty: nobody was found.
+        head_by: by what the head was found, where one was looked for.
+        notes: what is not as it should be, in words.
     """
 
     colour: PixelArray
@@ -79,6 +86,8 @@ class Composed:
     alpha_alone: bool
     box: Box | None
     is_empty: bool
+    head_by: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -105,6 +114,8 @@ class Rendered:
         box: where the people are, in pixels of the result before it is cropped or placed; None for nobody.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage.
+        head_by: by what the head was found, where one was looked for.
+        notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
     """
 
     data: bytes
@@ -118,6 +129,8 @@ class Rendered:
     device: str
     timings_ms: dict[str, float]
     people: int | None = None
+    head_by: str | None = None
+    notes: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -136,9 +149,9 @@ class Rendered:
         if not newline:
             raise ValueError("not a stored result")
         facts = json.loads(head)
-        box = facts.pop("box")
+        box, notes = facts.pop("box"), tuple(facts.pop("notes", ()))
         try:
-            return cls(data=data, box=None if box is None else Box(*box), **facts)
+            return cls(data=data, box=None if box is None else Box(*box), notes=notes, **facts)
         except TypeError as error:
             raise ValueError(f"a result stored by another version: {error}") from error
 
@@ -166,14 +179,15 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         InputError: the picture for the background cannot be read.
         MemoryExhaustedError: not enough memory.
     """
-    composed = compose(matte, edit, background)
+    source = _in_srgb(matte) if edit.srgb else matte
+    composed = compose(source, edit, background)
     if edit.format == "ora":
-        data, media_type = (
-            openraster.encode_openraster(layers(matte, edit), composed.pixels(), icc_profile=matte.picture.icc_profile),
-            ORA,
+        layered = openraster.encode_openraster(
+            layers(source, edit), composed.pixels(), icc_profile=source.picture.icc_profile
         )
+        data, media_type = layered, ORA
     else:
-        data, media_type = _encoded(composed, matte.picture, edit)
+        data, media_type = _encoded(composed, source.picture, edit)
     height, width = composed.size_hw
     ran = matte.ran
     return Rendered(
@@ -188,38 +202,112 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         ran.device,
         dict(ran.timings_ms),
         None if matte.people is None else len(matte.people),
+        composed.head_by,
+        composed.notes,
     )
 
 
 def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
     """The pixels that ``edit`` describes; as ``render``, without the file."""
-    alpha = matte.alpha if edit.people is None else chosen(matte, edit.people)
+    if edit.srgb:
+        matte = _in_srgb(matte)
+    alpha = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
     if edit.region is not None:
         alpha = _within(alpha, edit.region)
     box, is_empty = foreground_box(alpha), is_nobody(alpha)
     colour, wanted = matte.foreground, edit.background
+    picture = replace(matte.picture, pixels=_turned(matte.picture.pixels, edit), alpha=None)
+    colour, alpha, everybody = (_turned(each, edit) for each in (colour, alpha, matte.alpha))
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
         # Made of the original, it is cropped with it; all else fills what the people end up on.
-        behind = filled(wanted, matte.picture, matte.alpha)
+        behind = filled(wanted, picture, everybody)
     # Where there is nobody the whole picture is what is cropped to, scaled and placed.
-    around = box or Box(0, 0, *alpha.shape)
+    around = (box if alpha is matte.alpha else foreground_box(alpha)) or Box(0, 0, *alpha.shape)
+    head = heads.find(picture.pixels, alpha) if edit.head is not None and not is_empty else None
     if edit.shadow:  # it does not widen a crop
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
         colour, alpha = under(colour, alpha, (0, 0, 0), drop(alpha) * np.float32(opacity))
-    colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
+    notes: tuple[str, ...] = ()
+    if edit.is_framed:
+        chosen = framing.frame(edit, around, picture.size_hw, head)
+        notes = _notes(chosen, picture.size_hw, frozenset() if is_empty else framing.cut_edges(around, picture.size_hw))
+        colour, alpha, behind = _framed(colour, alpha, behind, chosen)
+    else:
+        colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
+    if edit.outline is not None:
+        colour, alpha = outlined(colour, alpha, edit.outline.width.of(min(alpha.shape)), edit.outline.rgb)
     if isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency:
         colour, alpha = under(colour, alpha, wanted.rgb, wanted.opacity)
     elif wanted is not None:
         if behind is None:
-            canvas = replace(matte.picture, pixels=colour, alpha=None)
-            behind = filled(wanted, canvas, alpha, background)
+            behind = filled(wanted, replace(picture, pixels=colour), alpha, background)
         colour = composite.over(colour, alpha, behind)
         alpha = np.ones_like(alpha)
-    return Composed(colour, alpha, behind is not None, edit.alpha, box, is_empty)
+    if edit.mask is not None:
+        alpha = alpha * disc(*alpha.shape)
+    is_opaque = behind is not None and edit.mask is None
+    return Composed(colour, alpha, is_opaque, edit.alpha, box, is_empty, None if head is None else head.found, notes)
 
 
-def chosen(matte: Matted, people: People) -> FloatArray:
+@dataclass(frozen=True)
+class _Converted:
+    """A matte whose colours were converted."""
+
+    picture: Picture
+    alpha: FloatArray
+    foreground: PixelArray
+    ran: Run
+    people: tuple[FloatArray, ...] | None
+    depth: tuple[int, ...]
+
+
+def _in_srgb(matte: Matted) -> Matted:
+    """The matte in sRGB; itself where it is, or where nobody can use its profile."""
+    profile = matte.picture.icc_profile
+    if colour_space.is_srgb(profile):
+        return matte
+    foreground = colour_space.to_srgb(matte.foreground, profile)
+    if foreground is matte.foreground:
+        return matte
+    pixels = colour_space.to_srgb(matte.picture.pixels, profile)
+    picture = replace(matte.picture, pixels=pixels, alpha=None, icc_profile=None)
+    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth)
+
+
+def _turned(layer: Any, edit: Edit) -> Any:
+    """A layer turned clockwise, then mirrored; itself where neither is asked for."""
+    if not edit.rotate and edit.flip is None:
+        return layer
+    result = np.rot90(layer, -edit.rotate // 90)
+    if edit.flip is not None:
+        result = result[:, ::-1] if edit.flip == "horizontal" else result[::-1]
+    return np.ascontiguousarray(result)
+
+
+def _framed(
+    colour: PixelArray, alpha: FloatArray, behind: PixelArray | None, chosen: framing.Frame
+) -> tuple[PixelArray, FloatArray, PixelArray | None]:
+    """The people on their canvas, and with them what is made of the original."""
+
+    def on_canvas(layer: Any, mirrored: bool = False) -> Any:
+        return laid(layer, (chosen.height, chosen.width), chosen.factor, chosen.top, chosen.left, mirrored)
+
+    moved = np.clip(on_canvas(alpha), np.float32(0), np.float32(1))
+    return on_canvas(colour), moved, None if behind is None else on_canvas(behind, True)
+
+
+def _notes(chosen: framing.Frame, picture_hw: tuple[int, int], cut: frozenset[str]) -> tuple[str, ...]:
+    notes = [
+        f"the photograph cuts the people off {px} px before the {edge} edge of the result"
+        for edge, px in chosen.gaps(picture_hw, cut)
+    ]
+    if chosen.factor > _ENLARGED_FROM:
+        notes.append(f"the photograph was enlarged {chosen.factor:.1f} times and is less sharp than its size says")
+    return tuple(notes)
+
+
+def alpha_of(matte: Matted, people: People) -> FloatArray:
     """The alpha of the people who are wanted.
 
     Raises:
@@ -340,13 +428,16 @@ def _encoded(composed: Composed, picture: Picture, edit: Edit) -> tuple[bytes, s
 
 
 def _file(pixels: PixelArray, form: Format, picture: Picture, edit: Edit) -> bytes:
-    """A file with pixels made of ``picture``, whose profile, resolution and EXIF are kept."""
-    return encode.encode(
+    """A file with pixels made of ``picture``, whose profile, resolution and EXIF are kept by default."""
+    dpi = edit.file_dpi
+    return encode.encode_within(
         pixels,
         form,
         quality=edit.quality,
+        max_kb=edit.max_kb,
+        min_kb=edit.min_kb,
         icc_profile=picture.icc_profile if pixels.ndim == 3 else None,  # one of colours, not of a grey alpha
-        dpi=picture.dpi,
+        dpi=picture.dpi if dpi is None else (dpi, dpi),
         exif=None if edit.strip_metadata else picture.exif,
     )
 

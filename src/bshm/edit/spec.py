@@ -11,15 +11,19 @@ from dataclasses import asdict, dataclass, fields
 from os import PathLike, fspath
 from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
+from bshm.edit.size import DEFAULT_DPI, Size, parse_aspect, parse_dpi, parse_size
 from bshm.edit.words import (
     BACKGROUNDS,
     Background,
     Margins,
+    Outline,
     People,
     Region,
     parse_background,
+    parse_head,
     parse_margins,
     parse_opacity,
+    parse_outline,
     parse_people,
     parse_position,
     parse_region,
@@ -35,6 +39,19 @@ Given = TypeVar("Given")
 # JPEG.
 ResultFormat = Literal[Format, "zip", "ora", "auto"]
 RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "auto")
+Turn = Literal[0, 90, 180, 270]
+TURNS: tuple[Turn, ...] = (0, 90, 180, 270)
+Flip = Literal["horizontal", "vertical"]
+FLIPS: tuple[Flip, ...] = ("horizontal", "vertical")
+Mask = Literal["circle"]
+MASKS: tuple[Mask, ...] = ("circle",)
+# What changes the whole picture, or chooses among its people.
+_NOT_IN_LAYERS = (
+    "alpha", "background", "shadow", "people", "outline", "mask", "size", "aspect", "head", "head_top", "rotate",
+    "flip", "max_kb", "min_kb",
+)  # fmt: skip
+# Files beyond this are none that anybody asks for in kB.
+_LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
 
 
 def format_of_result(path: str | PathLike[str]) -> ResultFormat:
@@ -121,6 +138,24 @@ class Edit:
             top, or a pair of 0..1; None leaves them where they are, or in the middle with ``scale``.
         shadow: let the people throw a soft shadow.
         shadow_opacity: how dark it is, ``"0%"`` to ``"100%"`` or 0..1 of what it is by itself; None is 1.
+        rotate: by so many degrees clockwise, before all that follows: 0, 90, 180 or 270.
+        flip: mirror it, ``"horizontal"`` (left is right) or ``"vertical"``, after ``rotate``.
+        size: of the result, ``"600x600"`` pixels, ``"35x45mm"`` or ``"2x2in"``.  What is kept (all, or with ``crop``
+            the people and their margin) is scaled to fit in; where the photograph cuts people off they stay at that
+            edge.
+        dpi: the resolution that is written into the file, and with which mm and inches count; None keeps the
+            picture's, 300 where ``size`` is in mm or inches.
+        aspect: of the result where no ``size`` is given, ``"4:3"`` or width by height: the canvas grows to it.
+        head: how high the head is, from chin to crown, by the result's height, ``"75%"`` or 0..1; it stands in the
+            middle.  Of two, ``"70%..80%"`` or a pair of 0..1, half-way between, or as much more as it takes that
+            somebody whom the photograph cuts off reaches the result's edge.
+        head_top: what is left above the crown, in the same way; of two the smaller, or as much more as it takes that
+            somebody reaches the lower edge.  None is half of what ``head`` leaves, at most 12 %.
+        outline: a band around the people, ``"2% white"``: width in px, or in % of the result's shorter side.
+        mask: ``"circle"`` leaves the largest circle in the middle.
+        srgb: convert the colours to sRGB, 8 bits a level where they are not.
+        max_kb: make the file no larger, by a lower quality of JPEG or WebP.
+        min_kb: make the file no smaller, by a higher quality of JPEG, and beyond that by an empty comment in it.
 
     Raises:
         OptionError: a value that is not allowed, or two that contradict each other.
@@ -149,9 +184,21 @@ class Edit:
     position: _Field[tuple[float, float] | None, Sequence[float] | str | None] = _Field(parse_position, None)
     shadow: bool = False
     shadow_opacity: _Field[float | None, float | str | None] = _Field(parse_opacity, None)
+    rotate: Turn = 0
+    flip: Flip | None = None
+    size: _Field[Size | None, Size | str | None] = _Field(parse_size, None, Size)
+    dpi: _Field[float | None, float | str | None] = _Field(parse_dpi, None)
+    aspect: _Field[float | None, float | str | None] = _Field(parse_aspect, None)
+    head: _Field[tuple[float, float] | None, float | str | Sequence[float] | None] = _Field(parse_head, None)
+    head_top: _Field[tuple[float, float] | None, float | str | Sequence[float] | None] = _Field(parse_head, None)
+    outline: _Field[Outline | None, Outline | str | None] = _Field(parse_outline, None, Outline)
+    mask: Mask | None = None
+    srgb: bool = False
+    max_kb: float | None = None
+    min_kb: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("strip_metadata", "alpha", "crop", "shadow"):
+        for name in ("strip_metadata", "alpha", "crop", "shadow", "srgb"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{option(name)} takes true or false; got {getattr(self, name)!r:.40}.")
         if self.format is not None and self.format not in RESULT_FORMATS:
@@ -164,7 +211,7 @@ class Edit:
                 f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
             )
         if self.format == "ora":
-            for name in ("alpha", "background", "shadow", "people"):
+            for name in _NOT_IN_LAYERS:
                 if getattr(self, name):
                     raise OptionError(
                         f"{option('format')}: ora holds every person as a layer, so {option(name)} has no place in it. "
@@ -184,6 +231,62 @@ class Edit:
                 f"{option('shadow_opacity')} has a meaning with {option('shadow')} only. "
                 f"Add {option('shadow')}, or drop it."
             )
+        self._check_frame()
+        self._check_file()
+
+    def _check_frame(self) -> None:
+        for name, words in (("rotate", TURNS), ("flip", (None, *FLIPS)), ("mask", (None, *MASKS))):
+            value = getattr(self, name)
+            if isinstance(value, bool) or value not in words:
+                taken = ", ".join(str(each) for each in words if each is not None)
+                raise OptionError(f"{option(name)} takes {taken}; got {value!r:.40}.")
+        if self.size is not None:
+            self.size.pixels(self.dpi or DEFAULT_DPI)  # told before a picture is read
+        for name, other in (("size", "aspect"), ("head", "scale"), ("head", "crop"), ("head", "position")):
+            if getattr(self, name) is not None and getattr(self, other):
+                raise OptionError(f"{option(name)} and {option(other)} contradict each other. Drop one of them.")
+        if self.head_top is not None and self.head is None:
+            raise OptionError(
+                f"{option('head_top')} has a meaning with {option('head')} only. Add {option('head')}, or drop it."
+            )
+        if self.head is not None and self.head[1] + (self.head_top or (0, 0))[1] >= 1:
+            raise OptionError(f"{option('head')} and {option('head_top')} are less than 100% together.")
+        for name in ("outline", "mask"):
+            if self.alpha and getattr(self, name) is not None:
+                raise OptionError(
+                    f"{option('alpha')} gives the alpha alone, so {option(name)} has no place in it. Drop one of them."
+                )
+        if self.mask is not None and not self.has_transparency:
+            raise OptionError(
+                f"{option('mask')} leaves transparency around it, and {self.format} has none. Choose png, webp or tiff."
+            )
+
+    def _check_file(self) -> None:
+        for name, most in _LARGEST_KB.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= most:
+                raise OptionError(f"{option(name)} takes 1 to {most} kB; got {value!r:.40}.")
+            if self.format == "zip":
+                raise OptionError(f"{option(name)} is for one picture; a zip holds two. Drop it, or choose a format.")
+        if self.max_kb is not None and self.min_kb is not None and self.min_kb > 0.9 * self.max_kb:
+            raise OptionError(
+                f"{option('min_kb')} needs to be at most nine tenths of {option('max_kb')}; "
+                f"got {self.min_kb:g} and {self.max_kb:g}."
+            )
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the result has a canvas of its own: ``size``, ``aspect`` or ``head``."""
+        return self.size is not None or self.aspect is not None or self.head is not None
+
+    @property
+    def file_dpi(self) -> float | None:
+        """The resolution to write into the file; None keeps the picture's."""
+        if self.dpi is None and self.size is not None and self.size.unit != "px":
+            return DEFAULT_DPI
+        return self.dpi
 
     @property
     def has_transparency(self) -> bool:
@@ -219,7 +322,7 @@ def _plain(value: Any) -> Any:
     for kind, shape in BACKGROUNDS.items():
         if isinstance(value, shape):
             return {"kind": kind, **{name: _plain(each) for name, each in asdict(value).items()}}
-    if isinstance(value, (Margins, People, Region)):
+    if isinstance(value, (Margins, Outline, People, Region, Size)):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 

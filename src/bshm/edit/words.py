@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any, Literal, TypeAlias
 
-from bshm.color import looks_like_color, parse_rgba
+from bshm.color import looks_like_color, parse_color, parse_rgba
 from bshm.errors import OptionError
 
 _LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(px|%)?")
@@ -91,6 +91,17 @@ class People:
         if self.kind == "number":
             return str(self.number)
         return f"{self.kind}:{','.join(map(str, self.places))}" if self.places else self.kind
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A band of one colour around people, as stickers have it; per cent are of the result's shorter side."""
+
+    width: Length
+    rgb: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        return f"{self.width} #{''.join(f'{each:02x}' for each in self.rgb)}"
 
 
 @dataclass(frozen=True)
@@ -277,6 +288,22 @@ def parse_people(given: str | int) -> People:
     return People(kind, places=lengths)  # type: ignore[arg-type]
 
 
+def parse_outline(text: str) -> Outline:
+    """A width, and a colour that is white where it is not said: ``2%`` or ``8px #1e90ff``.
+
+    Raises:
+        OptionError: it is neither, or the width is 0 or above 500px or 25%.
+
+    >>> str(parse_outline("2% white"))
+    '2% #ffffff'
+    """
+    width, _, colour = text.strip().partition(" ")
+    length = parse_length(width)
+    if not 0 < length.value <= (500 if length.unit == "px" else 25):
+        raise OptionError(f"an outline is above 0, at most 500px or 25%; got {text[:40]!r}.")
+    return Outline(length, parse_color(colour.strip() or "white"))
+
+
 def parse_scale(given: str | float) -> float | None:
     """The people's share of the result, 0.1 to 1; None for ``original``.
 
@@ -312,6 +339,41 @@ def parse_position(given: str | Sequence[float]) -> tuple[float, float] | None:
     if len(shares) not in (1, 2) or any(share is None or share > 1 for share in shares):
         raise OptionError(f"a position is original, center, or one or two of 0% to 100%; got {_shown(given)}.")
     return shares[0] or 0.0, shares[-1] or 0.0
+
+
+def parse_share(given: str | float) -> float:
+    """A share above 0 and below 1.
+
+    Raises:
+        OptionError: it is none.
+
+    >>> parse_share("75%"), parse_share(0.1)
+    (0.75, 0.1)
+    """
+    share = _share(given)
+    if share is None or not 0 < share < 1:
+        raise OptionError(f"a share is above 0% and below 100%; got {_shown(given)}.")
+    return share
+
+
+def parse_head(given: str | float | Sequence[float]) -> tuple[float, float]:
+    """A share above 0 and below 1, or two from the smaller to the larger; one stands for both.
+
+    Raises:
+        OptionError: it is neither.
+
+    >>> parse_head("70%..80%"), parse_head(0.75), parse_head([0.5, 0.6])
+    ((0.7, 0.8), (0.75, 0.75), (0.5, 0.6))
+    """
+    ends: Sequence[Any] = given.split("..") if isinstance(given, str) else [given]
+    if isinstance(given, (list, tuple)):
+        ends = given
+    if len(ends) not in (1, 2):
+        raise OptionError(f"a share is one, or two as in 70%..80%; got {_shown(given)}.")
+    low, high = parse_share(ends[0]), parse_share(ends[-1])
+    if low > high:
+        raise OptionError(f"of two shares the smaller comes first; got {_shown(given)}.")
+    return low, high
 
 
 def parse_opacity(given: str | float) -> float:

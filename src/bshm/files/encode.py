@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bshm.errors import MemoryExhaustedError, OptionError, ShapeError
+from bshm.errors import MemoryExhaustedError, OptionError, ShapeError, option
 from bshm.files.exif import MOST_JPEG_BYTES, fitting, with_resolution
 from bshm.files.png import encode_png
 from bshm.options import FORMATS, Format
@@ -100,6 +100,109 @@ def encode(
             f"not enough memory to encode {pixels.shape[1]}x{pixels.shape[0]} as {format}. "
             "Work on fewer pictures at once, or on smaller ones."
         ) from error
+
+
+# Below this JPEG and WebP show their blocks in every face.
+_LOWEST_QUALITY = 20
+# A kB has 1000 or 1024 bytes, depending on whom one asks: a file keeps to both.
+_MOST_OF_A_KB, _LEAST_OF_A_KB = 1000, 1024
+
+
+def encode_within(
+    pixels: PixelArray,
+    format: Format,
+    *,
+    quality: int,
+    max_kb: float | None,
+    min_kb: float | None,
+    icc_profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    exif: bytes | None = None,
+) -> bytes:
+    """As ``encode``, of a file that is neither larger nor smaller than asked for.
+
+    Args:
+        pixels, format, icc_profile, dpi, exif: as in ``encode``.
+        quality: the one to use where the file has the size by itself.
+        max_kb: a lower quality is looked for, down to 20, until the file is no larger; None does not care.
+        min_kb: a higher quality is looked for until a JPEG is no smaller; where 100 is not enough an empty comment
+            makes it longer.  None does not care.
+
+    Raises:
+        OptionError: as ``encode``; or no quality gives such a file, or the format has none.
+        ShapeError, MemoryExhaustedError: as ``encode``.
+    """
+
+    def made(with_quality: int) -> bytes:
+        return encode(pixels, format, quality=with_quality, icc_profile=icc_profile, dpi=dpi, exif=exif)
+
+    data = made(quality)
+    most = None if max_kb is None else int(max_kb * _MOST_OF_A_KB)
+    least = None if min_kb is None else math.ceil(min_kb * _LEAST_OF_A_KB)
+    if most is not None and len(data) > most:
+        if format not in ("jpg", "webp"):
+            raise OptionError(
+                f"{option('max_kb')}: the file has {len(data) / 1000:.0f} kB, and {format} keeps every pixel, so it "
+                f"cannot be made smaller. Choose jpg or webp, or a smaller size."
+            )
+        data = _largest_within(made, quality, most)
+        if len(data) > most:
+            raise OptionError(
+                f"{option('max_kb')}: even at quality {_LOWEST_QUALITY} the file has {len(data) / 1000:.0f} kB, more "
+                f"than {max_kb:g}. Ask for a smaller size or for more kB, or leave out its metadata."
+            )
+    if least is not None and len(data) < least:
+        if format != "jpg":
+            raise OptionError(
+                f"{option('min_kb')}: the file has {len(data) / 1000:.0f} kB, and only jpg can be made larger. "
+                "Choose jpg."
+            )
+        smaller = most is not None and len(made(quality)) > most
+        # From one quality to the next a file may grow past both ends.
+        data = _with_comment(data, least) if smaller else _smallest_from(made, quality, least, most)
+    return data
+
+
+def _largest_within(made: Callable[[int], bytes], quality: int, most: int) -> bytes:
+    """The file of the best quality below ``quality`` that has at most so many bytes; that of the lowest otherwise."""
+    low, high = _LOWEST_QUALITY, max(_LOWEST_QUALITY, quality - 1)
+    best = made(low)
+    while low < high and len(best) <= most:
+        middle = (low + high + 1) // 2
+        data = made(middle)
+        if len(data) <= most:
+            low, best = middle, data
+        else:
+            high = middle - 1
+    return best
+
+
+def _smallest_from(made: Callable[[int], bytes], quality: int, least: int, most: int | None) -> bytes:
+    """The file of the lowest quality above ``quality`` that has so many bytes, or one made as long by a comment."""
+    low, high = quality, 100
+    best = made(high)
+    if len(best) < least:
+        return _with_comment(best, least)
+    while high - low > 1:
+        middle = (low + high) // 2
+        data = made(middle)
+        if len(data) >= least:
+            high, best = middle, data
+        else:
+            low = middle
+    return best if most is None or len(best) <= most else _with_comment(made(low), least)
+
+
+def _with_comment(jpeg: bytes, length: int) -> bytes:
+    """The same picture in a file of at least ``length`` bytes: comments of blanks behind what describes it."""
+    at = 2
+    while jpeg[at] == 0xFF and 0xE0 <= jpeg[at + 1] <= 0xEF:
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    comments = b""
+    while len(jpeg) + len(comments) < length:
+        blanks = min(65533, max(0, length - len(jpeg) - len(comments) - 4))
+        comments += b"\xff\xfe" + (blanks + 2).to_bytes(2, "big") + b" " * blanks
+    return jpeg[:at] + comments + jpeg[at:]
 
 
 def _png(pixels: PixelArray, quality: int, icc_profile: bytes | None, dpi: _Dpi, exif: bytes | None) -> bytes:

@@ -119,5 +119,7 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
         "model_sha256": done.model_sha256,
         "device": done.device,
         "timings_ms": done.timings_ms,
+        "head_by": done.head_by,
+        "notes": list(done.notes),
     }
     return Product(done.data, done.media_type, MappingProxyType(details))

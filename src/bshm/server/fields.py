@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields as dataclass_fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bshm.edit.spec import Edit
+from bshm.edit.spec import Edit, Flip, Mask
 from bshm.edit.words import PictureBackground, parse_background
-from bshm.errors import OptionError
+from bshm.errors import OptionError, UnknownPresetError
 from bshm.options import DEFAULT_MODEL, Format, MatteOptions
 from bshm.server.answers import FieldError
 
@@ -77,6 +78,50 @@ class PictureFields(BaseModel):
         description="Move the people: center, or one or two of 0% to 100% from the left and the top.",
         examples=["center", "50% 100%"],
     )
+    preset: str | None = Field(
+        None,
+        max_length=64,
+        description="What a shop or an office asks for, as `GET /presets` lists it; other fields go before it.",
+        examples=["passport-us"],
+    )
+    rotate: Literal[0, 90, 180, 270] = Field(Edit.rotate, description="Degrees clockwise, before all that follows.")
+    flip: Flip | None = Field(Edit.flip, description="Mirror it, after rotate.")
+    size: str | None = Field(
+        None,
+        max_length=80,
+        description="Of the result: pixels, mm or inches; what is kept is scaled to fit in.",
+        examples=["600x600", "35x45mm"],
+    )
+    dpi: float | None = Field(
+        Edit.dpi,
+        ge=10,
+        le=4800,
+        description="The resolution that is written into the file; mm and inches count with it.",
+    )
+    aspect: str | None = Field(
+        None, max_length=80, description="Of the result where there is no size.", examples=["4:3"]
+    )
+    head: str | None = Field(
+        None,
+        max_length=80,
+        description="How high the head is from chin to crown, by the result's height.",
+        examples=["75%", "70%..80%"],
+    )
+    head_top: str | None = Field(None, max_length=80, description="What is left above the head.", examples=["10%"])
+    outline: str | None = Field(
+        None,
+        max_length=80,
+        description="A band around the people: width in px or % of the result, and a colour.",
+        examples=["2% white"],
+    )
+    mask: Mask | None = Field(Edit.mask, description="Leave the largest circle in the middle.")
+    srgb: bool = Field(Edit.srgb, description="Convert the colours to sRGB.")
+    max_kb: float | None = Field(
+        Edit.max_kb, ge=1, le=1048576, description="Make the file no larger, by a lower quality of jpg or webp."
+    )
+    min_kb: float | None = Field(
+        Edit.min_kb, ge=1, le=10240, description="Make a jpg no smaller, by a higher quality, then by an empty comment."
+    )
     strip_metadata: bool = Field(
         Edit.strip_metadata,
         description="Leave out the EXIF that is kept by default: camera, date, author, place (GPS).",
@@ -87,21 +132,7 @@ class PictureFields(BaseModel):
 
 
 # Fields that are options of an ``Edit``, by their one name.
-EDIT_FIELDS = (
-    "alpha",
-    "background",
-    "format",
-    "quality",
-    "region",
-    "people",
-    "shadow",
-    "shadow_opacity",
-    "crop",
-    "crop_margin",
-    "scale",
-    "position",
-    "strip_metadata",
-)
+EDIT_FIELDS = tuple(each.name for each in dataclass_fields(Edit))
 
 
 def edit_of(fields: PictureFields, *, has_background: bool) -> tuple[Edit, str | None]:
@@ -125,10 +156,24 @@ def edit_of(fields: PictureFields, *, has_background: bool) -> tuple[Edit, str |
         given["background"] = PictureBackground()
     elif fields.background is not None:
         given["background"], url = _background(fields.background)
-    given["format"] = fields.format or "png"  # an answer has no file name that could say
     if fields.alpha:
         given["shadow"], given["shadow_opacity"] = False, None  # an alpha alone shows none
+    if fields.preset is not None:
+        given = _by_preset(fields.preset, given)
+    given["format"] = given["format"] or "png"  # an answer has no file name that could say
     return edit_from(given), url
+
+
+def _by_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's options, with the fields that are not as they are by default in place of them."""
+    from bshm.edit import preset
+
+    try:
+        chosen = preset.find(name)
+    except (UnknownPresetError, OptionError) as error:  # none of that name, or a damaged file of the server's own
+        raise FieldError({"preset": str(error)}) from error
+    own = {key: value for key, value in given.items() if value != getattr(Edit, key)}
+    return {**given, **chosen.edit, **own}
 
 
 def edit_from(given: Mapping[str, Any], names: Mapping[str, str] | None = None) -> Edit:

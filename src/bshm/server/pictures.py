@@ -39,6 +39,10 @@ def answer(served: Served) -> Response:
         "Server-Timing": ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in rendered.timings_ms.items()),
         "Content-Disposition": f'inline; filename="cutout{suffix_of(rendered.media_type)}"',
     }
+    if rendered.head_by is not None:
+        headers["X-Bshm-Head-By"] = rendered.head_by
+    if rendered.notes:
+        headers["X-Bshm-Notes"] = "; ".join(rendered.notes)
     if served.rate is not None:
         headers.update(served.rate.headers())
     return Response(rendered.data, media_type=rendered.media_type, headers=headers)

@@ -23,6 +23,8 @@ _HEADERS = {
     "X-Bshm-Device": "Where they ran.",
     "X-Bshm-Cache": "hit: made for an earlier or a simultaneous equal request; miss: made for this one.",
     "X-Bshm-Empty": "true where nobody was found.",
+    "X-Bshm-Head-By": "By what the head was found, where the frame goes by it.",
+    "X-Bshm-Notes": "What is not as it should be in the result.",
     "X-Width": "Of the result, in pixels.",
     "X-Height": "Of the result, in pixels.",
     "Server-Timing": "Milliseconds by stage.",

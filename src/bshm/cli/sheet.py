@@ -1,0 +1,150 @@
+"""``bshm sheet``: ID photographs on paper."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.cli import exit_codes, interrupts
+from bshm.cli.check import add_model
+from bshm.cli.parsing import Parser, add_help
+from bshm.cli.presets import add_folder
+from bshm.cli.reporting import edit_notes
+from bshm.cli.streams import hushed, say
+from bshm.edit.paper import PAPERS, SHEET_FORMATS, SheetFormat, SheetOptions
+from bshm.errors import OptionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from bshm.edit.preset import Preset
+
+_SUFFIXES: dict[str, SheetFormat] = {**{f".{form}": form for form in SHEET_FORMATS}, ".jpeg": "jpg", ".tif": "tiff"}
+
+
+def parser() -> Parser:
+    """The flags of ``bshm sheet``; their defaults are those of ``SheetOptions``."""
+    result = Parser(
+        "sheet",
+        "Lays out as many copies of an ID photograph as fit on a sheet, at their true size, to print and cut.",
+        usage="PICTURE --preset NAME -o FILE [options]",
+        examples=[
+            ("bshm sheet photo.jpg --preset id-35x45 -o sheet.jpg", "eight on 4x6 in"),
+            ("bshm sheet photo.jpg --preset cn-1in --paper a4 --marks -o sheet.pdf", "with cut marks"),
+            ("bshm sheet id.jpg --preset id-35x45 --as-is -o sheet.jpg", "of a finished picture"),
+        ],
+        notes=f"""\
+Print it at 100 %: "fit to page" changes the size.  The resolution is written into the file, and a PDF
+has a page of the paper's size.  The paper is turned where more fit that way; the photographs never
+are, and none is mirrored.
+
+Exit codes:
+{exit_codes.table()}""",
+    )
+    result.inputs.add_argument("picture", metavar="PICTURE", help="a photograph, or with --as-is a finished picture")
+    result.inputs.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help=f"the sheet: {', '.join(f'.{each}' for each in SHEET_FORMATS)}",
+    )
+    options = result.add_argument_group("Options")
+    options.add_argument("--preset", metavar="NAME", required=True, help="of which size, see `bshm presets`")
+    add_folder(options)
+    options.add_argument("--as-is", action="store_true", help="the picture is finished: only scale it to its size")
+    options.add_argument(
+        "--paper",
+        metavar="PAPER",
+        default=SheetOptions.paper,
+        help=f"{', '.join(PAPERS)}, or a size as 100x150mm (default: %(default)s)",
+    )
+    options.add_argument(
+        "--gap", type=float, metavar="MM", default=SheetOptions.gap_mm, help="between two (default: %(default)g mm)"
+    )
+    options.add_argument(
+        "--margin",
+        type=float,
+        metavar="MM",
+        default=SheetOptions.margin_mm,
+        help="at least this at the edges of the paper (default: %(default)g mm)",
+    )
+    options.add_argument("--marks", action="store_true", default=SheetOptions.marks, help="show where to cut")
+    options.add_argument(
+        "--dpi", type=float, metavar="N", default=SheetOptions.dpi, help="of the sheet (default: %(default)g)"
+    )
+    options.add_argument("--overwrite", action="store_true", help="replace a sheet that is there")
+    add_model(options)
+    add_help(options)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Lay out; returns the exit code."""
+    with hushed():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    output = Path(arguments.output)
+    form = _SUFFIXES.get(output.suffix.lower())
+    if form is None:
+        raise OptionError(f"a sheet is called NAME.{', NAME.'.join(SHEET_FORMATS)}; got {output.name}.")
+    options = SheetOptions(
+        paper=arguments.paper,
+        gap_mm=arguments.gap,
+        margin_mm=arguments.margin,
+        marks=arguments.marks,
+        dpi=arguments.dpi,
+    )
+    from bshm.edit import preset, sheet
+    from bshm.files import sink
+
+    chosen = preset.find(arguments.preset, arguments.presets)
+    if chosen.size is None:
+        raise OptionError(f"the preset {chosen.name} has no size, so nothing says how large the photographs are.")
+    plan = sheet.layout(chosen.size, chosen.dpi, options)  # told before a model is loaded
+    interrupts.in_order()
+    pixels = finished(arguments.picture) if arguments.as_is else _made(arguments, chosen)
+    page = sheet.sheet(pixels, chosen.size, chosen.dpi, options)
+    sink.write(sheet.encode(page, form, options.dpi), output, overwrite=arguments.overwrite)
+    across, down = chosen.size.mm(chosen.dpi)
+    say(f"{arguments.picture} -> {output} ({len(plan.corners)} of {across:.4g}x{down:.4g} mm on {options.paper})")
+    return exit_codes.OK
+
+
+def _made(arguments: argparse.Namespace, chosen: Preset) -> npt.NDArray[np.uint8]:
+    """The preset's photograph; over white where it leaves something transparent."""
+    from bshm.edit.render import render
+    from bshm.pipeline import Matting
+
+    # What a file costs is nothing to a sheet.
+    edit = chosen.edited({"format": "png", "max_kb": None, "min_kb": None, "srgb": True})
+    with closing(Matting(model=arguments.model, device=arguments.device)) as matting:
+        matte = matting.matte(arguments.picture)
+    rendered = render(matte, edit)
+    for line in edit_notes(rendered.head_by, rendered.notes):
+        say(f"{arguments.picture}: {line}")
+    return finished(rendered.data)
+
+
+def finished(source: str | bytes) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 in sRGB, its own transparency over white."""
+    import numpy as np
+
+    from bshm.edit import composite
+    from bshm.files import colour_space
+    from bshm.files.decode import open_picture
+
+    picture = open_picture(source)
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        share = picture.alpha.astype(np.float32) / np.float32(np.iinfo(picture.alpha.dtype).max)
+        pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
+    pixels = colour_space.to_srgb(pixels, picture.icc_profile)
+    if pixels.dtype != np.uint8:
+        pixels = (pixels.astype(np.uint32) + 128) // 257  # type: ignore[assignment]
+    return pixels.astype(np.uint8, copy=False)

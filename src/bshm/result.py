@@ -11,11 +11,12 @@ from bshm.edit import composite
 from bshm.edit.background import AnyBackground, background_of
 from bshm.edit.crop import is_nobody
 from bshm.edit.render import compose, render
-from bshm.edit.spec import Edit, format_of_result
+from bshm.edit.spec import Edit
 from bshm.edit.words import ColorBackground, PictureBackground
 from bshm.errors import OptionError, ShapeError, option
 from bshm.files import sink
 from bshm.files.decode import open_picture
+from bshm.files.encode import format_of_result
 from bshm.files.source import Source
 from bshm.types import FloatArray, Picture, PixelArray, Run
 

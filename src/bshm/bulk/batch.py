@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
 from bshm.concurrency.overlap import ClosableLock, overlap
-from bshm.edit.spec import Edit, format_of_result
+from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
@@ -328,6 +328,8 @@ def with_format(edit: Edit, path: Path) -> Edit:
             is asked for; or the format is ``auto``, which a file name cannot leave open.
     """
     from dataclasses import replace
+
+    from bshm.files.encode import format_of_result
 
     if edit.format is None:
         return replace(edit, format=format_of_result(path))

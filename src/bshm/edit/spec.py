@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from bshm.edit.size import DEFAULT_DPI, Size, parse_aspect, parse_dpi, parse_size
@@ -52,20 +52,6 @@ _NOT_IN_LAYERS = (
 )  # fmt: skip
 # Files beyond this are none that anybody asks for in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
-
-
-def format_of_result(path: str | PathLike[str]) -> ResultFormat:
-    """The format that the suffix of a result's name stands for.
-
-    Raises:
-        OptionError: it names none.
-
-    >>> format_of_result("group.ora")
-    'ora'
-    """
-    from bshm.files.encode import format_of  # which brings numpy
-
-    return "ora" if fspath(path).lower().endswith(".ora") else format_of(path)
 
 
 class _Field(Generic[Value, Given]):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -54,6 +54,18 @@ def format_of(path: str | os.PathLike[str]) -> Format:
             f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or name the format."
         )
     return _SUFFIXES[suffix]
+
+
+def format_of_result(path: str | os.PathLike[str]) -> Format | Literal["ora"]:
+    """The format that the suffix of a result's name stands for.
+
+    Raises:
+        OptionError: it names none.
+
+    >>> format_of_result("group.ora")
+    'ora'
+    """
+    return "ora" if os.fspath(path).lower().endswith(".ora") else format_of(path)
 
 
 def encode(

@@ -41,7 +41,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install $(PINS) -e ".[dev,train,heif,server,queue,s3]"
+	$(PIP) install $(PINS) -e ".[dev,train,heif,server,queue,s3,bulk,ray]"
 	@touch $@ $(VENV)/.run
 
 # TensorFlow is for the conversion of the official weights alone and unpacks to 1.6 GB: an environment of its own.

@@ -12,6 +12,7 @@
     ├── InputError                  the input is bad: use another
     │   ├── SourceNotFoundError     no such file or folder
     │   ├── NoPicturesError         a folder or a pattern without pictures
+    │   ├── ManifestError           a list of pictures that cannot be read
     │   ├── UnreadablePictureError  not a picture, truncated, empty
     │   ├── PictureTooLargeError    more pixels or bytes than allowed
     │   ├── UrlRefusedError         a URL that the guard does not allow
@@ -23,6 +24,7 @@
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
+        ├── WorkerLostError         a machine or a process that went away with the pictures it had
         ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
         ├── QueueFullError          no room for another job now
         │   └── QueueShareError     one owner has as many jobs in it as it may
@@ -85,6 +87,10 @@ class NoPicturesError(InputError):
     """A folder or a pattern matched no picture."""
 
 
+class ManifestError(InputError):
+    """A list of pictures cannot be read, or has no column that names them."""
+
+
 class UnreadablePictureError(InputError):
     """The bytes are not a picture that can be decoded."""
 
@@ -127,6 +133,10 @@ class DiskFullError(OutputError):
 
 class MemoryExhaustedError(EnvironmentFault, MemoryError):
     """The picture does not fit into memory."""
+
+
+class WorkerLostError(EnvironmentFault):
+    """The machine or the process that worked on it went away, each time that it was tried."""
 
 
 class CheckpointError(EnvironmentFault):

@@ -13,11 +13,11 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
@@ -28,11 +28,13 @@ from bshm.options import BatchOptions, Format, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
+    from bshm.result import Matte
 
 # What a file name must not hold on any of the systems that a folder may be carried to.
 _UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
-Status = Literal["written", "skipped", "failed"]
+Item = TypeVar("Item")
+Status = Literal["written", "copied", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,17 @@ class Record:
 
     Attributes:
         job: the job.
-        status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
-        size_hw: height and width of the result; None unless written.
-        empty: nobody was found, so the output is fully transparent; None unless written.
-        model, model_sha256, device: what ran; None unless written.
+        status: ``written``, ``copied`` (its bytes are those of another picture, and so is its output), ``skipped``
+            (its output was there, or another run wrote it meanwhile) or ``failed``.
+        size_hw: height and width of the result; where nothing was written, here and below, None unless it is known
+            from earlier.
+        empty: nobody was found, so the output is fully transparent.
+        model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
-        frames: pictures or pages in the file, of which the first was taken; None unless written.
+        frames: pictures or pages in the file, of which the first was taken.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
+        note: what else is to be told: why it was skipped, whose copy it is.
+        proof: what was read and written, of batches that keep a journal.
     """
 
     job: Job
@@ -77,6 +83,28 @@ class Record:
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
     frames: int | None = None
+    note: str | None = None
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a result was made of and what it is, by which a later run knows that nothing is left to do.
+
+    Attributes:
+        identity: of the input, known without reading it: size and time of a file, size and checksum in a zip; empty
+            where nothing is, as of a URL.
+        sha256, size: of the input's bytes.
+        output_sha256, output_size: of the output's.
+        copy_of: the output that this one is a copy of.
+    """
+
+    identity: str
+    sha256: str
+    size: int
+    output_sha256: str
+    output_size: int
+    copy_of: str | None = None
 
 
 def plan(
@@ -192,14 +220,34 @@ def run(
             company=company,
         )
 
-    ordered = _apart(jobs, company) if batch.skip_existing else jobs
-    outcomes = overlap(ordered, work, threads=batch.jobs, ordered=batch.ordered)
+    chosen = _apart(jobs, company) if batch.skip_existing else jobs
+    return records(chosen, work, lambda job: job, batch=batch, turnstile=turnstile)
+
+
+def records(
+    items: Iterable[Item],
+    work: Callable[[Item], Record],
+    job_of: Callable[[Item], Job],
+    *,
+    batch: BatchOptions,
+    turnstile: Turnstile,
+) -> Generator[Record, None, None]:
+    """What became of each item, several in the works at once; when the iterator has closed nothing is written any more.
+
+    Args:
+        items: what to work on.
+        work: on one item; goes through ``turnstile`` before it changes anything.  What it raises becomes a record.
+        job_of: the job that such a record is about.
+        batch: how many at once, and in which order.
+        turnstile: closed at the end.
+    """
+    outcomes = overlap(items, work, threads=batch.jobs, ordered=batch.ordered)
     try:
         for outcome in outcomes:
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield Record(outcome.item, "failed", error=outcome.error)
+                yield Record(job_of(outcome.item), "failed", error=outcome.error)
     finally:
         outcomes.close()
         turnstile.close()
@@ -235,38 +283,75 @@ def _do(
         raise OutputExistsError(
             f"{job.output} is there already. Add --overwrite to replace it or --skip-existing to keep it."
         )
-    from bshm.edit.arrange import encoded
     from bshm.files import sink
 
-    matte = matting.matte(job.source, options)
-    started = time.perf_counter()
-    chosen = with_format(output, job.output)
-    pixels = matte.pixels(chosen)
-    height, width = pixels.shape[:2]
-    data = encoded(pixels, matte.picture, chosen)
-    del pixels  # as large as the picture; others may be waited for
+    made = make(matting.matte(job.source, options), job.output, output)
     done = time.perf_counter()
     try:
         with turnstile:
-            sink.write(data, job.output, overwrite=output.overwrite)
+            sink.write(made.data, job.output, overwrite=output.overwrite)
     except OutputExistsError:
         if not skip_existing:
             raise
         company.set()  # another run was quicker
         return Record(job, "skipped")
-    written = time.perf_counter()
-    return Record(
-        job,
-        "written",
-        size_hw=(height, width),
-        empty=matte.is_empty,
-        model=matte.ran.model,
-        model_sha256=matte.ran.model_sha256,
-        device=matte.ran.device,
-        timings_ms=MappingProxyType(
-            {**matte.ran.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
-        ),
-        frames=matte.picture.frames,
+    return made.record(job, write_ms=1e3 * (time.perf_counter() - done))
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result that is not written yet.
+
+    Attributes:
+        data: the file.
+        size_hw, empty, frames, model, model_sha256, device, timings_ms: as in ``Record``.
+    """
+
+    data: bytes
+    size_hw: tuple[int, int]
+    empty: bool
+    frames: int
+    model: str
+    model_sha256: str
+    device: str
+    timings_ms: Mapping[str, float]
+
+    def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> Record:
+        """What became of ``job``, once this was written."""
+        return Record(
+            job,
+            "written",
+            size_hw=self.size_hw,
+            empty=self.empty,
+            model=self.model,
+            model_sha256=self.model_sha256,
+            device=self.device,
+            timings_ms=MappingProxyType({**self.timings_ms, "write": write_ms}),
+            frames=self.frames,
+            proof=proof,
+        )
+
+
+def make(matte: Matte, path: Path, output: OutputOptions) -> Made:
+    """What is to be written to ``path`` of a matte."""
+    from bshm.edit.arrange import encoded
+
+    started = time.perf_counter()
+    chosen = with_format(output, path)
+    pixels = matte.pixels(chosen)
+    height, width = pixels.shape[:2]
+    data = encoded(pixels, matte.picture, chosen)
+    ran = matte.ran
+    timings = {**ran.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
+    return Made(
+        data,
+        (height, width),
+        matte.is_empty,
+        matte.picture.frames,
+        ran.model,
+        ran.model_sha256,
+        ran.device,
+        MappingProxyType(timings),
     )
 
 

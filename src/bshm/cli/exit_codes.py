@@ -33,6 +33,7 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.MissingExtraError: 18,
     errors.EnvironmentFault: 19,
     errors.QueueUnavailableError: 20,
+    errors.ManifestError: 22,
 }
 
 MEANINGS: dict[int, str] = {
@@ -57,6 +58,7 @@ MEANINGS: dict[int, str] = {
     18: "an optional part of bshm is not installed",
     19: "something else on this machine is at fault",
     20: "the broker or the store of the jobs cannot be reached",
+    22: "a manifest cannot be read",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "whoever read stdout went away",

@@ -1,0 +1,48 @@
+"""A batch of thousands: what the inputs name, done once each, on this machine.  ``ray_engine`` does it on many.
+
+gather -> work list -> (known already | copied | read, decode, matte, encode, note, write) -> records
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.bulk.batch import Record, records
+from bshm.bulk.finding import PassedOver
+from bshm.bulk.gathering import gather
+from bshm.bulk.worker import Ledger, Worker
+from bshm.bulk.worklist import WorkList
+from bshm.concurrency.overlap import Turnstile
+from bshm.options import BatchOptions, MatteOptions
+
+if TYPE_CHECKING:
+    from bshm.edit.spec import OutputOptions
+    from bshm.pipeline import Matting
+
+
+def listed(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_over: PassedOver) -> WorkList:
+    """Everything that the inputs name, each with an output of its own; raises what ``gather`` does."""
+    work = WorkList()
+    for item in gather(inputs, folder=folder, suffix=suffix, passed_over=passed_over):
+        work.add(item)
+    return work
+
+
+def run_here(
+    matting: Matting,
+    work: WorkList,
+    ledger: Ledger,
+    *,
+    options: MatteOptions,
+    output: OutputOptions,
+    batch: BatchOptions,
+) -> Generator[Record, None, None]:
+    """Do the list on this machine through one session; every error of a picture is in its record.
+
+    Leaving the loop cancels, as in ``bshm.bulk.batch.run``.
+    """
+    turnstile = Turnstile()
+    worker = Worker(matting, ledger, options=options, output=output, turnstile=turnstile)
+    return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, turnstile=turnstile)

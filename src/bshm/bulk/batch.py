@@ -46,12 +46,14 @@ class Job:
         name: what messages call the source.
         output: the file to write; None for a job that cannot be done.
         error: why it cannot be done, known before anything was read.
+        number: its place in the list of a batch that has one.
     """
 
     source: str | Path | bytes | BinaryIO
     name: str
     output: Path | None
     error: BshmError | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zipfile
 from collections import OrderedDict
@@ -51,9 +52,14 @@ class Item:
 
         return fetch.shown(self.source)
 
+    @property
+    def place(self) -> str:
+        """The same for one input, wherever a run is started."""
+        return self.name if is_url(self.source) else os.path.abspath(self.name)  # noqa: PTH100 - keeps links
+
     def job(self, folder: Path) -> Job:
         """The same as a ``Job`` with its output in ``folder``."""
-        return Job(self.source, self.name, folder / self.output if self.output else None, self.error)
+        return Job(self.source, self.name, folder / self.output if self.output else None, self.error, self.number)
 
 
 class Reader:

@@ -146,9 +146,8 @@ class Journal:
     def _opened(self) -> tuple[int, int]:
         """The descriptor of this process's own file and its number, made when it is first needed."""
         if self._own is None:
-            stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
             host = "".join(each for each in socket.gethostname() if each.isalnum())[:40]
-            path = self._folder / f"{stamp}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+            path = self._folder / f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
             head = json.dumps({"settings": json.loads(self._settings)}).encode() + b"\n"
             _write(descriptor, head)
@@ -173,8 +172,8 @@ class Journal:
                         break  # cut off, or being written just now
                     line = _parsed(data)
                     if "settings" in line:
-                        if json.dumps(line["settings"], sort_keys=True) != self._settings:
-                            self._other = line["settings"]
+                        differ = json.dumps(line["settings"], sort_keys=True) != self._settings
+                        self._other = line["settings"] if differ else None  # the last run's count
                     elif "output" in line:
                         self._index(line, number, at)
                     at += len(data)

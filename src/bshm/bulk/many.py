@@ -10,16 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bshm.bulk.batch import Record, records
-from bshm.bulk.finding import PassedOver
+from bshm.bulk.finding import PassedOver, is_url
 from bshm.bulk.gathering import gather
+from bshm.bulk.items import Reader
+from bshm.bulk.report import Thumbnailer
 from bshm.bulk.worker import Ledger, Worker
 from bshm.bulk.worklist import WorkList
 from bshm.concurrency.overlap import Turnstile
-from bshm.options import BatchOptions, MatteOptions
+from bshm.errors import BshmError
+from bshm.options import BatchOptions, Limits, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.edit.spec import OutputOptions
     from bshm.pipeline import Matting
+
+# Of the pictures on the page; what is larger than a photograph would hold the end of a batch up.
+_THUMBNAIL_PX = 260
+_MOST_PIXELS = 60_000_000
 
 
 def listed(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_over: PassedOver) -> WorkList:
@@ -46,3 +53,23 @@ def run_here(
     turnstile = Turnstile()
     worker = Worker(matting, ledger, options=options, output=output, turnstile=turnstile)
     return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, turnstile=turnstile)
+
+
+def thumbnails(work: WorkList, reader: Reader) -> Thumbnailer:
+    """What shows the input of a record, where that lies on this machine and can be read."""
+
+    def thumbnail(record: Record) -> str | None:
+        if record.job.number is None:
+            return None
+        item = work.get(record.job.number)
+        if is_url(item.source):
+            return None
+        from bshm.files import decode, thumbnail
+
+        try:
+            picture = decode.decode(reader.read(item), name=item.name, limits=Limits(pixels=_MOST_PIXELS))
+            return thumbnail.small(picture, longest_px=_THUMBNAIL_PX)
+        except (BshmError, MemoryError):
+            return None
+
+    return thumbnail

@@ -66,7 +66,7 @@ class Ledger:
         if line is None or not is_there or not self.stands(line):
             return None
         identity = self.reader.identity(item)
-        if identity != line.found["proof"]["identity"] or line.found["input"] != item.name:
+        if identity != line.found["proof"]["identity"] or line.found["input"] != item.place:
             return None
         return self.earlier(item, line)
 
@@ -212,7 +212,7 @@ class Worker:
 
     def _note(self, record: Record, item: Item, *, replaces: bool | None = None) -> None:
         more = {"replaces": True} if replaces else {}
-        self._ledger.journal.add({**rows.row(record), "output": item.output, **more})
+        self._ledger.journal.add({**rows.row(record), "input": item.place, "output": item.output, **more})
 
 
 class _Alone:

@@ -65,6 +65,12 @@ class WorkList:
         """Take an item off those; False where it was none of them any more."""
         return self._db.execute("DELETE FROM open WHERE number = ?", (number,)).rowcount == 1
 
+    @property
+    def still_open(self) -> int:
+        """How many they are."""
+        (count,) = self._db.execute("SELECT COUNT(*) FROM open").fetchone()
+        return int(count)
+
     def open_items(self) -> Iterator[Item]:
         """Those that are still to be done elsewhere, in their order."""
         return self._select("item.number > ? AND number IN (SELECT number FROM open) ORDER BY number")

@@ -97,6 +97,12 @@ def parser() -> Parser:
         help="as --overwrite, and a picture itself may be replaced by its own result",
     )
 
+    add_flags(result)
+    return result
+
+
+def add_flags(result: Parser) -> None:
+    """The flags that say what is made of a picture and how: those of every verb that cuts people out of files."""
     what = result.add_argument_group("What")
     what.add_argument(
         "--exact",
@@ -207,7 +213,6 @@ def parser() -> Parser:
     telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
     telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
     add_help(telling)
-    return result
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -217,22 +222,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    limits = _limits(arguments)
-    # Nobody sees the people's colour in an alpha written alone.
-    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha, limits=limits)
-    output = OutputOptions(
-        format=arguments.format,
-        alpha_only=arguments.alpha,
-        background=arguments.background,
-        quality=arguments.quality,
-        shadow=arguments.shadow,
-        crop=arguments.crop,
-        crop_margin=arguments.crop_margin,
-        scale=arguments.scale,
-        position=arguments.position,
-        strip_metadata=arguments.strip_metadata,
-        overwrite=arguments.overwrite or arguments.overwrite_inputs,
-    )
+    options, output = asked_for(arguments, overwrite=arguments.overwrite or arguments.overwrite_inputs)
     batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
@@ -263,6 +253,27 @@ def _run(arguments: argparse.Namespace) -> int:
     if len(jobs) == 1 and jobs[0].output is not None:
         with_format(output, jobs[0].output)  # told before a model is loaded
     return _run_jobs(arguments, jobs, options, output, batch)
+
+
+def asked_for(arguments: argparse.Namespace, *, overwrite: bool) -> tuple[MatteOptions, OutputOptions]:
+    """What the flags of ``add_flags`` say."""
+    limits = _limits(arguments)
+    # Nobody sees the people's colour in an alpha written alone.
+    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha, limits=limits)
+    output = OutputOptions(
+        format=arguments.format,
+        alpha_only=arguments.alpha,
+        background=arguments.background,
+        quality=arguments.quality,
+        shadow=arguments.shadow,
+        crop=arguments.crop,
+        crop_margin=arguments.crop_margin,
+        scale=arguments.scale,
+        position=arguments.position,
+        strip_metadata=arguments.strip_metadata,
+        overwrite=overwrite,
+    )
+    return options, output
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
@@ -301,9 +312,9 @@ def _run_jobs(
     from bshm.cli.reporting import Reporter
 
     if len(jobs) > 1:
-        output = _background_once(output, options.limits)
+        output = background_once(output, options.limits)
     batch = replace(batch, jobs=max(1, min(batch.jobs, len(jobs))))
-    matting = _matting(arguments)
+    matting = open_matting(arguments)
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(run_batch(matting, jobs, options=options, output=output, batch=batch)) as records:
@@ -312,7 +323,7 @@ def _run_jobs(
         return reporter.exit_code
 
 
-def _background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
+def background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
     """The background fetched once rather than once a picture, and any mistake in it told before the first one."""
     if output.background is None:
         return output
@@ -333,7 +344,8 @@ def _background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
     return replace(output, background=background)
 
 
-def _matting(arguments: argparse.Namespace) -> Matting:
+def open_matting(arguments: argparse.Namespace) -> Matting:
+    """The session that the flags ask for."""
     from bshm.concurrency.overlap import background
     from bshm.matting.engines import Predictor
     from bshm.weights import catalogue
@@ -368,7 +380,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
-    matting = _matting(arguments)
+    matting = open_matting(arguments)
     interrupts.in_order()
     matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:

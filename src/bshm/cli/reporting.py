@@ -66,11 +66,12 @@ class Reporter:
             self._last_error = record.error
             for line in _failure(record):
                 self._say(line)
-        elif record.status == "skipped":
+        elif record.status == "skipped" and (record.proof is None or self._progress is None):
+            # Of what is done already a million lines would tell no more than the sum.
             self._note(f"{record.job.name}: skipped, {record.note or f'{record.job.output} is there'}")
-        elif record.status == "copied":
+        elif record.status == "copied" and self._progress is None:
             self._note(f"{record.job.name} -> {record.job.output} ({record.note})")
-        elif self._progress is None:
+        elif record.status == "written" and self._progress is None:
             seconds = sum(record.timings_ms.values()) / 1000
             self._note(f"{record.job.name} -> {record.job.output} ({seconds:.2f} s)")
         if record.empty:

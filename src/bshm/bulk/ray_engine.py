@@ -140,18 +140,23 @@ def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Genera
     if not work.still_open:
         return
     with _cluster(pool):
-        task = _TASK
+        from ray.exceptions import RayError
+
+        task, trouble = _TASK, "its machine or process went away each time"
         while left := work.still_open:
             waiting = work.open_items()
-            while wave := list(islice(waiting, _WAVE)):
-                for number, found in _wave(wave, plan, pool, task):
-                    if work.close_open(number):
-                        yield rows.record(found, work.get(number).job(ledger.folder))
+            try:
+                while wave := list(islice(waiting, _WAVE)):
+                    for number, found in _wave(wave, plan, pool, task):
+                        if work.close_open(number):
+                            yield rows.record(found, work.get(number).job(ledger.folder))
+            except RayError as error:  # the round is lost; what it has done is done
+                trouble = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             if work.still_open == left:
                 break
             task = 1  # a picture that ends its process must not take others along twice
     for item in work.open_items():
-        reason = f"{item.name} was not finished: its machine or process went away each time. Is there memory enough?"
+        reason = f"{item.name} was not finished: {trouble.rstrip('.')}. Has the cluster processors and memory enough?"
         yield Record(item.job(ledger.folder), "failed", error=WorkerLostError(reason))
 
 

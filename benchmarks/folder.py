@@ -28,16 +28,16 @@ SHAPES = [(1080, 1920), (1920, 1080), (1200, 1200), (1440, 1080), (1080, 1440), 
 def one_run(folder: Path, count: int, jobs: int) -> dict[str, Any]:
     """In this process: what a batch took, and the peak of memory."""
     from bshm.bulk.batch import plan, run
-    from bshm.edit.spec import OutputOptions
+    from bshm.edit.spec import Edit
     from bshm.options import BatchOptions
     from bshm.pipeline import Matting
 
     matting = Matting()
     pictures = sorted(folder.glob("*.jpg"))[:count]
     with tempfile.TemporaryDirectory() as out:
-        todo = plan(pictures, output=out + "/", options=OutputOptions())
+        todo = plan(pictures, output=out + "/", edit=Edit())
         started = time.perf_counter()
-        records = list(run(matting, todo, batch=BatchOptions(jobs=jobs)))
+        records = list(run(matting, todo, batch=BatchOptions(in_flight=jobs)))
         wall = time.perf_counter() - started
     assert all(record.status == "written" for record in records), [record.error for record in records]
     stages: dict[str, float] = {}

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from rounds import SIZES, in_turn, machine, photograph, ratio, target, write
 
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.options import DEFAULT_MODEL
 from bshm.pipeline import Matting
 from bshm.weights import catalogue
@@ -92,7 +92,7 @@ def speed(node_folder: Path, rounds: int) -> None:
         photos = {name: photograph(Path(folder, f"{name}.jpg"), size) for name, size in SIZES.items()}
 
         def run(matting: Matting, photo: Path) -> None:
-            matting.matte(photo).encode(OutputOptions(format="png"))
+            matting.matte(photo).encode(Edit(format="png"))
 
         variants: dict[str, Callable[[], Any]] = {NAME: lambda: ask(photos["1080p"])}
         for name, matting in sets.items():

@@ -19,7 +19,7 @@ from typing import Any
 from hair import network_mask, scene
 from rounds import SIZES, in_turn, machine, photograph, ratio, target, write
 
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.matting.refine import guided_filter
 from bshm.pipeline import Matting
 
@@ -36,7 +36,7 @@ def main(rounds: int = 7) -> None:
         def run(name: str) -> None:
             matte = matting.matte(photos[name])
             started = time.perf_counter()
-            matte.encode(OutputOptions(format="png"))
+            matte.encode(Edit(format="png"))
             stages[name].append({**matte.ran.timings_ms, "encode": 1000 * (time.perf_counter() - started)})
 
         times = in_turn({name: lambda name=name: run(name) for name in SIZES}, rounds)

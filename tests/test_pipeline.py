@@ -15,7 +15,7 @@ import pytest
 from fake_network import CARD, RedIsAPerson
 from PIL import Image
 
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.errors import BshmError, MemoryExhaustedError, OptionError, SourceNotFoundError, UnreadablePictureError
 from bshm.matting.engines import Predictor
 from bshm.options import Limits, MatteOptions
@@ -117,7 +117,7 @@ def test_sixteen_bits_stay_sixteen_bits(stages: str, request: pytest.FixtureRequ
     matte = request.getfixturevalue(stages).matte(person(dtype=np.uint16))
     assert matte.foreground.dtype == np.uint16 and matte.cutout().dtype == np.uint16
     assert matte.cutout()[48, 64].tolist() == [240 * 257, 20 * 257, 20 * 257, 65535]
-    assert matte.encode(OutputOptions(format="png"))[24] == 16  # the bit depth in a PNG's header
+    assert matte.encode(Edit(format="png"))[24] == 16  # the bit depth in a PNG's header
 
 
 @pytest.mark.parametrize("stages", ["matting", "three_stages"])
@@ -143,7 +143,7 @@ def test_the_smallest_pictures_go_through(
 
 def test_the_limits_reach_the_decoder(matting: Matting) -> None:
     with pytest.raises(BshmError, match="100 pixels"):
-        matting.matte(person(), MatteOptions(limits=Limits(pixels=100)))
+        matting.matte(person(), MatteOptions(limits=Limits(max_pixels=100)))
 
 
 def test_memory_that_runs_out_names_the_picture_and_its_need(tmp_path: Path) -> None:
@@ -185,15 +185,15 @@ def test_one_session_gives_eight_threads_the_same_results(three_stages: Matting)
 # --- many pictures
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_map_gives_mattes_in_the_order_of_the_sources(matting: Matting, workers: int) -> None:
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_map_gives_mattes_in_the_order_of_the_sources(matting: Matting, in_flight: int) -> None:
     sources = [person(64 + 8 * n, 96) for n in range(6)]
-    assert [each.picture.size_hw[0] for each in matting.map(sources, workers=workers)] == [64, 72, 80, 88, 96, 104]
+    assert [each.picture.size_hw[0] for each in matting.map(sources, in_flight=in_flight)] == [64, 72, 80, 88, 96, 104]
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_map_raises_the_first_error_in_its_place(matting: Matting, workers: int, tmp_path: Path) -> None:
-    found = matting.map([person(), tmp_path / "none.jpg", person()], workers=workers)
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_map_raises_the_first_error_in_its_place(matting: Matting, in_flight: int, tmp_path: Path) -> None:
+    found = matting.map([person(), tmp_path / "none.jpg", person()], in_flight=in_flight)
     assert not next(found).is_empty
     with pytest.raises(SourceNotFoundError, match=r"none\.jpg"):
         next(found)
@@ -201,10 +201,10 @@ def test_map_raises_the_first_error_in_its_place(matting: Matting, workers: int,
         next(found)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_map_returns_errors_in_the_place_of_their_mattes(matting: Matting, workers: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_map_returns_errors_in_the_place_of_their_mattes(matting: Matting, in_flight: int, tmp_path: Path) -> None:
     sources = [tmp_path / "none.jpg", person(), b"no picture", person()]
-    found = list(matting.map(sources, workers=workers, errors="return"))
+    found = list(matting.map(sources, in_flight=in_flight, errors="return"))
     kinds = [type(each) if isinstance(each, BshmError) else each.is_empty for each in found]
     assert kinds == [SourceNotFoundError, False, UnreadablePictureError, False]
 
@@ -227,7 +227,7 @@ def test_map_draws_from_an_endless_source_only_as_it_has_room(matting: Matting) 
             drawn += 1
             yield person()
 
-    mattes = matting.map(endless(), workers=2)
+    mattes = matting.map(endless(), in_flight=2)
     for _ in range(5):
         next(mattes)
     mattes.close()
@@ -248,7 +248,7 @@ def test_map_works_on_as_many_at_once_as_asked_for() -> None:
                 together -= 1
             return super().run(feeds)
 
-    list(with_sessions(mask=Slow()).map([person()] * 12, workers=3))
+    list(with_sessions(mask=Slow()).map([person()] * 12, in_flight=3))
     assert most == 3
 
 
@@ -259,6 +259,6 @@ def test_map_passes_the_options_on(matting: Matting) -> None:
 
 def test_map_refuses_what_it_cannot_do_before_the_first_picture(matting: Matting) -> None:
     with pytest.raises(OptionError, match="got 0"):
-        matting.map([], workers=0)
+        matting.map([], in_flight=0)
     with pytest.raises(OptionError, match="'ignore'"):
         matting.map([], errors="ignore")  # type: ignore[call-overload]

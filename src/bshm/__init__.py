@@ -11,15 +11,16 @@ from __future__ import annotations
 import importlib
 import os
 
+from bshm import errors as errors
 from bshm._version import __version__ as __version__
+from bshm.errors import *  # noqa: F403 - the whole tree, light as it is
 
 # Not from `typing`: it takes long to load, and at the start of a command Ctrl-C would show a trace meanwhile.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bshm.edit.spec import OutputOptions as OutputOptions
-    from bshm.errors import BshmError as BshmError
+    from bshm.edit.spec import Edit as Edit
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
     from bshm.pipeline import Matting as Matting
@@ -34,28 +35,27 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Importing bshm loads nothing heavy: each name is fetched from its module when it is first used.
 _HOMES = {
-    "BshmError": "bshm.errors",
+    "Edit": "bshm.edit.spec",
     "Limits": "bshm.options",
     "Matte": "bshm.result",
     "MatteOptions": "bshm.options",
     "Matting": "bshm.pipeline",
-    "OutputOptions": "bshm.edit.spec",
     "Picture": "bshm.types",
     "Run": "bshm.types",
     "matte": "bshm.pipeline",
 }
 __all__ = [
-    "BshmError",
+    "Edit",
     "Limits",
     "Matte",
     "MatteOptions",
     "Matting",
-    "OutputOptions",
     "Picture",
     "Run",
     "__version__",
     "matte",
 ]
+__all__ += errors.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ RGB = tuple[int, int, int]
 _HEX = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _HEX_LIKE = re.compile(r"#[0-9a-f]*", re.IGNORECASE)
 _NUMBERS = re.compile(r"[-+\d.\s]+(?:,[-+\d.\s]+)+")
+_RGBA_HEX = re.compile(r"#(?:[0-9a-f]{4}|[0-9a-f]{8})", re.IGNORECASE)
 _FORMS = 'Use a name ("white"), "#rgb", "#rrggbb" or "r,g,b" with 0 to 255.'
 
 
@@ -43,6 +44,29 @@ def parse_color(color: str | Sequence[int]) -> RGB:
     if found is None:
         raise _refusal(color, text.lower())
     return parse_color(found)
+
+
+def parse_rgba(color: str | Sequence[int]) -> tuple[RGB, float]:
+    """A colour, and its opacity as 0..1.
+
+    Args:
+        color: as ``parse_color`` takes it, which is opaque; or ``#rgba``, ``#rrggbbaa`` or ``r,g,b,a`` with 0 to 255.
+
+    Raises:
+        OptionError: it is none of these.
+
+    >>> parse_rgba("white"), parse_rgba("#ff000033"), parse_rgba("255,0,0,51")
+    (((255, 255, 255), 1.0), ((255, 0, 0), 0.2), ((255, 0, 0), 0.2))
+    """
+    if isinstance(color, str):
+        text = color.strip()
+        if _RGBA_HEX.fullmatch(text):
+            digits = text[1:] if len(text) == 9 else "".join(2 * digit for digit in text[1:])
+            return parse_color(f"#{digits[:6]}"), int(digits[6:], 16) / 255
+        numbers = text.split(",")
+        if len(numbers) == 4 and numbers[3].strip().isdecimal() and int(numbers[3]) <= 255:
+            return parse_color(",".join(numbers[:3])), int(numbers[3]) / 255
+    return parse_color(color), 1.0
 
 
 def looks_like_color(text: str) -> bool:

@@ -3,6 +3,8 @@
     BshmError
     ├── CallerError                 the call is wrong: correct it
     │   ├── OptionError             an option's value, or two that contradict each other
+    │   │   └── RegionError         a region that is empty or reaches out of the picture
+    │   ├── MattingClosedError      a Matting that was closed
     │   ├── ShapeError              an array of the wrong shape, dtype or range
     │   ├── UnknownModelError       no model of that name
     │   ├── OutputExistsError       the output is there already, and overwriting was not asked for
@@ -21,6 +23,7 @@
     └── EnvironmentFault            the machine is at fault: mend it
         ├── DeviceUnavailableError  the device that was asked for cannot run here
         ├── ModelFileError          a model file that is missing, damaged or not what its card says
+        │   └── ParityError         an exported network that does not give what the trained one gives
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
@@ -30,17 +33,102 @@
         │   └── QueueShareError     one owner has as many jobs in it as it may
         ├── QueueUnavailableError   the broker or the store of the jobs cannot be reached, or the queue is closed
         │   └── StoreFullError      the disk of the jobs has no room (a DiskFullError, too)
+        ├── OverrunError            work that took longer than it may, and was given up
         └── MissingExtraError       an optional part of bshm is not installed
 
 A message says what was needed, what came, and what to do.  Exit codes (``bshm.cli``) and HTTP statuses map from
 this tree in one table each.
+
+Where a message names an option it does so with ``option("crop_margin")``: the name is that of Python, and each face
+writes it in its own way (``told``), the command line as ``--crop-margin``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+__all__ = [
+    "BshmError",
+    "CallerError",
+    "CheckpointError",
+    "DataFolderError",
+    "DeviceUnavailableError",
+    "DiskFullError",
+    "EnvironmentFault",
+    "FetchError",
+    "IdempotencyError",
+    "InputError",
+    "JobNotFoundError",
+    "JobUnfinishedError",
+    "MattingClosedError",
+    "MemoryExhaustedError",
+    "MissingExtraError",
+    "ModelFileError",
+    "NoPicturesError",
+    "OptionError",
+    "OutputError",
+    "OutputExistsError",
+    "OverrunError",
+    "ParityError",
+    "PictureTooLargeError",
+    "QueueFullError",
+    "QueueShareError",
+    "QueueUnavailableError",
+    "RegionError",
+    "ShapeError",
+    "SourceNotFoundError",
+    "StoreFullError",
+    "UnknownModelError",
+    "UnreadablePictureError",
+    "UrlRefusedError",
+]
+
+# Around the name of an option within a message.  What somebody typed is quoted with repr(), and so has none.
+_MARK = "\0"
+
+
+def option(name: str) -> str:
+    """The name of an option, for the message of a ``BshmError``.
+
+    >>> str(OptionError(f"{option('quality')} takes 1 to 100; got 0."))
+    'quality takes 1 to 100; got 0.'
+    """
+    return f"{_MARK}{name}{_MARK}"
+
 
 class BshmError(Exception):
     """The root of the tree."""
+
+    def __init__(self, *args: object) -> None:
+        # Every second part is a name.
+        self._parts = str(args[0]).split(_MARK) if args else [""]
+        super().__init__(*("".join(self._parts) if each is args[0] else each for each in args))
+
+    @property
+    def option(self) -> str | None:
+        """The option that is wrong, by its name in Python; None where the message begins with none."""
+        return self._parts[1] if len(self._parts) > 1 and not self._parts[0] else None
+
+    def fault(self, name_of: Callable[[str], str] = str) -> str:
+        """What is wrong with ``option``: ``told`` without the name that it begins with.
+
+        >>> OptionError(f"{option('quality')} takes 1 to 100; got 0.").fault()
+        'takes 1 to 100; got 0.'
+        """
+        rest = self._parts[2:] if self.option else self._parts
+        return _joined(rest, name_of).removeprefix(":").lstrip()
+
+    def told(self, name_of: Callable[[str], str]) -> str:
+        """The message with the options named as a face names them.
+
+        >>> OptionError(f"{option('quality')} takes 1 to 100; got 0.").told(lambda name: f"--{name}")
+        '--quality takes 1 to 100; got 0.'
+        """
+        return _joined(self._parts, name_of)
+
+
+def _joined(parts: list[str], name_of: Callable[[str], str]) -> str:
+    return "".join(name_of(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 class CallerError(BshmError):
@@ -49,6 +137,22 @@ class CallerError(BshmError):
 
 class OptionError(CallerError, ValueError):
     """An option's value is not allowed, or two options contradict each other."""
+
+
+class RegionError(OptionError):
+    """A region is empty or reaches out of the picture.
+
+    Attributes:
+        empty: it is empty.
+    """
+
+    def __init__(self, message: str = "", *, empty: bool = False) -> None:
+        super().__init__(message)
+        self.empty = empty
+
+
+class MattingClosedError(CallerError):
+    """The networks were closed."""
 
 
 class ShapeError(CallerError, ValueError):
@@ -123,6 +227,10 @@ class ModelFileError(EnvironmentFault):
     """A model file is missing, damaged or not what its card says."""
 
 
+class ParityError(ModelFileError):
+    """An exported network does not give what the trained one gives."""
+
+
 class OutputError(EnvironmentFault, OSError):
     """The output cannot be written."""
 
@@ -165,6 +273,10 @@ class QueueUnavailableError(EnvironmentFault):
 
 class StoreFullError(DiskFullError, QueueUnavailableError):
     """The disk on which the jobs are kept has no room: what is accepted already is waited for, nothing more is."""
+
+
+class OverrunError(EnvironmentFault):
+    """The work took longer than it may, and was given up."""
 
 
 class MissingExtraError(EnvironmentFault, ImportError):

@@ -6,6 +6,7 @@ resize would shift the alpha edge by up to half a pixel of the small picture, se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm.errors import OptionError, ShapeError
-from bshm.types import PixelArray
+from bshm.types import Picture, PixelArray
 
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
@@ -96,6 +97,25 @@ def shrink(pixels: PixelArray, size_hw: tuple[int, int]) -> npt.NDArray[np.uint8
     if small.dtype == np.uint16:
         return ((small.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return small.copy() if small is pixels else small  # type: ignore[return-value]
+
+
+def shrunk(picture: Picture, most_pixels: int | None) -> Picture:
+    """The picture with at most so many pixels, aspect kept; itself where it has no more.
+
+    Args:
+        picture: its pixels, and its alpha where it has one, become smaller; all else stays.
+        most_pixels: 1 or more; None takes any.
+
+    >>> shrunk(Picture(np.zeros((30, 40, 3), np.uint8)), 300).size_hw
+    (15, 20)
+    """
+    height, width = picture.size_hw
+    if most_pixels is None or height * width <= most_pixels:
+        return picture
+    scale = (most_pixels / (height * width)) ** 0.5
+    size = max(1, int(height * scale)), max(1, int(width * scale))
+    alpha = None if picture.alpha is None else resize(picture.alpha, size)
+    return replace(picture, pixels=resize(picture.pixels, size), alpha=alpha)
 
 
 def enlarge(array: Array, size_hw: tuple[int, int]) -> Array:

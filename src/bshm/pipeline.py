@@ -11,14 +11,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from types import MappingProxyType
+from types import TracebackType
 from typing import Literal, TypeVar, overload
 
 import numpy as np
 
+from bshm import geometry
 from bshm.concurrency.overlap import overlap
 from bshm.edit import composite
-from bshm.errors import BshmError, MemoryExhaustedError, OptionError
+from bshm.errors import BshmError, MattingClosedError, MemoryExhaustedError, OptionError, option
 from bshm.files import decode
 from bshm.files.source import Source
 from bshm.matting import foreground
@@ -50,8 +51,8 @@ class Matting:
     """The networks held open.  Safe to share between threads.
 
     >>> import bshm, skimage
-    >>> with_weights = bshm.Matting()
-    >>> with_weights.matte(skimage.data.astronaut()).alpha.shape
+    >>> with bshm.Matting() as matting:
+    ...     matting.matte(skimage.data.astronaut()).alpha.shape
     (512, 512)
     """
 
@@ -76,9 +77,32 @@ class Matting:
         Raises:
             UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
         """
-        self.predictor = predictor or Predictor.open(
+        self._predictor: Predictor | None = predictor or Predictor.open(
             catalogue.find(model), device, threads, gpu_memory_limit=gpu_memory_limit
         )
+
+    @property
+    def predictor(self) -> Predictor:
+        """The opened networks.
+
+        Raises:
+            MattingClosedError: they were closed.
+        """
+        if self._predictor is None:
+            raise MattingClosedError("this Matting is closed. Open another one.")
+        return self._predictor
+
+    def close(self) -> None:
+        """Let go of the networks and of their memory; a second time does nothing."""
+        self._predictor = None
+
+    def __enter__(self) -> Matting:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def matte(self, source: Source, options: MatteOptions | None = None) -> Matte:
         """The people of one picture.
@@ -104,7 +128,7 @@ class Matting:
         sources: Iterable[Source],
         *,
         options: MatteOptions | None = None,
-        workers: int = BatchOptions.jobs,
+        in_flight: int = BatchOptions.in_flight,
         errors: Literal["raise"] = "raise",
     ) -> Generator[Matte, None, None]: ...
 
@@ -114,7 +138,7 @@ class Matting:
         sources: Iterable[Source],
         *,
         options: MatteOptions | None = None,
-        workers: int = BatchOptions.jobs,
+        in_flight: int = BatchOptions.in_flight,
         errors: Literal["return"],
     ) -> Generator[Matte | BshmError, None, None]: ...
 
@@ -123,39 +147,39 @@ class Matting:
         sources: Iterable[Source],
         *,
         options: MatteOptions | None = None,
-        workers: int = BatchOptions.jobs,
+        in_flight: int = BatchOptions.in_flight,
         errors: Literal["raise", "return"] = "raise",
     ) -> Generator[Matte | BshmError, None, None]:
         """The people of many pictures, in the order of the sources.
 
-        Sources are drawn as there is room: at most ``workers`` are in the works, and as many again are done and wait
+        Sources are drawn as there is room: at most ``in_flight`` are in the works, and as many again are done and wait
         for a slower one before them, so an endless iterable is fine and memory stays flat.
 
         Args:
             sources: as ``matte`` takes them.
             options: how, for all of them.
-            workers: pictures in the works at once; decoding one overlaps with the networks of another.
+            in_flight: pictures in the works at once; decoding one overlaps with the networks of another.
             errors: ``raise`` the first error, which ends the iteration; or ``return`` a ``BshmError`` in the place of
                 its matte and go on.  Faults that are no ``BshmError`` are raised either way.
 
         Raises:
-            OptionError: ``workers`` below 1, or another word for ``errors``; raised here, before the first picture.
+            OptionError: ``in_flight`` below 1, or another word for ``errors``; raised here, before the first picture.
 
         >>> with_weights = Matting()
         >>> both = with_weights.map([np.zeros((64, 64, 3), np.uint8), b"not a picture"], errors="return")
         >>> [type(each).__name__ for each in both]
         ['Matte', 'UnreadablePictureError']
         """
-        if workers < 1:
-            raise OptionError(f"map() takes 1 worker or more; got {workers}.")
+        if in_flight < 1:
+            raise OptionError(f"{option('in_flight')} takes 1 or more; got {in_flight}.")
         if errors not in ("raise", "return"):
             raise OptionError(f'map() takes errors="raise" or errors="return"; got {errors!r}.')
-        return self._map(sources, options, workers, errors == "return")
+        return self._map(sources, options, in_flight, errors == "return")
 
     def _map(
-        self, sources: Iterable[Source], options: MatteOptions | None, workers: int, return_errors: bool
+        self, sources: Iterable[Source], options: MatteOptions | None, in_flight: int, return_errors: bool
     ) -> Generator[Matte | BshmError, None, None]:
-        with closing(overlap(sources, lambda source: self.matte(source, options), threads=workers)) as outcomes:
+        with closing(overlap(sources, lambda source: self.matte(source, options), threads=in_flight)) as outcomes:
             for outcome in outcomes:
                 if return_errors and isinstance(outcome.error, BshmError):
                     yield outcome.error
@@ -169,6 +193,7 @@ class Matting:
 
     def _matte(self, picture: Picture, options: MatteOptions, clock: _Clock) -> Matte:
         try:
+            picture = geometry.shrunk(picture, options.shrink_to)
             pixels = _opaque(picture)
             if self.predictor.whole:
                 alpha = clock.time("matting", lambda: self.predictor.alpha(pixels, exact=options.exact))
@@ -194,7 +219,7 @@ class Matting:
                 f"{width * height * 20 / 1e9:.1f} GB. Shrink it or use a machine with more."
             ) from error
         card = self.predictor.card
-        run = Run(card.name, card.sha256, self.predictor.device.name, MappingProxyType(clock.timings))
+        run = Run(card.name, card.sha256, self.predictor.device.name, clock.timings)
         return Matte(picture, alpha, colour, run)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from bshm.edit import composite
-from bshm.edit.arrange import arranged, encoded
-from bshm.edit.background import Background, backdrop, is_blur
-from bshm.edit.spec import OutputOptions
-from bshm.edit.words import NO_MARGINS, parse_margins, parse_position, parse_scale
-from bshm.errors import ShapeError
+from bshm.edit.background import AnyBackground, background_of
+from bshm.edit.crop import is_nobody
+from bshm.edit.render import compose, render
+from bshm.edit.spec import Edit
+from bshm.edit.words import ColorBackground, PictureBackground
+from bshm.errors import OptionError, ShapeError, option
 from bshm.files import encode, sink
+from bshm.files.decode import open_picture
+from bshm.files.source import Source
 from bshm.types import FloatArray, Picture, PixelArray, Run
-
-# Below this share of the picture nobody is there: a face of 16x16 px in a 12-megapixel photograph is 0.002 %.
-EMPTY_SHARE = 2e-5
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Matte:
     @property
     def is_empty(self) -> bool:
         """Whether nobody was found."""
-        return float(np.count_nonzero(self.alpha > 0.5)) < max(1.0, EMPTY_SHARE * self.alpha.size)
+        return is_nobody(self.alpha)
 
     def cutout(self) -> PixelArray:
         """The people as (H, W, 4) RGBA, dtype of the picture, straight alpha, colour 0 where alpha is 0."""
         return composite.cutout(self.foreground, self.alpha)
 
-    def over(self, background: Background) -> PixelArray:
+    def over(self, background: AnyBackground) -> PixelArray:
         """The people over something else.
 
         Args:
@@ -72,60 +72,87 @@ class Matte:
 
         Returns:
             (H, W, 3), dtype of the picture.
-        """
-        return composite.over(self.foreground, self.alpha, backdrop(background, self.picture, self.alpha))
 
-    def pixels(self, options: OutputOptions) -> PixelArray:
-        """What ``encode`` writes: the cut-out, the alpha, or the people over ``options.background``; cropped, placed
-        and with a shadow as the options say.
+        Raises:
+            OptionError: a colour or a radius that is none, or a colour that is not opaque.
+            InputError: a picture that cannot be read.
+        """
+        wanted, given = background_of(background)
+        if isinstance(wanted, ColorBackground) and wanted.opacity < 1:
+            raise OptionError(f"{option('background')} needs to be opaque in over(); pixels() takes any.")
+        return compose(self, Edit(background=wanted), given).pixels()
+
+    def pixels(self, edit: Edit | None = None, *, background: Source | None = None) -> PixelArray:
+        """What ``encode`` writes: the cut-out, the alpha, or the people over ``edit.background``; cropped, placed and
+        with a shadow as the edit says.
+
+        Args:
+            edit: what to make; None is the cut-out.
+            background: a picture to lay the people over that is no file, or is open already: bytes, a PIL image, an
+                array, …; it takes the place of ``edit.background``.
 
         Returns:
-            (H, W, 4), (H, W) with ``alpha_only`` or (H, W, 3) with a background, dtype of the picture.
+            (H, W, 4), (H, W) with ``edit.alpha`` or (H, W, 3) over an opaque background, dtype of the picture.
+
+        Raises:
+            OptionError, RegionError, InputError, MemoryExhaustedError: see ``bshm.edit.render.render``.
 
         >>> import bshm, skimage
         >>> found = bshm.matte(skimage.data.astronaut())
-        >>> people = found.pixels(bshm.OutputOptions(crop=True, crop_margin="20px", shadow=True))
+        >>> people = found.pixels(bshm.Edit(crop=True, crop_margin="20px", shadow=True))
         >>> people.shape[0] < 512 + 40, people.shape[2]
         (True, 4)
         """
-        background = options.background
-        # Made of the original, it is cropped with it; all else fills what the people end up on.
-        behind = backdrop(background, self.picture, self.alpha) if is_blur(background) else None
-        colour, alpha, behind = arranged(
-            self.foreground,
-            self.alpha,
-            behind,
-            shadow=options.shadow,
-            crop=options.crop,
-            margins=NO_MARGINS if options.crop_margin is None else parse_margins(options.crop_margin),
-            scale=None if options.scale is None else parse_scale(options.scale),
-            position=None if options.position is None else parse_position(options.position),
-        )
-        if options.alpha_only:
-            return composite.levels(alpha, self.picture.pixels.dtype)
-        if background is None:
-            return composite.cutout(colour, alpha)
-        if behind is None:
-            behind = backdrop(background, replace(self.picture, pixels=colour, alpha=None), alpha)
-        return composite.over(colour, alpha, behind)
+        edit, given = _with_picture(edit, background)
+        return compose(self, edit, given).pixels()
 
-    def encode(self, options: OutputOptions) -> bytes:
-        """The bytes of a picture file with what ``pixels`` gives.
+    def encode(self, edit: Edit | None = None, *, background: Source | None = None) -> bytes:
+        """The bytes of a picture file with what ``pixels`` gives, or of a zip.
 
-        The profile and the resolution of the original are kept, and its EXIF unless ``options.strip_metadata``; 16-bit
+        The profile and the resolution of the original are kept, and its EXIF unless ``edit.strip_metadata``; 16-bit
         pictures stay 16-bit where the format can.
-        """
-        return encoded(self.pixels(options), self.picture, options)
 
-    def save(self, path: str | Path, options: OutputOptions | None = None) -> Path:
-        """Write the cut-out, whole or not at all; without ``options.format`` the suffix of ``path`` picks the format.
+        Args:
+            edit, background: as in ``pixels``.
 
         Raises:
-            OptionError: the suffix names no format, or the format cannot hold what is asked for.
-            OutputExistsError: ``path`` is there and ``options.overwrite`` is off.
+            OptionError, RegionError, InputError, MemoryExhaustedError: see ``bshm.edit.render.render``.
+        """
+        edit, given = _with_picture(edit, background)
+        return render(self, edit, given).data
+
+    def save(
+        self,
+        path: str | Path,
+        edit: Edit | None = None,
+        *,
+        background: Source | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the result, whole or not at all; without ``edit.format`` the suffix of ``path`` picks the format.
+
+        Args:
+            path: where to.
+            edit, background: as in ``pixels``.
+            overwrite: replace what is there.
+
+        Raises:
+            OptionError: the suffix names no format, or the format is ``auto`` or cannot hold what is asked for.
+            OutputExistsError: ``path`` is there and ``overwrite`` is off.
             OutputError: it cannot be written; nothing half-written is left.
         """
-        options = options or OutputOptions()
-        if options.format is None:
-            options = replace(options, format=encode.format_of(path))
-        return sink.write(self.encode(options), Path(path), overwrite=options.overwrite)
+        edit, given = _with_picture(edit, background)
+        if edit.format == "auto":
+            raise OptionError(
+                f"{option('format')}: auto is for a file without a name; leave it out, the suffix picks it."
+            )
+        if edit.format is None:
+            edit = replace(edit, format=encode.format_of(path))
+        return sink.write(render(self, edit, given).data, Path(path), overwrite=overwrite)
+
+
+def _with_picture(edit: Edit | None, background: Source | None) -> tuple[Edit, Picture | None]:
+    edit = edit or Edit()
+    if background is None:
+        return edit, None
+    return replace(edit, background=PictureBackground()), open_picture(background)

@@ -81,4 +81,11 @@ class Run:
     model: str
     model_sha256: str
     device: str
-    timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "timings_ms", MappingProxyType(dict(self.timings_ms)))
+
+    def __reduce__(self) -> tuple[type[Run], tuple[str, str, str, dict[str, float]]]:
+        # What cannot be changed cannot be pickled or copied either, but for this.
+        return Run, (self.model, self.model_sha256, self.device, dict(self.timings_ms))

@@ -15,7 +15,8 @@ import pytest
 from pictures import opened
 
 from bshm.bulk.batch import Job, Record, plan, run
-from bshm.edit.spec import OutputOptions
+from bshm.cli.parsing import told
+from bshm.edit.spec import Edit
 from bshm.errors import (
     NoPicturesError,
     OptionError,
@@ -27,7 +28,7 @@ from bshm.options import BatchOptions
 from bshm.pipeline import Matting
 
 Photo = Callable[..., Path]
-PLAIN = OutputOptions()
+PLAIN = Edit()
 
 
 def outputs(jobs: list[Job]) -> list[str | None]:
@@ -38,16 +39,16 @@ def outputs(jobs: list[Job]) -> list[str | None]:
 
 
 def test_a_picture_gets_its_cutout_beside_it() -> None:
-    assert outputs(plan(["a/photo.jpg"], output=None, options=PLAIN)) == ["a/photo.cutout.png"]
+    assert outputs(plan(["a/photo.jpg"], output=None, edit=PLAIN)) == ["a/photo.cutout.png"]
 
 
 def test_alpha_alone_is_called_alpha() -> None:
-    options = OutputOptions(alpha_only=True, format="webp")
-    assert outputs(plan(["photo.jpg"], output=None, options=options)) == ["photo.alpha.webp"]
+    options = Edit(alpha=True, format="webp")
+    assert outputs(plan(["photo.jpg"], output=None, edit=options)) == ["photo.alpha.webp"]
 
 
 def test_a_url_gets_its_result_in_the_current_folder_and_keeps_its_query_out_of_messages() -> None:
-    (job,) = plan(["https://example.org/p/anna.jpg?token=secret"], output=None, options=PLAIN)
+    (job,) = plan(["https://example.org/p/anna.jpg?token=secret"], output=None, edit=PLAIN)
     assert outputs([job]) == ["anna.cutout.png"]
     assert job.source == "https://example.org/p/anna.jpg?token=secret"
     assert job.name == "https://example.org/p/anna.jpg?..."
@@ -58,7 +59,7 @@ def test_a_url_gets_its_result_in_the_current_folder_and_keeps_its_query_out_of_
     ["https://example.org", "https://example.org/..", "https://example.org/%2e%2e%2f", "https://example.org/a%2fb"],
 )
 def test_a_url_cannot_name_another_folder(url: str) -> None:
-    (job,) = plan([url], output="out/", options=PLAIN)
+    (job,) = plan([url], output="out/", edit=PLAIN)
     assert job.output is not None and job.output.parent == Path("out")
 
 
@@ -66,30 +67,30 @@ def test_a_url_cannot_name_another_folder(url: str) -> None:
 def test_a_folder_gets_the_name_of_the_picture(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there").mkdir()
-    assert outputs(plan(["x/photo.jpg"], output=folder, options=PLAIN)) == [f"{folder.rstrip('/')}/photo.png"]
+    assert outputs(plan(["x/photo.jpg"], output=folder, edit=PLAIN)) == [f"{folder.rstrip('/')}/photo.png"]
 
 
 def test_a_name_without_a_slash_is_a_file_for_one_picture_and_a_folder_for_several() -> None:
-    assert outputs(plan(["a.jpg"], output="out", options=PLAIN)) == ["out"]
-    assert outputs(plan(["a.jpg", "b.jpg"], output="out", options=PLAIN)) == ["out/a.png", "out/b.png"]
+    assert outputs(plan(["a.jpg"], output="out", edit=PLAIN)) == ["out"]
+    assert outputs(plan(["a.jpg", "b.jpg"], output="out", edit=PLAIN)) == ["out/a.png", "out/b.png"]
 
 
 def test_one_file_for_several_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out.png").touch()
     with pytest.raises(OptionError, match=r"out\.png is one file"):
-        plan(["a.jpg", "b.jpg"], output=tmp_path / "out.png", options=PLAIN)
+        plan(["a.jpg", "b.jpg"], output=tmp_path / "out.png", edit=PLAIN)
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.JPEG", "out.tif"])
 def test_several_pictures_make_no_folder_that_is_called_like_a_picture(name: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="several pictures"):
-        plan(["a.jpg", "b.jpg"], output=tmp_path / name, options=PLAIN)
-    assert outputs(plan(["a.jpg", "b.jpg"], output=f"{name}/", options=PLAIN)) == [f"{name}/a.png", f"{name}/b.png"]
-    assert outputs(plan(["a.jpg", "b.jpg"], output="day.2", options=PLAIN)) == ["day.2/a.png", "day.2/b.png"]
+        plan(["a.jpg", "b.jpg"], output=tmp_path / name, edit=PLAIN)
+    assert outputs(plan(["a.jpg", "b.jpg"], output=f"{name}/", edit=PLAIN)) == [f"{name}/a.png", f"{name}/b.png"]
+    assert outputs(plan(["a.jpg", "b.jpg"], output="day.2", edit=PLAIN)) == ["day.2/a.png", "day.2/b.png"]
 
 
 def test_the_second_of_two_pictures_with_one_name_fails() -> None:
-    first, second = plan(["a/photo.jpg", "b/photo.jpg"], output="out/", options=PLAIN)
+    first, second = plan(["a/photo.jpg", "b/photo.jpg"], output="out/", edit=PLAIN)
     assert first.error is None
     assert isinstance(second.error, OutputExistsError)
     assert "a/photo.jpg" in str(second.error)
@@ -97,7 +98,7 @@ def test_the_second_of_two_pictures_with_one_name_fails() -> None:
 
 def test_a_result_never_replaces_an_input(photo: Photo, tmp_path: Path) -> None:
     photo("a.png"), photo("b.jpg")
-    jobs = plan([tmp_path], output=tmp_path, options=OutputOptions(overwrite=True))
+    jobs = plan([tmp_path], output=tmp_path, edit=Edit())
     assert isinstance(jobs[0].error, OutputExistsError)
     assert outputs(jobs) == [None, (tmp_path / "b.png").as_posix()]
 
@@ -108,45 +109,45 @@ def test_a_result_never_replaces_an_input(photo: Photo, tmp_path: Path) -> None:
 def test_a_folder_gives_its_pictures_sorted_without_hidden_and_other_files(photo: Photo, tmp_path: Path) -> None:
     photo("b.jpg"), photo("A.JPG"), photo(".hidden.png"), photo("below/c.png")
     (tmp_path / "notes.txt").write_text("no picture")
-    jobs = plan([tmp_path], output="out/", options=PLAIN)
+    jobs = plan([tmp_path], output="out/", edit=PLAIN)
     assert outputs(jobs) == ["out/A.png", "out/b.png"]
 
 
 def test_recursive_keeps_the_folders(photo: Photo, tmp_path: Path) -> None:
     photo("in/a.jpg"), photo("in/x/a.jpg"), photo("in/x/y/b.jpg"), photo("in/.git/c.jpg")
-    jobs = plan([tmp_path / "in"], output="out", options=PLAIN, recursive=True)
+    jobs = plan([tmp_path / "in"], output="out", edit=PLAIN, recursive=True)
     assert outputs(jobs) == ["out/a.png", "out/x/a.png", "out/x/y/b.png"]
     assert all(job.error is None for job in jobs)
 
 
 def test_a_pattern_with_two_stars_keeps_the_folders(photo: Photo, tmp_path: Path) -> None:
     photo("in/a.jpg"), photo("in/x/b.jpg"), photo("in/x/c.png")
-    jobs = plan([f"{tmp_path}/in/**/*.jpg"], output="out", options=PLAIN)
+    jobs = plan([f"{tmp_path}/in/**/*.jpg"], output="out", edit=PLAIN)
     assert outputs(jobs) == ["out/a.png", "out/x/b.png"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(photo: Photo) -> None:
     path = photo("photo[1].jpg")
-    assert [job.source for job in plan([path], output=None, options=PLAIN)] == [str(path)]
+    assert [job.source for job in plan([path], output=None, edit=PLAIN)] == [str(path)]
 
 
 def test_results_of_an_earlier_run_are_passed_over(photo: Photo, tmp_path: Path) -> None:
     photo("a.png"), photo("a.cutout.png"), photo("a.alpha.webp"), photo("out/a.png")
     shell = [tmp_path / "a.cutout.png", tmp_path / "a.png"]
     for inputs in ([tmp_path], [f"{tmp_path}/*"], shell):
-        jobs = plan(inputs, output=tmp_path / "out", options=PLAIN, recursive=True)
+        jobs = plan(inputs, output=tmp_path / "out", edit=PLAIN, recursive=True)
         assert [Path(str(job.source)).name for job in jobs] == ["a.png"]
 
 
 def test_a_result_of_an_earlier_run_that_is_named_alone_is_taken(photo: Photo) -> None:
     path = photo("a.cutout.png")
-    assert len(plan([path], output=None, options=PLAIN)) == 1
+    assert len(plan([path], output=None, edit=PLAIN)) == 1
 
 
 @pytest.mark.parametrize("name", ["", "*.jpg"])
 def test_a_folder_or_a_pattern_without_pictures_says_so(name: str, tmp_path: Path) -> None:
     with pytest.raises(NoPicturesError, match=r"no picture"):
-        plan([tmp_path / name], output=None, options=PLAIN)
+        plan([tmp_path / name], output=None, edit=PLAIN)
 
 
 # --- what becomes of them
@@ -157,8 +158,8 @@ def test_a_folder_or_a_pattern_without_pictures_says_so(name: str, tmp_path: Pat
 def test_a_batch_goes_on_after_failures_and_names_each(photo: Photo, tmp_path: Path, jobs: int) -> None:
     photo("in/a.png"), photo("in/nobody.png", empty=True), photo("in/z.jpg")
     (tmp_path / "in" / "text.jpg").write_text("not a picture")
-    planned = plan([tmp_path / "in", tmp_path / "missing.jpg"], output=tmp_path / "out", options=PLAIN)
-    records = list(run(Matting(), planned, batch=BatchOptions(jobs=jobs)))
+    planned = plan([tmp_path / "in", tmp_path / "missing.jpg"], output=tmp_path / "out", edit=PLAIN)
+    records = list(run(Matting(), planned, batch=BatchOptions(in_flight=jobs)))
     told = {Path(record.job.name).name: (record.status, type(record.error), record.empty) for record in records}
     nothing = type(None)
     assert told == {
@@ -173,7 +174,7 @@ def test_a_batch_goes_on_after_failures_and_names_each(photo: Photo, tmp_path: P
 
 @pytest.mark.usefixtures("fake")
 def test_a_record_tells_what_ran(photo: Photo) -> None:
-    (record,) = run(Matting(), plan([photo("a.png")], output=None, options=PLAIN))
+    (record,) = run(Matting(), plan([photo("a.png")], output=None, edit=PLAIN))
     assert record.job.output is not None
     assert (record.size_hw, record.model, record.device) == ((48, 64), "bshm", "cpu")
     assert next(iter(record.timings_ms)) == "decode" and list(record.timings_ms)[-2:] == ["encode", "write"]
@@ -183,7 +184,7 @@ def test_a_record_tells_what_ran(photo: Photo) -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_an_output_that_is_there_fails_is_skipped_or_replaced_as_asked(photo: Photo) -> None:
-    jobs = plan([photo("a.png")], output=None, options=PLAIN)
+    jobs = plan([photo("a.png")], output=None, edit=PLAIN)
     assert jobs[0].output is not None
     jobs[0].output.write_bytes(b"mine")
     (record,) = run(Matting(), jobs)
@@ -191,7 +192,7 @@ def test_an_output_that_is_there_fails_is_skipped_or_replaced_as_asked(photo: Ph
     (record,) = run(Matting(), jobs, batch=BatchOptions(skip_existing=True))
     assert record.status == "skipped"
     assert jobs[0].output.read_bytes() == b"mine"
-    (record,) = run(Matting(), jobs, output=OutputOptions(overwrite=True))
+    (record,) = run(Matting(), jobs, batch=BatchOptions(overwrite=True))
     assert record.status == "written"
     assert jobs[0].output.read_bytes()[:4] == b"\x89PNG"
 
@@ -208,7 +209,7 @@ def test_a_fault_in_one_picture_does_not_end_the_batch(photo: Photo, monkeypatch
         return real(source, options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(matting, "matte", matte)
-    records = list(run(matting, plan([bad, good], output=None, options=PLAIN)))
+    records = list(run(matting, plan([bad, good], output=None, edit=PLAIN)))
     assert [type(record.error) for record in records] == [ZeroDivisionError, type(None)]
 
 
@@ -228,7 +229,9 @@ def test_a_cancelled_batch_writes_nothing_afterwards(
         return real(source, options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(matting, "matte", slow)
-    records = run(matting, plan([tmp_path / "in"], output=tmp_path / "out", options=PLAIN), batch=BatchOptions(jobs=3))
+    records = run(
+        matting, plan([tmp_path / "in"], output=tmp_path / "out", edit=PLAIN), batch=BatchOptions(in_flight=3)
+    )
     assert next(records).status == "written"
     records.close()
     go_on.set()
@@ -247,26 +250,26 @@ def test_one_picture_is_never_replaced_by_its_result_unless_that_is_asked_for(
     monkeypatch.chdir(tmp_path)
     if os.name != "nt":
         Path("link.png").symlink_to("a.png")
-    (job,) = plan(["a.png"], output=output, options=OutputOptions(overwrite=True))
+    (job,) = plan(["a.png"], output=output, edit=Edit())
     assert isinstance(job.error, OutputExistsError) and job.output is None
-    assert "--overwrite-inputs" in str(job.error)
-    (job,) = plan(["a.png"], output=output, options=OutputOptions(overwrite=True), overwrite_inputs=True)
+    assert "--overwrite-inputs" in told(job.error)
+    (job,) = plan(["a.png"], output=output, edit=Edit(), overwrite_inputs=True)
     assert job.error is None and job.output == Path(output if output != "." else "a.png")
 
 
 def test_another_picture_is_never_replaced_whatever_is_asked_for(photo: Photo, tmp_path: Path) -> None:
     photo("a.jpg"), photo("a.png"), photo("b.png")
-    options = OutputOptions(overwrite=True)
-    first, second, third = plan([tmp_path], output=tmp_path, options=options, overwrite_inputs=True)
-    assert isinstance(first.error, OutputExistsError) and "add --overwrite-inputs" not in str(first.error)
+    options = Edit()
+    first, second, third = plan([tmp_path], output=tmp_path, edit=options, overwrite_inputs=True)
+    assert isinstance(first.error, OutputExistsError) and "add --overwrite-inputs" not in told(first.error)
     assert (second.error, second.output) == (None, tmp_path / "a.png")
     assert (third.error, third.output) == (None, tmp_path / "b.png")
 
 
 def test_the_picture_that_is_the_background_is_not_replaced(photo: Photo, tmp_path: Path) -> None:
     wall = photo("wall.png")
-    options = OutputOptions(overwrite=True, background=str(wall))
-    (job,) = plan([photo("a.png")], output=wall, options=options, overwrite_inputs=True)
+    options = Edit(background=str(wall))
+    (job,) = plan([photo("a.png")], output=wall, edit=options, overwrite_inputs=True)
     assert isinstance(job.error, OutputExistsError)
 
 
@@ -277,7 +280,7 @@ def test_the_picture_that_is_the_background_is_not_replaced(photo: Photo, tmp_pa
 def test_an_output_that_another_run_wrote_meanwhile_is_skipped_and_is_theirs(
     photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = plan([photo("a.png")], output=None, options=PLAIN)
+    jobs = plan([photo("a.png")], output=None, edit=PLAIN)
     (output,) = [job.output for job in jobs]
     assert output is not None
     matting = Matting()
@@ -320,8 +323,8 @@ def test_two_runs_at_once_that_skip_what_is_there_share_the_work_and_fail_nothin
     records: list[list[Record]] = [[], []]
 
     def batch(number: int) -> None:
-        jobs = plan([tmp_path / "in"], output=tmp_path / "out", options=PLAIN)
-        records[number] += run(matting, jobs, batch=BatchOptions(jobs=1, skip_existing=True))
+        jobs = plan([tmp_path / "in"], output=tmp_path / "out", edit=PLAIN)
+        records[number] += run(matting, jobs, batch=BatchOptions(in_flight=1, skip_existing=True))
         last.set()
         meeting.abort()
 

@@ -15,7 +15,7 @@ import pytest
 from bshm.bulk.batch import plan
 from bshm.bulk.finding import PICTURE_SUFFIXES, PassedOver
 from bshm.cli import main
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.errors import NoPicturesError, UnreadablePictureError
 
 Photo = Callable[..., Path]
@@ -26,7 +26,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 
 
 def names(folder: Path | str, passed_over: PassedOver | None = None, **how: bool) -> list[str]:
-    jobs = plan([folder], output="out/", options=OutputOptions(), passed_over=passed_over, **how)
+    jobs = plan([folder], output="out/", edit=Edit(), passed_over=passed_over, **how)
     return [Path(job.name).name for job in jobs]
 
 
@@ -66,7 +66,7 @@ def test_a_file_without_suffix_is_taken_where_it_begins_like_a_picture(photo: Ph
     photo("a.png").rename(tmp_path / name)
     (tmp_path / "README").write_text("no picture")
     passed_over = PassedOver()
-    (job,) = plan([tmp_path], output="out/", options=OutputOptions(), passed_over=passed_over)
+    (job,) = plan([tmp_path], output="out/", edit=Edit(), passed_over=passed_over)
     assert (Path(job.name).name, job.output) == (name, Path("out") / f"{name}.png")
     assert str(passed_over) == "1 file of another kind (without suffix)"
 
@@ -127,7 +127,7 @@ def test_a_sub_folder_that_is_locked_is_a_failure_of_its_own(
     monkeypatch.chdir(tmp_path)
     photo("in/open/a.png"), photo("in/shut/b.png")
     locked(tmp_path / "in" / "shut")
-    good, bad = plan([given], output="out/", options=OutputOptions(), recursive=True)
+    good, bad = plan([given], output="out/", edit=Edit(), recursive=True)
     assert good.error is None and Path(good.name).name == "a.png"
     assert isinstance(bad.error, UnreadablePictureError)
     assert bad.output is None
@@ -201,9 +201,9 @@ def test_results_below_the_folder_are_passed_over_but_not_a_folder_below_the_res
     monkeypatch.chdir(tmp_path)
     photo("in/a.jpg"), photo("in/out/a.png"), photo("in/out/x/b.png")
     for given in ("in", "in/**/*"):
-        jobs = plan([given], output="in/out", options=OutputOptions(), recursive=True)
+        jobs = plan([given], output="in/out", edit=Edit(), recursive=True)
         assert [job.name for job in jobs] == ["in/a.jpg"]
     shutil.rmtree("in/out")
     for given in ("in", "in/**/*"):
-        (job,) = plan([given], output=".", options=OutputOptions(), recursive=True)
+        (job,) = plan([given], output=".", edit=Edit(), recursive=True)
         assert job.name == "in/a.jpg"

@@ -31,7 +31,7 @@ OF_THE_SERVICE = {
 def test_every_error_that_is_no_wrong_call_has_a_code_of_its_own() -> None:
     codes = {kind: exit_codes.code_of(kind()) for kind in {*leaves(errors.BshmError)} - OF_THE_SERVICE}
     usage = {kind for kind, code in codes.items() if code == exit_codes.USAGE}
-    assert usage == {errors.OptionError, errors.ShapeError}
+    assert usage == {errors.RegionError, errors.ShapeError, errors.MattingClosedError}
     others = [code for kind, code in codes.items() if kind not in usage]
     assert len(set(others)) == len(others)
     assert exit_codes.BUG not in others

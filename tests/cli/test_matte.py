@@ -120,10 +120,9 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
 
     is_wall = background == "wall.png"
     said = server.PictureFields(format=kind, background=None if is_wall else background, **fields)
-    recipe, _ = server.recipe_of(said, has_scenery=is_wall, default_model="bshm")
-    scenery = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
-    recipe = recipe if scenery is None else recipe.before(wall.read_bytes())
-    rendered = render(Matting().matte(path), recipe, scenery)
+    edit, _ = server.edit_of(said, has_background=is_wall)
+    behind = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
+    rendered = render(Matting().matte(path), edit, behind)
     assert Path(f"out.{kind}").read_bytes() == rendered.data
     assert opened(Path(f"out.{kind}")).size == (rendered.width, rendered.height)
 
@@ -424,3 +423,67 @@ def test_for_alpha_alone_no_colour_is_worked_out(photo: Photo, capsys: pytest.Ca
     assert "foreground" not in json.loads(capsys.readouterr().out)["timings_ms"]
     assert main(["matte", str(path), "--json"]) == 0
     assert "foreground" in json.loads(capsys.readouterr().out)["timings_ms"]
+
+
+def test_the_old_background_s_colour_is_taken_out_unless_it_is_to_be_kept(photo: Photo, capsys: Captured) -> None:
+    path = photo("a.png")
+    for words, done in (([], True), (["--decontaminate"], True), (["--no-decontaminate"], False)):
+        assert main(["matte", str(path), "--json", "--overwrite", *words]) == 0
+        assert ("foreground" in json.loads(capsys.readouterr().out)["timings_ms"]) is done
+
+
+def test_outside_of_the_region_nobody_is_found(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    path, out = photo("a.png"), tmp_path / "out.png"
+    assert main(["matte", str(path), "-o", str(out), "--region", "0 0 50% 100%", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["empty"] is False
+    alpha = np.asarray(opened(out))[..., 3]
+    assert alpha[24, 24] == 255 and not alpha[:, 32:].any()
+    words = ["matte", str(path), "-o", str(out), "--overwrite", "--json"]
+    assert main([*words, "--region", "0 0 5px 5px"]) == 0
+    assert json.loads(capsys.readouterr().out)["empty"] is True
+    assert main([*words, "--region", "0 0 65px 100%"]) == 2
+    told = capsys.readouterr()
+    assert "--region: it reaches to 65, 48, but the picture has 64x48 pixels" in told.err
+    assert json.loads(told.out)["error"] == {
+        "kind": "RegionError",
+        "message": "--region: it reaches to 65, 48, but the picture has 64x48 pixels.",
+        "exit_code": 2,
+    }
+
+
+def test_a_larger_picture_is_made_smaller_and_none_is_enlarged(photo: Photo, tmp_path: Path) -> None:
+    path, out = photo("a.png"), tmp_path / "out.png"
+    for most, size in ((768, (32, 24)), (3072, (64, 48)), (10**9, (64, 48))):
+        assert main(["matte", str(path), "-o", str(out), "--overwrite", "--shrink-to", str(most)]) == 0
+        assert opened(out).size == size
+
+
+def test_a_fainter_shadow_is_fainter(photo: Photo, tmp_path: Path) -> None:
+    path, out = photo("a.png"), tmp_path / "out.png"
+    seen = []
+    for words in ([], ["--shadow-opacity", "50%"], ["--shadow-opacity", "0%"]):
+        assert main(["matte", str(path), "-o", str(out), "--overwrite", "--shadow", *words]) == 0
+        seen.append(int(np.asarray(opened(out))[37, 48, 3]))
+    assert seen[0] > seen[1] > seen[2] == 0
+
+
+def test_threads_reach_the_network(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bshm.matting.engines import Predictor
+
+    real, asked = Predictor.open, []
+
+    def watched(card: Any, device: str, threads: int | None = None, **more: Any) -> Any:
+        asked.append(threads)
+        return real(card, device, threads, **more)
+
+    monkeypatch.setattr(Predictor, "open", staticmethod(watched))
+    for words in ([], ["--threads", "1"]):
+        assert main(["matte", str(photo("a.png")), "--overwrite", *words]) == 0
+    assert asked == [None, 1]
+
+
+def test_a_half_transparent_colour_lies_behind_the_people(photo: Photo, tmp_path: Path) -> None:
+    path, out = photo("a.png"), tmp_path / "out.png"
+    assert main(["matte", str(path), "-o", str(out), "--background", "#0000ff80"]) == 0
+    found = opened(out)
+    assert (found.getpixel((2, 2)), found.getpixel((32, 24))[3]) == ((0, 0, 255, 128), 255)

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,8 @@ import pytest
 from bshm._version import __version__
 from bshm.cli import main, matte
 from bshm.cli.app import VERBS
-from bshm.cli.parsing import byte_count
-from bshm.edit.spec import OutputOptions
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, Limits
+from bshm.edit.spec import Edit
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, FORMATS, BatchOptions, Limits, byte_count
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "numpy", "rich", "typer"}
@@ -34,32 +34,23 @@ def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
 
 def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
     flags = matte.parser().parse_args(["photo.jpg"])
+    assert Edit(**{each.name: getattr(flags, each.name) for each in fields(Edit)}) == Edit()
     assert (
-        OutputOptions(
-            format=flags.format,
-            alpha_only=flags.alpha,
-            background=flags.background,
-            quality=flags.quality,
-            shadow=flags.shadow,
-            crop=flags.crop,
-            crop_margin=flags.crop_margin,
-            scale=flags.scale,
-            position=flags.position,
-            strip_metadata=flags.strip_metadata,
-            overwrite=flags.overwrite,
-        )
-        == OutputOptions()
+        Limits(max_pixels=flags.max_pixels, max_bytes=byte_count(flags.max_bytes), url_timeout_s=flags.url_timeout_s)
+        == Limits()
     )
-    assert Limits(pixels=flags.max_pixels, bytes=byte_count(flags.max_bytes), timeout_s=flags.url_timeout) == Limits()
-    assert BatchOptions(jobs=flags.jobs, skip_existing=flags.skip_existing) == BatchOptions()
+    assert (
+        BatchOptions(in_flight=flags.in_flight, overwrite=flags.overwrite, skip_existing=flags.skip_existing)
+        == BatchOptions()
+    )
     assert (flags.model, flags.device) == (DEFAULT_MODEL, DEFAULT_DEVICE)
 
 
 def test_the_service_has_the_same_words_with_the_same_defaults() -> None:
-    fields = pytest.importorskip("bshm.server.fields").PictureFields.model_fields
+    rest = pytest.importorskip("bshm.server.fields").PictureFields.model_fields
     flags = vars(matte.parser().parse_args(["photo.jpg"]))
     for name in ("shadow", "crop", "crop_margin", "scale", "position", "strip_metadata"):
-        assert fields[name].default == flags[name] == getattr(OutputOptions, name)
+        assert rest[name].default == flags[name] == getattr(Edit, name)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -115,7 +106,12 @@ def test_version(capsys: pytest.CaptureFixture[str], word: str) -> None:
         (["matte", "a.jpg", "--quality", "many"], "invalid int value"),
         (["matte", "a.jpg", "--overwrite", "--skip-existing"], "not allowed with"),
         (["matte", "a.jpg", "--quality", "101"], "1 to 100"),
-        (["matte", "a.jpg", "--jobs", "0"], "--jobs takes 1 to 64"),
+        (["matte", "a.jpg", "--jobs", "0"], "--in-flight takes 1 to 64"),
+        (["matte", "a.jpg", "--in-flight", "65"], "--in-flight takes 1 to 64"),
+        (["matte", "a.jpg", "--shrink-to", "0"], "--shrink-to takes 1"),
+        (["matte", "a.jpg", "--threads", "0"], "--threads takes 1"),
+        (["matte", "a.jpg", "--region", "10% 20%"], "--region: a region is four lengths"),
+        (["matte", "a.jpg", "--shadow-opacity", "5%"], "Add --shadow"),
         (["matte", "a.jpg", "--format", "jpg"], "no transparency"),
         (["matte", "a.jpg", "-o", "b.jpg"], "no transparency"),
         (["matte", "a.jpg", "-o", "b.png", "--format", "webp"], "Change one of the two"),
@@ -136,7 +132,7 @@ def test_version(capsys: pytest.CaptureFixture[str], word: str) -> None:
         (["matte", "a.jpg", "--device", "gpu"], "--device takes"),
         (["matte", "a.jpg", "--max-pixels", "0"], "--max-pixels takes"),
         (["matte", "a.jpg", "--max-bytes", "much"], "as in 2G or 512M"),
-        (["matte", "a.jpg", "--url-timeout", "0"], "--url-timeout takes"),
+        (["matte", "a.jpg", "--url-timeout", "0"], "--url-timeout-s takes"),
     ],
 )
 @pytest.mark.usefixtures("fake")

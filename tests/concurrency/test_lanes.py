@@ -9,7 +9,8 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from bshm.concurrency.lanes import MOST_STUCK, Lane, OverrunError
+from bshm.concurrency.lanes import MOST_STUCK, Lane
+from bshm.errors import OverrunError
 
 # Long beside a switch of threads, short beside a test.
 SOON_S = 0.1

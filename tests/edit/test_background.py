@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from bshm.edit.background import backdrop, blur
+from bshm.edit.background import background_of, blur, filled
 from bshm.errors import OptionError, ShapeError, SourceNotFoundError
 from bshm.types import Picture
 
@@ -25,41 +26,47 @@ def _picture(dtype: type = np.uint8, size_hw: tuple[int, int] = (120, 160)) -> t
     return Picture((np.rint(mixed) * factor).astype(dtype)), alpha
 
 
+def behind(spec: Any, picture: Picture, alpha: np.ndarray) -> np.ndarray:
+    """What lies behind the people of this alpha."""
+    made, given = background_of(spec)
+    return filled(made, picture, alpha, given)
+
+
 @pytest.mark.parametrize("spec", ["#ff8000", "255,128,0", (255, 128, 0), [255, 128, 0]])
 def test_a_colour_fills_the_picture_in_its_depth(spec: object) -> None:
     for dtype, factor in ((np.uint8, 1), (np.uint16, 257)):
         picture, alpha = _picture(dtype)
-        found = backdrop(spec, picture, alpha)  # type: ignore[arg-type]
+        found = behind(spec, picture, alpha)
         assert found.shape == picture.pixels.shape and found.dtype == dtype
         assert (found == np.array([255, 128, 0]) * factor).all()
 
 
 def test_a_picture_covers(tmp_path: Path) -> None:
     picture, alpha = _picture()
-    scenery = np.zeros((40, 200, 3), np.uint8)
-    scenery[:, 60:140] = (10, 20, 30)
+    wall = np.zeros((40, 200, 3), np.uint8)
+    wall[:, 60:140] = (10, 20, 30)
     path = tmp_path / "red.png"
-    Image.fromarray(scenery).save(path)
+    Image.fromarray(wall).save(path)
     packed = io.BytesIO()
-    Image.fromarray(scenery).save(packed, "png")
-    for spec in (scenery, path, str(path), packed.getvalue(), Image.fromarray(scenery)):
-        found = backdrop(spec, picture, alpha)
+    Image.fromarray(wall).save(packed, "png")
+    for spec in (wall, path, str(path), packed.getvalue(), Image.fromarray(wall)):
+        found = behind(spec, picture, alpha)
         assert found.shape == picture.pixels.shape
         assert (found[:, 5:-5] == (10, 20, 30)).all()
 
 
 def test_a_pictures_depth_is_that_of_the_original() -> None:
     wide, alpha = _picture(np.uint16)
-    assert (backdrop(np.full((9, 9, 3), 200, np.uint8), wide, alpha) == 200 * 257).all()
+    assert (behind(np.full((9, 9, 3), 200, np.uint8), wide, alpha) == 200 * 257).all()
     narrow, alpha = _picture(np.uint8)
-    assert (backdrop(np.full((9, 9, 3), 200 * 257, np.uint16), narrow, alpha) == 200).all()
+    assert (behind(np.full((9, 9, 3), 200 * 257, np.uint16), narrow, alpha) == 200).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("spec", ["blur", "blur:3", "blur:0.5", "blur:40", "blur:1000"])
 def test_the_person_does_not_bleed_into_the_blur(spec: str, dtype: type) -> None:
     picture, alpha = _picture(dtype)
-    found = backdrop(spec, picture, alpha)
+    found = behind(spec, picture, alpha)
     assert found.dtype == dtype and found.shape == picture.pixels.shape
     # A soft edge counts a little where alpha is below 0.1, so a tenth of red at most; a plain blur has over a half.
     share = found[..., 0] / np.iinfo(dtype).max
@@ -94,21 +101,21 @@ def test_a_broken_colour_is_no_path() -> None:
     picture, alpha = _picture()
     for spec in ("#12345", "1,2,300"):
         with pytest.raises(OptionError, match="#rrggbb"):
-            backdrop(spec, picture, alpha)
+            behind(spec, picture, alpha)
     with pytest.raises(OptionError, match="blur:20"):
-        backdrop("blur:soft", picture, alpha)
+        behind("blur:soft", picture, alpha)
     for spec in ("blur:-3", "blur:0", "blur:nan", "blur:inf"):
         with pytest.raises(OptionError, match="1000"):
-            backdrop(spec, picture, alpha)
+            behind(spec, picture, alpha)
 
 
 def test_a_misspelt_colour_says_what_a_background_can_be() -> None:
     picture, alpha = _picture()
     with pytest.raises(SourceNotFoundError, match="no colour that bshm knows"):
-        backdrop("whiet", picture, alpha)
+        behind("whiet", picture, alpha)
 
 
 def test_alpha_must_fit() -> None:
     picture, alpha = _picture()
     with pytest.raises(ShapeError, match="120, 160"):
-        backdrop("white", picture, alpha[:10])
+        behind("white", picture, alpha[:10])

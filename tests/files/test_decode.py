@@ -378,23 +378,23 @@ def test_what_is_no_picture_is_an_error(data: bytes) -> None:
         opened(data)
 
 
-@pytest.mark.parametrize("limit", [Limits().pixels, 1000])
+@pytest.mark.parametrize("limit", [Limits().max_pixels, 1000])
 def test_a_bomb_is_refused_by_its_header_without_a_word_from_pillow(limit: int) -> None:
     before = Image.MAX_IMAGE_PIXELS
     for side in (60_000, 25_000, 2_000_000_000):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with pytest.raises(PictureTooLargeError, match="limit of pixels"):
-                opened(png_header(side, side), Limits(pixels=limit))
+                opened(png_header(side, side), Limits(max_pixels=limit))
     assert before == Image.MAX_IMAGE_PIXELS
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
 def test_every_format_is_held_against_the_limit(form: str) -> None:
     data = saved(Image.new("RGB", (11, 10)), form)
-    assert opened(data, Limits(pixels=110)).size_hw == (10, 11)
+    assert opened(data, Limits(max_pixels=110)).size_hw == (10, 11)
     with pytest.raises(PictureTooLargeError, match="11x10"):
-        opened(data, Limits(pixels=109))
+        opened(data, Limits(max_pixels=109))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
@@ -446,7 +446,7 @@ def test_heic_is_upright_once_and_keeps_ten_bits() -> None:
     with pytest.raises(UnreadablePictureError):
         opened(file.getvalue()[:-100])
     with pytest.raises(PictureTooLargeError):
-        opened(file.getvalue(), Limits(pixels=4095))
+        opened(file.getvalue(), Limits(max_pixels=4095))
 
 
 @pytest.mark.skipif(not _avif_is_there(), reason="this Pillow has no AVIF")
@@ -502,7 +502,7 @@ def test_views_and_foreign_byte_orders_are_taken() -> None:
 
 def test_a_large_array_is_held_against_the_limit() -> None:
     with pytest.raises(PictureTooLargeError):
-        open_picture(np.zeros((4, 6), np.uint8), Limits(pixels=23))
+        open_picture(np.zeros((4, 6), np.uint8), Limits(max_pixels=23))
 
 
 @pytest.mark.parametrize(

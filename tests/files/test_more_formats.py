@@ -112,7 +112,7 @@ def test_the_picture_below_a_thumbnail_is_taken(order: str, reduced: dict[int, A
     assert picture.frames == 1
     assert size_of(data, name="p", limits=Limits()) == (12, 20)
     with pytest.raises(PictureTooLargeError, match="20x12"):
-        opened(data, Limits(pixels=239))
+        opened(data, Limits(max_pixels=239))
 
 
 def test_a_picture_below_that_is_turned_itself_is_turned_once() -> None:
@@ -220,7 +220,7 @@ def test_jpeg_2000_is_read(mode: str, container: bool) -> None:
     assert (picture.alpha is not None) == mode.endswith("A")
     assert picture.alpha is None or np.array_equal(picture.alpha, samples[..., -1])
     with pytest.raises(PictureTooLargeError, match="7x9"):
-        opened(data, Limits(pixels=62))
+        opened(data, Limits(max_pixels=62))
 
 
 def test_jpeg_2000_keeps_16_bits_of_colour() -> None:
@@ -269,7 +269,7 @@ def test_psd_is_read_with_its_profile_resolution_and_exif() -> None:
     assert (picture.dpi, picture.icc_profile) == ((300, 150), srgb_profile())
     assert picture.exif is not None and b"Maker" in picture.exif
     with pytest.raises(PictureTooLargeError):
-        opened(data, Limits(pixels=34))
+        opened(data, Limits(max_pixels=34))
 
 
 def test_the_transparency_of_a_psd_is_told_from_a_selection() -> None:

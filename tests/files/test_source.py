@@ -93,7 +93,7 @@ def test_an_empty_file_and_a_text_named_jpg_are_told(tmp_path: Path) -> None:
 
 
 def test_too_many_bytes_are_told(path: Path) -> None:
-    enough, too_few = Limits(bytes=len(PNG)), Limits(bytes=len(PNG) - 1)
+    enough, too_few = Limits(max_bytes=len(PNG)), Limits(max_bytes=len(PNG) - 1)
     for source in (path, PNG, memoryview(PNG)):
         assert read(source, enough)[0] == PNG
         with pytest.raises(PictureTooLargeError, match="raise the limit"):
@@ -106,7 +106,7 @@ def test_too_many_bytes_are_told(path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev")
 def test_an_endless_file_ends_at_the_limit() -> None:
     with pytest.raises(PictureTooLargeError):
-        read("/dev/zero", Limits(bytes=3_000_000))
+        read("/dev/zero", Limits(max_bytes=3_000_000))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")

@@ -25,7 +25,6 @@ from PIL import Image
 
 from bshm import errors
 from bshm.cli import exit_codes, main
-from bshm.edit.render import Recipe
 from bshm.jobs import BrokerQueue, JobItem, JobOptions, JobRequest, MattingWork, Webhook, wait
 from bshm.jobs.messages import QUEUE, open_messages
 from bshm.jobs.options import QueueOptions
@@ -412,8 +411,8 @@ def test_bshm_worker_takes_its_settings_from_file_and_environment_and_opens_the_
     try:
         eileen = JobItem("eileen.png", portrait.getvalue())
         job = queue.submit(JobRequest((eileen, JobItem("none.png", b"no picture"))))
-        lite = queue.submit(JobRequest((eileen,), JobOptions(Recipe("bshm-lite"))))
-        other = queue.submit(JobRequest((eileen,), JobOptions(Recipe("nonsense"))))
+        lite = queue.submit(JobRequest((eileen,), JobOptions(model="bshm-lite")))
+        other = queue.submit(JobRequest((eileen,), JobOptions(model="nonsense")))
         record = ended(queue, job, worker=worker)
         assert [item.state for item in record.items] == ["done", "failed"]
         assert record.items[0].details["model"] == "bshm"
@@ -456,7 +455,7 @@ def test_a_worker_holds_few_models_and_lets_the_one_asked_for_longest_ago_go(fak
     work = MattingWork(Matting(), others=2, open_model=open_model)
 
     def ask(model: str) -> None:
-        work(tiny.picture(1), "1.png", JobOptions(Recipe(model)))
+        work(tiny.picture(1), "1.png", JobOptions(model=model))
 
     for model in (DEFAULT_MODEL, "a", "b", "a", "c", "a", DEFAULT_MODEL):
         ask(model)

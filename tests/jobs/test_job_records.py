@@ -9,8 +9,8 @@ from types import MappingProxyType
 import pytest
 
 from bshm import errors
-from bshm.edit.render import Blur, Plain, Recipe, Region
-from bshm.edit.words import parse_length, parse_margins
+from bshm.edit.spec import Edit
+from bshm.edit.words import BlurBackground, ColorBackground, PictureBackground
 from bshm.jobs import transitions
 from bshm.jobs.records import (
     Delivery,
@@ -26,7 +26,12 @@ from bshm.jobs.records import (
     is_id,
     new_id,
 )
-from bshm.options import Limits
+from bshm.options import Limits, MatteOptions
+
+
+def before(background: bytes) -> Edit:
+    """An edit with the picture in this file behind the people."""
+    return Edit(background=PictureBackground.of(background))
 
 
 def full_record() -> JobRecord:
@@ -40,7 +45,7 @@ def full_record() -> JobRecord:
             ItemRecord("b.png", "failed", 3, JobError("worker_lost", "lost")),
             ItemRecord("c.png", "running", 1, input="x/in-2", lease=Lease("t", "w", 3.0, 2)),
         ),
-        options=JobOptions(Recipe().before(b"\x00\xff"), b"\x00\xff").to_json(),
+        options=JobOptions(before(b"\x00\xff"), background=b"\x00\xff").to_json(),
         created_at=1.5,
         fingerprint="f",
         keep_s=60.0,
@@ -77,12 +82,16 @@ def test_a_record_of_the_first_version_is_read_and_its_picture_belongs_to_nobody
     "options",
     [
         JobOptions(),
-        JobOptions(Recipe("other", decontaminate=False, exact=True, format="zip", quality=7), limits=Limits(pixels=9)),
-        JobOptions(Recipe(background=Plain((1, 2, 3, 4)), format="jpg")),
-        JobOptions(Recipe(background=Blur("blur:12.5"))),
-        JobOptions(Recipe().before(b"\x89PNG\xff"), b"\x89PNG\xff"),
-        JobOptions(Recipe(crop=True, margins=parse_margins("10% 3px"), scale=0.5, position=(0.25, 1.0), shadow=True)),
-        JobOptions(Recipe(region=Region(*map(parse_length, ("1px", "2%", "30px", "100%"))), max_pixels=1000)),
+        JobOptions(
+            Edit(format="zip", quality=7),
+            "other",
+            MatteOptions(decontaminate=False, exact=True, limits=Limits(max_pixels=9)),
+        ),
+        JobOptions(Edit(background=ColorBackground((1, 2, 3), 4 / 255), format="jpg")),
+        JobOptions(Edit(background=BlurBackground(12.5))),
+        JobOptions(before(b"\x89PNG\xff"), background=b"\x89PNG\xff"),
+        JobOptions(Edit(crop=True, crop_margin="10% 3px", scale=0.5, position=(0.25, 1.0), shadow=True)),
+        JobOptions(Edit(region="1px 2% 30px 100%"), matte=MatteOptions(shrink_to=1000)),
     ],
 )
 def test_options_go_through_json_and_back_unchanged(options: JobOptions) -> None:
@@ -92,16 +101,18 @@ def test_options_go_through_json_and_back_unchanged(options: JobOptions) -> None
 @pytest.mark.parametrize("background", ["/etc/passwd", "beach.jpg", "http://10.0.0.1/a.png", "file:///etc/passwd"])
 def test_a_background_that_a_worker_would_have_to_fetch_is_refused(background: str) -> None:
     with pytest.raises(errors.OptionError, match="background"):
-        JobOptions.from_json({"recipe": {"background": {"spec": background}}})
+        JobOptions.from_json({"edit": {"background": background}})
+    with pytest.raises(errors.OptionError, match="background"):
+        JobOptions.from_json({"edit": {"background": {"kind": "picture", "source": background}}})
 
 
 def test_a_picture_behind_the_people_is_there_or_is_refused() -> None:
-    for recipe, scenery in ((Recipe().before(b"x"), None), (Recipe(), b"x")):
+    for edit, background in ((before(b"x"), None), (Edit(), b"x"), (before(b"x"), b"y")):
         with pytest.raises(errors.OptionError, match="background"):
-            JobOptions(recipe, scenery)
+            JobOptions(edit, background=background)
 
 
-@pytest.mark.parametrize("value", [{"nonsense": 1}, {"recipe": {"quality": 500}}, {"recipe": 3}, {"recipe": {"x": 1}}])
+@pytest.mark.parametrize("value", [{"nonsense": 1}, {"edit": {"quality": 500}}, {"edit": 3}, {"edit": {"x": 1}}])
 def test_options_that_there_are_not_are_refused(value: dict[str, object]) -> None:
     with pytest.raises(errors.OptionError):
         JobOptions.from_json(value)

@@ -59,7 +59,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
 )
 def test_every_spelling_of_this_machine_is_refused(host: str) -> None:
     with pytest.raises((UrlRefusedError, FetchError)):
-        fetch(f"http://{host}:1/", limits=Limits(timeout_s=5))
+        fetch(f"http://{host}:1/", limits=Limits(url_timeout_s=5))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ class Server:
 
     def get(self, path: str, limits: Limits | None = None, **options: Any) -> bytes:
         options = {"_resolve": lambda host, port: ["127.0.0.1"], "_is_allowed": lambda ip: ip == "127.0.0.1"} | options
-        return fetch(f"http://pictures.test:{self.port}{path}", limits=limits or Limits(timeout_s=10), **options)
+        return fetch(f"http://pictures.test:{self.port}{path}", limits=limits or Limits(url_timeout_s=10), **options)
 
 
 @pytest.fixture
@@ -230,9 +230,9 @@ def test_too_many_bytes_are_told_before_or_while_they_come(server: Server) -> No
     server.answers["/announced"] = answer(body=PNG)
     server.answers["/silent"] = answer(body=PNG, length=None)
     for path in server.answers:
-        assert server.get(path, Limits(bytes=len(PNG))) == PNG
+        assert server.get(path, Limits(max_bytes=len(PNG))) == PNG
         with pytest.raises(PictureTooLargeError, match="raise the limit"):
-            server.get(path, Limits(bytes=len(PNG) - 1))
+            server.get(path, Limits(max_bytes=len(PNG) - 1))
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/png"])
@@ -303,7 +303,7 @@ def test_however_slow_a_server_is_the_whole_ends_in_time(
     server.answers["/a.png"] = slow
     started = time.monotonic()
     with pytest.raises(FetchError, match=r"within 0\.3 s"):
-        server.get("/a.png", Limits(timeout_s=0.3))
+        server.get("/a.png", Limits(url_timeout_s=0.3))
     # Ten times the limit, for a busy machine; dripping to the end would take far longer than that.
     assert time.monotonic() - started < 3
 
@@ -315,7 +315,7 @@ def test_redirects_share_one_time_limit(server: Server) -> None:
 
     server.answers["/a"] = later
     with pytest.raises(FetchError, match=r"within 0\.4 s"):
-        server.get("/a", Limits(timeout_s=0.4, redirects=100))
+        server.get("/a", Limits(url_timeout_s=0.4, redirects=100))
 
 
 def test_a_slow_name_server_ends_in_time() -> None:
@@ -326,7 +326,7 @@ def test_a_slow_name_server_ends_in_time() -> None:
         return ["8.8.8.8"]
 
     with pytest.raises(FetchError, match=r"within 0\.2 s"):
-        fetch("http://example.com/", limits=Limits(timeout_s=0.2), _resolve=slow)
+        fetch("http://example.com/", limits=Limits(url_timeout_s=0.2), _resolve=slow)
     release.set()
 
 
@@ -375,4 +375,4 @@ def test_a_certificate_is_checked_against_the_name_though_the_address_is_pinned(
 def test_a_plain_server_behind_https_is_told(server: Server) -> None:
     url = f"https://pictures.test:{server.port}/"
     with pytest.raises(FetchError, match="did not come"):
-        fetch(url, limits=Limits(timeout_s=5), _resolve=lambda h, p: ["127.0.0.1"], _is_allowed=lambda ip: True)
+        fetch(url, limits=Limits(url_timeout_s=5), _resolve=lambda h, p: ["127.0.0.1"], _is_allowed=lambda ip: True)

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import fake_network
 
 import bshm
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.errors import InputError
 
 STATIC = Path(__file__).resolve().parents[2] / "src/bshm/web"
@@ -103,7 +103,7 @@ class Handler(SimpleHTTPRequestHandler):
             "Server-Timing": f"total;dur={(time.perf_counter() - started) * 1000:.1f}",
             **({"X-Bshm-Empty": "true"} if matte.is_empty else {}),
         }
-        self._answer(200, matte.encode(OutputOptions(format="png")), headers)
+        self._answer(200, matte.encode(Edit(format="png")), headers)
 
     def _picture(self, body: bytes) -> tuple[str, bytes]:
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()

@@ -22,7 +22,7 @@ def test_an_unknown_device_is_a_wrong_call_that_names_those_there_are(device: st
 
 def test_cuda_that_this_onnxruntime_does_not_have_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     built_with(monkeypatch, "CPUExecutionProvider")
-    with pytest.raises(DeviceUnavailableError, match=r"--device cuda .*it has cpu.*pip install onnxruntime-gpu"):
+    with pytest.raises(DeviceUnavailableError, match=r"^device cuda .*it has cpu.*pip install onnxruntime-gpu"):
         choose("cuda")
 
 

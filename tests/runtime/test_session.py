@@ -88,7 +88,7 @@ def test_a_file_that_is_no_network_is_a_model_file_error() -> None:
 
 def test_a_device_that_cannot_start_here_is_named_and_never_replaced() -> None:
     data = onnx_file()
-    with pytest.raises(DeviceUnavailableError, match=r"--device cuda:0 does not start.*onnxruntime-gpu"):
+    with pytest.raises(DeviceUnavailableError, match=r"^device cuda:0 does not start.*onnxruntime-gpu"):
         OnnxSession(data, entry_for(data), Device("cuda:0", "CUDAExecutionProvider", {"device_id": 0}))
 
 

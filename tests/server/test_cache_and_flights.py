@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 from sent import picture
 
-from bshm.edit.render import Recipe, Rendered
+from bshm.edit.render import Rendered
+from bshm.edit.spec import Edit
+from bshm.edit.words import BlurBackground, ColorBackground
 from bshm.errors import MissingExtraError, OptionError
+from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
 from bshm.server.cache import DiskCache, NoCache, digest, open_cache
 from bshm.server.flights import Flights
+from bshm.server.service import Order
 from bshm.server.settings import Settings
 
 
@@ -134,19 +138,18 @@ def test_a_flight_that_fails_fails_for_all_and_is_forgotten() -> None:
     assert asyncio.run(story()) == 0
 
 
-def test_a_recipe_is_written_the_same_way_each_time_and_no_two_alike() -> None:
-    from bshm.edit.render import Blur, Plain
-
-    recipes = [
-        Recipe(),
-        Recipe(crop=True),
-        Recipe(background=Plain((0, 0, 0, 255))),
-        Recipe(background=Blur("blur")),
-        Recipe(max_pixels=1000),
-        Recipe(scale=0.5),
+def test_an_order_is_written_the_same_way_each_time_and_no_two_alike() -> None:
+    orders = [
+        Order(Edit()),
+        Order(Edit(crop=True)),
+        Order(Edit(background=ColorBackground((0, 0, 0)))),
+        Order(Edit(background=BlurBackground())),
+        Order(Edit(), options=MatteOptions(shrink_to=1000)),
+        Order(Edit(), options=MatteOptions(decontaminate=False)),
+        Order(Edit(scale=0.5)),
     ]
-    assert len({recipe.canonical() for recipe in recipes}) == len(recipes)
-    assert Recipe().canonical() == Recipe().canonical()
+    assert len({order.canonical() for order in orders}) == len(orders)
+    assert Order(Edit()).canonical() == Order(Edit(), options=MatteOptions(limits=Limits(max_pixels=9))).canonical()
 
 
 def test_parts_of_a_key_do_not_run_together() -> None:

@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 
 from bshm import options as defaults
 from bshm.cli.matte import parser
-from bshm.edit.render import Recipe
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
 from bshm.options import MatteOptions
 from bshm.server.fields import PictureFields
+from bshm.server.service import Order
 
 
 def test_a_file_gives_the_cutout_as_png(client: TestClient) -> None:
@@ -67,11 +67,11 @@ def test_a_background_colour_makes_it_opaque(client: TestClient) -> None:
 
 
 def test_a_background_picture_is_scaled_to_cover(client: TestClient) -> None:
-    scenery = io.BytesIO()
+    wall = io.BytesIO()
     from PIL import Image
 
-    Image.new("RGB", (7, 5), (0, 200, 0)).save(scenery, "PNG")
-    answer = client.post("/matte", files={"image": picture(), "background_image": scenery.getvalue()})
+    Image.new("RGB", (7, 5), (0, 200, 0)).save(wall, "PNG")
+    answer = client.post("/matte", files={"image": picture(), "background_image": wall.getvalue()})
     image = opened(answer.content)
     assert image.mode == "RGB" and image.size == (64, 48) and image.getpixel((1, 1)) == (0, 200, 0)
 
@@ -168,10 +168,10 @@ def test_two_pictures_are_a_job_and_refused_here(client: TestClient) -> None:
 def test_fields_flags_and_options_have_the_same_defaults() -> None:
     flags = {action.dest: action.default for action in parser()._actions}
     expected = {
-        "alpha": OutputOptions.alpha_only,
-        "background": OutputOptions.background,
-        "format": OutputOptions.format,
-        "quality": OutputOptions.quality,
+        "alpha": Edit.alpha,
+        "background": Edit.background,
+        "format": Edit.format,
+        "quality": Edit.quality,
         "model": defaults.DEFAULT_MODEL,
     }
     for name, value in expected.items():
@@ -179,9 +179,8 @@ def test_fields_flags_and_options_have_the_same_defaults() -> None:
         assert flags[name] == value, name
     for name in ("decontaminate", "exact"):
         assert PictureFields.model_fields[name].default == getattr(MatteOptions, name), name
-    recipe = {name: each.default for name, each in inspect.signature(Recipe).parameters.items()}
-    assert (recipe["model"], recipe["quality"]) == (defaults.DEFAULT_MODEL, OutputOptions.quality)
-    assert (recipe["alpha_only"], recipe["decontaminate"]) == (OutputOptions.alpha_only, MatteOptions.decontaminate)
+    order = {name: each.default for name, each in inspect.signature(Order).parameters.items()}
+    assert order["model"] == defaults.DEFAULT_MODEL
 
 
 @pytest.mark.parametrize("form", ["png", "webp", "tiff", "zip", "jpg"])
@@ -207,3 +206,42 @@ def test_sixteen_bits_stay_sixteen(client: TestClient) -> None:
     pixels[12:36, 16:48] = (61680, 5140, 5140)
     answer = client.post("/matte", files={"image": encode_png(pixels)})
     assert answer.content[24] == 16  # the bit depth in the header of a PNG
+
+
+def test_outside_of_the_region_nobody_is_found(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"region": "0 0 50% 100%"})
+    alpha = np.asarray(opened(answer.content))[..., 3]
+    assert alpha[24, 24] == 255 and not alpha[:, 32:].any()
+    refused = client.post("/matte", files={"image": picture()}, data={"region": "0 0 65px 100%"})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:bshm:problem:region")
+    assert refused.json()["errors"] == {"region": "it reaches to 65, 48, but the picture has 64x48 pixels."}
+
+
+def test_a_larger_picture_is_made_smaller(client: TestClient) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data={"shrink_to": "768"})
+    assert (answer.headers["x-width"], answer.headers["x-height"]) == ("32", "24")
+
+
+@pytest.mark.parametrize(
+    ("data", "errors"),
+    [
+        ({"format": "jpg"}, {"format": "jpg has no transparency. Add a background, or choose png, webp or tiff."}),
+        ({"crop_margin": "5%"}, {"crop_margin": "has a meaning with crop only. Add crop, or drop it."}),
+        ({"scale": "5%"}, {"scale": "a scale is original, or 10% to 100%; got '5%'."}),
+        (
+            {"background": "blur:0"},
+            {"background": '"blur:RADIUS" takes a radius above 0 and at most 1000 pixels; got 0.0.'},
+        ),
+    ],
+)
+def test_an_error_names_the_field(client: TestClient, data: dict[str, str], errors: dict[str, str]) -> None:
+    answer = client.post("/matte", files={"image": picture()}, data=data)
+    assert (answer.status_code, answer.json()["errors"]) == (422, errors)
+
+
+def test_an_alpha_alone_shows_no_shadow(client: TestClient) -> None:
+    plain, shady = (
+        client.post("/matte", files={"image": picture()}, data={"alpha": "true", **more}).content
+        for more in ({}, {"shadow": "true", "shadow_opacity": "50%"})
+    )
+    assert plain == shady

@@ -178,3 +178,22 @@ def test_callers_are_forgotten_before_they_fill_the_memory() -> None:
     for number in range(10_050):
         rates.charge(str(number), 1)
     assert len(rates._windows) == 10_000
+
+
+def test_a_setting_by_its_name_of_before_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().jobs_in_flight == 1
+    Path("bshm.toml").write_text("[server]\njobs_workers = 2\n", encoding="utf-8")
+    assert load().jobs_in_flight == 2
+    monkeypatch.setenv("BSHM_JOBS_WORKERS", "3")
+    assert load().jobs_in_flight == 3
+    monkeypatch.setenv("BSHM_JOBS_IN_FLIGHT", "4")
+    assert load().jobs_in_flight == 4
+    assert parser().parse_args(["--jobs-workers", "5"]).jobs_in_flight == "5"
+
+
+def test_memory_of_a_gpu_is_said_as_people_say_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({"gpu_memory_limit": "2G"}).gpu_memory_limit == 2 * 1024**3
+    monkeypatch.setenv("BSHM_GPU_MEMORY_LIMIT", "512M")
+    assert load().gpu_memory_limit == 512 * 1024**2
+    with pytest.raises(OptionError, match=r"--gpu-memory-limit.*2G or 512M"):
+        load({"gpu_memory_limit": "much"})

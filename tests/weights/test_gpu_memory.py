@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bshm.cli import main
-from bshm.cli.parsing import byte_count
 from bshm.errors import OptionError
+from bshm.options import byte_count
 from bshm.runtime import providers
 
 
@@ -29,7 +29,7 @@ def test_the_limit_reaches_the_provider_and_the_arena_grows_by_what_is_needed() 
 
 
 def test_a_limit_on_the_processor_is_refused() -> None:
-    with pytest.raises(OptionError, match="--gpu-memory-limit is for cuda"):
+    with pytest.raises(OptionError, match="gpu_memory_limit is for cuda"):
         providers.choose("cpu", gpu_memory_limit=1 << 30)
 
 

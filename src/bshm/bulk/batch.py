@@ -22,13 +22,16 @@ from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
 from bshm.concurrency.overlap import Turnstile, overlap
-from bshm.edit.spec import OutputOptions
-from bshm.errors import BshmError, OptionError, OutputExistsError
-from bshm.options import BatchOptions, Format, MatteOptions
+from bshm.edit.spec import Edit
+from bshm.edit.words import PictureBackground
+from bshm.errors import BshmError, OptionError, OutputExistsError, option
+from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.render import Rendered
     from bshm.pipeline import Matting
     from bshm.result import Matte
+    from bshm.types import Picture
 
 # What a file name must not hold on any of the systems that a folder may be carried to.
 _UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
@@ -113,7 +116,7 @@ def plan(
     inputs: Iterable[str | Path],
     *,
     output: str | Path | None,
-    options: OutputOptions,
+    edit: Edit,
     recursive: bool = False,
     overwrite_inputs: bool = False,
     passed_over: PassedOver | None = None,
@@ -121,7 +124,7 @@ def plan(
     """Find the pictures that ``inputs`` name and decide where each result goes.
 
     Without ``output`` a result lies beside its picture as ``NAME.cutout.png`` (``NAME.alpha.png`` with
-    ``options.alpha_only``), that of a URL in the current folder.  A folder as ``output`` (one that is there, a name
+    ``edit.alpha``), that of a URL in the current folder.  A folder as ``output`` (one that is there, a name
     that ends with a slash, or any name where there may be several pictures) gets ``NAME.png``; pictures found by
     ``recursive`` or by ``**`` keep their sub-folders in it.  Otherwise ``output`` is the file.
 
@@ -132,7 +135,7 @@ def plan(
     Args:
         inputs: files, folders, patterns with ``* ? [ ]``, URLs.
         output: None, a folder or a file.
-        options: its ``format`` decides the suffix of the outputs.
+        edit: its ``format`` decides the suffix of the outputs.
         recursive: look into sub-folders of folders.
         overwrite_inputs: a result may replace the very picture it is made of; never another one.
         passed_over: what is left alone is counted here.
@@ -156,13 +159,14 @@ def plan(
         for each in find(given, outside=folder, recursive=recursive, several=several, passed_over=counted)
     ]
     sources = {mark for each in found if not is_url(each.source) for mark in _marks(Path(each.source))}
-    if isinstance(options.background, str) and not is_url(options.background):
-        sources.update(_marks(Path(options.background)))
+    behind = edit.background.source if isinstance(edit.background, PictureBackground) else None
+    if behind is not None and not is_url(behind):
+        sources.update(_marks(Path(behind)))
     jobs: list[Job] = []
     taken: dict[str, str] = {}
     for each in found:
         name = _shown(each.source)
-        target = Path(output) if output is not None and folder is None else _target(each, folder, options)
+        target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
         marks = set(_marks(target))
         error = each.error
         if error is None and key(target) in taken:
@@ -171,9 +175,10 @@ def plan(
                 "Give the two different names, or write them into different folders."
             )
         elif error is None and marks & sources and not (overwrite_inputs and marks & set(_marks(Path(each.source)))):
-            advice = "" if overwrite_inputs else ", or add --overwrite-inputs"
+            advice = "" if overwrite_inputs else f", or add {option('overwrite_inputs')}"
             error = OutputExistsError(
-                f"the result would replace the picture {target}. Choose another name or folder with -o{advice}."
+                f"the result would replace the picture {target}. "
+                f"Choose another name or folder with {option('output')}{advice}."
             )
         if error is None:
             taken[key(target)] = name
@@ -186,7 +191,8 @@ def run(
     jobs: Iterable[Job],
     *,
     options: MatteOptions | None = None,
-    output: OutputOptions | None = None,
+    edit: Edit | None = None,
+    background: Picture | None = None,
     batch: BatchOptions | None = None,
 ) -> Generator[Record, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
@@ -198,7 +204,8 @@ def run(
         matting: the session; its network runs for one picture at a time, decoding and encoding overlap with it.
         jobs: from ``plan`` or made by hand.
         options: how mattes are made.
-        output: how they are written; a job's own file name picks the format where ``output.format`` is None.
+        edit: what is made of them; a job's own file name picks the format where ``edit.format`` is None.
+        background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.
         batch: how many at once, in which order, and what to do with outputs that are there.
 
     Yields:
@@ -206,7 +213,7 @@ def run(
         and ``batch.skip_existing`` is on, the jobs that are left come in another order, so that the two share them.
     """
     options = options or MatteOptions()
-    output = output or OutputOptions()
+    edit = edit or Edit()
     batch = batch or BatchOptions()
     turnstile = Turnstile()
     company = threading.Event()
@@ -216,8 +223,9 @@ def run(
             job,
             matting=matting,
             options=options,
-            output=output,
-            skip_existing=batch.skip_existing,
+            edit=edit,
+            background=background,
+            batch=batch,
             turnstile=turnstile,
             company=company,
         )
@@ -243,7 +251,7 @@ def records(
         batch: how many at once, and in which order.
         turnstile: closed at the end.
     """
-    outcomes = overlap(items, work, threads=batch.jobs, ordered=batch.ordered)
+    outcomes = overlap(items, work, threads=batch.in_flight, ordered=batch.ordered)
     try:
         for outcome in outcomes:
             if outcome.value is not None:
@@ -272,28 +280,30 @@ def _do(
     *,
     matting: Matting,
     options: MatteOptions,
-    output: OutputOptions,
-    skip_existing: bool,
+    edit: Edit,
+    background: Picture | None,
+    batch: BatchOptions,
     turnstile: Turnstile,
     company: threading.Event,
 ) -> Record:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
-    if os.path.lexists(job.output) and not output.overwrite:  # before the work is done, not after
-        if skip_existing:
+    if os.path.lexists(job.output) and not batch.overwrite:  # before the work is done, not after
+        if batch.skip_existing:
             return Record(job, "skipped")
         raise OutputExistsError(
-            f"{job.output} is there already. Add --overwrite to replace it or --skip-existing to keep it."
+            f"{job.output} is there already. "
+            f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
         )
     from bshm.files import sink
 
-    made = make(matting.matte(job.source, options), job.output, output)
+    made = make(matting.matte(job.source, options), job.output, edit, background)
     done = time.perf_counter()
     try:
         with turnstile:
-            sink.write(made.data, job.output, overwrite=output.overwrite)
+            sink.write(made.rendered.data, job.output, overwrite=batch.overwrite)
     except OutputExistsError:
-        if not skip_existing:
+        if not batch.skip_existing:
             raise
         company.set()  # another run was quicker
         return Record(job, "skipped")
@@ -305,76 +315,62 @@ class Made:
     """A result that is not written yet.
 
     Attributes:
-        data: the file.
-        size_hw, empty, frames, model, model_sha256, device, timings_ms: as in ``Record``.
+        rendered: the file, and what ran.
+        frames: as in ``Record``.
+        timings_ms: milliseconds by stage so far.
     """
 
-    data: bytes
-    size_hw: tuple[int, int]
-    empty: bool
+    rendered: Rendered
     frames: int
-    model: str
-    model_sha256: str
-    device: str
     timings_ms: Mapping[str, float]
 
     def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> Record:
         """What became of ``job``, once this was written."""
+        rendered = self.rendered
         return Record(
             job,
             "written",
-            size_hw=self.size_hw,
-            empty=self.empty,
-            model=self.model,
-            model_sha256=self.model_sha256,
-            device=self.device,
+            size_hw=(rendered.height, rendered.width),
+            empty=rendered.empty,
+            model=rendered.model,
+            model_sha256=rendered.model_sha256,
+            device=rendered.device,
             timings_ms=MappingProxyType({**self.timings_ms, "write": write_ms}),
             frames=self.frames,
             proof=proof,
         )
 
 
-def make(matte: Matte, path: Path, output: OutputOptions) -> Made:
+def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Made:
     """What is to be written to ``path`` of a matte."""
-    from bshm.edit.arrange import encoded
+    from bshm.edit.render import render
 
     started = time.perf_counter()
-    chosen = with_format(output, path)
-    pixels = matte.pixels(chosen)
-    height, width = pixels.shape[:2]
-    data = encoded(pixels, matte.picture, chosen)
-    ran = matte.ran
-    timings = {**ran.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
-    return Made(
-        data,
-        (height, width),
-        matte.is_empty,
-        matte.picture.frames,
-        ran.model,
-        ran.model_sha256,
-        ran.device,
-        MappingProxyType(timings),
-    )
+    rendered = render(matte, with_format(edit, path), background)
+    timings = {**rendered.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
+    return Made(rendered, matte.picture.frames, MappingProxyType(timings))
 
 
-def with_format(options: OutputOptions, path: Path) -> OutputOptions:
-    """The options with the format that the suffix of ``path`` names, where they name none.
+def with_format(edit: Edit, path: Path) -> Edit:
+    """The edit with the format that the suffix of ``path`` names, where they name none.
 
     Raises:
         OptionError: the suffix names no format, contradicts the one asked for, or names one that cannot hold what
-            is asked for.
+            is asked for; or the format is ``auto``, which a file name cannot leave open.
     """
     from dataclasses import replace
 
     from bshm.files.encode import format_of
 
-    if options.format is None:
-        return replace(options, format=format_of(path))
-    if path.suffix and format_of(path) != options.format:
+    if edit.format is None:
+        return replace(edit, format=format_of(path))
+    if edit.format == "auto":
+        raise OptionError(f"{option('format')} takes {', '.join(FORMATS)} or zip for a file with a name; got 'auto'.")
+    if edit.format in FORMATS and path.suffix and format_of(path) != edit.format:
         raise OptionError(
-            f"the output is called {path.name}, but --format says {options.format}. Change one of the two."
+            f"the output is called {path.name}, but {option('format')} says {edit.format}. Change one of the two."
         )
-    return options
+    return edit
 
 
 def _may_be_many(given: str) -> bool:
@@ -393,16 +389,16 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
 
     # `a.jpg b.jpg -o out.png` is a slip of the hand, and a folder called out.png is what nobody looks for.
     if os.path.lexists(path) or names_a_format(path):
-        raise OptionError(f"there are several pictures, but {path} is one file. Give -o a folder.")
+        raise OptionError(f"there are several pictures, but {path} is one file. Give {option('output')} a folder.")
     return path
 
 
-def _target(found: Found, folder: Path | None, options: OutputOptions) -> Path:
-    suffix: Format = options.format or "png"
+def _target(found: Found, folder: Path | None, edit: Edit) -> Path:
+    suffix = edit.format or "png"
     path = Path(name_of_url(found.source)) if is_url(found.source) else Path(found.source)
     if folder is not None:
         return folder / found.below / f"{stem(path)}.{suffix}"
-    kind = "alpha" if options.alpha_only else "cutout"
+    kind = "alpha" if edit.alpha else "cutout"
     return path.with_name(f"{stem(path)}.{kind}.{suffix}") if path.name else path
 
 

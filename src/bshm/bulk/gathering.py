@@ -21,6 +21,7 @@ from bshm.errors import (
     OutputExistsError,
     SourceNotFoundError,
     UnreadablePictureError,
+    option,
 )
 from bshm.files import zips
 
@@ -56,7 +57,8 @@ def _named_by(given: str, folder: Path, suffix: str, passed_over: PassedOver) ->
         return
     if _within(given if not is_pattern(given) else os.path.dirname(given) or ".", folder):  # noqa: PTH120
         raise OptionError(
-            f"the results would go into {folder}, where the pictures are, or above them. Give -o a folder of its own."
+            f"the results would go into {folder}, where the pictures are, or above them. Give "
+            f"{option('output')} a folder of its own."
         )
     is_folder = os.path.isdir(given)  # noqa: PTH112 - Path.is_dir() may raise
     if not is_folder and manifest.is_manifest(given):
@@ -88,7 +90,9 @@ def _by_manifest(path: Path, folder: Path, suffix: str) -> Iterator[Item]:
         kept = Path() if below.is_absolute() or ".." in below.parts else Path(below)
         item = _item(source, kept, suffix)
         if not is_url(source) and _within(source, folder):
-            reason = f"{source} lies in the folder of the results. Put it elsewhere, or give -o another folder."
+            reason = (
+                f"{source} lies in the folder of the results. Put it elsewhere, or give {option('output')} another."
+            )
             item = Item(0, source, error=OutputExistsError(reason))
         yield item if output is None or item.error is not None else replace(item, output=output)
     if not some:

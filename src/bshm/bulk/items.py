@@ -81,7 +81,7 @@ class Reader:
         if item.member is not None:
             archive = self._zip(item.source)
             with zips.opened(
-                archive, self._entry(archive, item), most_item=self._limits.bytes, left=self._limits.bytes
+                archive, self._entry(archive, item), most_item=self._limits.max_bytes, left=self._limits.max_bytes
             ) as file:
                 return file.read()
         if item.source.startswith(object_store.SCHEME):

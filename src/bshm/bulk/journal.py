@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bshm.errors import OptionError, OutputError
+from bshm.errors import OptionError, OutputError, option
 from bshm.files import sink
 
 FOLDER = ".bshm-batch"
@@ -84,7 +84,7 @@ class Journal:
         if self._other is not None and not overwrite:
             raise OptionError(
                 f"{folder} has results of other settings: {_difference(self._other, json.loads(self._settings))}. "
-                "Give -o another folder, or add --overwrite to make them anew."
+                f"Give {option('output')} another folder, or add {option('overwrite')} to make them anew."
             )
         self.is_new = not self._db.execute("SELECT 1 FROM line LIMIT 1").fetchone()
 

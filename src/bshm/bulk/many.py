@@ -5,6 +5,7 @@ gather -> work list -> (known already | copied | read, decode, matte, encode, no
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,9 @@ from bshm.errors import BshmError
 from bshm.options import BatchOptions, Limits, MatteOptions
 
 if TYPE_CHECKING:
-    from bshm.edit.spec import OutputOptions
+    from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
+    from bshm.types import Picture
 
 # Of the pictures on the page; what is larger than a photograph would hold the end of a batch up.
 _THUMBNAIL_PX = 260
@@ -37,13 +39,33 @@ def listed(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_ov
     return work
 
 
+def settings_of(
+    model: str, weights: str, options: MatteOptions, edit: Edit, background: Picture | None
+) -> dict[str, object]:
+    """Everything that decides what a result is, by name, for the journal.
+
+    Args:
+        model: its name.
+        weights: their SHA-256.
+        options: how mattes are made; limits decide nothing.
+        edit: what is made of them.
+        background: the picture behind the people: another one under the same name makes other results.
+    """
+    made: dict[str, object] = {name: value for name, value in edit.to_json().items() if name != "version"}
+    if background is not None:
+        made["background"] = hashlib.sha256(background.pixels.tobytes()).hexdigest()
+    how = {"exact": options.exact, "decontaminate": options.decontaminate, "shrink_to": options.shrink_to}
+    return {"model": model, "weights": weights, **how, **made}
+
+
 def run_here(
     matting: Matting,
     work: WorkList,
     ledger: Ledger,
     *,
     options: MatteOptions,
-    output: OutputOptions,
+    edit: Edit,
+    background: Picture | None,
     batch: BatchOptions,
 ) -> Generator[Record, None, None]:
     """Do the list on this machine through one session; every error of a picture is in its record.
@@ -51,7 +73,15 @@ def run_here(
     Leaving the loop cancels, as in ``bshm.bulk.batch.run``.
     """
     turnstile = Turnstile()
-    worker = Worker(matting, ledger, options=options, output=output, turnstile=turnstile)
+    worker = Worker(
+        matting,
+        ledger,
+        options=options,
+        edit=edit,
+        background=background,
+        overwrite=batch.overwrite,
+        turnstile=turnstile,
+    )
     return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, turnstile=turnstile)
 
 
@@ -67,7 +97,7 @@ def thumbnails(work: WorkList, reader: Reader) -> Thumbnailer:
         from bshm.files import decode, thumbnail
 
         try:
-            picture = decode.decode(reader.read(item), name=item.name, limits=Limits(pixels=_MOST_PIXELS))
+            picture = decode.decode(reader.read(item), name=item.name, limits=Limits(max_pixels=_MOST_PIXELS))
             return thumbnail.small(picture, longest_px=_THUMBNAIL_PX)
         except (BshmError, MemoryError):
             return None

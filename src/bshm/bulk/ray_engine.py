@@ -25,11 +25,12 @@ from bshm.bulk.items import Item, Reader
 from bshm.bulk.journal import Journal
 from bshm.bulk.worker import Ledger, Worker
 from bshm.bulk.worklist import WorkList
-from bshm.errors import BshmError, EnvironmentFault, MissingExtraError, OptionError, WorkerLostError
+from bshm.errors import BshmError, EnvironmentFault, MissingExtraError, OptionError, WorkerLostError, option
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
-    from bshm.edit.spec import OutputOptions
+    from bshm.edit.spec import Edit
+    from bshm.types import Picture
 
 # Rows that Ray is given at once: their list is in the driver's memory.
 _WAVE = 50_000
@@ -45,7 +46,7 @@ class Plan:
         folder: of the results, as an absolute path; every machine has it there.
         settings: as ``Journal`` takes them.
         model, device: of the session.
-        options, output: as ``Worker`` takes them.
+        options, edit, background, overwrite: as ``Worker`` takes them.
     """
 
     folder: Path
@@ -53,7 +54,9 @@ class Plan:
     model: str
     device: str
     options: MatteOptions
-    output: OutputOptions
+    edit: Edit
+    background: Picture | None
+    overwrite: bool
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         if not 1 <= self.actors <= 10_000:
-            raise OptionError(f"--actors takes 1 to 10000; got {self.actors}.")
+            raise OptionError(f"{option('actors')} takes 1 to 10000; got {self.actors}.")
 
 
 class Actor:
@@ -88,7 +91,14 @@ class Actor:
         ledger = Ledger(plan.folder, Journal(plan.folder, plan.settings, overwrite=True), Reader(plan.options.limits))
         matting = Matting(model=plan.model, device=plan.device, threads=1)
         self._folder = plan.folder
-        self._worker = Worker(matting, ledger, options=plan.options, output=plan.output)
+        self._worker = Worker(
+            matting,
+            ledger,
+            options=plan.options,
+            edit=plan.edit,
+            background=plan.background,
+            overwrite=plan.overwrite,
+        )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Rows with ``number, source, member, output`` to rows with ``number, status, error, record``."""
@@ -183,8 +193,7 @@ def _wave(items: list[Item], plan: Plan, pool: Pool, task: int) -> Iterator[tupl
         num_gpus=1 if plan.device.startswith("cuda") else 0,
         memory=pool.memory,
         # What was on a machine that went away would wait for it to come back; the next round does it instead.
-        max_restarts=-1,
-        max_task_retries=0,
+        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": 0},
     )
     for row in done.iter_rows():
         yield int(row["number"]), json.loads(row["record"])
@@ -199,7 +208,7 @@ def _cluster(pool: Pool) -> Iterator[None]:
         import ray
         from ray.data import DataContext
     except ImportError as error:
-        raise MissingExtraError("--engine ray needs an optional part: pip install 'bshm[ray]'.") from error
+        raise MissingExtraError(f"{option('engine')} ray needs an optional part: pip install 'bshm[ray]'.") from error
     ours = not ray.is_initialized()
     if ours:
         try:
@@ -208,8 +217,9 @@ def _cluster(pool: Pool) -> Iterator[None]:
             reason = str(error).partition("\n")[0]
             raise EnvironmentFault(
                 f"there is no Ray cluster at {pool.address or 'the address in RAY_ADDRESS'}: {reason} Start one with "
-                "`ray start --head`, or leave --ray-address out."
+                f"`ray start --head`, or leave {option('ray_address')} out."
             ) from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # one progress is enough
     context = DataContext.get_current()
     before = context.max_errored_blocks, context.enable_progress_bars
     context.max_errored_blocks, context.enable_progress_bars = -1, False

@@ -143,7 +143,7 @@ def flat(record: Record) -> dict[str, Any]:
     found = rows.row(record)
     proof, error, timings = found.pop("proof") or {}, found.pop("error") or {}, found.pop("timings_ms")
     found |= {name: proof.get(name) for name in ("copy_of", "sha256", "size", "output_sha256", "output_size")}
-    found |= {"error_kind": error.get("kind"), "error": error.get("message")}
+    found |= {"error_kind": error.get("kind"), "error": None if record.error is None else str(record.error)}
     found |= {"milliseconds": round(sum(timings.values()), 2) if timings else None, "timings_ms": json.dumps(timings)}
     return {name: _text(found[name]) for name in COLUMNS}
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from bshm import errors
 from bshm.bulk.batch import Job, Proof, Record
-from bshm.errors import BshmError
+from bshm.errors import BshmError, option
 
 
 def row(record: Record) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def row(record: Record) -> dict[str, Any]:
         "device": record.device,
         "timings_ms": {stage: round(ms, 2) for stage, ms in record.timings_ms.items()},
         "proof": None if record.proof is None else asdict(record.proof),
-        "error": None if error is None else {"kind": type(error).__name__, "message": str(error)},
+        "error": None if error is None else {"kind": type(error).__name__, "message": _kept(error)},
     }
 
 
@@ -55,13 +54,13 @@ def record(found: dict[str, Any], job: Job) -> Record:
     )
 
 
+def _kept(error: Exception) -> str:
+    """A message in which options still stand as such, so that each face names them its own way."""
+    return error.told(option) if isinstance(error, BshmError) else str(error)
+
+
 def _error(kind: str, message: str) -> Exception:
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, BshmError):
         return known(message)
     return MemoryError(message) if kind == "MemoryError" else RuntimeError(f"{kind}: {message}")
-
-
-def relative(path: Path, folder: Path) -> str:
-    """A path below ``folder``, with ``/`` between folders."""
-    return path.relative_to(folder).as_posix()

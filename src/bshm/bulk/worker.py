@@ -19,13 +19,14 @@ from bshm.bulk import rows
 from bshm.bulk.batch import Made, Proof, Record, make
 from bshm.bulk.items import Item, Reader
 from bshm.bulk.journal import Journal, Line
-from bshm.errors import OutputError, OutputExistsError
+from bshm.errors import OutputError, OutputExistsError, option
 from bshm.files import sink
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
-    from bshm.edit.spec import OutputOptions
+    from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
+    from bshm.types import Picture
 
 
 class Ledger:
@@ -98,7 +99,9 @@ class Worker:
         ledger: Ledger,
         *,
         options: MatteOptions,
-        output: OutputOptions,
+        edit: Edit,
+        background: Picture | None,
+        overwrite: bool,
         turnstile: AbstractContextManager[object] | None = None,
     ) -> None:
         """With everything open.
@@ -107,13 +110,17 @@ class Worker:
             matting: the session.
             ledger: of the output folder.
             options: how mattes are made.
-            output: how they are written; ``overwrite`` replaces files that this batch has not written.
+            edit: what is made of them.
+            background: the picture that ``edit`` names.
+            overwrite: replace files that this batch has not written.
             turnstile: passed before anything is changed; None lets everybody through.
         """
         self._matting = matting
         self._ledger = ledger
         self._options = options
-        self._output = output
+        self._edit = edit
+        self._background = background
+        self._overwrite = overwrite
         self._turnstile = turnstile or nullcontext()
         self._alone = _Alone()
 
@@ -145,8 +152,8 @@ class Worker:
                     return self._ledger.earlier(item, twin)
                 return self._copy(item, record, replace(proof, copy_of=twin.found["output"]), path)
             made = self._made(data, item, path)
-            size, output_size = len(data), len(made.data)
-            proof = Proof(identity, sha256, size, hashlib.sha256(made.data).hexdigest(), output_size)
+            size, output_size = len(data), len(made.rendered.data)
+            proof = Proof(identity, sha256, size, hashlib.sha256(made.rendered.data).hexdigest(), output_size)
             del data
             return self._write(item, made, proof, path, read_ms)
 
@@ -156,7 +163,7 @@ class Worker:
         started = time.perf_counter()
         picture = decode.decode(data, name=item.name, limits=self._options.limits)
         decode_ms = 1e3 * (time.perf_counter() - started)
-        made = make(self._matting.matte_picture(picture, self._options), path, self._output)
+        made = make(self._matting.matte_picture(picture, self._options), path, self._edit, self._background)
         return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms})
 
     def _write(self, item: Item, made: Made, proof: Proof, path: Path, read_ms: float) -> Record:
@@ -167,7 +174,7 @@ class Worker:
             replaces = self._may_take(path, item, proof)
             self._note(noted, item, replaces=replaces)
             if replaces is not None:
-                self._publish(lambda: sink.write(made.data, path, overwrite=replaces), path, proof)
+                self._publish(lambda: sink.write(made.rendered.data, path, overwrite=replaces), path, proof)
         return made.record(noted.job, write_ms=1e3 * (time.perf_counter() - done), proof=proof)
 
     def _copy(self, item: Item, record: Record, proof: Proof, path: Path) -> Record:
@@ -191,7 +198,7 @@ class Worker:
         if not os.path.lexists(path):
             return False
         if path.is_symlink() or not path.is_file():
-            raise OutputExistsError(f"{path} is a link, or no file. Move it away, or give -o another folder.")
+            raise OutputExistsError(f"{path} is a link, or no file. Move it away, or give {option('output')} another.")
         there = _sha256(path)
         if there == proof.output_sha256:
             return None  # a crash came between the two, or another process was quicker
@@ -199,7 +206,7 @@ class Worker:
         ours = line is not None and line.found["proof"]["output_sha256"] == there
         # What a power cut leaves of a file that had its name, but not yet its bytes on the disk.
         nothing = path.stat().st_size == 0
-        if not ours and not nothing and not self._output.overwrite:
+        if not ours and not nothing and not self._overwrite:
             raise exists(path)
         return True
 
@@ -254,6 +261,6 @@ def _sha256(path: Path) -> str:
 def exists(path: Path) -> OutputExistsError:
     """Something else is where a result was to go."""
     return OutputExistsError(
-        f"{path} is there already, and not as this batch has written it. Add --overwrite to replace it, or give -o "
-        "another folder."
+        f"{path} is there already, and not as this batch has written it. Add {option('overwrite')} to replace it, "
+        f"or give {option('output')} another folder."
     )

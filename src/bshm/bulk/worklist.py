@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bshm import errors
 from bshm.bulk.items import Item
-from bshm.errors import BshmError, OutputExistsError
+from bshm.errors import OutputExistsError
 
 _PAGE = 1000
 
@@ -24,7 +24,7 @@ class WorkList:
             """
             PRAGMA journal_mode=OFF;
             PRAGMA synchronous=OFF;
-            CREATE TABLE item (number INTEGER PRIMARY KEY, source TEXT, member TEXT, output TEXT, kind TEXT, text TEXT,
+            CREATE TABLE item (number INTEGER PRIMARY KEY, source TEXT, member TEXT, output TEXT, error BLOB,
                 note TEXT);
             CREATE TABLE taken (output TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
             CREATE TABLE open (number INTEGER PRIMARY KEY);
@@ -48,9 +48,9 @@ class WorkList:
                     "two another name, by a manifest with a column 'output', or run them into different folders."
                 )
                 item = replace(item, output="", error=OutputExistsError(reason))
-        kind, text = (type(item.error).__name__, str(item.error)) if item.error is not None else (None, None)
-        row = (item.number, *map(_kept, (item.source, item.member, item.output, kind, text, item.note)))
-        self._db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        error = None if item.error is None else pickle.dumps(item.error)
+        row = (item.number, *map(_kept, (item.source, item.member, item.output)), error, item.note)
+        self._db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", row)
         self._count += 1
 
     def items(self) -> Iterator[Item]:
@@ -82,10 +82,10 @@ class WorkList:
     def _select(self, where: str, after: int = -1) -> Iterator[Item]:
         while True:
             found = self._db.execute(f"SELECT * FROM item WHERE {where} LIMIT {_PAGE}", (after,)).fetchall()
-            for number, *kept in found:
-                source, member, output, kind, text, note = map(_given, kept)
-                error = _error(kind, text or "") if kind else None
-                yield Item(number, source or "", member, output or "", error, note)
+            for number, *kept, error, note in found:
+                source, member, output = map(_given, kept)
+                problem = None if error is None else pickle.loads(error)
+                yield Item(number, source or "", member, output or "", problem, note)
                 after = number
             if len(found) < _PAGE:
                 return
@@ -108,8 +108,3 @@ def _kept(text: str | None) -> bytes | None:
 
 def _given(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", "surrogateescape")
-
-
-def _error(kind: str, text: str) -> BshmError:
-    found: BshmError = getattr(errors, kind)(text)
-    return found

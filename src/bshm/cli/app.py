@@ -9,7 +9,7 @@ from importlib import import_module
 
 from bshm._version import __version__
 from bshm.cli import exit_codes, interrupts, streams
-from bshm.cli.parsing import example_lines
+from bshm.cli.parsing import example_lines, told
 from bshm.cli.streams import put, say
 from bshm.errors import BshmError, OptionError
 
@@ -58,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         interrupts.end()  # no file is being written any more, and `put` leaves nothing in Python's buffers
     except BshmError as error:
-        say(f"bshm: {error}")
+        say(f"bshm: {told(error)}")
         return exit_codes.code_of(error)
     except MemoryError:
-        say("bshm: this does not fit into memory. Use a smaller picture, fewer --jobs, or a machine with more.")
+        say("bshm: this does not fit into memory. Use a smaller picture or --in-flight, or a machine with more.")
         return exit_codes.code_of(MemoryError())
     except Exception as error:  # noqa: BLE001 - the last door: a traceback with a code of its own, not Python's 1
         for line in _trace(error):

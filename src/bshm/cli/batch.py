@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,10 @@ from bshm.bulk.batch import with_format
 from bshm.bulk.finding import PassedOver
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.matte import add_flags, asked_for, background_once, open_matting
-from bshm.cli.parsing import Parser, byte_count
+from bshm.cli.parsing import Parser
 from bshm.cli.streams import hushed, say
-from bshm.edit.spec import OutputOptions
 from bshm.errors import NoPicturesError, OptionError
-from bshm.options import BatchOptions, MatteOptions
+from bshm.options import BatchOptions, byte_count
 
 if TYPE_CHECKING:
     from bshm.bulk.batch import Record
@@ -75,7 +73,7 @@ def parser() -> Parser:
     where.add_argument(
         "--overwrite",
         action="store_true",
-        default=OutputOptions.overwrite,
+        default=BatchOptions.overwrite,
         help="replace files that the batch has not written, and results of other settings",
     )
     machines = result.add_argument_group("Machines")
@@ -107,10 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from bshm.bulk.items import Reader
     from bshm.bulk.journal import Journal
-    from bshm.bulk.many import listed
+    from bshm.bulk.many import listed, settings_of
     from bshm.bulk.worker import Ledger
+    from bshm.weights import catalogue
 
-    options, output = asked_for(arguments, overwrite=arguments.overwrite)
+    options, edit = asked_for(arguments)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder.")
     if "-" in arguments.inputs or arguments.output == "-":
@@ -118,35 +117,45 @@ def _run(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.output)
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"-o takes a folder; {folder} is a file.")
-    batch = BatchOptions(jobs=arguments.jobs, ordered=False)
+    batch = BatchOptions(in_flight=arguments.in_flight, ordered=False, overwrite=arguments.overwrite)
     pool = _pool(arguments)
-    suffix = output.format or "png"
-    with_format(output, Path(f"name.{suffix}"))  # told before anything is looked for
+    suffix = edit.format or "png"
+    with_format(edit, Path(f"name.{suffix}"))  # told before anything is looked for
     passed_over = PassedOver()
     work = listed(arguments.inputs, folder=folder, suffix=suffix, passed_over=passed_over)
     if not len(work):
         raise NoPicturesError(f"there is nothing to do: {passed_over or 'no input names a picture'}.")
     if str(passed_over) and not arguments.quiet:
         say(f"passed over: {passed_over}")
-    output = background_once(output, options.limits)
-    settings = _settings(arguments, options, output)
-    journal = Journal(folder, settings, overwrite=output.overwrite)
-    ledger = Ledger(folder, journal, Reader(options.limits), refuse=journal.is_new and not output.overwrite)
+    background = background_once(edit, options.limits)
+    weights = catalogue.find(arguments.model).sha256
+    settings = settings_of(arguments.model, weights, options, edit, background)
+    journal = Journal(folder, settings, overwrite=batch.overwrite)
+    ledger = Ledger(folder, journal, Reader(options.limits), refuse=journal.is_new and not batch.overwrite)
+
+    def records() -> Generator[Record, None, None]:
+        if pool is None:
+            from bshm.bulk.many import run_here
+
+            matting = open_matting(arguments)
+            interrupts.in_order()
+            some = replace(batch, in_flight=max(1, min(batch.in_flight, len(work))))
+            return run_here(matting, work, ledger, options=options, edit=edit, background=background, batch=some)
+        from bshm.bulk.ray_engine import Plan, run_on_ray
+
+        interrupts.in_order()
+        model, device = arguments.model, arguments.device
+        plan = Plan(folder.resolve(), settings, model, device, options, edit, background, batch.overwrite)
+        return run_on_ray(work, ledger, plan, pool)
+
     try:
-        return _report_on(arguments, work, ledger, options, output, batch, settings, pool)
+        return _report_on(arguments, work, ledger, records())
     finally:
         journal.close()
 
 
 def _report_on(
-    arguments: argparse.Namespace,
-    work: WorkList,
-    ledger: Ledger,
-    options: MatteOptions,
-    output: OutputOptions,
-    batch: BatchOptions,
-    settings: dict[str, object],
-    pool: Pool | None,
+    arguments: argparse.Namespace, work: WorkList, ledger: Ledger, records: Generator[Record, None, None]
 ) -> int:
     from bshm.bulk.many import thumbnails
     from bshm.bulk.report import Report, has_parquet
@@ -156,41 +165,17 @@ def _report_on(
         say("the report is CSV; for Parquet: pip install 'bshm[bulk]'")
     facts = {"Model": arguments.model, "Engine": arguments.engine, "Inputs": ", ".join(arguments.inputs[:20])}
     with (
+        closing(records),
         Report(ledger.folder, facts) as report,
         Reporter(total=len(work), json_lines=arguments.json, quiet=arguments.quiet) as reporter,
     ):
-        with closing(_records(arguments, work, ledger, options, output, batch, settings, pool)) as records:
-            for record in records:
-                report.add(record)
-                reporter.add(record)
+        for record in records:
+            report.add(record)
+            reporter.add(record)
         report.finish(thumbnails(work, ledger.reader))
     if not arguments.quiet:
         say(f"report: {report.table}, {ledger.folder / 'report.html'}")
     return reporter.exit_code
-
-
-def _records(
-    arguments: argparse.Namespace,
-    work: WorkList,
-    ledger: Ledger,
-    options: MatteOptions,
-    output: OutputOptions,
-    batch: BatchOptions,
-    settings: dict[str, object],
-    pool: Pool | None,
-) -> Generator[Record, None, None]:
-    if pool is None:
-        from bshm.bulk.many import run_here
-
-        matting = open_matting(arguments)
-        interrupts.in_order()
-        batch = replace(batch, jobs=max(1, min(batch.jobs, len(work))))
-        return run_here(matting, work, ledger, options=options, output=output, batch=batch)
-    from bshm.bulk.ray_engine import Plan, run_on_ray
-
-    interrupts.in_order()
-    plan = Plan(ledger.folder.resolve(), settings, arguments.model, arguments.device, options, output)
-    return run_on_ray(work, ledger, plan, pool)
 
 
 def _pool(arguments: argparse.Namespace) -> Pool | None:
@@ -206,25 +191,3 @@ def _pool(arguments: argparse.Namespace) -> Pool | None:
         Pool.actors if arguments.actors is None else arguments.actors,
         Pool.memory if arguments.actor_memory is None else byte_count(arguments.actor_memory),
     )
-
-
-def _settings(arguments: argparse.Namespace, options: MatteOptions, output: OutputOptions) -> dict[str, object]:
-    """Everything that decides what a result is, by the names of the flags."""
-    from bshm.weights import catalogue
-
-    made = {name: value for name, value in asdict(output).items() if name not in ("overwrite", "background")}
-    return {
-        "model": arguments.model,
-        "weights": catalogue.find(arguments.model).sha256,
-        "exact": options.exact,
-        **made,
-        "background": _background(output.background),
-    }
-
-
-def _background(background: str | bytes | None) -> str | None:
-    """A colour by its name, a picture by its bytes: another one under the same name makes other results."""
-    if isinstance(background, str) and not Path(background).is_file():
-        return background
-    data = Path(background).read_bytes() if isinstance(background, str) else background
-    return None if data is None else hashlib.sha256(data).hexdigest()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bshm import options as defaults
 from bshm._version import __version__
 from bshm.cli import exit_codes
-from bshm.cli.parsing import Parser, add_help
+from bshm.cli.parsing import Parser, add_help, told
 from bshm.cli.streams import hushed, put
 from bshm.errors import BshmError, EnvironmentFault
 
@@ -110,7 +110,7 @@ def _checked(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, look())
     except BshmError as error:
-        return Check(name, False, str(error), exit_codes.code_of(error))
+        return Check(name, False, told(error), exit_codes.code_of(error))
 
 
 def _versions() -> Iterator[Check]:
@@ -155,7 +155,7 @@ def _model_files() -> Iterator[Check]:
     try:
         cards = catalogue.cards()
     except BshmError as error:
-        yield Check("models", False, str(error), exit_codes.code_of(error))
+        yield Check("models", False, told(error), exit_codes.code_of(error))
         return
     if (unread := store.cards()[1]) is not None:
         yield Check("model store", True, f"not read, so only the models in the box are there: {unread}")

@@ -9,21 +9,23 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from bshm import options as defaults
 from bshm.bulk.batch import Job, plan, with_format
 from bshm.bulk.batch import run as run_batch
 from bshm.bulk.finding import PassedOver, is_descriptor, is_url
 from bshm.cli import exit_codes, interrupts
-from bshm.cli.parsing import Parser, add_help, byte_count
+from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import hushed, put, say
-from bshm.edit.spec import OutputOptions
+from bshm.edit.spec import Edit
+from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError
-from bshm.options import BatchOptions, Limits, MatteOptions
+from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
+    from bshm.types import Picture
 
 # What else the two ends of a pipe are called.
 STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
@@ -83,7 +85,7 @@ def parser() -> Parser:
     where.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders, too")
     existing = where.add_mutually_exclusive_group()
     existing.add_argument(
-        "--overwrite", action="store_true", default=OutputOptions.overwrite, help="replace outputs that are there"
+        "--overwrite", action="store_true", default=BatchOptions.overwrite, help="replace outputs that are there"
     )
     existing.add_argument(
         "--skip-existing",
@@ -110,19 +112,29 @@ def add_flags(result: Parser) -> None:
         default=MatteOptions.exact,
         help="keep alpha as imported weights give it: 254 of 255 inside people with the official ones",
     )
-    what.add_argument("--alpha", action="store_true", default=OutputOptions.alpha_only, help="write the alpha alone")
+    colours = what.add_mutually_exclusive_group()
+    colours.add_argument(
+        "--decontaminate",
+        action="store_true",
+        default=MatteOptions.decontaminate,
+        help="take the old background's colour out of soft edges (default)",
+    )
+    colours.add_argument(
+        "--no-decontaminate", dest="decontaminate", action="store_false", help="keep the picture's own colours"
+    )
+    what.add_argument("--alpha", action="store_true", default=Edit.alpha, help="write the alpha alone")
     what.add_argument(
         "-b",
         "--background",
         metavar="SPEC",
-        default=OutputOptions.background,
+        default=Edit.background,
         help="lay the people over a colour (white, '#1e90ff', 30,144,255), a picture, or blur[:RADIUS] of the original",
     )
     what.add_argument(
         "-f",
         "--format",
-        choices=defaults.FORMATS,
-        default=OutputOptions.format,
+        choices=tuple(defaults.FORMATS),
+        default=Edit.format,
         help="default: what the output's suffix says, else png",
     )
     what.add_argument(
@@ -130,39 +142,49 @@ def add_flags(result: Parser) -> None:
         "--quality",
         type=int,
         metavar="N",
-        default=OutputOptions.quality,
+        default=Edit.quality,
         help="of jpg and webp, 1 to 100; 100 makes webp lossless (default: %(default)s)",
     )
     what.add_argument(
         "--strip-metadata",
         action="store_true",
-        default=OutputOptions.strip_metadata,
+        default=Edit.strip_metadata,
         help="leave out the EXIF that is kept by default: camera, date, author, place (GPS)",
     )
 
-    place = result.add_argument_group("Crop and shadow")
-    place.add_argument("--crop", action="store_true", default=OutputOptions.crop, help="crop to the people")
+    place = result.add_argument_group("Region, crop and shadow")
+    place.add_argument(
+        "--region",
+        metavar="LENGTHS",
+        default=Edit.region,
+        help="look for people here only: left, top, right and bottom in px or %%, as in '10%% 0 90%% 400px'",
+    )
+    place.add_argument("--crop", action="store_true", default=Edit.crop, help="crop to the people")
     place.add_argument(
         "--crop-margin",
         metavar="LENGTHS",
-        default=OutputOptions.crop_margin,
+        default=Edit.crop_margin,
         help="left around the people when cropping: one, two or four lengths in px, or in %% of the people; "
         "as in 10%%, or '20px 40px' for top and bottom, left and right",
     )
     place.add_argument(
         "--scale",
         metavar="SHARE",
-        default=OutputOptions.scale,
+        default=Edit.scale,
         help="make the people larger or smaller: their share of the result, 10%% to 100%%",
     )
     place.add_argument(
         "--position",
         metavar="PLACE",
-        default=OutputOptions.position,
+        default=Edit.position,
         help="move the people: center, or one or two of 0%% to 100%% from the left and the top, as in '50%% 100%%'",
     )
+    place.add_argument("--shadow", action="store_true", default=Edit.shadow, help="let the people throw a soft shadow")
     place.add_argument(
-        "--shadow", action="store_true", default=OutputOptions.shadow, help="let the people throw a soft shadow"
+        "--shadow-opacity",
+        metavar="SHARE",
+        default=Edit.shadow_opacity,
+        help="how dark the shadow is, 0%% to 100%% (default: 100%%)",
     )
 
     how = result.add_argument_group("How")
@@ -182,12 +204,23 @@ def add_flags(result: Parser) -> None:
         help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
     )
     how.add_argument(
+        "--threads", type=int, metavar="N", help="of one run of the network (default: all cores, at most 8)"
+    )
+    how.add_argument(
         "-j",
-        "--jobs",
+        "--in-flight",
         type=int,
         metavar="N",
-        default=BatchOptions.jobs,
+        default=BatchOptions.in_flight,
         help="pictures in the works at once (default: %(default)s)",
+    )
+    how.add_argument("--jobs", dest="in_flight", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    how.add_argument(
+        "--shrink-to",
+        type=int,
+        metavar="N",
+        default=MatteOptions.shrink_to,
+        help="pixels; make a larger picture as small first, and its result with it (default: never)",
     )
 
     limits = result.add_argument_group("Limits")
@@ -195,18 +228,21 @@ def add_flags(result: Parser) -> None:
         "--max-pixels",
         type=int,
         metavar="N",
-        default=Limits.pixels,
-        help="largest picture; one pixel needs about 20 bytes of memory (default: %(default)s)",
+        default=Limits.max_pixels,
+        help="largest picture that is read; one pixel needs about 20 bytes of memory (default: %(default)s)",
     )
     limits.add_argument(
         "--max-bytes", metavar="SIZE", default="512M", help="largest file or download: 2G, 512M (default: %(default)s)"
     )
     limits.add_argument(
-        "--url-timeout",
+        "--url-timeout-s",
         type=float,
         metavar="SECONDS",
-        default=Limits.timeout_s,
+        default=Limits.url_timeout_s,
         help="longest time for one download (default: %(default)g)",
+    )
+    limits.add_argument(
+        "--url-timeout", dest="url_timeout_s", type=float, default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
 
     telling = result.add_argument_group("Telling")
@@ -222,8 +258,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    options, output = asked_for(arguments, overwrite=arguments.overwrite or arguments.overwrite_inputs)
-    batch = BatchOptions(jobs=arguments.jobs, skip_existing=arguments.skip_existing)
+    options, edit = asked_for(arguments)
+    batch = BatchOptions(
+        in_flight=arguments.in_flight,
+        overwrite=arguments.overwrite or arguments.overwrite_inputs,
+        skip_existing=arguments.skip_existing,
+    )
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
@@ -234,8 +274,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
             )
         if to_stdout:
-            return _to_stdout(arguments, inputs[0], options, output)
-        jobs, passed_over = [_stdin_job(arguments.output, output)], PassedOver()
+            return _to_stdout(arguments, inputs[0], options, edit)
+        jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()
     else:
         if arguments.output is None and (meant := _rembg(inputs)):
             raise OptionError(f"there is nothing at {inputs[1]} to read.{meant}")
@@ -243,7 +283,7 @@ def _run(arguments: argparse.Namespace) -> int:
         jobs = plan(
             inputs,
             output=arguments.output,
-            options=output,
+            edit=edit,
             recursive=arguments.recursive,
             overwrite_inputs=arguments.overwrite_inputs,
             passed_over=passed_over,
@@ -251,38 +291,46 @@ def _run(arguments: argparse.Namespace) -> int:
     if str(passed_over) and not arguments.quiet:
         say(f"passed over: {passed_over}")
     if len(jobs) == 1 and jobs[0].output is not None:
-        with_format(output, jobs[0].output)  # told before a model is loaded
-    return _run_jobs(arguments, jobs, options, output, batch)
+        with_format(edit, jobs[0].output)  # told before a model is loaded
+    return _run_jobs(arguments, jobs, options, edit, batch)
 
 
-def asked_for(arguments: argparse.Namespace, *, overwrite: bool) -> tuple[MatteOptions, OutputOptions]:
+def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
     """What the flags of ``add_flags`` say."""
     limits = _limits(arguments)
-    # Nobody sees the people's colour in an alpha written alone.
-    options = MatteOptions(exact=arguments.exact, decontaminate=not arguments.alpha, limits=limits)
-    output = OutputOptions(
+    options = MatteOptions(
+        exact=arguments.exact,
+        # Nobody sees the people's colour in an alpha written alone.
+        decontaminate=arguments.decontaminate and not arguments.alpha,
+        shrink_to=arguments.shrink_to,
+        limits=limits,
+    )
+    edit = Edit(
         format=arguments.format,
-        alpha_only=arguments.alpha,
+        alpha=arguments.alpha,
         background=arguments.background,
         quality=arguments.quality,
+        region=arguments.region,
         shadow=arguments.shadow,
+        shadow_opacity=arguments.shadow_opacity,
         crop=arguments.crop,
         crop_margin=arguments.crop_margin,
         scale=arguments.scale,
         position=arguments.position,
         strip_metadata=arguments.strip_metadata,
-        overwrite=overwrite,
     )
-    return options, output
+    if arguments.threads is not None and not 1 <= arguments.threads <= 256:
+        raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
+    return options, edit
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
     if arguments.max_pixels < 1:
         raise OptionError(f"--max-pixels takes 1 or more; got {arguments.max_pixels}.")
-    if not 0 < arguments.url_timeout < math.inf:
-        raise OptionError(f"--url-timeout takes seconds above 0; got {arguments.url_timeout:g}.")
+    if not 0 < arguments.url_timeout_s < math.inf:
+        raise OptionError(f"--url-timeout-s takes seconds above 0; got {arguments.url_timeout_s:g}.")
     size = byte_count(arguments.max_bytes)
-    return Limits(pixels=arguments.max_pixels, bytes=size, timeout_s=arguments.url_timeout)
+    return Limits(max_pixels=arguments.max_pixels, max_bytes=size, url_timeout_s=arguments.url_timeout_s)
 
 
 def _is_piped(source: str) -> bool:
@@ -304,44 +352,38 @@ def _rembg(inputs: list[str]) -> str:
 
 
 def _run_jobs(
-    arguments: argparse.Namespace, jobs: list[Job], options: MatteOptions, output: OutputOptions, batch: BatchOptions
+    arguments: argparse.Namespace, jobs: list[Job], options: MatteOptions, edit: Edit, batch: BatchOptions
 ) -> int:
     from contextlib import closing
     from dataclasses import replace
 
     from bshm.cli.reporting import Reporter
 
-    if len(jobs) > 1:
-        output = background_once(output, options.limits)
-    batch = replace(batch, jobs=max(1, min(batch.jobs, len(jobs))))
+    background = background_once(edit, options.limits) if len(jobs) > 1 else None
+    batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
     matting = open_matting(arguments)
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
-        with closing(run_batch(matting, jobs, options=options, output=output, batch=batch)) as records:
+        with closing(
+            run_batch(matting, jobs, options=options, edit=edit, background=background, batch=batch)
+        ) as records:
             for record in records:
                 reporter.add(record)
         return reporter.exit_code
 
 
-def background_once(output: OutputOptions, limits: Limits) -> OutputOptions:
-    """The background fetched once rather than once a picture, and any mistake in it told before the first one."""
-    if output.background is None:
-        return output
+def background_once(edit: Edit, limits: Limits) -> Picture | None:
+    """The picture of the background, read once for all; any mistake in it is told before the first of them."""
+    behind = edit.background
+    if not isinstance(behind, PictureBackground):
+        return None
     from dataclasses import replace
 
-    import numpy as np
+    from bshm.edit.background import opened
 
-    from bshm.edit.background import backdrop
-    from bshm.files import source
-    from bshm.types import Picture
-
-    background = output.background
-    if isinstance(background, str) and is_url(background):
-        data, _ = source.read(background, limits)
-        background = cast(bytes, data)  # what a URL gives
-    one_pixel = Picture(np.zeros((1, 1, 3), np.uint8))
-    backdrop(background, one_pixel, np.zeros((1, 1), np.float32))
-    return replace(output, background=background)
+    fetched = behind.source is not None and is_url(behind.source)
+    # The largest picture is that of the inputs.
+    return opened(behind.source, replace(limits, max_pixels=Limits.max_pixels) if fetched else Limits())
 
 
 def open_matting(arguments: argparse.Namespace) -> Matting:
@@ -353,22 +395,20 @@ def open_matting(arguments: argparse.Namespace) -> Matting:
     limit = None if arguments.gpu_memory_limit is None else byte_count(arguments.gpu_memory_limit)
     card = catalogue.find(arguments.model)
     # Onnxruntime opens the networks on one core while the other imports OpenCV, Pillow and the rest: 0.1 s each.
-    opened = background(lambda: Predictor.open(card, arguments.device, gpu_memory_limit=limit))
+    opened = background(lambda: Predictor.open(card, arguments.device, arguments.threads, gpu_memory_limit=limit))
     from bshm.pipeline import Matting
 
     return Matting(predictor=opened())
 
 
-def _stdin_job(output: str, options: OutputOptions) -> Job:
+def _stdin_job(output: str, edit: Edit) -> Job:
     path = Path(output)
     if os.path.isdir(path) or output.endswith(("/", os.sep)):  # noqa: PTH112 - Path.is_dir() may raise
-        path = path / f"stdin.{options.format or 'png'}"
+        path = path / f"stdin.{edit.format or 'png'}"
     return Job(sys.stdin.buffer, "stdin", path)
 
 
-def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, output: OutputOptions) -> int:
-    from dataclasses import replace
-
+def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, edit: Edit) -> int:
     from bshm.cli.reporting import EMPTY_NOTE, frames_note
 
     if arguments.json:
@@ -387,5 +427,5 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
     if matte.picture.frames > 1 and not arguments.quiet:
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
-    put(matte.encode(replace(output, format=output.format or "png")))
+    put(matte.encode(edit))
     return exit_codes.OK

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import exit_codes
-from bshm.cli.parsing import Parser, add_help
+from bshm.cli.parsing import Parser, add_help, told
 from bshm.cli.streams import put, say
 from bshm.errors import ModelFileError
 from bshm.options import DEFAULT_MODEL
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             cards.append(Card.read(path))
         except ModelFileError as error:  # one damaged card must not hide the others
-            say(f"bshm: {error}")
+            say(f"bshm: {told(error)}")
             code = exit_codes.code_of(error)
     if arguments.json:
         put(json.dumps([as_json(card) for card in cards], indent=2) + "\n")

@@ -114,7 +114,7 @@ def _pictures(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     from bshm.bulk.batch import plan
-    from bshm.edit.spec import OutputOptions
+    from bshm.edit.spec import Edit
 
-    jobs = plan([folder], output=None, options=OutputOptions())
+    jobs = plan([folder], output=None, edit=Edit())
     return [Path(job.name) for job in jobs][:10]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from bshm.cli.streams import put
-from bshm.errors import OptionError
+from bshm.errors import BshmError, OptionError
 
 WIDTH = 100
 
@@ -103,20 +103,18 @@ class _Formatter(argparse.HelpFormatter):
         return f"{flags} {value}"
 
 
-def byte_count(text: str) -> int:
-    """A size as people write it, in bytes; K, M and G are powers of 1024.
+def told(error: BaseException) -> str:
+    """The message of an error, with its options as flags.
 
-    Raises:
-        OptionError: it is none.
-
-    >>> byte_count("2G"), byte_count("1.5 gb"), byte_count("4096")
-    (2147483648, 1610612736, 4096)
+    >>> from bshm.errors import option
+    >>> told(OptionError(f"{option('crop_margin')} has a meaning with {option('crop')} only."))
+    '--crop-margin has a meaning with --crop only.'
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)i?b?", text.strip().lower())
-    size = int(float(match[1]) * 1024 ** " kmg".index(match[2] or " ")) if match else 0
-    if size < 1:
-        raise OptionError(f"a size needs a number with K, M or G, as in 2G or 512M; got {text!r}.")
-    return size
+    return error.told(_flag) if isinstance(error, BshmError) else str(error)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def example_lines(examples: Iterable[tuple[str, str]]) -> str:

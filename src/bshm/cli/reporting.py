@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.bulk.batch import Record
 from bshm.cli import exit_codes
+from bshm.cli.parsing import told
 from bshm.cli.streams import plain, put, say
 from bshm.errors import BshmError
 
@@ -139,9 +140,10 @@ def _bar() -> Progress:
 def _failure(record: Record) -> list[str]:
     error = record.error
     if isinstance(error, BshmError):
-        return [str(error) if record.job.name in str(error) else f"{record.job.name}: {error}"]
+        said = told(error)
+        return [said if record.job.name in said else f"{record.job.name}: {said}"]
     if isinstance(error, MemoryError):
-        return [f"{record.job.name}: this does not fit into memory. Use a smaller picture or fewer --jobs."]
+        return [f"{record.job.name}: this does not fit into memory. Use a smaller picture or --in-flight."]
     trace = "".join(traceback.format_exception(error)).splitlines() if error else []
     return [*trace, f"{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"]
 
@@ -175,7 +177,7 @@ def json_line(record: Record) -> str:
     if record.error is not None:
         line["error"] = {
             "kind": type(record.error).__name__,
-            "message": str(record.error),
+            "message": told(record.error),
             "exit_code": exit_codes.code_of(record.error),
         }
     return json.dumps(line)

@@ -30,7 +30,7 @@ SIGTERM and Ctrl-C: requests in the house are answered, jobs stay in their queue
 
 # Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Where": ("host", "port", "model", "device", "threads", "page"),
+    "Where": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "page"),
     "How much": (
         "in_flight",
         "queue",
@@ -53,7 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "results",
         "blobs",
         "blobs_endpoint",
-        "jobs_workers",
+        "jobs_in_flight",
         "jobs_capacity",
         "jobs_per_key",
         "job_timeout_s",
@@ -82,6 +82,8 @@ def parser() -> Parser:
         group = result.add_argument_group(title)
         for name in names or [each for each in fields if not any(each in some for some in GROUPS.values())]:
             _add(group, name, fields[name])
+    for old, new in settings.RENAMED.items():
+        group.add_argument(f"--{old.replace('_', '-')}", dest=new, default=None, help=argparse.SUPPRESS)
     group.add_argument("--config", type=Path, metavar="FILE", help="settings (default: bshm.toml, if it is here)")
     add_help(group)
     return result

@@ -76,13 +76,19 @@ def parser() -> Parser:
         "--threads", metavar="N", help="threads of one run of the network (default: all cores, at most 8)"
     )
     options.add_argument(
+        "--gpu-memory-limit",
+        metavar="SIZE",
+        help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
+    )
+    options.add_argument(
         "-j",
-        "--jobs",
+        "--in-flight",
         metavar="N",
         type=int,
         default=1,
         help="pictures at once through the one network (default: %(default)s)",
     )
+    options.add_argument("--jobs", dest="in_flight", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     options.add_argument(
         "--attempts",
         metavar="N",
@@ -123,7 +129,17 @@ def parser() -> Parser:
 
 
 # Flags that are settings of `bshm serve`, too, by their names there.
-_SETTINGS = ("broker", "results", "blobs", "blobs_endpoint", "model", "device", "threads", "job_timeout_s")
+_SETTINGS = (
+    "broker",
+    "results",
+    "blobs",
+    "blobs_endpoint",
+    "model",
+    "device",
+    "threads",
+    "gpu_memory_limit",
+    "job_timeout_s",
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -139,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
             "a worker needs --broker URL, e.g. --broker redis://127.0.0.1:6379/0; BSHM_BROKER and bshm.toml name none."
         )
     options = QueueOptions(
-        workers=arguments.jobs,
+        workers=arguments.in_flight,
         max_attempts=arguments.attempts,
         item_timeout_s=settings.job_timeout_s,
         lease_s=arguments.lease,
@@ -160,7 +176,12 @@ def run(arguments: argparse.Namespace) -> int:
     open_messages(settings.broker).close()
 
     def open_model(model: str) -> Matting:
-        return Matting(model=model, device=settings.device, threads=settings.threads or None)
+        return Matting(
+            model=model,
+            device=settings.device,
+            threads=settings.threads or None,
+            gpu_memory_limit=settings.gpu_memory_limit,
+        )
 
     with private.files(), logs.as_json("warning" if arguments.quiet else settings.log_level):
         log = logging.getLogger("bshm.jobs")

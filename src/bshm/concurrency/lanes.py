@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bshm.errors import EnvironmentFault
+from bshm.errors import OverrunError
 
 log = logging.getLogger("bshm.concurrency.lanes")
 
@@ -20,10 +20,6 @@ T = TypeVar("T")
 
 # A thread that hangs keeps its picture in memory, and perhaps a core: with more than these the process must go.
 MOST_STUCK = 3
-
-
-class OverrunError(EnvironmentFault):
-    """The work took longer than it may, and was given up."""
 
 
 @dataclass(eq=False)
@@ -47,7 +43,7 @@ class Lane(Executor):
     >>> hanging = threading.Event()
     >>> lane.submit(hanging.wait).result()
     Traceback (most recent call last):
-    bshm.concurrency.lanes.OverrunError: it took longer than 0.05 s and was given up.
+    bshm.errors.OverrunError: it took longer than 0.05 s and was given up.
     >>> lane.submit(lambda: "next").result(), lane.stuck
     ('next', 1)
     >>> hanging.set()

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from bshm import geometry
-from bshm.color import looks_like_color, parse_color
 from bshm.edit import composite
-from bshm.errors import OptionError, ShapeError, SourceNotFoundError
+from bshm.edit.words import Background, BlurBackground, ColorBackground, PictureBackground, parse_background
+from bshm.errors import OptionError, ShapeError, SourceNotFoundError, option
 from bshm.files.decode import open_picture
+from bshm.files.source import Source
+from bshm.options import Limits
 from bshm.types import FloatArray, Picture, PixelArray
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Background: TypeAlias = "str | PathLike[str] | bytes | BinaryIO | Sequence[int] | npt.NDArray[Any] | Image"
-"""A colour, a picture, ``"blur"`` or ``"blur:RADIUS"``: see ``backdrop``."""
+AnyBackground: TypeAlias = "Background | Source | list[int] | tuple[int, ...]"
+"""A background as ``parse_background`` takes it, or a picture that is open or in memory."""
 
 # The default blur, as a share of the square root of the picture's area: a portrait lens wide open.
 _BLUR_SHARE = 0.02
@@ -35,50 +32,53 @@ _WIDER = 6.0
 _STRIP_ROWS = 64
 
 
-def backdrop(spec: Background, picture: Picture, alpha: FloatArray) -> PixelArray:
-    """The background that ``spec`` names, at the size and depth of the picture.
+def background_of(given: AnyBackground) -> tuple[Background, Picture | None]:
+    """The background that somebody means, and its picture where that is named by no path and no URL.
+
+    Raises:
+        OptionError: a colour or a radius that is none.
+        InputError: a picture that cannot be read.
+
+    >>> background_of("blur")
+    (BlurBackground(radius_px=None), None)
+    """
+    if isinstance(given, Background):
+        return given, None
+    if isinstance(given, (str, PathLike, list, tuple)):
+        return parse_background(given), None
+    return PictureBackground(), open_picture(given)
+
+
+def filled(background: Background, picture: Picture, alpha: FloatArray, given: Picture | None = None) -> PixelArray:
+    """A background at the size and depth of the picture.
 
     Args:
-        spec: a colour as ``parse_color`` takes it; ``"blur"`` or ``"blur:RADIUS"`` (the Gaussian's sigma in pixels)
-            of the picture without its people; or a picture (path, URL, bytes, file object, PIL image, array), which is
-            scaled to cover and cropped evenly.  A string is a colour if it is one, else a blur, else a path or URL:
-            give a ``Path`` for a file named ``red``.  A picture's own transparency shows white.
+        background: which; the opacity of a colour does not count here.
         picture: the original.
         alpha: (H, W) float32, 0..1, its people.
+        given: the picture of a ``PictureBackground``; None reads it from its source.  Its own transparency shows
+            white.
 
     Returns:
         (H, W, 3), dtype of ``picture.pixels``.
 
     Raises:
-        OptionError: a colour or a radius that is none.
+        OptionError: a ``PictureBackground`` without source, and none was given.
         ShapeError: alpha of another size than the picture.
         InputError: the background picture cannot be read (``bshm.files`` says why).
 
     >>> grey = Picture(np.full((2, 2, 3), 128, np.uint8))
-    >>> backdrop("white", grey, np.zeros((2, 2), np.float32))[0, 0].tolist()
+    >>> filled(ColorBackground((255, 255, 255)), grey, np.zeros((2, 2), np.float32))[0, 0].tolist()
     [255, 255, 255]
     """
     if alpha.shape != picture.size_hw or alpha.dtype != np.float32:
-        raise ShapeError(f"backdrop() needs alpha {picture.size_hw} float32; got {alpha.shape} {alpha.dtype}.")
-    if isinstance(spec, str):
-        text = spec.strip()
-        if looks_like_color(text):
-            return _plain(text, picture)
-        if is_blur(text):
-            return blur(picture.pixels, alpha, radius_px=_radius(text, picture.size_hw))
-        return _scenery(text, picture)
-    if isinstance(spec, (list, tuple)):
-        return _plain(spec, picture)
-    return _scenery(spec, picture)
-
-
-def is_blur(spec: Background | None) -> TypeGuard[str]:
-    """Whether a background is made of the original.
-
-    >>> is_blur("blur:30"), is_blur("white"), is_blur(None)
-    (True, False, False)
-    """
-    return isinstance(spec, str) and (spec.strip() == "blur" or spec.strip().startswith("blur:"))
+        raise ShapeError(f"filled() needs alpha {picture.size_hw} float32; got {alpha.shape} {alpha.dtype}.")
+    if isinstance(background, ColorBackground):
+        return _colored(background.rgb, picture)
+    if isinstance(background, BlurBackground):
+        radius = background.radius_px or max(1.0, _BLUR_SHARE * math.sqrt(alpha.size))
+        return blur(picture.pixels, alpha, radius_px=radius)
+    return _covering(opened(background.source) if given is None else given, picture)
 
 
 def blur(pixels: PixelArray, alpha: FloatArray, *, radius_px: float) -> PixelArray:
@@ -146,41 +146,44 @@ def _gaussian(array: FloatArray, sigma: float) -> FloatArray:
     return geometry.resize(small, (height, width))
 
 
-def _radius(text: str, size_hw: tuple[int, int]) -> float:
-    if text == "blur":
-        return max(1.0, _BLUR_SHARE * math.sqrt(size_hw[0] * size_hw[1]))
-    try:
-        radius = float(text.removeprefix("blur:"))
-    except ValueError as error:
-        raise OptionError(f'"blur:RADIUS" needs a number of pixels, e.g. "blur:20"; got {text!r}.') from error
-    # "not" also catches NaN.
-    if not 0 < radius <= 1000:
-        raise OptionError(f'"blur:RADIUS" takes a radius above 0 and at most 1000 pixels; got {text!r}.')
-    return radius
-
-
-def _plain(color: str | Sequence[int], picture: Picture) -> PixelArray:
-    rgb = np.asarray(parse_color(color)) * (257 if picture.bit_depth == 16 else 1)
+def _colored(rgb: tuple[int, int, int], picture: Picture) -> PixelArray:
     result: PixelArray = np.empty(picture.pixels.shape, picture.pixels.dtype)
-    result[...] = rgb
+    result[...] = np.asarray(rgb) * (257 if picture.bit_depth == 16 else 1)
     return result
 
 
-def _scenery(spec: Any, picture: Picture) -> PixelArray:
+def opened(source: str | None, limits: Limits = Limits()) -> Picture:  # noqa: B008 - frozen
+    """The picture of a ``PictureBackground``.
+
+    Args:
+        source: a path or a URL.
+        limits: what it may cost.
+
+    Raises:
+        OptionError: it has no source.
+        InputError: it cannot be read.
+    """
+    if source is None:
+        raise OptionError(
+            f"{option('background')} is a picture that was not handed over. Give it beside the edit, as background=."
+        )
     try:
-        opened = open_picture(spec)
+        return open_picture(source, limits)
     except SourceNotFoundError as error:
-        if not isinstance(spec, str) or "/" in spec or "." in spec:
+        if "/" in source or "." in source:
             raise
         raise SourceNotFoundError(
-            f'the background {spec!r} is no colour that bshm knows, not "blur", and no file. '
+            f'the background {source!r} is no colour that bshm knows, not "blur", and no file. '
             'Use a name ("white"), "#rrggbb", "r,g,b", "blur", "blur:RADIUS", a path or a URL.'
         ) from error
-    scenery = opened.pixels
-    if opened.alpha is not None:
-        share = opened.alpha.astype(np.float32) / np.float32(np.iinfo(opened.alpha.dtype).max)
-        scenery = composite.over(scenery, share, np.full_like(scenery, np.iinfo(scenery.dtype).max))
-    return _depth(geometry.cover(scenery, picture.size_hw), picture.pixels.dtype)
+
+
+def _covering(given: Picture, picture: Picture) -> PixelArray:
+    pixels = given.pixels
+    if given.alpha is not None:
+        share = given.alpha.astype(np.float32) / np.float32(np.iinfo(given.alpha.dtype).max)
+        pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
+    return _depth(geometry.cover(pixels, picture.size_hw), picture.pixels.dtype)
 
 
 def _depth(pixels: PixelArray, dtype: np.dtype[Any]) -> PixelArray:

@@ -1,138 +1,90 @@
-"""What is made of a matte: laid over something, cropped, placed, encoded."""
+"""From a matte and an ``Edit`` to pixels and to a file: the one way there is.
+
+    region -> shadow -> crop, scale, position -> background -> cut-out, alpha or picture -> file
+
+``compose`` goes as far as the pixels, ``render`` to the end.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import re
 import zipfile
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Protocol
 
 import numpy as np
 
-from bshm import geometry
-from bshm.edit import composite, shadow
-from bshm.edit.arrange import arranged
-from bshm.edit.background import backdrop
-from bshm.edit.crop import Box, foreground_box
-from bshm.edit.spec import OutputOptions
-from bshm.edit.words import NO_MARGINS, Length, Margins
-from bshm.errors import OptionError
-from bshm.files import decode, encode
-from bshm.options import DEFAULT_MODEL, Format, Limits, MatteOptions
-from bshm.result import Matte
-from bshm.types import FloatArray, Picture, PixelArray
+from bshm.edit import composite
+from bshm.edit.background import filled
+from bshm.edit.crop import Box, arrange, foreground_box, is_nobody
+from bshm.edit.shadow import drop, under
+from bshm.edit.spec import Edit
+from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region
+from bshm.errors import RegionError, option
+from bshm.files import encode
+from bshm.options import FORMATS, Format
+from bshm.types import FloatArray, Picture, PixelArray, Run
 
-# auto: PNG where something is transparent, else JPEG; zip: color.jpg and alpha.png.
-ResultFormat = Literal["png", "webp", "jpg", "tiff", "zip", "auto"]
-MEDIA_TYPES: dict[str, str] = {
-    "png": "image/png",
-    "webp": "image/webp",
-    "jpg": "image/jpeg",
-    "tiff": "image/tiff",
-    "zip": "application/zip",
-}
-_BLUR = re.compile(r"blur(?::[0-9.]+)?")
+ZIP = "application/zip"
+MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP}
 
 
-@dataclass(frozen=True)
-class Plain:
-    """A colour behind the people; red, green, blue and opacity, 0..255."""
+class Matted(Protocol):
+    """What is rendered: see ``bshm.result.Matte``."""
 
-    rgba: tuple[int, int, int, int]
+    @property
+    def picture(self) -> Picture:
+        """The picture it was made of."""
 
+    @property
+    def alpha(self) -> FloatArray:
+        """(H, W) float32, 0..1."""
 
-@dataclass(frozen=True)
-class Blur:
-    """The original out of focus: ``blur`` or ``blur:RADIUS``, as ``backdrop`` takes it."""
+    @property
+    def foreground(self) -> PixelArray:
+        """(H, W, 3), dtype of the picture, straight colour."""
 
-    spec: str
-
-    def __post_init__(self) -> None:
-        # ``backdrop`` takes any other text for a path or a URL: what strangers send must not get there.
-        if not _BLUR.fullmatch(self.spec):
-            raise OptionError(f"a blurred background is blur or blur:RADIUS; got {self.spec[:40]!r}.")
+    @property
+    def ran(self) -> Run:
+        """What worked on it."""
 
 
 @dataclass(frozen=True)
-class Scenery:
-    """A picture behind the people, by the SHA-256 of its file."""
-
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Region:
-    """Outside of this nothing is a person; lengths from the left and the top."""
-
-    x1: Length
-    y1: Length
-    x2: Length
-    y2: Length
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the bytes of a result, besides the picture and the weights.
+class Composed:
+    """The pixels of a result.
 
     Attributes:
-        model: which weights.
-        decontaminate, exact: as in ``MatteOptions``.
-        max_pixels: a larger picture is scaled down to this before it is matted; None never.
-        region: the only place where people are looked for; None is everywhere.
-        alpha_only: the alpha as one grey channel.
-        background: what lies behind the people; None keeps them transparent.
-        format, quality: of the file.
-        shadow: whether the people throw one.
-        shadow_opacity: how dark, 0..1 of what it is by itself.
-        crop, margins, scale, position: as in ``bshm.edit.crop.arrange``.
-        strip_metadata: as in ``OutputOptions``.
+        colour: (H, W, 3), dtype of the picture, straight.
+        alpha: (H, W) float32, 0..1; 1 everywhere over an opaque background.
+        is_opaque: an opaque background lies behind the people.
+        alpha_alone: the alpha is all that is wanted.
+        box: where the people are, in pixels of the picture before it is cropped or placed; None for nobody.
+        is_empty: nobody was found.
     """
 
-    model: str = DEFAULT_MODEL
-    decontaminate: bool = MatteOptions.decontaminate
-    exact: bool = MatteOptions.exact
-    max_pixels: int | None = None
-    region: Region | None = None
-    alpha_only: bool = OutputOptions.alpha_only
-    background: Plain | Blur | Scenery | None = None
-    format: ResultFormat = "png"
-    quality: int = OutputOptions.quality
-    shadow: bool = OutputOptions.shadow
-    shadow_opacity: float = 1.0
-    crop: bool = OutputOptions.crop
-    margins: Margins = NO_MARGINS
-    scale: float | None = None
-    position: tuple[float, float] | None = None
-    strip_metadata: bool = OutputOptions.strip_metadata
+    colour: PixelArray
+    alpha: FloatArray
+    is_opaque: bool
+    alpha_alone: bool
+    box: Box | None
+    is_empty: bool
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 100:
-            raise OptionError(f"quality takes 1 to 100; got {self.quality}.")
-        if self.alpha_only and self.background is not None:
-            raise OptionError("alpha gives the alpha alone, so a background has no place in it. Drop one of them.")
-        if self.format == "jpg" and self.background is None and not self.alpha_only:
-            raise OptionError("JPEG has no transparency. Give a background, or choose png, webp or tiff.")
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.alpha.shape[0], self.alpha.shape[1]
 
-    def matte_options(self, limits: Limits) -> MatteOptions:
-        """How the matte is made."""
-        return MatteOptions(decontaminate=self.decontaminate, exact=self.exact, limits=limits)
-
-    def before(self, scenery: bytes) -> Recipe:
-        """The same, with the picture in the file ``scenery`` behind the people."""
-        return replace(self, background=Scenery(hashlib.sha256(scenery).hexdigest()))
-
-    def canonical(self) -> str:
-        """The same text for the same recipe."""
-        kind = type(self.background).__name__
-        return json.dumps({**asdict(self), "background_kind": kind}, sort_keys=True, separators=(",", ":"))
+    def pixels(self, *, opaque: bool = False) -> PixelArray:
+        """(H, W) alpha alone, (H, W, 3) over an opaque background or with ``opaque``, else the (H, W, 4) cut-out."""
+        if self.alpha_alone:
+            return composite.levels(self.alpha, self.colour.dtype)
+        return self.colour if opaque or self.is_opaque else composite.cutout(self.colour, self.alpha)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A finished answer.
+    """A finished file.
 
     Attributes:
         data: the file.
@@ -157,7 +109,7 @@ class Rendered:
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
-        facts = asdict(self)
+        facts = asdict(replace(self, data=b""))
         del facts["data"]
         return json.dumps(facts).encode() + b"\n" + self.data
 
@@ -188,67 +140,31 @@ def suffix_of(media_type: str) -> str:
     return next((f".{form}" for form, kind in MEDIA_TYPES.items() if kind == media_type), "")
 
 
-def opened(data: bytes, name: str, limits: Limits, max_pixels: int | None = None) -> Picture:
-    """A file as a picture of at most ``max_pixels``.
+def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rendered:
+    """The file that ``edit`` describes.
 
     Args:
-        data: the file.
-        name: what errors call it.
-        limits: what it may cost.
-        max_pixels: see ``Recipe``.
+        matte: of the picture.
+        edit: what to make of it.
+        background: the picture of a ``PictureBackground``; without it that picture is read from its source.
 
     Raises:
-        InputError: see ``bshm.files.decode``.
-    """
-    return shrunk(decode.decode(data, name=name, limits=limits), max_pixels)
-
-
-def shrunk(picture: Picture, max_pixels: int | None) -> Picture:
-    """The picture with at most ``max_pixels``; itself where it has no more."""
-    height, width = picture.size_hw
-    if max_pixels is None or height * width <= max_pixels:
-        return picture
-    scale = (max_pixels / (height * width)) ** 0.5
-    size = max(1, int(height * scale)), max(1, int(width * scale))
-    alpha = None if picture.alpha is None else geometry.resize(picture.alpha, size)
-    return replace(picture, pixels=geometry.resize(picture.pixels, size), alpha=alpha)
-
-
-def render(matte: Matte, recipe: Recipe, scenery: Picture | None = None) -> Rendered:
-    """The answer that ``recipe`` asks for.
-
-    Args:
-        matte: of the picture, shrunk already.
-        recipe: what to make of it.
-        scenery: the picture of a ``Scenery`` background.
-
-    Raises:
-        OptionError: the format cannot hold it, or the region lies outside the picture.
+        OptionError: the format cannot hold it, or there is no picture for the background.
+        RegionError: the region lies outside the picture, or is empty.
+        InputError: the picture for the background cannot be read.
         MemoryExhaustedError: not enough memory.
     """
-    alpha = matte.alpha if recipe.region is None else _within(matte.alpha, recipe.region)
-    box = foreground_box(alpha)
-    empty = matte.is_empty if recipe.region is None else replace(matte, alpha=alpha).is_empty
-    behind = _blurred(matte, recipe)
-    colour, alpha, behind = arranged(
-        matte.foreground,
-        alpha,
-        behind,
-        shadow=recipe.shadow_opacity if recipe.shadow and not recipe.alpha_only else 0.0,
-        crop=recipe.crop,
-        margins=recipe.margins,
-        scale=recipe.scale,
-        position=recipe.position,
-    )
-    data, media_type = _encoded(matte.picture, recipe, colour, alpha, behind, scenery)
+    composed = compose(matte, edit, background)
+    data, media_type = _encoded(composed, matte.picture, edit)
+    height, width = composed.size_hw
     ran = matte.ran
     return Rendered(
         data,
         media_type,
-        alpha.shape[1],
-        alpha.shape[0],
-        empty,
-        box,
+        width,
+        height,
+        composed.is_empty,
+        composed.box,
         ran.model,
         ran.model_sha256,
         ran.device,
@@ -256,111 +172,90 @@ def render(matte: Matte, recipe: Recipe, scenery: Picture | None = None) -> Rend
     )
 
 
+def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
+    """The pixels that ``edit`` describes; as ``render``, without the file."""
+    alpha = matte.alpha if edit.region is None else _within(matte.alpha, edit.region)
+    box, is_empty = foreground_box(alpha), is_nobody(alpha)
+    colour, wanted = matte.foreground, edit.background
+    behind: PixelArray | None = None
+    if isinstance(wanted, BlurBackground):
+        # Made of the original, it is cropped with it; all else fills what the people end up on.
+        behind = filled(wanted, matte.picture, matte.alpha)
+    # Where there is nobody the whole picture is what is cropped to, scaled and placed.
+    around = box or Box(0, 0, *alpha.shape)
+    if edit.shadow:  # it does not widen a crop
+        opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
+        colour, alpha = under(colour, alpha, (0, 0, 0), drop(alpha) * np.float32(opacity))
+    colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
+    if isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency:
+        colour, alpha = under(colour, alpha, wanted.rgb, wanted.opacity)
+    elif wanted is not None:
+        if behind is None:
+            canvas = replace(matte.picture, pixels=colour, alpha=None)
+            behind = filled(wanted, canvas, alpha, background)
+        colour = composite.over(colour, alpha, behind)
+        alpha = np.ones_like(alpha)
+    return Composed(colour, alpha, behind is not None, edit.alpha, box, is_empty)
+
+
 def _within(alpha: FloatArray, region: Region) -> FloatArray:
     height, width = alpha.shape
     left, right = region.x1.of(width), region.x2.of(width)
     top, bottom = region.y1.of(height), region.y2.of(height)
     if right > width or bottom > height:
-        raise RegionError(f"the region reaches to {right}, {bottom}, but the picture has {width}x{height} pixels.")
+        raise RegionError(
+            f"{option('region')}: it reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
+        )
     if right <= left or bottom <= top:
-        raise RegionError(f"the region from {left}, {top} to {right}, {bottom} is empty.", empty=True)
+        raise RegionError(f"{option('region')}: from {left}, {top} to {right}, {bottom} it is empty.", empty=True)
     result: FloatArray = np.zeros_like(alpha)
     result[top:bottom, left:right] = alpha[top:bottom, left:right]
     return result
 
 
-class RegionError(OptionError):
-    """A region that is empty or reaches out of the picture."""
-
-    def __init__(self, message: str, *, empty: bool = False) -> None:
-        super().__init__(message)
-        self.empty = empty
-
-
-def _blurred(matte: Matte, recipe: Recipe) -> PixelArray | None:
-    if isinstance(recipe.background, Blur):
-        return backdrop(recipe.background.spec, matte.picture, matte.alpha)
-    return None
-
-
-def _encoded(
-    picture: Picture,
-    recipe: Recipe,
-    colour: PixelArray,
-    alpha: FloatArray,
-    behind: PixelArray | None,
-    scenery: Picture | None,
-) -> tuple[bytes, str]:
-    background = recipe.background
-    if recipe.alpha_only:
-        return _alpha_file(picture, recipe, alpha)
-    if isinstance(background, Plain):
-        red, green, blue, opacity = background.rgba
-        if opacity < 255 and recipe.format != "jpg":
-            colour, alpha = shadow.under(colour, alpha, (red, green, blue), opacity / 255)
-        else:
-            behind = np.empty_like(colour)
-            behind[...] = np.asarray((red, green, blue)) * (257 if colour.dtype == np.uint16 else 1)
-    elif isinstance(background, Scenery) and scenery is not None:
-        canvas = replace(picture, pixels=colour, alpha=None)
-        behind = backdrop(_opaque(scenery), canvas, alpha)
-    if behind is not None:
-        colour = composite.over(colour, alpha, behind)
-        alpha = np.ones_like(alpha)
-    if recipe.format == "zip":
-        return _zip(picture, recipe, colour, alpha), MEDIA_TYPES["zip"]
-    opaque = behind is not None
-    form: Format
-    if recipe.format == "auto":
-        form = "jpg" if opaque or bool((composite.levels(alpha, np.uint8) == 255).all()) else "png"
-        opaque = opaque or form == "jpg"
-    else:
-        form = recipe.format
-    pixels = colour if opaque else composite.cutout(colour, alpha)
-    return _file(pixels, form, recipe, picture), MEDIA_TYPES[form]
+def _placed(
+    colour: PixelArray, alpha: FloatArray, behind: PixelArray | None, box: Box, edit: Edit
+) -> tuple[PixelArray, FloatArray, PixelArray | None]:
+    """The people cropped and placed; what is behind them is cropped with them, but neither scaled nor moved."""
+    if not (edit.crop or edit.scale is not None or edit.position is not None):
+        return colour, alpha, behind
+    margins = edit.crop_margin or NO_MARGINS
+    moved: list[Any] = arrange(
+        [colour, alpha], box, crop=edit.crop, margins=margins, scale=edit.scale, position=edit.position
+    )
+    if behind is not None and edit.crop:
+        (cropped,) = arrange([behind], box, crop=True, margins=margins, mirrored=True)
+        behind = cropped  # type: ignore[assignment]
+    # The weights of a resize may add up to a hair more than 1.
+    return moved[0], np.minimum(moved[1], np.float32(1)), behind
 
 
-def _opaque(scenery: Picture) -> PixelArray:
-    """A background's own transparency shows white, as in ``backdrop``."""
-    if scenery.alpha is None:
-        return scenery.pixels
-    share = scenery.alpha.astype(np.float32) / np.float32(np.iinfo(scenery.alpha.dtype).max)
-    return composite.over(scenery.pixels, share, np.full_like(scenery.pixels, np.iinfo(scenery.pixels.dtype).max))
+def _encoded(composed: Composed, picture: Picture, edit: Edit) -> tuple[bytes, str]:
+    if edit.format == "zip":
+        files = {"alpha.png": _file(composite.levels(composed.alpha, composed.colour.dtype), "png", picture, edit)}
+        if not edit.alpha:
+            files = {"color.jpg": _file(composed.colour, "jpg", picture, edit), **files}
+        return _stored(files), ZIP
+    form: Format = "png"
+    opaque = False
+    if edit.format == "auto":
+        # An alpha alone is not lost to JPEG's artefacts.
+        opaque = not edit.alpha and bool((composite.levels(composed.alpha, np.uint8) == 255).all())
+        form = "jpg" if opaque else "png"
+    elif edit.format is not None:
+        form = edit.format
+    return _file(composed.pixels(opaque=opaque), form, picture, edit), MEDIA_TYPES[form]
 
 
-def _alpha_file(picture: Picture, recipe: Recipe, alpha: FloatArray) -> tuple[bytes, str]:
-    form: Format = "png" if recipe.format in ("auto", "zip") else recipe.format  # type: ignore[assignment]
-    levels = composite.levels(alpha, picture.pixels.dtype)
-    data = encode.encode(levels, form, quality=recipe.quality, dpi=picture.dpi, exif=_exif(picture, recipe))
-    if recipe.format == "zip":
-        return _stored({"alpha.png": data}), MEDIA_TYPES["zip"]
-    return data, MEDIA_TYPES[form]
-
-
-def _file(pixels: PixelArray, form: Format, recipe: Recipe, picture: Picture) -> bytes:
+def _file(pixels: PixelArray, form: Format, picture: Picture, edit: Edit) -> bytes:
+    """A file with pixels made of ``picture``, whose profile, resolution and EXIF are kept."""
     return encode.encode(
         pixels,
         form,
-        quality=recipe.quality,
-        icc_profile=picture.icc_profile,
+        quality=edit.quality,
+        icc_profile=picture.icc_profile if pixels.ndim == 3 else None,  # one of colours, not of a grey alpha
         dpi=picture.dpi,
-        exif=_exif(picture, recipe),
-    )
-
-
-def _exif(picture: Picture, recipe: Recipe) -> bytes | None:
-    return None if recipe.strip_metadata else picture.exif
-
-
-def _zip(picture: Picture, recipe: Recipe, colour: PixelArray, alpha: FloatArray) -> bytes:
-    levels = composite.levels(alpha, colour.dtype)
-    return _stored(
-        {
-            "color.jpg": _file(colour, "jpg", recipe, picture),
-            "alpha.png": encode.encode(
-                levels, "png", quality=recipe.quality, dpi=picture.dpi, exif=_exif(picture, recipe)
-            ),
-        }
+        exif=None if edit.strip_metadata else picture.exif,
     )
 
 

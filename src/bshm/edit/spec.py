@@ -1,63 +1,212 @@
-"""What is made of a matte, as data."""
+"""``Edit``: everything that is made of a matte, as data.
+
+Flags, fields of a request and Python's keywords make one, and ``bshm.edit.render`` makes the pixels and the file of it.
+A new option is a field here and a step there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from os import PathLike
+from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
-from bshm.edit.words import parse_margins, parse_position, parse_scale
-from bshm.errors import OptionError
+from bshm.edit.words import (
+    BACKGROUNDS,
+    Background,
+    Margins,
+    Region,
+    parse_background,
+    parse_margins,
+    parse_opacity,
+    parse_position,
+    parse_region,
+    parse_scale,
+)
+from bshm.errors import OptionError, option
 from bshm.options import FORMATS, Format
 
+Value = TypeVar("Value")
+Given = TypeVar("Given")
 
-@dataclass(frozen=True)
-class OutputOptions:
-    """How a matte is written.
+# zip: color.jpg and alpha.png.  auto: PNG where something is transparent, else JPEG.
+ResultFormat = Literal[Format, "zip", "auto"]
+RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "auto")
+
+
+class _Field(Generic[Value, Given]):
+    """A field that takes words and holds what they mean.
+
+    A data descriptor: ``dataclass`` sets fields through it, and reads its default from the class.
+    """
+
+    def __init__(self, parse: Callable[[Any], Value], default: Value, *kinds: type) -> None:
+        """With a default.
+
+        Args:
+            parse: from words to the value.
+            default: the value where nothing is said.
+            kinds: types of values that need no parsing.
+        """
+        self._parse = parse
+        self._default = default
+        self._kinds = kinds
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, edit: None, owner: type) -> Value: ...
+
+    @overload
+    def __get__(self, edit: object, owner: type) -> Value: ...
+
+    def __get__(self, edit: object | None, owner: type) -> Value:
+        if edit is None:
+            return self._default
+        value: Value = edit.__dict__[self._name]
+        return value
+
+    def __set__(self, edit: object, given: Given) -> None:
+        if given is None or isinstance(given, self._kinds):
+            edit.__dict__[self._name] = given
+            return
+        try:
+            edit.__dict__[self._name] = self._parse(given)
+        except OptionError as error:
+            raise OptionError(f"{option(self._name)}: {error}") from error
+        except (TypeError, AttributeError) as error:
+            raise OptionError(f"{option(self._name)} is not written like this: {given!r:.60}.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """What is made of a matte.
 
     Attributes:
-        format: None takes it from the file name, PNG where that says nothing.
-        alpha_only: write alpha as one grey channel instead of the cut-out.
-        background: lay the people over this, as ``Matte.over`` takes it; None keeps them transparent.
+        format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png) or auto (JPEG where nothing is
+            transparent, else PNG); None takes it from the file name, PNG where that says nothing.
         quality: of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
-        shadow: let the people throw a soft shadow.
+        strip_metadata: leave EXIF out: what, when and where it was taken with, and by whom.
+        alpha: the alpha alone, as one grey channel, instead of the cut-out.
+        background: what lies behind the people, as ``parse_background`` takes it; None keeps them transparent.
+        region: the only place where people are looked for, ``"LEFT TOP RIGHT BOTTOM"``, lengths from the left and
+            the top; None is everywhere.
         crop: crop to the people; where there are none the whole picture stands for them, here and below.
         crop_margin: left around the people when cropping: one, two (top and bottom, left and right) or four (top,
             right, bottom, left) lengths, as in ``"10%"`` of the people or ``"20px 40px"``; None leaves none.
-        scale: the people's share of the result, ``"10%"`` to ``"100%"``; None keeps their size.
-        position: where the people are: ``"center"``, or one or two of ``"0%"`` to ``"100%"`` from the left and the top;
-            None leaves them where they are, or in the middle with ``scale``.
-        strip_metadata: leave EXIF out: what, when and where it was taken with, and by whom.
-        overwrite: replace an output that is there.
+        scale: the people's share of the result, ``"10%"`` to ``"100%"`` or 0.1..1; None keeps their size.
+        position: where the people are: ``"center"``, or one or two of ``"0%"`` to ``"100%"`` from the left and the
+            top, or a pair of 0..1; None leaves them where they are, or in the middle with ``scale``.
+        shadow: let the people throw a soft shadow.
+        shadow_opacity: how dark it is, ``"0%"`` to ``"100%"`` or 0..1 of what it is by itself; None is 1.
+
+    Raises:
+        OptionError: a value that is not allowed, or two that contradict each other.
+
+    >>> edit = Edit(background="#1e90ff", crop=True, crop_margin="10% 20px", scale="80%")
+    >>> edit.scale, edit.background
+    (0.8, ColorBackground(rgb=(30, 144, 255), opacity=1.0))
+    >>> Edit.from_json(edit.to_json()) == edit
+    True
     """
 
-    format: Format | None = None
-    alpha_only: bool = False
-    background: str | bytes | None = None
+    VERSION: ClassVar[int] = 1
+
+    format: ResultFormat | None = None
     quality: int = 95
-    shadow: bool = False
-    crop: bool = False
-    crop_margin: str | None = None
-    scale: str | None = None
-    position: str | None = None
     strip_metadata: bool = False
-    overwrite: bool = False
+    alpha: bool = False
+    background: _Field[Background | None, Background | str | PathLike[str] | Sequence[int] | None] = _Field(
+        parse_background, None, *BACKGROUNDS.values()
+    )
+    region: _Field[Region | None, Region | str | None] = _Field(parse_region, None, Region)
+    crop: bool = False
+    crop_margin: _Field[Margins | None, Margins | str | None] = _Field(parse_margins, None, Margins)
+    scale: _Field[float | None, float | str | None] = _Field(parse_scale, None)
+    position: _Field[tuple[float, float] | None, Sequence[float] | str | None] = _Field(parse_position, None)
+    shadow: bool = False
+    shadow_opacity: _Field[float | None, float | str | None] = _Field(parse_opacity, None)
 
     def __post_init__(self) -> None:
-        if self.format is not None and self.format not in FORMATS:
-            raise OptionError(f"--format takes {', '.join(FORMATS)}; got {self.format!r}.")
-        if not 1 <= self.quality <= 100:
-            raise OptionError(f"--quality takes 1 to 100; got {self.quality}.")
-        if self.alpha_only and self.background is not None:
-            raise OptionError("--alpha writes the alpha alone, so --background has no place in it. Drop one of them.")
-        if self.format == "jpg" and self.background is None and not self.alpha_only:
-            raise OptionError("JPEG has no transparency. Add --background COLOUR, or choose png, webp or tiff.")
-        if self.alpha_only and self.shadow:
-            raise OptionError("--alpha writes the alpha alone, so --shadow has no place in it. Drop one of them.")
+        for name in ("strip_metadata", "alpha", "crop", "shadow"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{option(name)} takes true or false; got {getattr(self, name)!r:.40}.")
+        if self.format is not None and self.format not in RESULT_FORMATS:
+            raise OptionError(f"{option('format')} takes {', '.join(RESULT_FORMATS)}; got {self.format!r:.40}.")
+        if type(self.quality) is not int or not 1 <= self.quality <= 100:
+            raise OptionError(f"{option('quality')} takes 1 to 100; got {self.quality!r:.40}.")
+        if self.alpha and (self.background is not None or self.shadow):
+            other = option("shadow" if self.background is None else "background")
+            raise OptionError(
+                f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
+            )
+        if not self.has_transparency and self.background is None and not self.alpha:
+            raise OptionError(
+                f"{option('format')}: {self.format} has no transparency. "
+                f"Add a {option('background')}, or choose png, webp or tiff."
+            )
         if self.crop_margin is not None and not self.crop:
-            raise OptionError("--crop-margin has a meaning with --crop only. Add --crop, or drop the margin.")
-        for words, parse in (
-            (self.crop_margin, parse_margins),
-            (self.scale, parse_scale),
-            (self.position, parse_position),
-        ):
-            if words is not None:
-                parse(words)  # told before a picture is read
+            raise OptionError(
+                f"{option('crop_margin')} has a meaning with {option('crop')} only. Add {option('crop')}, or drop it."
+            )
+        if self.shadow_opacity is not None and not self.shadow:
+            raise OptionError(
+                f"{option('shadow_opacity')} has a meaning with {option('shadow')} only. "
+                f"Add {option('shadow')}, or drop it."
+            )
+
+    @property
+    def has_transparency(self) -> bool:
+        """Whether the format has."""
+        return self.format not in FORMATS or FORMATS[self.format].transparency  # type: ignore[index]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a mapping that ``json.dumps`` takes; equal edits give equal mappings."""
+        return {"version": self.VERSION, **{each.name: _plain(getattr(self, each.name)) for each in fields(self)}}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Edit:
+        """The edit back from its mapping; what is not in it has its default.
+
+        Raises:
+            OptionError: a name or a version that there is not, or a value that is not allowed.
+        """
+        if not isinstance(value, Mapping):
+            raise OptionError(f"an edit is written as a mapping; got {value!r:.60}.")
+        given = dict(value)
+        version = given.pop("version", cls.VERSION)
+        if version != cls.VERSION:
+            raise OptionError(f"an edit of version {version!r:.20} was given; {cls.VERSION} is read. Update bshm.")
+        unknown = set(given) - {each.name for each in fields(cls)}
+        if unknown:
+            raise OptionError(f"an edit has no {', '.join(sorted(f'{each!r:.40}' for each in unknown))}.")
+        if isinstance(given.get("background"), Mapping):
+            given["background"] = _background(given["background"])
+        return cls(**given)
+
+
+def _plain(value: Any) -> Any:
+    for kind, shape in BACKGROUNDS.items():
+        if isinstance(value, shape):
+            return {"kind": kind, **{name: _plain(each) for name, each in asdict(value).items()}}
+    if isinstance(value, (Margins, Region)):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _background(value: Mapping[str, Any]) -> Background:
+    """A background from its mapping."""
+    given = dict(value)
+    kind = given.pop("kind", None)
+    if not isinstance(kind, str) or kind not in BACKGROUNDS:
+        raise OptionError(f"{option('background')} has the kinds {', '.join(BACKGROUNDS)}; got {kind!r:.40}.")
+    try:
+        return BACKGROUNDS[kind](**given)
+    except OptionError as error:
+        raise OptionError(f"{option('background')}: {error}") from error
+    except TypeError as error:
+        names = ", ".join(each.name for each in fields(BACKGROUNDS[kind]))
+        raise OptionError(
+            f"{option('background')} of the kind {kind} has {names}; got {', '.join(map(repr, given))!s:.80}."
+        ) from error

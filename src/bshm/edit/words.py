@@ -1,33 +1,46 @@
-"""How a crop, a size and a place are said in words: lengths, margins, a scale, a position.
+"""What an edit says in words: lengths, margins, a region, a scale, a position, a background.
 
-The command line and the service take the same words; this loads no numpy, so that help pages may show them.
+The command line, the service and Python take the same words; this loads no numpy, so that help pages may show them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from os import PathLike, fspath
+from typing import Any, Literal, TypeAlias
 
+from bshm.color import looks_like_color, parse_rgba
 from bshm.errors import OptionError
 
 _LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(px|%)?")
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%")
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,20})?)%")
 # The limits of remove.bg's crop_margin; without any a request could ask for a canvas of any size.
 _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
+_LARGEST_RADIUS_PX = 1000
 
 
 @dataclass(frozen=True)
 class Length:
-    """A length in pixels, or in per cent of something.
+    """A length in pixels, or in per cent of something; to a millionth.
 
-    >>> Length(10, "%").of(250), Length(30, "px").of(250)
-    (25, 30)
+    >>> Length(10, "%").of(250), Length(30, "px").of(250), str(Length(7.5, "%"))
+    (25, 30, '7.5%')
     """
 
     value: float
     unit: Literal["px", "%"]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value < 1e6 or self.unit not in ("px", "%"):
+            raise OptionError(f"a length is 0 or more, in px or %; got {self.value!r} {self.unit!r}.")
+        object.__setattr__(self, "value", round(float(self.value), 6))
+
+    def __str__(self) -> str:
+        return f"{self.value:.6f}".rstrip("0").rstrip(".") + self.unit
 
     def of(self, whole: int) -> int:
         """Whole pixels, rounded half up."""
@@ -42,6 +55,132 @@ class Margins:
     right: Length
     bottom: Length
     left: Length
+
+    def __str__(self) -> str:
+        return f"{self.top} {self.right} {self.bottom} {self.left}"
+
+
+@dataclass(frozen=True)
+class Region:
+    """Outside of this nothing is a person; lengths from the left and the top."""
+
+    x1: Length
+    y1: Length
+    x2: Length
+    y2: Length
+
+    def __str__(self) -> str:
+        return f"{self.x1} {self.y1} {self.x2} {self.y2}"
+
+
+@dataclass(frozen=True)
+class ColorBackground:
+    """A colour behind the people.
+
+    Attributes:
+        rgb: red, green and blue, 0..255.
+        opacity: 0..1; below 1 the result stays transparent, unless its format has no transparency.
+    """
+
+    rgb: tuple[int, int, int]
+    opacity: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rgb", tuple(self.rgb))
+        if len(self.rgb) != 3 or not all(isinstance(each, int) and 0 <= each <= 255 for each in self.rgb):
+            raise OptionError(f"a colour is red, green and blue, 0 to 255; got {self.rgb!r:.60}.")
+        if not 0 <= self.opacity <= 1:
+            raise OptionError(f"the opacity of a colour is 0 to 1; got {self.opacity!r:.40}.")
+
+
+@dataclass(frozen=True)
+class BlurBackground:
+    """The original out of focus.
+
+    Attributes:
+        radius_px: sigma of the Gaussian, above 0 and at most 1000; None is 2 % of the square root of the area.
+    """
+
+    radius_px: float | None = None
+
+    def __post_init__(self) -> None:
+        # "not" also catches NaN.
+        if self.radius_px is not None and not 0 < self.radius_px <= _LARGEST_RADIUS_PX:
+            raise OptionError(
+                f'"blur:RADIUS" takes a radius above 0 and at most {_LARGEST_RADIUS_PX} pixels; '
+                f"got {self.radius_px!r:.40}."
+            )
+
+
+@dataclass(frozen=True)
+class PictureBackground:
+    """A picture behind the people, scaled to cover and cropped evenly.
+
+    Attributes:
+        source: a path or a URL, read when the edit is rendered; None where the picture is handed over beside the edit.
+        sha256: of the file that is handed over: two edits with different pictures differ.
+    """
+
+    source: str | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        for each in (self.source, self.sha256):
+            if not isinstance(each, (str, type(None))):
+                raise OptionError(f"a picture is named by a path, a URL or the SHA-256 of its file; got {each!r:.40}.")
+
+    @staticmethod
+    def of(file: bytes) -> PictureBackground:
+        """The one that is known by the bytes of its file."""
+        return PictureBackground(sha256=hashlib.sha256(file).hexdigest())
+
+
+Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground
+"""What lies behind the people."""
+
+# What each is called in JSON.  A further kind goes here, and into ``bshm.edit.background.filled``.
+BACKGROUNDS: dict[str, type[Background]] = {
+    "color": ColorBackground,
+    "blur": BlurBackground,
+    "picture": PictureBackground,
+}
+
+
+def parse_background(given: str | PathLike[str] | Sequence[int]) -> Background:
+    """The background that somebody means.
+
+    Args:
+        given: a colour (a CSS name, ``#rgb``, ``#rrggbb``, ``r,g,b``, each with opacity as a fourth part, or three
+            numbers); ``blur`` or ``blur:RADIUS`` (pixels); or else the path or the URL of a picture.  Give a
+            ``pathlib.Path`` for a file that is called ``red``.
+
+    Raises:
+        OptionError: a colour or a radius that is none.
+
+    >>> parse_background("white"), parse_background("blur:20"), parse_background("beach.jpg").source
+    (ColorBackground(rgb=(255, 255, 255), opacity=1.0), BlurBackground(radius_px=20.0), 'beach.jpg')
+    """
+    if isinstance(given, (list, tuple)):
+        return ColorBackground(*parse_rgba(given))
+    if not isinstance(given, str):
+        if not isinstance(given, PathLike):
+            raise OptionError(
+                f"a background is a colour, blur, a path or a URL; got {type(given).__name__}. "
+                "A picture that is open already is handed over beside the edit."
+            )
+        return PictureBackground(fspath(given))
+    text = given.strip()
+    if looks_like_color(text):
+        return ColorBackground(*parse_rgba(text))
+    if text == "blur":
+        return BlurBackground()
+    if text.startswith("blur:"):
+        try:
+            radius = float(text.removeprefix("blur:"))
+        except ValueError as error:
+            raise OptionError(f'"blur:RADIUS" needs a number of pixels, e.g. "blur:20"; got {text[:40]!r}.') from error
+        return BlurBackground(radius)
+    return PictureBackground(text)
 
 
 def parse_length(text: str) -> Length:
@@ -80,43 +219,82 @@ def parse_margins(text: str) -> Margins:
 NO_MARGINS = parse_margins("0")
 
 
-def parse_scale(text: str) -> float | None:
+def parse_region(text: str) -> Region:
+    """Left, top, right and bottom: four lengths from the left and the top.
+
+    Raises:
+        OptionError: it is not four lengths.
+
+    >>> parse_region("10% 0 90% 400px").x2
+    Length(value=90.0, unit='%')
+    """
+    words = text.split()
+    if len(words) != 4:
+        raise OptionError(f"a region is four lengths, x1 y1 x2 y2; got {text[:80]!r}.")
+    return Region(*map(parse_length, words))
+
+
+def parse_scale(given: str | float) -> float | None:
     """The people's share of the result, 0.1 to 1; None for ``original``.
 
     Raises:
         OptionError: it is neither.
 
-    >>> parse_scale("80%")
-    0.8
+    >>> parse_scale("80%"), parse_scale(0.8)
+    (0.8, 0.8)
     """
-    if text.strip() == "original":
+    if isinstance(given, str) and given.strip() == "original":
         return None
-    share = _percent(text)
+    share = _share(given)
     if share is None or not 0.1 <= share <= 1:
-        raise OptionError(f"a scale is original, or 10% to 100%; got {text[:40]!r}.")
+        raise OptionError(f"a scale is original, or 10% to 100%; got {_shown(given)}.")
     return share
 
 
-def parse_position(text: str) -> tuple[float, float] | None:
+def parse_position(given: str | Sequence[float]) -> tuple[float, float] | None:
     """Shares from the left and the top, 0 to 1; None for ``original``.
 
     Raises:
         OptionError: it is neither.
 
-    >>> parse_position("center"), parse_position("50% 100%")
-    ((0.5, 0.5), (0.5, 1.0))
+    >>> parse_position("center"), parse_position("50% 100%"), parse_position((0.5, 1.0))
+    ((0.5, 0.5), (0.5, 1.0), (0.5, 1.0))
     """
-    if text.strip() == "original":
+    words: Sequence[Any] = given.split() if isinstance(given, str) else given
+    if words == ["original"]:
         return None
-    words = text.split()
     if words == ["center"]:
         return 0.5, 0.5
-    shares = [_percent(word) for word in words]
+    shares = [_share(word) for word in words] if isinstance(words, (list, tuple)) else []
     if len(shares) not in (1, 2) or any(share is None or share > 1 for share in shares):
-        raise OptionError(f"a position is original, center, or one or two of 0% to 100%; got {text[:40]!r}.")
+        raise OptionError(f"a position is original, center, or one or two of 0% to 100%; got {_shown(given)}.")
     return shares[0] or 0.0, shares[-1] or 0.0
 
 
-def _percent(text: str) -> float | None:
-    match = _PERCENT.fullmatch(text.strip())
-    return float(match[1]) / 100 if match else None
+def parse_opacity(given: str | float) -> float:
+    """A share of 0 to 1.
+
+    Raises:
+        OptionError: it is none.
+
+    >>> parse_opacity("60%"), parse_opacity(1)
+    (0.6, 1.0)
+    """
+    share = _share(given)
+    if share is None or share > 1:
+        raise OptionError(f"an opacity is 0% to 100%; got {_shown(given)}.")
+    return share
+
+
+def _share(given: object) -> float | None:
+    """A share from its words, or the number itself; None where it is neither, or below 0."""
+    if isinstance(given, str):
+        match = _PERCENT.fullmatch(given.strip())
+        return float(match[1]) / 100 if match else None
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and given >= 0:
+        return float(given)
+    return None
+
+
+def _shown(given: object) -> str:
+    return repr(given[:40] if isinstance(given, str) else given)[:80]

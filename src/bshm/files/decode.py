@@ -134,7 +134,7 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
     Raises:
         UnreadablePictureError: not a picture, of a kind that is not read (camera raw among them), empty, truncated,
             damaged.
-        PictureTooLargeError: more pixels than ``limits.pixels``, by its header.
+        PictureTooLargeError: more pixels than ``limits.max_pixels``, by its header.
         ShapeError: an array that cannot be a picture, float values outside 0..1 included.
         MissingExtraError: HEIC without pillow-heif, AVIF with a Pillow that has no AVIF.
         MemoryExhaustedError: not enough memory for the decoded picture.
@@ -785,9 +785,9 @@ def _frames(image: Image.Image) -> int:
 
 
 def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
-    if width * height > limits.pixels:
+    if width * height > limits.max_pixels:
         raise PictureTooLargeError(
-            f"a picture may have {limits.pixels:,} pixels here; {name} has {width}x{height}, {width * height:,}. "
+            f"a picture may have {limits.max_pixels:,} pixels here; {name} has {width}x{height}, {width * height:,}. "
             "Scale it down, or raise the limit of pixels."
         )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -18,14 +20,9 @@ from bshm.files.png import encode_png
 from bshm.options import FORMATS, Format
 from bshm.types import PixelArray
 
-_SUFFIXES: dict[str, Format] = {
-    ".png": "png",
-    ".webp": "webp",
-    ".jpg": "jpg",
-    ".jpeg": "jpg",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-}
+_SUFFIXES: dict[str, Format] = {suffix: form for form, facts in FORMATS.items() for suffix in facts.suffixes}
+
+_Dpi: TypeAlias = "tuple[float, float] | None"
 
 # From here on colour is stored at full resolution: halved colour shows at the sharp edge between people and a new
 # background, and whoever asks for this quality does not mind a fifth more bytes.
@@ -33,8 +30,6 @@ _FULL_COLOUR_QUALITY = 90
 
 # Lossless effort: 0 takes a tenth of the time of Pillow's 4 for a quarter more bytes.
 _WEBP_LOSSLESS_METHOD = 0
-
-_LARGEST_SIDE: dict[Format, int] = {"jpg": 65535, "webp": 16383, "png": 2**31 - 1, "tiff": 2**31 - 1}
 
 
 def names_a_format(path: str | os.PathLike[str]) -> bool:
@@ -99,15 +94,7 @@ def encode(
     """
     _check(pixels, format, quality, icc_profile, dpi)
     try:
-        if format == "png":
-            return encode_png(pixels, icc_profile=icc_profile, dpi=dpi, exif=exif)
-        if format == "tiff":
-            from bshm.files.tiff import encode_tiff  # which few commands need
-
-            return encode_tiff(pixels, icc_profile=icc_profile, dpi=dpi, exif=exif)
-        image = Image.fromarray(_eight_bits(pixels))
-        write = _webp if format == "webp" else _jpeg
-        return write(image, quality, icc_profile, dpi, exif)
+        return _ENCODERS[format](pixels, quality, icc_profile, dpi, exif)
     except MemoryError as error:
         raise MemoryExhaustedError(
             f"not enough memory to encode {pixels.shape[1]}x{pixels.shape[0]} as {format}. "
@@ -115,13 +102,18 @@ def encode(
         ) from error
 
 
-def _jpeg(
-    image: Image.Image,
-    quality: int,
-    icc_profile: bytes | None,
-    dpi: tuple[float, float] | None,
-    exif: bytes | None,
-) -> bytes:
+def _png(pixels: PixelArray, quality: int, icc_profile: bytes | None, dpi: _Dpi, exif: bytes | None) -> bytes:
+    return encode_png(pixels, icc_profile=icc_profile, dpi=dpi, exif=exif)
+
+
+def _tiff(pixels: PixelArray, quality: int, icc_profile: bytes | None, dpi: _Dpi, exif: bytes | None) -> bytes:
+    from bshm.files.tiff import encode_tiff  # which few commands need
+
+    return encode_tiff(pixels, icc_profile=icc_profile, dpi=dpi, exif=exif)
+
+
+def _jpeg(pixels: PixelArray, quality: int, icc_profile: bytes | None, dpi: _Dpi, exif: bytes | None) -> bytes:
+    image = Image.fromarray(_eight_bits(pixels))
     file = BytesIO()
     # Pillow takes (0, 0) for "not stated", and None for the profile of the image, which has none.
     whole_dpi = (0, 0) if dpi is None else (max(1, round(dpi[0])), max(1, round(dpi[1])))
@@ -139,13 +131,8 @@ def _jpeg(
     return file.getvalue()
 
 
-def _webp(
-    image: Image.Image,
-    quality: int,
-    icc_profile: bytes | None,
-    dpi: tuple[float, float] | None,
-    exif: bytes | None,
-) -> bytes:
+def _webp(pixels: PixelArray, quality: int, icc_profile: bytes | None, dpi: _Dpi, exif: bytes | None) -> bytes:
+    image = Image.fromarray(_eight_bits(pixels))
     lossless = quality == 100
     file = BytesIO()
     image.save(
@@ -159,6 +146,14 @@ def _webp(
         exif=with_resolution(exif, dpi) or b"",
     )
     return file.getvalue()
+
+
+_ENCODERS: dict[Format, Callable[[PixelArray, int, bytes | None, _Dpi, bytes | None], bytes]] = {
+    "png": _png,
+    "webp": _webp,
+    "jpg": _jpeg,
+    "tiff": _tiff,
+}
 
 
 def _eight_bits(pixels: PixelArray) -> npt.NDArray[np.uint8]:
@@ -182,11 +177,14 @@ def _check(
         raise OptionError(f"the format needs to be one of {', '.join(FORMATS)}; got {format!r}.")
     if not 1 <= quality <= 100:
         raise OptionError(f"quality takes 1 to 100; got {quality}.")
-    if format == "jpg" and pixels.ndim == 3 and shape[2] == 4:
-        raise OptionError("JPEG has no transparency; got RGBA. Lay it over a background, or choose png, webp or tiff.")
-    if max(shape[:2]) > _LARGEST_SIDE[format]:
+    facts = FORMATS[format]
+    if not facts.transparency and pixels.ndim == 3 and shape[2] == 4:
         raise OptionError(
-            f"{format} holds sides up to {_LARGEST_SIDE[format]:,} pixels; got {shape[1]}x{shape[0]}. Choose png."
+            f"{format} has no transparency; got RGBA. Lay it over a background, or choose png, webp or tiff."
+        )
+    if max(shape[:2]) > facts.largest_side:
+        raise OptionError(
+            f"{format} holds sides up to {facts.largest_side:,} pixels; got {shape[1]}x{shape[0]}. Choose png."
         )
     if dpi is not None and not all(math.isfinite(d) and 0 < d <= 65535 for d in dpi):
         raise OptionError(f"dpi needs two numbers above 0, at most 65535; got {dpi}.")

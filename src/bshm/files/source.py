@@ -44,7 +44,7 @@ def read(source: Source, limits: Limits) -> tuple[Data, str]:
         OptionError: ``source`` is none of these.
         SourceNotFoundError: no such file.
         UnreadablePictureError: a folder, or a file that may not be read.
-        PictureTooLargeError: more bytes than ``limits.bytes``.
+        PictureTooLargeError: more bytes than ``limits.max_bytes``.
         UrlRefusedError, FetchError: see `bshm.net.fetch`.
 
     Example:
@@ -56,7 +56,7 @@ def read(source: Source, limits: Limits) -> tuple[Data, str]:
     if isinstance(source, Image.Image):
         return source, str(getattr(source, "filename", "") or "<image>")
     if isinstance(source, (bytes, bytearray, memoryview)):
-        if memoryview(source).nbytes > limits.bytes:
+        if memoryview(source).nbytes > limits.max_bytes:
             raise _too_many_bytes("<bytes>", limits)
         return bytes(source), "<bytes>"
     if isinstance(source, str) and _SCHEME.match(source):
@@ -118,13 +118,13 @@ def _read_all(file: BinaryIO, name: str, limits: Limits) -> bytes:
     """Everything, but never more than one chunk above the limit: the size that a file claims may be wrong (a pipe)."""
     parts: list[bytes] = []
     total = 0
-    while part := file.read(_CHUNK if parts else min(_CHUNK, limits.bytes + 1)):
+    while part := file.read(_CHUNK if parts else min(_CHUNK, limits.max_bytes + 1)):
         if not isinstance(cast(object, part), bytes):  # a text file gives str
             raise OptionError(
                 f"a file object needs to be binary; {name} gave {type(part).__name__}. Open it with 'rb'."
             )
         total += len(part)
-        if total > limits.bytes:
+        if total > limits.max_bytes:
             raise _too_many_bytes(name, limits)
         parts.append(part)
     return b"".join(parts)
@@ -132,7 +132,7 @@ def _read_all(file: BinaryIO, name: str, limits: Limits) -> bytes:
 
 def _too_many_bytes(name: str, limits: Limits) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.bytes:,} bytes here; {name} has more. Use a smaller file, or raise the limit."
+        f"a picture may have {limits.max_bytes:,} bytes here; {name} has more. Use a smaller file, or raise the limit."
     )
 
 

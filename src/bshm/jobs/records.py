@@ -17,9 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from bshm.edit.render import Recipe, Scenery
+from bshm.edit.spec import Edit
+from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError
-from bshm.options import Limits
+from bshm.options import DEFAULT_MODEL, MatteOptions
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
@@ -58,27 +59,36 @@ class JobOptions:
     """What is made of every picture of a job.
 
     Attributes:
-        recipe: as for a single picture; a worker opens the model that it names.
-        scenery: the file that ``recipe.before`` was made of; None for a recipe without a picture behind the people.
-        limits: what a picture may cost.
+        edit: what is made of each matte.
+        model: which weights make those; a worker opens the model of this name.
+        matte: how, and what a picture may cost.
+        background: the file of the picture that ``edit.background`` knows by its hash; None where it is none.
     """
 
-    recipe: Recipe = field(default_factory=Recipe)
-    scenery: bytes | None = None
-    limits: Limits = field(default_factory=Limits)
+    edit: Edit = field(default_factory=Edit)
+    model: str = DEFAULT_MODEL
+    matte: MatteOptions = field(default_factory=MatteOptions)
+    background: bytes | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.recipe.background, Scenery) != (self.scenery is not None):
-            raise OptionError("a picture as the background of a job is its recipe's and its scenery: give both.")
+        behind = self.edit.background
+        wanted = behind if isinstance(behind, PictureBackground) else None
+        # Nothing is read from a path or a URL that somebody else may have chosen.
+        if wanted != (None if self.background is None else PictureBackground.of(self.background)):
+            raise OptionError("a picture as the background of a job is known by its hash and comes along: give both.")
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.
 
-        >>> JobOptions.from_json(JobOptions(Recipe(crop=True)).to_json()) == JobOptions(Recipe(crop=True))
+        >>> JobOptions.from_json(JobOptions(Edit(crop=True)).to_json()) == JobOptions(Edit(crop=True))
         True
         """
-        made: dict[str, Json] = to_json(self)
-        return made
+        return {
+            "edit": self.edit.to_json(),
+            "model": self.model,
+            "matte": to_json(self.matte),
+            "background": to_json(self.background),
+        }
 
     @staticmethod
     def from_json(value: Mapping[str, Json]) -> JobOptions:
@@ -87,6 +97,8 @@ class JobOptions:
         Raises:
             OptionError: a name that there is not, or a value that is not allowed.
         """
+        if isinstance(value, Mapping) and "edit" in value:
+            value = {**value, "edit": Edit.from_json(value["edit"])}
         return from_json(JobOptions, value)
 
 
@@ -181,7 +193,8 @@ class ItemRecord:
         error: set exactly when ``state`` is ``failed``.
         media_type: of the result; None unless ``done``.
         size: of the result in bytes; None unless ``done``.
-        details: what is known of the matte: ``width``, ``height``, ``empty``, ``model``, ``device``, ``timings_ms``.
+        details: what is known of the matte: ``width``, ``height``, ``empty``, ``model``,
+            ``model_sha256``, ``device``, ``timings_ms``.
         input, result: names of the bytes in the store, for drivers; None once they are deleted or before they exist.
         lease: who works on it; None unless ``running``.
     """
@@ -366,6 +379,8 @@ def from_json(kind: type[T], value: Json) -> T:
 
 def _built(kind: Any, value: Json) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
+        if isinstance(value, kind):
+            return value
         if not isinstance(value, Mapping):
             raise OptionError(f"{kind.__name__} is written as a mapping; got {value!r:.80}.")
         hints = get_type_hints(kind)

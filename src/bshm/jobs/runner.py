@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bshm.concurrency.lanes import Lane, OverrunError
-from bshm.errors import BshmError, DiskFullError, OutputError, QueueUnavailableError
+from bshm.concurrency.lanes import Lane
+from bshm.errors import BshmError, DiskFullError, OutputError, OverrunError, QueueUnavailableError
 from bshm.jobs import transitions
 from bshm.jobs.ledger import Change, Ledger
 from bshm.jobs.options import QueueOptions

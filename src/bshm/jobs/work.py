@@ -45,13 +45,13 @@ class MattingWork:
         self._lock = threading.Lock()
 
     def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
-        """The file that the job's recipe asks for.
+        """The file that the job's edit describes.
 
         Raises:
             UnknownModelError, ModelFileError: the job asks for weights that are not on this machine, or damaged.
             InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
         """
-        return made(picture, name, options, self._matting_of(options.recipe.model).matte_picture)
+        return made(picture, name, options, self._matting_of(options.model).matte_picture)
 
     def _matting_of(self, model: str) -> Matting:
         if model == self._matting.predictor.card.name:
@@ -74,6 +74,23 @@ def _on_device_of(matting: Matting) -> Callable[[str], Matting]:
     return open_model
 
 
+def opened(data: bytes, name: str, options: MatteOptions) -> Picture:
+    """A file as the picture that is matted.
+
+    Args:
+        data: the file.
+        name: what errors call it.
+        options: what it may cost, and how large it stays.
+
+    Raises:
+        InputError: see ``bshm.files.decode``.
+    """
+    from bshm import geometry
+    from bshm.files import decode
+
+    return geometry.shrunk(decode.decode(data, name=name, limits=options.limits), options.shrink_to)
+
+
 def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, MatteOptions], Matte]) -> Product:
     """The product of one picture.
 
@@ -86,17 +103,20 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
     Raises:
         InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
     """
-    from bshm.edit.render import opened, render
+    from bshm.edit.render import render
+    from bshm.files import decode
 
-    recipe, limits = options.recipe, options.limits
-    picture = opened(data, name, limits, recipe.max_pixels)
-    scenery = None if options.scenery is None else opened(options.scenery, "the background", limits)
-    done = render(matte(picture, recipe.matte_options(limits)), recipe, scenery)
+    picture = opened(data, name, options.matte)
+    behind = None
+    if options.background is not None:
+        behind = decode.decode(options.background, name="the background", limits=options.matte.limits)
+    done = render(matte(picture, options.matte), options.edit, behind)
     details = {
         "width": done.width,
         "height": done.height,
         "empty": done.empty,
         "model": done.model,
+        "model_sha256": done.model_sha256,
         "device": done.device,
         "timings_ms": done.timings_ms,
     }

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from bshm.concurrency.lanes import MOST_STUCK, OverrunError
-from bshm.errors import QueueUnavailableError
+from bshm.concurrency.lanes import MOST_STUCK
+from bshm.errors import OverrunError, QueueUnavailableError
 from bshm.jobs.broker_queue import store_of
 from bshm.jobs.dispatcher import Dispatcher
 from bshm.jobs.keeper import Keeper

@@ -137,10 +137,10 @@ def fetch_if_changed(
         UrlRefusedError: another scheme, credentials, a malformed URL, or an address that is not public.
         FetchError: the server could not be reached, took too long, answered with an error, or stopped half-way; or too
             many redirects.
-        PictureTooLargeError: more bytes than ``limits.bytes``.
+        PictureTooLargeError: more bytes than ``limits.max_bytes``.
         UnreadablePictureError: what came is not a picture.
     """
-    deadline = _Deadline(time.monotonic() + limits.timeout_s, limits.timeout_s, shown(url))
+    deadline = _Deadline(time.monotonic() + limits.url_timeout_s, limits.url_timeout_s, shown(url))
     resolve = _resolve or _addresses
     for _ in range(limits.redirects + 1):
         target = _parsed(url)
@@ -376,7 +376,7 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
     if encoding not in ("", "identity"):
         raise FetchError(f"{name} came compressed as {encoding!r}, which was not asked for. Download it yourself.")
     announced = response.length
-    if announced is not None and announced > limits.bytes:
+    if announced is not None and announced > limits.max_bytes:
         raise _too_many_bytes(name, limits, f"{announced:,}")
     data = bytearray()
     # The first read is small: a page, an archive or a film is turned away before it is downloaded.
@@ -387,7 +387,7 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
                 raise UnreadablePictureError(f"{name} is {why}")
             break
         data += chunk
-        if len(data) > limits.bytes:
+        if len(data) > limits.max_bytes:
             raise _too_many_bytes(name, limits, "more")
     if not data:
         kind = response.headers.get("Content-Type", "no Content-Type")
@@ -403,5 +403,5 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
 
 def _too_many_bytes(name: str, limits: Limits, got: str) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.bytes:,} bytes here; {name} has {got}. Use a smaller one, or raise the limit."
+        f"a picture may have {limits.max_bytes:,} bytes here; {name} has {got}. Use a smaller one, or raise the limit."
     )

@@ -79,7 +79,7 @@ def fetch(url: str, limits: Limits) -> bytes:
 
     Args:
         url: ``s3://BUCKET/KEY``.
-        limits: its ``bytes``.
+        limits: its ``max_bytes``.
 
     Raises:
         OptionError: the URL is none of these.
@@ -98,9 +98,9 @@ def fetch(url: str, limits: Limits) -> bytes:
     try:
         found = store.get(place["key"])
         size = found.meta["size"]
-        if size > limits.bytes:
+        if size > limits.max_bytes:
             raise PictureTooLargeError(
-                f"a picture may have {limits.bytes:,} bytes here; {url} has {size:,}. "
+                f"a picture may have {limits.max_bytes:,} bytes here; {url} has {size:,}. "
                 "Use a smaller one, or raise the limit."
             )
         return found.bytes().to_bytes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnxruntime
 
-from bshm.errors import DeviceUnavailableError, OptionError
+from bshm.errors import DeviceUnavailableError, OptionError, option
 
 # name on the command line -> (provider, what brings it)
 _PROVIDERS = {
@@ -64,7 +64,9 @@ def choose(device: str, *, gpu_memory_limit: int | None = None) -> Device:
     """
     match = re.fullmatch(r"([a-z]+)(?::(\d+))?", device)
     if match is None or (match[1] != "auto" and match[1] not in _PROVIDERS):
-        raise OptionError(f"--device takes auto, {', '.join(_PROVIDERS)} (and a number: cuda:1); got {device!r}.")
+        raise OptionError(
+            f"{option('device')} takes auto, {', '.join(_PROVIDERS)} (and a number: cuda:1); got {device!r}."
+        )
     built = available()
     kind = match[1]
     if kind == "auto":
@@ -72,12 +74,13 @@ def choose(device: str, *, gpu_memory_limit: int | None = None) -> Device:
     provider, remedy = _PROVIDERS[kind]
     if kind not in built:
         raise DeviceUnavailableError(
-            f"--device {device} needs {provider}, which this onnxruntime {onnxruntime.__version__} does not have "
-            f"(it has {', '.join(built)}). It comes with: {remedy}."
+            f"{option('device')} {device} needs {provider}, which this onnxruntime {onnxruntime.__version__} does not "
+            f"have (it has {', '.join(built)}). It comes with: {remedy}."
         )
     if gpu_memory_limit is not None and kind not in _WITH_MEMORY_LIMIT:
         raise OptionError(
-            f"--gpu-memory-limit is for {' and '.join(_WITH_MEMORY_LIMIT)}; {device} is {kind} here. Drop one of them."
+            f"{option('gpu_memory_limit')} is for {' and '.join(_WITH_MEMORY_LIMIT)}; {device} is {kind} here. "
+            "Drop one of them."
         )
     if kind == "cpu":
         return Device("cpu", provider, {})
@@ -94,4 +97,4 @@ def choose(device: str, *, gpu_memory_limit: int | None = None) -> Device:
 def unavailable(device: Device, reason: str) -> DeviceUnavailableError:
     """The error of a device that was built in but does not start."""
     remedy = _PROVIDERS[device.name.split(":")[0]][1]
-    return DeviceUnavailableError(f"--device {device.name} does not start: {reason}. It needs: {remedy}.")
+    return DeviceUnavailableError(f"{option('device')} {device.name} does not start: {reason}. It needs: {remedy}.")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from bshm.errors import MemoryExhaustedError, ModelFileError
+from bshm.errors import MemoryExhaustedError, ModelFileError, option
 from bshm.runtime.providers import Device, unavailable
 from bshm.weights.card import Network, Preprocessing, Signature
 
@@ -179,7 +179,7 @@ class OnnxSession:
             if "alloc" in text or "out of memory" in text:
                 shapes = {name: value.shape for name, value in feeds.items()}
                 raise MemoryExhaustedError(
-                    f"the network ran out of memory on {shapes}. Use a smaller picture or --device cpu."
+                    f"the network ran out of memory on {shapes}. Use a smaller picture or {option('device')} cpu."
                 ) from error
             if self._foreign:
                 shapes = {name: (value.shape, str(value.dtype)) for name, value in feeds.items()}

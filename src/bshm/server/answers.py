@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from bshm import errors
 from bshm.edit.crop import Box
-from bshm.edit.render import RegionError
 from bshm.files import sink
 from bshm.server import logs, refusals, statuses
 from bshm.server.metrics import Metrics
@@ -75,8 +74,17 @@ def of_error(error: BaseException, *, path: str, request_id: str) -> Response:
         kind=statuses.problem_type(error),
         request_id=request_id,
         headers=headers,
-        extra={"errors": error.faults} if isinstance(error, FieldError) else {},
+        extra=_named(error),
     )
+
+
+def _named(error: BaseException) -> dict[str, Any]:
+    """The fields of a request that are wrong, by their names."""
+    if isinstance(error, FieldError):
+        return {"errors": error.faults}
+    if isinstance(error, errors.OptionError) and error.option is not None:
+        return {"errors": {error.option: error.fault()}}
+    return {}
 
 
 def problem(
@@ -106,7 +114,7 @@ def removebg_body(error: BaseException) -> tuple[int, dict[str, Any]]:
     if isinstance(error, FieldError):
         name, fault = next(iter(error.faults.items()))
         return 400, _removebg(error.code or f"invalid_{name}", f"Invalid {name} parameter given", fault)
-    if isinstance(error, RegionError):
+    if isinstance(error, errors.RegionError):
         word, title = (
             ("roi_region_empty", "ROI region is empty")
             if error.empty
@@ -115,7 +123,7 @@ def removebg_body(error: BaseException) -> tuple[int, dict[str, Any]]:
                 "ROI exceeds image bounds",
             )
         )
-        return 400, _removebg(word, title, str(error))
+        return 400, _removebg(word, title, error.fault())
     answer = statuses.answer_to(error)
     known = next((_REMOVEBG_CODES[each] for each in type(error).__mro__ if each in _REMOVEBG_CODES), None)
     if known is not None and answer.status < 500:

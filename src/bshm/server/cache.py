@@ -1,4 +1,4 @@
-"""Results kept by what they are made of: the bytes of the picture, the recipe and the weights."""
+"""Results kept by what they are made of: the bytes of the picture, what is wanted of it, and the weights."""
 
 from __future__ import annotations
 
@@ -170,9 +170,9 @@ def open_cache(settings: Settings) -> Cache:
     raise OptionError(f"--cache takes disk, off or redis://HOST:PORT/N; got {kind!r}.")
 
 
-def result_key(picture_sha256: str, recipe: str, weights_sha256: str) -> str:
+def result_key(picture_sha256: str, wanted: str, weights_sha256: str) -> str:
     """The key of a result; another version of bshm may give other bytes."""
-    return digest("result", __version__, picture_sha256, recipe, weights_sha256)
+    return digest("result", __version__, picture_sha256, wanted, weights_sha256)
 
 
 def url_key(url: str) -> str:

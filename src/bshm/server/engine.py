@@ -12,9 +12,11 @@ from functools import partial
 from typing import TypeVar
 
 from bshm.concurrency.lanes import Lane
-from bshm.edit.render import Recipe, Rendered, Scenery, opened, render
+from bshm.edit.render import Rendered, render
+from bshm.edit.spec import Edit
+from bshm.files import decode
 from bshm.jobs import JobOptions, Product
-from bshm.jobs.work import made
+from bshm.jobs.work import made, opened
 from bshm.net.fetch import Fetched, Validators, fetch_if_changed
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
@@ -91,7 +93,12 @@ class Engine:
         with self._lock:
             if model not in self._mattings:
                 settings = self._settings
-                self._mattings[model] = Matting(model=model, device=settings.device, threads=settings.threads or None)
+                self._mattings[model] = Matting(
+                    model=model,
+                    device=settings.device,
+                    threads=settings.threads or None,
+                    gpu_memory_limit=settings.gpu_memory_limit,
+                )
             return self._mattings[model]
 
     def weights_sha256(self, model: str) -> str:
@@ -125,13 +132,17 @@ class Engine:
         """What a URL gives; see ``bshm.net.fetch``."""
         return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
 
-    async def make(self, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:
+    async def make(
+        self, data: bytes, edit: Edit, model: str, options: MatteOptions, background: bytes | None
+    ) -> Rendered:
         """Decode, matte and render one picture.
 
         Args:
             data: its file.
-            recipe: what to make of it.
-            scenery: the file of a ``Scenery`` background.
+            edit: what to make of its matte.
+            model: which weights make that.
+            options: how; the limits are the service's.
+            background: the file of a picture for the background.
 
         Raises:
             InputError, CallerError, EnvironmentFault: see ``bshm.errors``.
@@ -139,17 +150,15 @@ class Engine:
         limits = self._settings.limits
         async with self._slots:
             started = time.perf_counter()
-            picture = await self.beside(partial(opened, data, "the picture", limits, recipe.max_pixels))
+            options = replace(options, limits=limits)
+            picture = await self.beside(partial(opened, data, "the picture", options))
             behind = None
-            if isinstance(recipe.background, Scenery) and scenery is not None:
-                behind = await self.beside(partial(opened, scenery, "the background", limits))
+            if background is not None:
+                behind = await self.beside(partial(decode.decode, background, name="the background", limits=limits))
             decoded = time.perf_counter()
-            options = recipe.matte_options(limits)
-            matte = await _done(
-                self._network.submit(lambda: self.matting(recipe.model).matte_picture(picture, options))
-            )
+            matte = await _done(self._network.submit(lambda: self.matting(model).matte_picture(picture, options)))
             matted = time.perf_counter()
-            rendered = await self.beside(partial(render, matte, recipe, behind))
+            rendered = await self.beside(partial(render, matte, edit, behind))
             timings = {
                 "decode": (decoded - started) * 1000,
                 **rendered.timings_ms,
@@ -169,7 +178,7 @@ class Engine:
 
         def matte(decoded: Picture, how: MatteOptions) -> Matte:
             running = self._network.send(
-                lambda: self.matting(options.recipe.model).matte_picture(decoded, how),
+                lambda: self.matting(options.model).matte_picture(decoded, how),
                 timeout_s=self._settings.job_timeout_s,
             )
             return running.result()

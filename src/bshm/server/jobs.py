@@ -18,6 +18,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import Field
 
+from bshm.edit.words import PictureBackground
 from bshm.errors import JobNotFoundError, JobUnfinishedError, OptionError
 from bshm.jobs import (
     ANONYMOUS,
@@ -32,7 +33,7 @@ from bshm.jobs import (
 from bshm.jobs.records import is_id
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
-from bshm.server.fields import PictureFields, recipe_of
+from bshm.server.fields import PictureFields, edit_of, matte_options_of, model_of
 from bshm.server.filenames import disposition, portable
 from bshm.server.matte import BASE64, BINARY, PROBLEMS, picture, request_body
 from bshm.server.refusals import KeyRefusedError
@@ -141,7 +142,7 @@ async def submit(request: Request) -> Response:
         async with intake.body(
             request, most_files=settings.max_job_items + 2, most_part=settings.max_upload_bytes
         ) as body:
-            scenery = await picture(service, body, "background_image", settings.max_upload_bytes)
+            background = await picture(service, body, "background_image", settings.max_upload_bytes)
             is_json = intake.kind_of(request.headers) == intake.JSON
             pictures = _pictures(body, settings) if is_json else {}
             uploads = [upload for name, upload in body.files if name == "image"]
@@ -158,7 +159,7 @@ async def submit(request: Request) -> Response:
             idempotency_key = _idempotency_key(request, fields)
             if len(pictures) > 1:  # before anything is fetched for them
                 rate = service.rates.charge(caller, len(pictures) - 1)
-            options = await _options(fields, scenery, service)
+            options = await _options(fields, background, service)
             spool = Spool(queue.spool, spooled)
             if is_json:
                 items = await from_json(request, pictures, spool, service)
@@ -399,17 +400,19 @@ def _idempotency_key(request: Request, fields: JobFields) -> str | None:
     return header if fields.idempotency_key is None else fields.idempotency_key
 
 
-async def _options(fields: JobFields, scenery: bytes | None, service: Service) -> JobOptions:
+async def _options(fields: JobFields, background: bytes | None, service: Service) -> JobOptions:
     settings = service.settings
-    recipe, scenery_url = recipe_of(fields, has_scenery=scenery is not None, default_model=settings.model)
-    if scenery_url is not None:
-        scenery = await service.fetched(scenery_url)
-    if scenery is not None:
-        recipe = recipe.before(scenery)
-    if recipe.model != settings.model:  # refused now rather than by a worker, for each of its pictures
-        await service.engine.beside(partial(service.engine.weights_sha256, recipe.model))
+    edit, background_url = edit_of(fields, has_background=background is not None)
+    if background_url is not None:
+        background = await service.fetched(background_url)
+    if background is not None:
+        edit = replace(edit, background=PictureBackground.of(background))
+    model = model_of(fields, settings.model)
+    if model != settings.model:  # refused now rather than by a worker, for each of its pictures
+        await service.engine.beside(partial(service.engine.weights_sha256, model))
     # The URL is fetched before the job is accepted; workers fetch nothing.
-    return JobOptions(recipe, scenery, replace(settings.limits, allow_urls=False))
+    how = replace(matte_options_of(fields), limits=replace(settings.limits, allow_urls=False))
+    return JobOptions(edit, model, how, background)
 
 
 def _webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:
@@ -469,7 +472,7 @@ def open_queue(
     from bshm.jobs.options import QueueOptions
 
     options = QueueOptions(
-        capacity=settings.jobs_capacity, workers=settings.jobs_workers, item_timeout_s=settings.job_timeout_s
+        capacity=settings.jobs_capacity, workers=settings.jobs_in_flight, item_timeout_s=settings.job_timeout_s
     )
     if settings.broker == "embedded":
         from bshm.jobs import EmbeddedQueue

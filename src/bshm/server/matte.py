@@ -12,7 +12,7 @@ from bshm.edit.render import MEDIA_TYPES, suffix_of
 from bshm.magic import KNOWN
 from bshm.server import intake
 from bshm.server.answers import FieldError
-from bshm.server.fields import PictureFields, recipe_of
+from bshm.server.fields import PictureFields, edit_of, matte_options_of, model_of
 from bshm.server.service import Order, Outcome, Service
 
 _PICTURE = {"description": f"The picture: {KNOWN}."}
@@ -113,12 +113,12 @@ async def matte(request: Request) -> Response:
     most = service.settings.max_upload_bytes
     async with intake.body(request, most_part=most) as body:
         data = await picture(service, body, "image", most)
-        scenery = await picture(service, body, "background_image", most)
+        background = await picture(service, body, "background_image", most)
         strange = {name for name, _ in body.files} - {"image", "background_image"}
         if strange:
             taken = "no upload of that name is taken; image and background_image are."
             raise FieldError(dict.fromkeys(sorted(strange), taken))
-        order = order_of(body.model(PictureFields), data, scenery, service)
+        order = order_of(body.model(PictureFields), data, background, service)
     del body
     outcome = await service.serve(request, order, request.scope["state"]["caller"])
     return answer(outcome)
@@ -137,7 +137,7 @@ async def picture(service: Service, body: intake.Body, name: str, most: int) -> 
     return coded if sent is None else sent
 
 
-def order_of(fields: PictureFields, data: bytes | None, scenery: bytes | None, service: Service) -> Order:
+def order_of(fields: PictureFields, data: bytes | None, background: bytes | None, service: Service) -> Order:
     """What the fields ask for.
 
     Raises:
@@ -145,8 +145,16 @@ def order_of(fields: PictureFields, data: bytes | None, scenery: bytes | None, s
     """
     if (data is None) == (fields.image_url is None):
         raise FieldError({"image": "send a picture in image, or its URL in image_url: one of the two."})
-    recipe, scenery_url = recipe_of(fields, has_scenery=scenery is not None, default_model=service.settings.model)
-    return Order(recipe, data=data, url=fields.image_url, scenery=scenery, scenery_url=scenery_url)
+    edit, background_url = edit_of(fields, has_background=background is not None)
+    return Order(
+        edit,
+        model_of(fields, service.settings.model),
+        matte_options_of(fields),
+        data=data,
+        url=fields.image_url,
+        background=background,
+        background_url=background_url,
+    )
 
 
 def answer(outcome: Outcome) -> Response:

@@ -13,8 +13,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
-from bshm.edit.render import Plain, Recipe
-from bshm.errors import PictureTooLargeError, UnknownModelError
+from bshm.color import parse_rgba
+from bshm.edit.spec import Edit
+from bshm.edit.words import ColorBackground
+from bshm.errors import OptionError, PictureTooLargeError, UnknownModelError
 from bshm.server import intake
 from bshm.server.answers import FieldError
 from bshm.server.matte import BINARY, PROBLEMS, answer
@@ -69,7 +71,7 @@ async def from_url(request: Request) -> Response:
     url = request.query_params.get("url", "")
     if not 1 <= len(url) <= 4096:
         raise FieldError({"url": "needs to be where the picture is, in at most 4096 letters."})
-    return await _served(request, Order(_recipe(request, {}, service), url=url))
+    return await _served(request, _order(request, {}, service, url=url))
 
 
 @router.post(
@@ -104,13 +106,13 @@ async def from_body(request: Request) -> Response:
     service: Service = request.app.state.service
     most = service.settings.max_upload_bytes
     if intake.kind_of(request.headers).startswith(_RAW):
-        return await _served(request, Order(_recipe(request, {}, service), data=await _raw(request, most)))
+        return await _served(request, _order(request, {}, service, data=await _raw(request, most)))
     async with intake.body(request, most_part=most) as body:
         data = await body.file("file", most=most)
         if data is None:
             raise FieldError({"file": "send the picture in file, or as the body."})
-        recipe = _recipe(request, body.fields, service)
-    return await _served(request, Order(recipe, data=data))
+        order = _order(request, body.fields, service, data=data)
+    return await _served(request, order)
 
 
 async def _raw(request: Request, most: int) -> bytes:
@@ -131,11 +133,15 @@ async def _served(request: Request, order: Order) -> Response:
     return answer(await service.serve(request, order, request.scope["state"]["caller"]))
 
 
-def _recipe(request: Request, form: dict[str, Any], service: Service) -> Recipe:
+def _order(
+    request: Request, form: dict[str, Any], service: Service, *, data: bytes | None = None, url: str | None = None
+) -> Order:
     """What the fields ask for, said in the query or in the form."""
     fields = intake.Body({**request.query_params, **form}, []).model(RembgFields)
     behind = None if fields.om or not fields.bgc else _color(fields.bgc)
-    return Recipe(model=_model(fields.model, service), alpha_only=fields.om, background=behind)
+    return Order(
+        Edit(format="png", alpha=fields.om, background=behind), _model(fields.model, service), data=data, url=url
+    )
 
 
 def _model(name: str, service: Service) -> str:
@@ -148,13 +154,10 @@ def _model(name: str, service: Service) -> str:
     return service.settings.model
 
 
-def _color(text: str) -> Plain:
-    words = text.split(",")
-    try:
-        values = [int(word) for word in words]
-    except ValueError:
-        values = []
-    if len(values) not in (3, 4) or not all(0 <= each <= 255 for each in values):
+def _color(text: str) -> ColorBackground:
+    if text.count(",") not in (2, 3):  # no names, no hex: rembg takes none
         raise FieldError({"bgc": f"takes R,G,B,A, each 0 to 255; got {text[:40]!r}."})
-    red, green, blue, opacity = (*values, 255)[:4]
-    return Plain((red, green, blue, opacity))
+    try:
+        return ColorBackground(*parse_rgba(text))
+    except OptionError as error:
+        raise FieldError({"bgc": f"takes R,G,B,A, each 0 to 255; got {text[:40]!r}."}) from error

@@ -10,20 +10,18 @@ import base64
 import json
 import math
 import re
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from bshm.color import looks_like_color, parse_color
-from bshm.edit.render import Plain, Recipe, Region, ResultFormat
-from bshm.edit.spec import OutputOptions
-from bshm.edit.words import NO_MARGINS, parse_length, parse_margins, parse_position, parse_scale
+from bshm.color import looks_like_color, parse_rgba
+from bshm.edit.words import Background, ColorBackground, PictureBackground, parse_margins
 from bshm.errors import FetchError, OptionError, UrlRefusedError
+from bshm.options import MatteOptions
 from bshm.server import intake
 from bshm.server.answers import FieldError, NobodyError, box_headers
-from bshm.server.fields import read
+from bshm.server.fields import edit_from
 from bshm.server.matte import picture, request_body
 from bshm.server.service import Order, Outcome, Service
 from bshm.server.statuses import detail_of
@@ -42,7 +40,10 @@ SIZES: dict[str, int] = {
 }
 _TYPES = ("auto", "person", "product", "car", "animal", "graphic", "graphics", "transportation", "other")
 _SHADOWS = ("none", "auto", "drop", "3d", "car")
-_HEX = re.compile(r"#?([0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+_BARE_HEX = re.compile(r"[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8}")
+_EVERYWHERE = "0% 0% 100% 100%"
+# What options of an ``Edit`` are called here, where that is something else.
+_NAMES = {"region": "roi", "background": "bg_color", "alpha": "channels", "shadow": "add_shadow"}
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # What the numbers of an account without bills say: enough for every client that looks before it asks.
 _PLENTY = 1_000_000
@@ -58,7 +59,7 @@ class RemoveBgFields(BaseModel):
     type: str = Field("auto", description="Foreground type; people are what is cut out: auto or person.")
     type_level: str = Field("1", description="none leaves X-Type out.")
     format: str = Field("auto", description="auto, png, jpg, webp or zip.", examples=["png"])
-    roi: str = Field("0% 0% 100% 100%", description="Region of interest: x1 y1 x2 y2, px or %.")
+    roi: str = Field(_EVERYWHERE, description="Region of interest: x1 y1 x2 y2, px or %.")
     crop: str | bool = Field("false", description="Crop off empty regions.")
     crop_margin: str = Field("0", description="Margin around the cropped subject: 1, 2 or 4 lengths, px or %.")
     scale: str = Field("original", description="Subject relative to the image, 10% to 100%.")
@@ -121,14 +122,14 @@ async def removebg(request: Request) -> Response:
             await picture(service, body, "image_file", most),
             await picture(service, body, "image_file_b64", most),
         ]
-        scenery = await picture(service, body, "bg_image_file", most)
+        background = await picture(service, body, "bg_image_file", most)
         fields = body.model(RemoveBgFields)
     given = [each for each in sources if each is not None]
-    order = order_of(fields, given, scenery, service)
+    order = order_of(fields, given, background, service)
     try:
         outcome = await service.serve(request, order, request.scope["state"]["caller"])
     except (UrlRefusedError, FetchError) as error:
-        if order.scenery_url is not None and order.url is None:
+        if order.background_url is not None and order.url is None:
             raise FieldError({"bg_image_url": detail_of(error)}, code="failed_bg_download") from error
         raise
     if outcome.rendered.empty:
@@ -137,7 +138,7 @@ async def removebg(request: Request) -> Response:
     return _answer(outcome, fields, as_json=wants_json)
 
 
-def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, service: Service) -> Order:
+def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | None, service: Service) -> Order:
     """What the parameters ask for.
 
     Raises:
@@ -152,7 +153,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
             {"image_file": "please provide the source image in image_url, image_file or image_file_b64."},
             code="missing_source",
         )
-    backgrounds = [fields.bg_color, fields.bg_image_url, scenery]
+    backgrounds = [fields.bg_color, fields.bg_image_url, background]
     if sum(each is not None for each in backgrounds) > 1:
         raise FieldError(
             {"bg_color": "please provide either bg_color, bg_image_url or bg_image_file."}, code="multiple_bg_sources"
@@ -169,38 +170,44 @@ def order_of(fields: RemoveBgFields, given: list[bytes], scenery: bytes | None, 
         raise NobodyError(f"people are what this service cuts out; {fields.type!r} was asked for.")
     if fields.type_level not in ("none", "1", "2", "latest"):
         raise FieldError({"type_level": f"takes none, 1, 2 or latest; got {fields.type_level[:40]!r}."})
-    form: ResultFormat = fields.format  # type: ignore[assignment]
-    alpha_only = fields.channels == "alpha"
+    alpha = fields.channels == "alpha"
     _boolean("semitransparency", fields.semitransparency)
-    behind = None if alpha_only or fields.bg_color is None else Plain(_color(fields.bg_color))
-    wants_scenery = not alpha_only and (scenery is not None or fields.bg_image_url is not None)
-    if wants_scenery or (form == "jpg" and behind is None and not alpha_only):
-        behind = Plain((255, 255, 255, 255))  # JPEG has no transparency: white, as there
-    scale = read("scale", parse_scale, fields.scale)
-    recipe = Recipe(
-        model=service.settings.model,
-        max_pixels=min(SIZES[fields.size], _PNG if form in ("png", "auto") else _LARGEST),
-        region=_region(fields.roi),
-        alpha_only=alpha_only,
-        background=behind,
-        format=form,
-        quality=OutputOptions.quality,
-        shadow=_shadow(fields),
-        shadow_opacity=_percent("shadow_opacity", fields.shadow_opacity),
-        crop=_boolean("crop", fields.crop),
-        margins=read("crop_margin", parse_margins, fields.crop_margin),
-        scale=scale,
-        position=None if fields.position is None else read("position", parse_position, fields.position),
-        strip_metadata=True,  # clients of remove.bg have no word to ask for it
+    behind: Background | None = None if alpha or fields.bg_color is None else _color(fields.bg_color)
+    has_picture = not alpha and (background is not None or fields.bg_image_url is not None)
+    if has_picture:
+        behind = PictureBackground()
+    elif fields.format == "jpg" and behind is None and not alpha:
+        behind = ColorBackground((255, 255, 255))  # JPEG has no transparency: white, as there
+    crop, shadow = _boolean("crop", fields.crop), _shadow(fields)
+    opacity = _percent("shadow_opacity", fields.shadow_opacity)
+    if not crop:
+        _checked_margins(fields.crop_margin)
+    if alpha:  # an alpha alone shows no shadow
+        shadow = False
+    edit = edit_from(
+        {
+            "format": fields.format,
+            "alpha": alpha,
+            "background": behind,
+            "region": None if fields.roi.strip() == _EVERYWHERE else fields.roi,
+            "shadow": shadow,
+            "shadow_opacity": opacity if shadow else None,
+            "crop": crop,
+            "crop_margin": fields.crop_margin if crop else None,
+            "scale": fields.scale,
+            "position": fields.position,
+            "strip_metadata": True,  # clients of remove.bg have no word to ask for it
+        },
+        _NAMES,
     )
-    if not recipe.crop:
-        recipe = replace(recipe, margins=NO_MARGINS)
     return Order(
-        recipe,
+        edit,
+        service.settings.model,
+        MatteOptions(shrink_to=min(SIZES[fields.size], _PNG if fields.format in ("png", "auto") else _LARGEST)),
         data=given[0] if given else None,
         url=fields.image_url,
-        scenery=scenery if wants_scenery else None,
-        scenery_url=fields.bg_image_url if wants_scenery else None,
+        background=background if has_picture else None,
+        background_url=fields.bg_image_url if has_picture else None,
     )
 
 
@@ -272,31 +279,22 @@ def _percent(name: str, text: str) -> float:
     return value / 100
 
 
-def _color(text: str) -> tuple[int, int, int, int]:
+def _checked_margins(text: str) -> None:
+    """Margins that have no meaning without a crop are wrong here all the same."""
+    try:
+        parse_margins(text)
+    except OptionError as error:
+        raise FieldError({"crop_margin": str(error)}) from error
+
+
+def _color(text: str) -> ColorBackground:
     """As there: hex without #, too, and with a last digit or two for opacity."""
     text = text.strip()
-    match = _HEX.fullmatch(text)
-    if match:
-        digits = match[1]
-        if len(digits) <= 4:
-            digits = "".join(digit * 2 for digit in digits)
-        red, green, blue, opacity = (int((digits + "ff")[at : at + 2], 16) for at in (0, 2, 4, 6))
-        return red, green, blue, opacity
+    if _BARE_HEX.fullmatch(text):
+        text = f"#{text}"
+    if not looks_like_color(text):
+        raise FieldError({"bg_color": f"takes a hex code such as 81d4fa or a colour name; got {text[:40]!r}."})
     try:
-        if looks_like_color(text):
-            return (*parse_color(text), 255)
+        return ColorBackground(*parse_rgba(text))
     except OptionError as error:
         raise FieldError({"bg_color": str(error)}) from error
-    raise FieldError({"bg_color": f"takes a hex code such as 81d4fa or a colour name; got {text[:40]!r}."})
-
-
-def _region(text: str) -> Region | None:
-    if text.strip() == "0% 0% 100% 100%":
-        return None
-    words = text.split()
-    try:
-        if len(words) != 4:
-            raise OptionError(f"a region is four lengths, x1 y1 x2 y2; got {text[:80]!r}.")
-        return Region(*(parse_length(word) for word in words))
-    except OptionError as error:
-        raise FieldError({"roi": str(error)}) from error

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 import uvicorn
 
-from bshm.concurrency.lanes import MOST_STUCK, OverrunError
-from bshm.errors import BshmError, OptionError, OutputError
+from bshm.concurrency.lanes import MOST_STUCK
+from bshm.errors import BshmError, OptionError, OutputError, OverrunError
 from bshm.files import private
 from bshm.server import logs
 from bshm.server.app import check_place, create_app

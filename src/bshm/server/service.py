@@ -10,17 +10,20 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
-from bshm.edit.render import Recipe, Rendered
+from bshm.edit.render import Rendered
+from bshm.edit.spec import Edit
+from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError, UnreadablePictureError, UrlRefusedError
 from bshm.files import decode
 from bshm.jobs import ANONYMOUS
 from bshm.net.fetch import Validators
+from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.server import cache as caches
 from bshm.server import logs
 from bshm.server.engine import Engine, Fetch, fetch_url
@@ -48,18 +51,28 @@ class Order:
     """What a request wants.
 
     Attributes:
-        recipe: what to make of the picture.
+        edit: what to make of the matte.
+        model: which weights make that.
+        options: how; the limits are the service's.
         data: the picture; or None.
         url: where it is; or None.
-        scenery: a picture for the background; or None.
-        scenery_url: where that is; or None.
+        background: a picture for the background; or None.
+        background_url: where that is; or None.
     """
 
-    recipe: Recipe
+    edit: Edit
+    model: str = DEFAULT_MODEL
+    options: MatteOptions = field(default_factory=MatteOptions)
     data: bytes | None = None
     url: str | None = None
-    scenery: bytes | None = None
-    scenery_url: str | None = None
+    background: bytes | None = None
+    background_url: str | None = None
+
+    def canonical(self) -> str:
+        """The same text for all orders that get the same bytes of the same picture from the same weights."""
+        how = asdict(self.options)
+        del how["limits"]
+        return json.dumps([self.edit.to_json(), how], sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -209,17 +222,17 @@ class Service:
 
     async def _serve(self, order: Order, caller: str) -> Outcome:
         rate = self.rates.charge(caller, 1)
-        order = await self._with_scenery(order)
-        weights = self.engine.weights_sha256(order.recipe.model)
-        recipe = order.recipe.canonical()
+        order = await self._with_background(order)
+        weights = self.engine.weights_sha256(order.model)
+        wanted = order.canonical()
         data, sha256, pixels = order.data, "", 0
         hit: Rendered | None = None
         if data is None:
-            data, sha256, pixels, hit = await self._from_url(order.url or "", recipe, weights)
+            data, sha256, pixels, hit = await self._from_url(order.url or "", wanted, weights)
         if data is not None:
             sha256, pixels = await self.engine.beside(partial(self._measured, data))
         rate = self._charge_size(caller, pixels, rate)
-        key = caches.result_key(sha256, recipe, weights)
+        key = caches.result_key(sha256, wanted, weights)
         if hit is None:
             hit = await self._cached(key)
         if hit is not None or data is None:
@@ -229,11 +242,11 @@ class Service:
             return Outcome(hit, True, rate)
         joined = key in self.flights
         self.metrics.cache.labels("joined" if joined else "miss").inc()
-        rendered = await self.flights.join(key, partial(self._make, key, data, order.recipe, order.scenery))
+        rendered = await self.flights.join(key, partial(self._make, key, data, order))
         return Outcome(rendered, joined, rate)
 
-    async def _make(self, key: str, data: bytes, recipe: Recipe, scenery: bytes | None) -> Rendered:
-        rendered = await self.engine.make(data, recipe, scenery)
+    async def _make(self, key: str, data: bytes, order: Order) -> Rendered:
+        rendered = await self.engine.make(data, order.edit, order.model, order.options, order.background)
         # Kept as if it had taken no time: what a hit tells of stages is how long they took back then.
         await self.engine.beside(lambda: self.cache.put(key, rendered.to_bytes()))
         return rendered
@@ -258,20 +271,20 @@ class Service:
 
         return await self.engine.beside(look)
 
-    async def _with_scenery(self, order: Order) -> Order:
-        if order.scenery_url is not None:
-            order = replace(order, scenery=await self.fetched(order.scenery_url))
-        if order.scenery is None:
+    async def _with_background(self, order: Order) -> Order:
+        if order.background_url is not None:
+            order = replace(order, background=await self.fetched(order.background_url))
+        if order.background is None:
             return order
-        return replace(order, recipe=order.recipe.before(order.scenery))
+        return replace(order, edit=replace(order.edit, background=PictureBackground.of(order.background)))
 
-    async def _from_url(self, url: str, recipe: str, weights: str) -> tuple[bytes | None, str, int, Rendered | None]:
+    async def _from_url(self, url: str, wanted: str, weights: str) -> tuple[bytes | None, str, int, Rendered | None]:
         """The picture behind a URL; or the result kept of it, where its server says that it has not changed."""
         self._check_urls_allowed()
         known = await self._known(url)
         kept: Rendered | None = None
         if known is not None:
-            kept = await self._cached(caches.result_key(known.sha256, recipe, weights))
+            kept = await self._cached(caches.result_key(known.sha256, wanted, weights))
         fetched = await self.engine.fetch(url, known.validators if known is not None and kept is not None else None)
         if fetched.data is None:
             if known is None or kept is None:

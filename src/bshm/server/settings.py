@@ -6,6 +6,7 @@ A flag wins over ``BSHM_…`` in the environment, that over ``[server]`` in bshm
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from pydantic_settings import (
 )
 
 from bshm.errors import OptionError
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, Limits
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, Limits, byte_count
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,6 +35,8 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # remove.bg's own limit: 500 pictures of one megapixel a minute, a tenth of that at ten megapixels.
 DEFAULT_RATE_LIMIT = 500
 MIB = 1024 * 1024
+# What settings were called before; the old names are still read.
+RENAMED = {"jobs_workers": "jobs_in_flight"}
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -51,8 +54,15 @@ class Settings(BaseSettings):
     device: str = Field(DEFAULT_DEVICE, description="auto, cpu, cuda, …: that device or an error, never another one")
     threads: int = Field(0, ge=0, le=256, description="threads of one run of the network; 0 takes all cores, at most 8")
 
+    gpu_memory_limit: int | None = Field(
+        None, ge=1, description="of a CUDA device, for this process: 2G, 512M; unset grows as needed"
+    )
+
     in_flight: int = Field(
-        BatchOptions.jobs, ge=1, le=64, description="pictures decoded, matted or encoded at once, each in memory whole"
+        BatchOptions.in_flight,
+        ge=1,
+        le=64,
+        description="pictures decoded, matted or encoded at once, each in memory whole",
     )
     queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
     queue_per_key: int | None = Field(
@@ -128,7 +138,7 @@ class Settings(BaseSettings):
         "the environment; unset keeps them with the jobs in --results",
     )
     blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store that is not AWS's")
-    jobs_workers: int = Field(1, ge=1, le=64, description="pictures of jobs worked on at once by the embedded queue")
+    jobs_in_flight: int = Field(1, ge=1, le=64, description="pictures of jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
     jobs_per_key: int | None = Field(
         None,
@@ -157,6 +167,11 @@ class Settings(BaseSettings):
     def _words(cls, value: Any) -> Any:
         return tuple(word for word in value.replace(",", " ").split()) if isinstance(value, str) else value
 
+    @field_validator("gpu_memory_limit", mode="before")
+    @classmethod
+    def _bytes(cls, value: Any) -> Any:
+        return byte_count(value) if isinstance(value, str) else value
+
     @field_validator("root_path")
     @classmethod
     def _path(cls, value: str) -> str:
@@ -179,9 +194,9 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What a picture may cost."""
         return Limits(
-            pixels=self.max_pixels,
-            bytes=self.max_upload_bytes,
-            timeout_s=self.url_timeout_s,
+            max_pixels=self.max_pixels,
+            max_bytes=self.max_upload_bytes,
+            url_timeout_s=self.url_timeout_s,
             allow_urls=self.allow_urls,
         )
 
@@ -198,7 +213,14 @@ class Settings(BaseSettings):
         config = (
             init_settings.init_kwargs.pop("_config", None) if isinstance(init_settings, InitSettingsSource) else None
         )
-        return init_settings, env_settings, InitSettingsSource(settings_cls, _file(config))
+        file = {RENAMED.get(name, name): value for name, value in _file(config).items()}
+        before = {new: os.environ[f"BSHM_{old.upper()}"] for old, new in RENAMED.items() if _in_environment(old)}
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, before),
+            InitSettingsSource(settings_cls, file),
+        )
 
 
 def load(flags: dict[str, Any] | None = None, *, config: Path | None = None) -> Settings:
@@ -215,6 +237,10 @@ def load(flags: dict[str, Any] | None = None, *, config: Path | None = None) -> 
         return Settings(**(flags or {}), _config=config)  # type: ignore[call-arg]
     except ValidationError as error:
         raise OptionError("; ".join(_explained(dict(each)) for each in error.errors())) from error
+
+
+def _in_environment(name: str) -> bool:
+    return bool(os.environ.get(f"BSHM_{name.upper()}"))
 
 
 def _explained(fault: dict[str, Any]) -> str:

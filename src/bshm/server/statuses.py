@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bshm import errors
-from bshm.concurrency.lanes import OverrunError
 from bshm.files import sink
 from bshm.server import refusals
 
@@ -67,7 +66,7 @@ OF_ERROR: Mapping[type[BaseException], Answer] = {
     errors.QueueShareError: Answer(429, "Too many jobs at once"),
     errors.QueueUnavailableError: Answer(503, "The queue cannot be reached", _OUR_FAULT),
     errors.MemoryExhaustedError: Answer(503, "Out of memory"),
-    OverrunError: Answer(
+    errors.OverrunError: Answer(
         504,
         "It took too long",
         "The picture took longer than a request may and was given up. Send a smaller one, or make it a job.",

@@ -21,7 +21,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from bshm.errors import CheckpointError, ModelFileError
+from bshm.errors import CheckpointError, ModelFileError, ParityError
 from bshm.files import sink
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
@@ -38,10 +38,6 @@ _PAPER = 'Liu et al., "Boosting Semantic Human Matting with Coarse Annotations",
 # pictures of noise and 1e-5 on photographs; a wrong operator or resize rule differs by 1e-2 and more.
 TOLERANCE = 1 / 255 / 8
 _HALF_FROM = 64  # elements; smaller tensors (constants of operators) stay as they are
-
-
-class ParityError(ModelFileError):
-    """The exported network does not compute what the trained one does."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def test_what_other_processes_add_is_found_when_it_is_asked_for(tmp_path: Path) 
 
 def test_results_of_other_settings_are_told_before_anything_is_made(tmp_path: Path) -> None:
     opened(tmp_path, background="white").add(line("a.png"))
-    with pytest.raises(OptionError, match=r"background was 'white' and is None.*--overwrite"):
+    with pytest.raises(OptionError, match=r"background was 'white' and is None.*add overwrite"):
         opened(tmp_path, background=None)
     again = opened(tmp_path, overwrite=True, background=None)
     found = again.find("a.png")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -35,11 +37,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
     memory = {"memory": 2 << 30, "object_store_memory": 100 << 20}
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": quick}
+    head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": quick}
     found = Cluster(initialize_head=True, head_node_args={**memory, **head})
     try:
         for _ in range(2):
-            found.add_node(num_cpus=1, **memory)
+            found.add_node(num_cpus=1, include_log_monitor=False, **memory)
         yield found
     finally:
         found.shutdown()
@@ -76,8 +78,11 @@ def test_a_node_that_dies_costs_no_picture_and_none_is_written_twice(cluster: Cl
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             found = writers(tmp_path / "out")
-            if found:
-                cluster.remove_node(node_of(cluster, found[0]), allow_graceful=False)
+            if found and any((tmp_path / "out").glob("*.png")):
+                node = node_of(cluster, found[0])
+                os.kill(found[0], signal.SIGKILL)
+                node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+                cluster.worker_nodes.remove(node)
                 before.update({path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")})
                 return
             time.sleep(0.02)
@@ -86,7 +91,8 @@ def test_a_node_that_dies_costs_no_picture_and_none_is_written_twice(cluster: Cl
     killer.start()
     words = ("--ray-address", cluster.address, "--actors", "2", "--actor-memory", "500M")
     with batch(tmp_path, *words) as process:
-        told: list[dict[str, Any]] = [json.loads(line) for line in process.stdout or ()]
+        lines = list(process.stdout or ())
+    told: list[dict[str, Any]] = [json.loads(line) for line in lines]
     killer.join()
     assert 0 < len(before) < PICTURES
     assert process.returncode == 1

@@ -14,7 +14,7 @@ from bshm.bulk.finding import PassedOver
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.matte import add_flags, asked_for, background_once, open_matting
 from bshm.cli.parsing import Parser
-from bshm.cli.streams import hushed, say
+from bshm.cli.streams import for_results_alone, hushed, say
 from bshm.errors import NoPicturesError, OptionError
 from bshm.options import BatchOptions, byte_count
 
@@ -165,6 +165,8 @@ def _report_on(
         say("the report is CSV; for Parquet: pip install 'bshm[bulk]'")
     facts = {"Model": arguments.model, "Engine": arguments.engine, "Inputs": ", ".join(arguments.inputs[:20])}
     with (
+        # Ray tells there of what happens to its machines.
+        for_results_alone(),
         closing(records),
         Report(ledger.folder, facts) as report,
         Reporter(total=len(work), json_lines=arguments.json, quiet=arguments.quiet) as reporter,

@@ -1,5 +1,5 @@
 # make demo   a portrait in, a cut-out out, on a fresh machine
-# make test   everything that can be tested here
+# make test   everything that can be tested here;  make test-fast   what needs no program, server, browser or training
 # make people3d   an environment that draws people with exact alpha (people3d/README.md)
 PYTHON ?= python3
 VENV   := .venv
@@ -10,16 +10,19 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraints keep tests and CI on versions known to work together; users' installs are free of them.
 PINS   := -c constraints.txt
 
-.PHONY: demo test check bench docs people3d clean
+.PHONY: demo test test-fast check bench docs people3d clean
 
 demo: $(VENV)/.run
 	@$(BIN)/python inference_bshm.py
 
 test: $(VENV)/.dev $(TF)/.ready
 	@bash tests/install_servers.sh
-	$(BIN)/python -m pytest --ignore=tests/page
+	$(BIN)/python -m pytest --ignore=tests/page -n 2 --dist loadfile
 	@# Apart: the browser driver keeps an event loop running in its process, in which no other can be started.
 	$(BIN)/python -m pytest tests/page
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest --ignore=tests/page -m "not slow" -n 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -41,7 +44,9 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install $(PINS) -e ".[dev,train,heif,server,queue,s3,bulk,ray]"
+	@# Groups of dependencies, from pip 25.1 on.
+	$(PIP) install $(PINS) "pip>=25.1"
+	$(PIP) install $(PINS) --group dev -e ".[train,heif,server,queue,s3,bulk,ray]"
 	@touch $@ $(VENV)/.run
 
 # TensorFlow is for the conversion of the official weights alone and unpacks to 1.6 GB: an environment of its own.

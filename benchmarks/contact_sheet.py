@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bshm.evaluation.gallery import Card
+from bshm.evaluation.gallery import GalleryCard
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -20,7 +20,7 @@ GAP_PX = 4
 PAPER, INK = 24, 225
 
 
-def contact_sheet(cards: Sequence[Card], model: str, *, tile_px: int) -> Bytes:
+def contact_sheet(cards: Sequence[GalleryCard], model: str, *, tile_px: int) -> Bytes:
     """(H, W, 3) uint8, BGR: for each card four tiles of ``tile_px`` at most, its name and mean absolute error above."""
     entries = [_entry(card, model, rank, tile_px) for rank, card in enumerate(cards, start=1)]
     blank = np.full_like(entries[0], PAPER)
@@ -35,7 +35,7 @@ def write(sheet: Bytes, path: Path) -> None:
     path.write_bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
 
 
-def _entry(card: Card, model: str, rank: int, tile_px: int) -> Bytes:
+def _entry(card: GalleryCard, model: str, rank: int, tile_px: int) -> Bytes:
     found = card.whole.models.get(model)
     alpha, difference = found[:2] if found else (card.whole.reference, card.whole.reference)
     entry = np.full((CAPTION_PX + tile_px + GAP_PX, 4 * (tile_px + GAP_PX), 3), PAPER, np.uint8)

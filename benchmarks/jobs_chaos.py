@@ -3,13 +3,14 @@
     python -m benchmarks.jobs_chaos [--jobs 500] [--workers 3] [--kills 20] [--broker redis|rabbit]
 
 Every job must end in its own result, once; a figure that should be 0 and is not ends the run with 1.  The pictures are
-tiny and the network is a fake one, so that the queue is what is tried.  RabbitMQ goes with a shared folder, Redis keeps
-everything.  The servers are those of tests/install_servers.sh, on loopback.
+tiny and the network is a fake one, so that the queue is what is tried.  Redis keeps the jobs of both.  The servers are
+those of tests/install_servers.sh, on loopback.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import platform
 import sys
@@ -58,21 +59,23 @@ def main() -> int:
 
 
 def _run(name: str, arguments: argparse.Namespace) -> chaos.Outcome:
-    with tempfile.TemporaryDirectory(prefix="bshm-chaos-") as folder:
-        server = brokers.RedisServer() if name == "redis" else brokers.RabbitServer()
-        with server:
-            return chaos.run(
-                server,
-                server.url if name == "redis" else f"file://{folder}/store",
-                Path(folder),
-                jobs=arguments.jobs,
-                workers=arguments.workers,
-                kills=arguments.kills,
-                restarts=arguments.restarts,
-                pause_s=arguments.pause,
-                timeout_s=arguments.timeout,
-                seed=arguments.seed,
-            )
+    with (
+        tempfile.TemporaryDirectory(prefix="bshm-chaos-") as folder,
+        brokers.RedisServer() as redis,
+        contextlib.ExitStack() as stack,
+    ):
+        return chaos.run(
+            redis if name == "redis" else stack.enter_context(brokers.RabbitServer()),
+            redis.url,
+            Path(folder),
+            jobs=arguments.jobs,
+            workers=arguments.workers,
+            kills=arguments.kills,
+            restarts=arguments.restarts,
+            pause_s=arguments.pause,
+            timeout_s=arguments.timeout,
+            seed=arguments.seed,
+        )
 
 
 if __name__ == "__main__":

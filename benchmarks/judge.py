@@ -26,7 +26,7 @@ from bshm.errors import DataFolderError
 from bshm.evaluation import record, table
 from bshm.evaluation.pairs import Pair, Sample
 from bshm.evaluation.report import MatteFunction, evaluate
-from bshm.matting.engines import Predictor
+from bshm.matting.engines import open_engine
 from bshm.options import DEFAULT_MODEL
 from bshm.types import FloatArray, Picture, Run
 from bshm.weights.card import Card
@@ -87,8 +87,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures")
     arguments = parser.parse_args()
     sets = dict(map(named, arguments.sets))
-    predictors = {name: Predictor.open(card, "cpu", arguments.threads) for name, card in sets.items()}
-    mattes: dict[str, MatteFunction] = {name: whole(one) for name, one in predictors.items()}
+    engines = {name: open_engine(card, "cpu", arguments.threads) for name, card in sets.items()}
+    mattes: dict[str, MatteFunction] = {name: whole(one) for name, one in engines.items()}
     mattes |= dict(map(from_files, arguments.masks))
     found = samples(arguments.data, seen=arguments.seen)
 
@@ -105,7 +105,7 @@ def main() -> None:
     for kind in result.kinds:
         print(table.by_picture(result, kind=kind, most=arguments.worst), end="\n\n")
     if arguments.json:
-        ran = {name: Run(one.card.name, one.card.sha256, one.device.name) for name, one in predictors.items()}
+        ran = {name: Run(one.card.name, one.card.sha256, one.device.name) for name, one in engines.items()}
         date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
         arguments.json.write_bytes(record.to_json(record.record(result, folder="wide", date=date, ran=ran)))
 

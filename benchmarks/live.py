@@ -30,9 +30,7 @@ def main(rounds: int = 100) -> None:
     # The filter's part: OpenCV would take every core there is.
     cv2.setNumThreads(1)
     options = MatteOptions(decontaminate=False)
-    times = in_turn(
-        {"mask network": lambda: live.predictor.mask(frame), "matte": lambda: live.matte(frame, options)}, rounds
-    )
+    times = in_turn({"mask network": lambda: live.mask(frame), "matte": lambda: live.matte(frame, options)}, rounds)
     report: dict[str, Any] = {
         "machine": before,
         "rounds": rounds,

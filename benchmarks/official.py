@@ -73,11 +73,11 @@ def _tensorflow(path: str, threads: int) -> Callable[[Any], Any]:
 
 
 def _onnx(name: str, threads: int) -> Callable[[Any], Any]:
-    from bshm.matting.engines import Predictor
+    from bshm.matting.engines import open_engine
     from bshm.weights import catalogue
 
-    predictor = Predictor.open(catalogue.find(name), "cpu", threads)
-    session = predictor.sessions["rgba"]
+    engine = open_engine(catalogue.find(name), "cpu", threads)
+    session = engine.sessions["rgba"]
     return lambda image: session.run({"input_image": image})
 
 

@@ -39,7 +39,7 @@ from bshm.evaluation import page, record, table
 from bshm.evaluation.gallery import Gallery
 from bshm.evaluation.pairs import Pair, find_pairs
 from bshm.evaluation.report import EvaluationResult, MatteFunction, evaluate
-from bshm.matting.engines import Predictor
+from bshm.matting.engines import Engine, Staged, open_engine
 from bshm.matting.networks import matting
 from bshm.matting.refine import guided_filter
 from bshm.matting.refine.doubt import drop_doubtful, drop_loose, somebody
@@ -53,7 +53,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 ISNET = "ISNet (imgly)"
 WORST = 20
 BY_NAME = 8
-ONE_PASS_AREA_PX = 512
+ONE_PASS_SIDE_PX = 512
 
 
 # -- what is measured ----------------------------------------------------------------------------------------------
@@ -74,20 +74,20 @@ def exported(entry: str) -> tuple[str, Card]:
     return name, cards[0]
 
 
-def whole(predictor: Predictor) -> MatteFunction:
+def whole(engine: Engine) -> MatteFunction:
     """A set of weights as `bshm matte` runs it; only alpha is measured, so colours need not be worked out."""
-    opened = Matting(predictor=predictor)
+    opened = Matting(engine=engine)
     return lambda picture: opened.matte_picture(picture, MatteOptions(decontaminate=False)).alpha
 
 
-def parts(predictor: Predictor) -> dict[str, MatteFunction]:
+def parts(engine: Staged) -> dict[str, MatteFunction]:
     """What is left of a set of weights when parts of it are taken away."""
 
     def mask(picture: Picture) -> FloatArray:
-        return predictor.mask(picture.pixels)
+        return engine.mask(picture.pixels)
 
     def unified(picture: Picture) -> FloatArray:
-        return drop_doubtful(predictor.unify(picture.pixels, mask(picture)))
+        return drop_doubtful(engine.unify(picture.pixels, mask(picture)))
 
     def filtered(of: Callable[[Picture], FloatArray]) -> MatteFunction:
         return lambda picture: guided_filter.refine(picture.pixels, of(picture))
@@ -96,29 +96,29 @@ def parts(predictor: Predictor) -> dict[str, MatteFunction]:
         "mask network, bilinear": lambda picture: geometry.enlarge(mask(picture), picture.size_hw),
         "mask network, guided filter": filtered(mask),
     }
-    if predictor.has("quality"):
+    if "quality" in engine.sessions:
         found["unified mask, bilinear"] = lambda picture: geometry.enlarge(unified(picture), picture.size_hw)
-    if predictor.has("matting"):
+    if "matting" in engine.sessions:
 
         def without_unification(picture: Picture) -> FloatArray:
             raw = drop_doubtful(mask(picture))
             guide = guided_filter.refine(picture.pixels, raw)
             held = somebody(guide)
-            return drop_loose(predictor.matting(picture.pixels, raw, guide), held)
+            return drop_loose(engine.matting(picture.pixels, raw, guide), held)
 
         def at_512(picture: Picture) -> FloatArray:
-            small = geometry.shrink(picture.pixels, geometry.whole_picture_size(*picture.size_hw, ONE_PASS_AREA_PX))
-            return geometry.enlarge(one_pass(predictor, small, unified(picture)), picture.size_hw)
+            small = geometry.shrink(picture.pixels, geometry.whole_picture_size(*picture.size_hw, ONE_PASS_SIDE_PX))
+            return geometry.enlarge(one_pass(engine, small, unified(picture)), picture.size_hw)
 
         # Without a matting network this is what ships.
         found["unified mask, guided filter"] = filtered(unified)
         found["without unification"] = without_unification
-        found["without tiles, one pass"] = lambda picture: one_pass(predictor, picture.pixels, unified(picture))
+        found["without tiles, one pass"] = lambda picture: one_pass(engine, picture.pixels, unified(picture))
         found["without tiles, at 512² px"] = at_512
     return found
 
 
-def one_pass(predictor: Predictor, pixels: PixelArray, unified: FloatArray) -> FloatArray:
+def one_pass(engine: Staged, pixels: PixelArray, unified: FloatArray) -> FloatArray:
     """The matting network over the whole picture at once, mirrored until both sides are multiples of 16."""
     height, width = pixels.shape[:2]
     pad = ((0, -height % 16), (0, -width % 16))
@@ -126,7 +126,7 @@ def one_pass(predictor: Predictor, pixels: PixelArray, unified: FloatArray) -> F
     planes = {"mask": geometry.enlarge(unified, (height, width)), "guide": guided_filter.refine(pixels, unified)}
     feeds = {name: np.pad(plane, pad, mode="symmetric")[None, None] for name, plane in planes.items()}
     feeds["image"] = image / np.float32(np.iinfo(pixels.dtype).max)
-    alpha = predictor.sessions["matting"].run(feeds)["alpha"][0, 0, :height, :width]
+    alpha = engine.sessions["matting"].run(feeds)["alpha"][0, 0, :height, :width]
     stretched: FloatArray = ((alpha - matting._STRETCH) / (1 - 2 * matting._STRETCH)).clip(0, 1).astype(np.float32)
     return stretched
 
@@ -295,7 +295,7 @@ def report(arguments: argparse.Namespace) -> None:
         raise SystemExit("--mediapipe is measured with closed-form matting as well: pip install pymatting")
     pairs = chosen(folder, arguments.limit)
     sets = {card.name: card for card in box()} | dict(map(exported, arguments.also))
-    opened = {name: Predictor.open(card, "cpu") for name, card in sets.items()}
+    opened = {name: open_engine(card, "cpu") for name, card in sets.items()}
     ran = {name: Run(one.card.name, one.card.sha256, one.device.name) for name, one in opened.items()}
     mattes: dict[str, MatteFunction] = {name: whole(one) for name, one in opened.items()}
     mattes |= parts(opened[DEFAULT_MODEL])

@@ -55,8 +55,8 @@ def main(rounds: int = 7) -> None:
     report: dict[str, Any] = {
         "machine": before,
         "rounds": rounds,
-        "model": matting.predictor.card.name,
-        "networks": sorted(matting.predictor.card.networks),
+        "model": matting.engine.card.name,
+        "networks": sorted(matting.engine.card.networks),
         "stages_ms": medians,
         "4K over 1080p": growth,
         "refine_1080p_ms": {

@@ -62,7 +62,7 @@ def squares(unsure: npt.NDArray[np.bool_], size_hw: tuple[int, int]) -> int:
 
 def main(rounds: int = 5) -> None:
     before = machine()
-    opened = Matting().predictor
+    opened = Matting().engine
     if not opened.has("matting"):
         print("  the default model has no matting network: nothing to measure")
         return

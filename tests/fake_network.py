@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from bshm.errors import UnknownModelError
-from bshm.matting.engines import Predictor
+from bshm.matting import engines
+from bshm.matting.engines import Staged
 from bshm.runtime.providers import choose
-from bshm.weights.card import Card, Network, Preprocessing
+from bshm.weights.card import Card, Look, Network, Preprocessing
 
 CARD = Card(
     name="bshm",
@@ -21,7 +22,7 @@ CARD = Card(
     licence="Apache-2.0",
     paper="none",
     recipe="none",
-    networks={"mask": Network("fake.onnx", "0" * 64, 0, 0, Preprocessing(area_px=64, multiple_px=32), 0.0)},
+    networks={"mask": Network("fake.onnx", "0" * 64, 0, 0, Preprocessing(32), 0.0, look=Look(64))},
     data=(),
     quality={},
 )
@@ -35,9 +36,9 @@ class RedIsAPerson:
         return {"mask": (image[:, :1] > image[:, 1:2] + 0.2).astype(np.float32)}
 
 
-def open_fake(card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None) -> Predictor:
-    """In place of ``Predictor.open``; the device is chosen as the real one does."""
-    return Predictor(card, choose(device, gpu_memory_limit=gpu_memory_limit), {"mask": RedIsAPerson()})
+def open_fake(card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None) -> Staged:
+    """In place of ``open_engine``; the device is chosen as the real one does."""
+    return Staged(card, choose(device, gpu_memory_limit=gpu_memory_limit), {"mask": RedIsAPerson()})
 
 
 def find_fake(name: str) -> Card:
@@ -56,7 +57,7 @@ def install(patch: Any) -> None:
     from bshm.weights import catalogue
 
     patch(catalogue, "find", find_fake)
-    patch(Predictor, "open", staticmethod(open_fake))
+    patch(engines, "open_engine", open_fake)
 
 
 def command(verb: str, *words: object, code: str = "") -> list[str]:

@@ -15,9 +15,9 @@ sides = st.integers(1, 20_000)
 
 
 @given(sides, sides, st.sampled_from([128, 256, 512, 1024]))
-def test_a_networks_size_is_made_of_32s_and_bounded(height: int, width: int, area_px: int) -> None:
-    size = whole_picture_size(height, width, area_px)
-    assert all(side % 32 == 0 and 64 <= side <= 4 * area_px for side in size)
+def test_a_networks_size_is_made_of_32s_and_bounded(height: int, width: int, side_px: int) -> None:
+    size = whole_picture_size(height, width, side_px)
+    assert all(side % 32 == 0 and 64 <= side <= 4 * side_px for side in size)
 
 
 @given(st.integers(300, 9000), st.floats(0.4, 2.5))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bshm.bulk.batch import Job, Record
+from bshm.bulk.batch import BatchRecord, Job
 from bshm.cli import matte as command
 from bshm.cli import worker
 from bshm.cli.reporting import json_line
@@ -26,7 +26,7 @@ CLASSES: dict[str, Any] = {
     "MatteOptions": {each.name for each in fields(MatteOptions)} - {"limits"},
     "Limits": {each.name for each in fields(Limits)},
     "BatchOptions": {each.name for each in fields(BatchOptions)},
-    "Matting": set(inspect.signature(Matting).parameters) - {"predictor"},
+    "Matting": set(inspect.signature(Matting).parameters) - {"engine"},
 }
 
 
@@ -67,7 +67,7 @@ def test_the_flags_are_those_of_the_table() -> None:
 
 def test_the_fields_of_a_request_are_those_of_the_table() -> None:
     from bshm.server.fields import EDIT_FIELDS, PictureFields
-    from bshm.server.jobs import JobFields
+    from bshm.server.routes.jobs import JobFields
 
     assert set(PictureFields.model_fields) == named(2, "field")
     assert set(EDIT_FIELDS) == CLASSES["Edit"]
@@ -94,10 +94,10 @@ def test_how_many_at_once_is_called_the_same_everywhere() -> None:
 def test_the_names_of_results_are_those_of_the_table() -> None:
     from bshm.jobs.records import JobOptions
     from bshm.jobs.work import MattingWork
-    from bshm.server.matte import _HEADERS
+    from bshm.server.routes.matte import _HEADERS
 
     rows = table("result")
-    record = Record(Job("a", "a", Path("a.png")), "written", size_hw=(1, 2))
+    record = BatchRecord(Job("a", "a", Path("a.png")), "written", size_hw=(1, 2))
     line = set(json.loads(json_line(record))) - {"input", "output", "status"}
     assert line == {name for name, cells in rows.items() if cells[0] == "yes"}
     from bshm.files.png import encode_png

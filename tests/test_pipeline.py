@@ -17,11 +17,12 @@ from PIL import Image
 
 from bshm.edit.spec import Edit
 from bshm.errors import BshmError, MemoryExhaustedError, OptionError, SourceNotFoundError, UnreadablePictureError
-from bshm.matting.engines import Predictor
+from bshm.matting.engines import Answer, Clock, Staged, Whole
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
-from bshm.runtime.providers import choose
-from bshm.types import Picture
+from bshm.runtime.providers import Device, choose
+from bshm.types import Picture, PixelArray
+from bshm.weights.card import Network, Preprocessing, Signature
 
 
 def person(height: int = 96, width: int = 128, *, dtype: type = np.uint8) -> np.ndarray:
@@ -33,7 +34,7 @@ def person(height: int = 96, width: int = 128, *, dtype: type = np.uint8) -> np.
 
 def with_sessions(**sessions: Any) -> Matting:
     networks = {role: replace(CARD.networks["mask"], file=f"{role}.onnx") for role in sessions}
-    return Matting(predictor=Predictor(replace(CARD, networks=networks), choose("cpu"), sessions, tile_threads=2))
+    return Matting(engine=Staged(replace(CARD, networks=networks), choose("cpu"), sessions, tile_threads=2))
 
 
 class Unify:
@@ -80,6 +81,63 @@ def test_timings_are_named_in_the_order_of_the_flow(matting: Matting, three_stag
     assert list(decoded.ran.timings_ms) == ["mask", "refine"]
 
 
+def test_the_stages_come_apart_with_a_mask_changed_in_between() -> None:
+    engine = with_sessions(mask=RedIsAPerson(), quality=Unify(), matting=Matte()).engine
+    assert isinstance(engine, Staged)
+    pixels, clock = person(), Clock()
+    mask = engine.mask(pixels, clock)
+    together = engine.matte(pixels, engine.start(), Clock())
+    assert np.array_equal(engine.finish(pixels, mask, clock).alpha, together.alpha)
+    assert list(clock.timings) == ["mask", "quality", "refine", "matting"]
+    assert engine.finish(pixels, np.zeros_like(mask)).alpha.max() == 0
+
+
+def test_a_matte_says_how_much_of_it_is_doubtful(matting: Matting) -> None:
+    class Unsure:
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            return {"mask": np.full_like(feeds["image"][:, :1], 0.6)}
+
+    assert matting.matte(person()).doubtful == 0
+    assert with_sessions(mask=Unsure()).matte(person()).doubtful == 1
+
+
+def test_weights_that_answer_with_alpha_have_no_mask_to_tell_doubt_by() -> None:
+    class Alpha:
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            return {"out": feeds["in"][:, :1]}
+
+    network = Network("alpha.onnx", "", 0, 0, Preprocessing(), -1, Signature("in", "out"))
+    engine = Whole(replace(CARD, networks={"alpha": network}), choose("cpu"), {"alpha": Alpha()})
+    matte = Matting(engine=engine).matte(person())
+    assert matte.doubtful is None
+    assert list(matte.ran.timings_ms) == ["decode", "matting", "foreground"]
+    assert np.allclose(matte.alpha, person()[..., 0] / 255, atol=1e-6)  # float32
+
+
+class Remembers:
+    """An engine whose alpha is the share of frames so far that were bright: it has a memory."""
+
+    card, device = CARD, Device("cpu", "CPUExecutionProvider", {})
+
+    def start(self) -> tuple[int, int]:
+        return 0, 0
+
+    def matte(self, pixels: PixelArray, state: tuple[int, int], clock: Clock, *, exact: bool = False) -> Answer:
+        state = state[0] + int(pixels.mean() > 128), state[1] + 1
+        return Answer(np.full(pixels.shape[:2], state[0] / state[1], np.float32), state=state)
+
+
+def test_an_engine_with_a_memory_is_given_its_state_back_frame_by_frame() -> None:
+    matting = Matting(engine=Remembers())
+    state, found = matting.engine.start(), []
+    for level in (255, 0, 0, 255):
+        matte, state = matting.step(Picture(np.full((8, 8, 3), level, np.uint8)), state)
+        found.append(float(matte.alpha[0, 0]))
+    assert found == pytest.approx([1, 1 / 2, 1 / 3, 1 / 2])
+    # One picture alone begins anew.
+    assert matting.matte(np.full((8, 8, 3), 255, np.uint8)).alpha.min() == 1
+
+
 def test_a_matte_and_its_picture_print_as_a_line_and_not_as_their_pixels(matting: Matting) -> None:
     matte = matting.matte(np.zeros((6, 8, 3), np.uint8))
     assert repr(matte) == f"<Matte of <array>: 8 x 6 px, nobody; {matte.ran.model} on cpu>"
@@ -88,7 +146,7 @@ def test_a_matte_and_its_picture_print_as_a_line_and_not_as_their_pixels(matting
 
 def test_the_run_says_what_ran(matting: Matting) -> None:
     ran = matting.matte(person()).ran
-    assert (ran.model, ran.model_sha256, ran.device) == (CARD.name, matting.predictor.card.sha256, "cpu")
+    assert (ran.model, ran.model_sha256, ran.device) == (CARD.name, matting.engine.card.sha256, "cpu")
 
 
 @pytest.mark.parametrize("stages", ["matting", "three_stages"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bshm.edit.spec import Edit
+from bshm.errors import ShapeError
 from bshm.result import Matte
 from bshm.types import Picture, Run
 
@@ -66,3 +69,15 @@ def test_sixteen_bits_stay_through_crop_and_shadow(matte: Matte) -> None:
 def test_without_wishes_the_pixels_are_those_of_cutout_and_over(matte: Matte) -> None:
     np.testing.assert_array_equal(matte.pixels(Edit()), matte.cutout())
     np.testing.assert_array_equal(matte.pixels(Edit(background="blur")), matte.over("blur"))
+
+
+def test_a_matte_carries_people_apart_one_plane_each(matte: Matte) -> None:
+    planes = (matte.alpha, np.zeros_like(matte.alpha))
+    assert matte.people is None
+    assert replace(matte, people=planes).people == planes
+
+
+@pytest.mark.parametrize("plane", [np.zeros((100, 120)), np.zeros((50, 60), np.float32)])
+def test_a_plane_of_another_shape_or_kind_is_refused(matte: Matte, plane: np.ndarray) -> None:
+    with pytest.raises(ShapeError, match=r"people \(100, 120\) float32, one plane each"):
+        replace(matte, people=(plane,))

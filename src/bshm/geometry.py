@@ -27,8 +27,8 @@ LONGEST_FACTOR = 4
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
-def whole_picture_size(height: int, width: int, area_px: int) -> tuple[int, int]:
-    """Height and width near ``area_px`` squared with the picture's aspect, both multiples of 32.
+def whole_picture_size(height: int, width: int, side_px: int) -> tuple[int, int]:
+    """Height and width near ``side_px`` squared with the picture's aspect, both multiples of 32.
 
     The rule of training's validation, so that a network sees the shapes it was judged on.  It depends on the aspect
     alone and has about 60 results for 256 (a dozen for the aspects of cameras): onnxruntime keeps memory for every
@@ -37,27 +37,27 @@ def whole_picture_size(height: int, width: int, area_px: int) -> tuple[int, int]
     Args:
         height: of the picture, at least 1.
         width: of the picture, at least 1.
-        area_px: side of the square with the wished area, at least 64.
+        side_px: side of a square with the wished number of pixels, at least 64.
 
     Returns:
-        (height, width), each a multiple of 32, at least 64, at most four times ``area_px`` (rounded to 32): beyond an
+        (height, width), each a multiple of 32, at least 64, at most four times ``side_px`` (rounded to 32): beyond an
         aspect of about 16:1 the picture is squeezed.
 
     Raises:
-        OptionError: a side below 1, or ``area_px`` below 64.
+        OptionError: a side below 1, or ``side_px`` below 64.
 
     >>> whole_picture_size(1080, 1920, 256)
     (192, 352)
     >>> whole_picture_size(4000, 3000, 256)
     (288, 224)
     """
-    if height < 1 or width < 1 or area_px < SMALLEST_SIDE:
+    if height < 1 or width < 1 or side_px < SMALLEST_SIDE:
         raise OptionError(
-            f"a picture's size for a network needs sides of at least 1 and an area of at least {SMALLEST_SIDE}; "
-            f"got height {height}, width {width}, area {area_px}."
+            f"a picture's size for a network needs sides of at least 1 and a square of at least "
+            f"{SMALLEST_SIDE} a side; got height {height}, width {width}, a square of {side_px} a side."
         )
-    scale = area_px / float((height * width) ** 0.5)
-    longest = max(SMALLEST_SIDE, round(LONGEST_FACTOR * area_px / MULTIPLE) * MULTIPLE)
+    scale = side_px / float((height * width) ** 0.5)
+    longest = max(SMALLEST_SIDE, round(LONGEST_FACTOR * side_px / MULTIPLE) * MULTIPLE)
 
     def side(length: int) -> int:
         return min(longest, max(SMALLEST_SIDE, round(length * scale / MULTIPLE) * MULTIPLE))

@@ -1,18 +1,21 @@
 """The tour: one picture through the whole flow, in plain calls.
 
-source -> decode -> mask prediction -> quality unification -> matting -> foreground colour -> matte
+source -> decode -> engine -> foreground colour -> matte
 
-Weights with the mask network alone take an edge-aware filter in place of the second and third stage; weights from
-elsewhere that answer with alpha (the official ones among them) take the place of all three.
+The engine is the opened weights, ``matting/engines.py``.  That of the sets in the box has stages:
+
+mask prediction -> quality unification -> guided filter -> matting
+
+The guided filter always runs; sets without the network of the second stage, or of the last, leave that one out.
+Weights from elsewhere that answer with alpha (the official ones among them) take the place of all four.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from types import TracebackType
-from typing import Literal, TypeVar, overload
+from typing import Literal, overload
 
 import numpy as np
 
@@ -22,29 +25,12 @@ from bshm.edit import composite
 from bshm.errors import BshmError, MattingClosedError, MemoryExhaustedError, OptionError, option
 from bshm.files import decode
 from bshm.files.source import Source
-from bshm.matting import foreground
-from bshm.matting.engines import Predictor
-from bshm.matting.refine import guided_filter
-from bshm.matting.refine.doubt import drop_doubtful, drop_loose, somebody
+from bshm.matting import engines, foreground
+from bshm.matting.engines import Clock, Engine, State
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
 from bshm.weights import catalogue
-
-T = TypeVar("T")
-
-
-class _Clock:
-    """Milliseconds by stage, in the order in which they ran."""
-
-    def __init__(self) -> None:
-        self.timings: dict[str, float] = {}
-
-    def time(self, stage: str, work: Callable[[], T]) -> T:
-        started = time.perf_counter()
-        result = work()
-        self.timings[stage] = (time.perf_counter() - started) * 1000
-        return result
 
 
 class Matting:
@@ -63,7 +49,7 @@ class Matting:
         device: str = DEFAULT_DEVICE,
         threads: int | None = None,
         gpu_memory_limit: int | None = None,
-        predictor: Predictor | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """Open the weights called ``model`` on ``device``.
 
@@ -72,29 +58,29 @@ class Matting:
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …: used or refused, never replaced.
             threads: of one run; None takes all cores, at most 8.
             gpu_memory_limit: bytes of a CUDA device that the networks' tensors may take; None lets them grow.
-            predictor: opened networks to use in place of all the above.
+            engine: opened weights to use in place of all the above.
 
         Raises:
             UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
         """
-        self._predictor: Predictor | None = predictor or Predictor.open(
+        self._engine: Engine | None = engine or engines.open_engine(
             catalogue.find(model), device, threads, gpu_memory_limit=gpu_memory_limit
         )
 
     @property
-    def predictor(self) -> Predictor:
+    def engine(self) -> Engine:
         """The opened networks.
 
         Raises:
             MattingClosedError: they were closed.
         """
-        if self._predictor is None:
+        if self._engine is None:
             raise MattingClosedError("this Matting is closed. Open another one.")
-        return self._predictor
+        return self._engine
 
     def close(self) -> None:
         """Let go of the networks and of their memory; a second time does nothing."""
-        self._predictor = None
+        self._engine = None
 
     def __enter__(self) -> Matting:
         return self
@@ -118,9 +104,9 @@ class Matting:
             InputError, MemoryExhaustedError: see ``bshm.errors``.
         """
         options = options or MatteOptions()
-        clock = _Clock()
+        clock = Clock()
         picture = clock.time("decode", lambda: decode.open_picture(source, options.limits))
-        return self._matte(picture, options, clock)
+        return self._matte(picture, options, self.engine.start(), clock)[0]
 
     @overload
     def map(
@@ -189,24 +175,27 @@ class Matting:
 
     def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> Matte:
         """As ``matte``, of a picture that is decoded already."""
-        return self._matte(picture, options or MatteOptions(), _Clock())
+        return self.step(picture, self.engine.start(), options)[0]
 
-    def _matte(self, picture: Picture, options: MatteOptions, clock: _Clock) -> Matte:
+    def step(self, picture: Picture, state: State, options: MatteOptions | None = None) -> tuple[Matte, State]:
+        """As ``matte_picture``, of the next frame of a video.
+
+        Args:
+            picture: the frame.
+            state: for the first frame what ``engine.start()`` gives, then what the frame before gave back.
+            options: how.
+
+        Returns:
+            the matte, and the state for the next frame; None for weights that remember nothing.
+        """
+        return self._matte(picture, options or MatteOptions(), state, Clock())
+
+    def _matte(self, picture: Picture, options: MatteOptions, state: State, clock: Clock) -> tuple[Matte, State]:
         try:
             picture = geometry.shrunk(picture, options.shrink_to)
             pixels = _opaque(picture)
-            if self.predictor.whole:
-                alpha = clock.time("matting", lambda: self.predictor.alpha(pixels, exact=options.exact))
-            else:
-                mask = coarse = clock.time("mask", lambda: self.predictor.mask(pixels))
-                if self.predictor.has("quality"):
-                    mask = clock.time("quality", lambda: self.predictor.unify(pixels, coarse))
-                mask = drop_doubtful(mask)
-                alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, mask))
-                if self.predictor.has("matting"):
-                    held = somebody(guide)
-                    alpha = clock.time("matting", lambda: drop_loose(self.predictor.matting(pixels, mask, guide), held))
-            alpha = _within_existing(alpha, picture)
+            answer = self.engine.matte(pixels, state, clock, exact=options.exact)
+            alpha = _within_existing(answer.alpha, picture)
             colour = pixels
             if options.decontaminate:
                 colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
@@ -218,9 +207,9 @@ class Matting:
                 f"{picture.name} ({width}x{height}) does not fit into memory: it needs about "
                 f"{width * height * 20 / 1e9:.1f} GB. Shrink it or use a machine with more."
             ) from error
-        card = self.predictor.card
-        run = Run(card.name, card.sha256, self.predictor.device.name, clock.timings)
-        return Matte(picture, alpha, colour, run)
+        card = self.engine.card
+        run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
+        return Matte(picture, alpha, colour, run, doubtful=answer.doubtful), answer.state
 
 
 def _opaque(picture: Picture) -> PixelArray:

@@ -30,12 +30,18 @@ class Matte:
         foreground: (H, W, 3), dtype and colour space of ``picture.pixels``: straight colour of the people with the
             old background taken out of soft edges.  Where alpha is 0 its value has no meaning.
         ran: model, device and timings.
+        people: one (H, W) float32 plane, 0..1, for each person, the share of ``alpha`` that is theirs; None where they
+            were not told apart.
+        doubtful: 0..1, the share of the people's area where the mask does not say whether it is a person, the soft
+            edge left out; see ``bshm.matting.refine.doubt.doubtful``.  None where the weights have no mask to tell by.
     """
 
     picture: Picture
     alpha: FloatArray
     foreground: PixelArray
     ran: Run
+    people: tuple[FloatArray, ...] | None = None
+    doubtful: float | None = None
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
@@ -47,6 +53,12 @@ class Matte:
                 f"a matte needs foreground {self.picture.pixels.shape} {self.picture.pixels.dtype}; "
                 f"got {self.foreground.shape} {self.foreground.dtype}."
             )
+
+        for plane in self.people or ():
+            if plane.shape != self.alpha.shape or plane.dtype != np.float32:
+                raise ShapeError(
+                    f"a matte needs people {self.alpha.shape} float32, one plane each; got {plane.shape} {plane.dtype}."
+                )
 
     def __repr__(self) -> str:
         # A dataclass would print the pixels.

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pictures import opened
 
-from bshm.bulk.batch import Job, Record, plan, run
+from bshm.bulk.batch import BatchRecord, Job, plan, run
 from bshm.cli.parsing import told
 from bshm.edit.spec import Edit
 from bshm.errors import (
@@ -320,7 +320,7 @@ def test_two_runs_at_once_that_skip_what_is_there_share_the_work_and_fail_nothin
         return real(source, *given)
 
     monkeypatch.setattr(matting, "matte", in_step)
-    records: list[list[Record]] = [[], []]
+    records: list[list[BatchRecord]] = [[], []]
 
     def batch(number: int) -> None:
         jobs = plan([tmp_path / "in"], output=tmp_path / "out", edit=PLAIN)

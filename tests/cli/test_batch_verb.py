@@ -24,7 +24,6 @@ from PIL import Image
 
 from bshm.bulk.journal import FOLDER
 from bshm.cli import main
-from bshm.matting.engines import Predictor
 
 pytestmark = pytest.mark.usefixtures("fake")
 Photo = Callable[..., Path]
@@ -69,13 +68,13 @@ def distinct(photo: Photo, name: str, level: int) -> Path:
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry each time that the network is asked."""
     seen: list[int] = []
-    before = Predictor.mask
+    before = fake_network.RedIsAPerson.run
 
-    def counted(self: Predictor, pixels: Any) -> Any:
+    def counted(self: fake_network.RedIsAPerson, feeds: Any) -> Any:
         seen.append(1)
-        return before(self, pixels)
+        return before(self, feeds)
 
-    monkeypatch.setattr(Predictor, "mask", counted)
+    monkeypatch.setattr(fake_network.RedIsAPerson, "run", counted)
     return seen
 
 

@@ -57,7 +57,6 @@ def test_ctrl_c_while_another_verb_starts_ends_with_its_code(module: str, words:
 
 
 def test_ctrl_c_while_the_service_starts_ends_with_its_code() -> None:
-    pytest.importorskip("uvicorn")
     words = [sys.executable, "-c", PRESSED, "uvicorn", "serve", "--port", "0"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "bshm: interrupted\n")

@@ -107,11 +107,11 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
     words: list[str],
     fields: dict[str, Any],
 ) -> None:
-    server = pytest.importorskip("bshm.server.fields")
     from bshm.edit.render import render
     from bshm.files import decode
     from bshm.options import Limits
     from bshm.pipeline import Matting
+    from bshm.server import fields as server
 
     monkeypatch.chdir(tmp_path)
     path, wall = photo("photo.png"), photo("wall.png", empty=True)
@@ -180,10 +180,11 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
     told = capsys.readouterr()
     first, second = map(json.loads, told.out.splitlines())
     assert set(first) == {
-        *("input", "output", "status", "width", "height", "frames", "empty"),
+        *("input", "output", "status", "width", "height", "frames", "empty", "doubtful"),
         *("model", "model_sha256", "device", "timings_ms"),
     }
     assert (first["width"], first["height"], first["empty"], first["device"]) == (64, 48, False, "cpu")
+    assert first["doubtful"] == 0
     assert (second["input"], second["output"], second["status"]) == (
         str(bad),
         str(tmp_path / "bad.cutout.png"),
@@ -468,15 +469,15 @@ def test_a_fainter_shadow_is_fainter(photo: Photo, tmp_path: Path) -> None:
 
 
 def test_threads_reach_the_network(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bshm.matting.engines import Predictor
+    from bshm.matting import engines
 
-    real, asked = Predictor.open, []
+    real, asked = engines.open_engine, []
 
     def watched(card: Any, device: str, threads: int | None = None, **more: Any) -> Any:
         asked.append(threads)
         return real(card, device, threads, **more)
 
-    monkeypatch.setattr(Predictor, "open", staticmethod(watched))
+    monkeypatch.setattr(engines, "open_engine", watched)
     for words in ([], ["--threads", "1"]):
         assert main(["matte", str(photo("a.png")), "--overwrite", *words]) == 0
     assert asked == [None, 1]

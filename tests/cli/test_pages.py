@@ -47,7 +47,9 @@ def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:
 
 
 def test_the_service_has_the_same_words_with_the_same_defaults() -> None:
-    rest = pytest.importorskip("bshm.server.fields").PictureFields.model_fields
+    from bshm.server.fields import PictureFields
+
+    rest = PictureFields.model_fields
     flags = vars(matte.parser().parse_args(["photo.jpg"]))
     for name in ("shadow", "crop", "crop_margin", "scale", "position", "strip_metadata"):
         assert rest[name].default == flags[name] == getattr(Edit, name)

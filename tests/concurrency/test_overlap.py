@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bshm.concurrency.overlap import ClosedError, Turnstile, background, overlap
+from bshm.concurrency.overlap import ClosableLock, ClosedError, background, overlap
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -127,12 +127,12 @@ def test_less_than_one_thread_is_refused() -> None:
         overlap([], int, threads=0)
 
 
-def test_a_closed_turnstile_waits_for_the_one_inside_and_lets_nobody_in() -> None:
-    turnstile = Turnstile()
+def test_a_closed_lock_waits_for_the_one_inside_and_lets_nobody_in() -> None:
+    lock = ClosableLock()
     inside, leave, left = threading.Event(), threading.Event(), threading.Event()
 
     def go_through() -> None:
-        with turnstile:
+        with lock:
             inside.set()
             leave.wait(10)
             left.set()
@@ -141,9 +141,9 @@ def test_a_closed_turnstile_waits_for_the_one_inside_and_lets_nobody_in() -> Non
     thread.start()
     inside.wait(10)
     threading.Timer(0.05, leave.set).start()
-    turnstile.close()
+    lock.close()
     assert left.is_set()
-    with pytest.raises(ClosedError), turnstile:
+    with pytest.raises(ClosedError), lock:
         pass
     thread.join()
 

@@ -177,7 +177,8 @@ def test_16_bits_become_8_by_the_nearest_level() -> None:
 
 def test_a_cutout_is_not_much_larger_than_what_pillow_writes() -> None:
     # The gain in time is measured in benchmarks/codecs.py; bytes do not depend on the machine.
-    skimage = pytest.importorskip("skimage.data")
+    from skimage import data as skimage
+
     y, x = np.mgrid[0:512, 0:512]
     alpha = (np.clip((1 - np.hypot((x - 256) / 200, (y - 256) / 240)) * 10, 0, 1) * 255).astype(np.uint8)
     cutout = np.dstack([skimage.astronaut(), alpha])

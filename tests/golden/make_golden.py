@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bshm.files.decode import open_picture
-from bshm.matting.engines import Predictor
+from bshm.matting.engines import Staged, open_engine
 from bshm.pipeline import Matting
 from bshm.weights import catalogue
 from bshm.weights.card import Card
@@ -23,12 +23,13 @@ PHOTOGRAPH = FOLDER.parent.parent / "image-matting" / "1.png"
 
 def answers(card: Card) -> dict[str, np.ndarray]:
     """The stages' outputs, thinned to every fourth value."""
-    predictor = Predictor.open(card, "cpu", threads=1)
+    engine = open_engine(card, "cpu", threads=1)
+    assert isinstance(engine, Staged)
     pixels = open_picture(PHOTOGRAPH).pixels
-    found = {"mask": predictor.mask(pixels)[::4, ::4]}
-    if predictor.has("quality"):
-        found["unified"] = predictor.unify(pixels, predictor.mask(pixels))[::4, ::4]
-    matte = Matting(predictor=predictor).matte(pixels)
+    found = {"mask": engine.mask(pixels)[::4, ::4]}
+    if "quality" in engine.sessions:
+        found["unified"] = engine.unify(pixels, engine.mask(pixels))[::4, ::4]
+    matte = Matting(engine=engine).matte(pixels)
     found["alpha"] = matte.alpha[::4, ::4]
     found["foreground"] = matte.foreground[::16, ::16]
     return found

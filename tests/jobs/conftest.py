@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import brokers
@@ -62,6 +61,8 @@ def broker(request: pytest.FixtureRequest) -> brokers.RedisServer | brokers.Rabb
 
 
 @pytest.fixture
-def results(broker: brokers.RedisServer | brokers.RabbitServer, tmp_path: Path) -> str:
-    """Redis keeps everything; RabbitMQ goes with a shared folder."""
-    return broker.url if isinstance(broker, brokers.RedisServer) else f"file://{tmp_path}/store"
+def results(broker: brokers.RedisServer | brokers.RabbitServer, redis_server: brokers.RedisServer) -> str:
+    """Redis keeps the jobs, whoever carries the messages."""
+    if broker is not redis_server:
+        brokers.empty(redis_server.url)
+    return redis_server.url

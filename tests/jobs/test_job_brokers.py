@@ -317,10 +317,11 @@ def test_a_full_queue_refuses_and_takes_jobs_again_when_some_have_ended(
 
 
 def test_no_consumer_time_limit_of_rabbitmq_meets_a_long_job(
-    rabbit_server: brokers.RabbitServer, tmp_path: Path
+    rabbit_server: brokers.RabbitServer, redis_server: brokers.RedisServer, tmp_path: Path
 ) -> None:
     empty(rabbit_server.url)
-    results = f"file://{tmp_path}/store"
+    empty(redis_server.url)
+    results = redis_server.url
     queue = BrokerQueue(rabbit_server.url, results, options=OPTIONS)
     # Each picture takes longer than a consumer may keep a message there, and the job far longer.
     processes = chaos.Workers(rabbit_server.url, results, tmp_path, LEASE_S, brokers.CONSUMER_TIMEOUT_S + 1)
@@ -337,10 +338,11 @@ def test_no_consumer_time_limit_of_rabbitmq_meets_a_long_job(
 
 
 def test_a_job_accepted_while_the_broker_is_away_is_done_when_it_is_back(
-    rabbit_server: brokers.RabbitServer, tmp_path: Path
+    rabbit_server: brokers.RabbitServer, redis_server: brokers.RedisServer, tmp_path: Path
 ) -> None:
+    empty(redis_server.url)
     away = f"amqp://guest:guest@127.0.0.1:{brokers.free_port()}//"
-    queue = BrokerQueue(away, tmp_path / "store", options=OPTIONS)
+    queue = BrokerQueue(away, redis_server.url, options=OPTIONS)
     began = time.monotonic()
     job = queue.submit(request(1))
     queue.submit(request(2))
@@ -348,8 +350,8 @@ def test_a_job_accepted_while_the_broker_is_away_is_done_when_it_is_back(
     assert (job.state, queue.depth()) == ("queued", 2)
     queue.close()
     empty(rabbit_server.url)
-    back = BrokerQueue(rabbit_server.url, tmp_path / "store", options=OPTIONS)
-    processes = chaos.Workers(rabbit_server.url, f"file://{tmp_path}/store", tmp_path, LEASE_S, 0.0)
+    back = BrokerQueue(rabbit_server.url, redis_server.url, options=OPTIONS)
+    processes = chaos.Workers(rabbit_server.url, redis_server.url, tmp_path, LEASE_S, 0.0)
     processes.start()
     try:
         assert ended(back, job).state == "done"
@@ -388,6 +390,7 @@ def test_a_broker_or_a_store_that_is_none_is_refused(tmp_path: Path) -> None:
         ("http://x", None),
         ("amqp://x", None),
         ("redis://x", "http://x"),
+        ("amqp://x", f"file://{tmp_path}/store"),
         ("redis://x:port", None),
     ):
         with pytest.raises((errors.OptionError, errors.QueueUnavailableError)):

@@ -1,4 +1,4 @@
-"""What the embedded queue does for those who use it; that with a broker shares the ledger, see test_job_brokers.py."""
+"""What the embedded queue does for those who use it; that with a broker shares the store, see test_job_brokers.py."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Work:
     """Turns pictures round; may be held up, and fails on names that ask for it."""
 
     def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
+        self.released = threading.Event()
+        self.released.set()
         self.begun: list[str] = []
 
     def __call__(self, picture: bytes, name: str, options: JobOptions) -> Product:
         self.begun.append(name)
-        assert self.gate.wait(10)
+        assert self.released.wait(10)
         if name.startswith("bad"):
             raise errors.UnreadablePictureError(f"{name} is no picture.")
         if name.startswith("bug"):
@@ -53,7 +53,7 @@ def clock() -> list[float]:
 def queue(work: Work, tmp_path: Path, clock: list[float]) -> Iterator[EmbeddedQueue]:
     opened = EmbeddedQueue(tmp_path / "jobs", work, options=FAST, clock=lambda: sum(clock))
     yield opened
-    work.gate.set()
+    work.released.set()
     opened.close()
 
 
@@ -158,7 +158,7 @@ def test_the_same_key_gives_the_same_job_and_another_request_with_it_is_refused(
 def test_a_full_queue_refuses_keeps_the_upload_with_the_caller_and_takes_jobs_again(
     queue: EmbeddedQueue, work: Work, tmp_path: Path
 ) -> None:
-    work.gate.clear()
+    work.released.clear()
     jobs = [queue.submit(request("a.png", idempotency_key=str(number))) for number in range(5)]
     upload = tmp_path / "upload"
     upload.write_bytes(b"x")
@@ -168,7 +168,7 @@ def test_a_full_queue_refuses_keeps_the_upload_with_the_caller_and_takes_jobs_ag
     assert upload.exists()
     assert queue.submit(request("a.png", idempotency_key="3")).id == jobs[3].id  # accepted before, so no new job
     assert queue.depth() == 5
-    work.gate.set()
+    work.released.set()
     until(lambda: queue.depth() == 0)
     assert queue.submit(JobRequest((JobItem("a.png", path=upload),))).state == "queued"
     assert not upload.exists()
@@ -177,14 +177,14 @@ def test_a_full_queue_refuses_keeps_the_upload_with_the_caller_and_takes_jobs_ag
 def test_a_cancelled_job_begins_nothing_more_and_what_was_in_the_works_is_dropped(
     queue: EmbeddedQueue, work: Work, tmp_path: Path
 ) -> None:
-    work.gate.clear()
+    work.released.clear()
     job = queue.submit(request("a.png", "b.png"))
     until(lambda: work.begun == ["a.png"])
     with pytest.raises(errors.JobUnfinishedError):
         queue.result(job.id, 0, "anonymous")
     assert queue.cancel(job.id, "anonymous").state == "cancelled"
     assert pictures_in(tmp_path) == []
-    work.gate.set()
+    work.released.set()
     other = queue.submit(request("c.png"))
     wait(queue, other.id, "anonymous", timeout_s=10)
     until(lambda: len(pictures_in(tmp_path)) == 1)
@@ -204,11 +204,11 @@ def test_a_deleted_job_is_gone_with_its_results(queue: EmbeddedQueue, tmp_path: 
 def test_a_job_deleted_while_it_runs_leaves_nothing_once_its_picture_is_made(
     queue: EmbeddedQueue, work: Work, tmp_path: Path
 ) -> None:
-    work.gate.clear()
+    work.released.clear()
     job = queue.submit(request("a.png", "b.png"))
     until(lambda: work.begun == ["a.png"])
     queue.delete(job.id, "anonymous")
-    work.gate.set()
+    work.released.set()
     wait(queue, queue.submit(request("c.png")).id, "anonymous", timeout_s=10)  # the one thread has finished the other
     assert [path.name for path in (tmp_path / "jobs" / "pictures").iterdir() if path.name == job.id] == []
     assert work.begun == ["a.png", "c.png"]
@@ -258,7 +258,7 @@ def test_closing_finishes_the_picture_in_the_works_and_the_rest_continues_when_i
     work: Work, tmp_path: Path
 ) -> None:
     queue = EmbeddedQueue(tmp_path / "jobs", work, options=FAST)
-    work.gate.clear()
+    work.released.clear()
     job = queue.submit(request("a.png", "b.png", "c.png"))
     until(lambda: work.begun == ["a.png"])
     closer = threading.Thread(target=queue.close)
@@ -266,7 +266,7 @@ def test_closing_finishes_the_picture_in_the_works_and_the_rest_continues_when_i
     time.sleep(0.1)
     with pytest.raises(errors.QueueUnavailableError):
         queue.submit(request("d.png"))
-    work.gate.set()
+    work.released.set()
     closer.join(10)
     queue.close()
     assert work.begun == ["a.png"]
@@ -279,11 +279,11 @@ def test_closing_finishes_the_picture_in_the_works_and_the_rest_continues_when_i
 
 def test_two_threads_share_the_pictures_of_a_job_and_the_last_one_ends_it(work: Work, tmp_path: Path) -> None:
     queue = EmbeddedQueue(tmp_path / "jobs", work, options=QueueOptions(workers=2))
-    work.gate.clear()
+    work.released.clear()
     job = queue.submit(request("a.png", "b.png", "c.png"))
     until(lambda: len(work.begun) == 2)
     assert [item.state for item in queue.get(job.id, "anonymous").items] == ["running", "running", "queued"]
-    work.gate.set()
+    work.released.set()
     record = wait(queue, job.id, "anonymous", timeout_s=10)
     queue.close()
     assert (record.state, sorted(work.begun)) == ("done", ["a.png", "b.png", "c.png"])
@@ -294,14 +294,14 @@ def test_a_picture_that_outlasts_the_closing_is_given_back_and_its_late_result_d
     work: Work, tmp_path: Path
 ) -> None:
     queue = EmbeddedQueue(tmp_path / "jobs", work, options=FAST)
-    work.gate.clear()
+    work.released.clear()
     job = queue.submit(request("a.png"))
     until(lambda: work.begun == ["a.png"])
     queue.close(timeout_s=0.1)
     quick = Work()
     again = EmbeddedQueue(tmp_path / "jobs", quick, options=FAST)
     record = wait(again, job.id, "anonymous", timeout_s=10)
-    work.gate.set()
+    work.released.set()
     assert (record.state, record.items[0].attempts, quick.begun) == ("done", 1, ["a.png"])
     time.sleep(0.2)
     assert again.get(job.id, "anonymous") == record
@@ -321,10 +321,10 @@ def test_two_processes_share_a_folder_and_every_job_is_done_once(tmp_path: Path)
 
 
 def test_a_lease_is_renewed_while_a_picture_takes_long(queue: EmbeddedQueue, work: Work) -> None:
-    work.gate.clear()
+    work.released.clear()
     job = queue.submit(request("a.png"))
     time.sleep(2.5 * FAST.lease_s)
-    work.gate.set()
+    work.released.set()
     record = wait(queue, job.id, "anonymous", timeout_s=10)
     assert (record.state, record.attempts, work.begun) == ("done", 1, ["a.png"])
 

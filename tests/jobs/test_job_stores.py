@@ -15,7 +15,6 @@ from test_job_transitions import fresh
 
 from bshm.errors import OptionError, OutputError, QueueFullError, QueueUnavailableError
 from bshm.jobs.folder_blobs import FolderBlobs
-from bshm.jobs.folder_records import FolderRecords
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Blobs, Records
 from bshm.jobs.records import Delivery, new_id
@@ -26,7 +25,7 @@ from bshm.jobs.stores import open_store
 Open = Callable[[], Records]
 
 
-@pytest.fixture(params=["sqlite", "folder", "redis"])
+@pytest.fixture(params=["sqlite", "redis"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same store again and again, as several processes do."""
     stores: list[Records] = []
@@ -38,8 +37,6 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
         store: Records
         if request.param == "sqlite":
             store = SqliteRecords(tmp_path / "jobs.sqlite3")
-        elif request.param == "folder":
-            store = FolderRecords(tmp_path)
         else:
             store = open_store(url, QueueOptions())[0]
         stores.append(store)
@@ -313,17 +310,26 @@ def test_a_store_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         SqliteRecords(tmp_path / "file" / "jobs.sqlite3")
     with pytest.raises(OutputError):
-        open_store(f"file://{tmp_path}/file", QueueOptions())
-    for wrong in ("http://x/", "file://elsewhere/x", "file:///", "s3://bucket/jobs"):
-        with pytest.raises(OptionError):
+        open_store("redis://x", QueueOptions(), blobs=f"file://{tmp_path}/file")
+    for wrong in ("http://x/", f"file://{tmp_path}/jobs", "jobs", "s3://bucket/jobs"):
+        with pytest.raises(OptionError, match="redis://HOST"):
             open_store(wrong, QueueOptions())
+    for wrong in ("file://elsewhere/x", "file:///"):
+        with pytest.raises(OptionError, match="file:///FOLDER"):
+            open_store("redis://x", QueueOptions(), blobs=wrong)
     records, _ = open_store(f"redis://127.0.0.1:{brokers.free_port()}/0", QueueOptions())
     with pytest.raises(QueueUnavailableError):
         records.depth()
     records.close()
-    folder, _ = open_store(f"file://{tmp_path}/shared", QueueOptions())
-    job = folder.add(replace(fresh(), items=()), capacity=5)
-    (tmp_path / "shared").rename(tmp_path / "elsewhere")  # as when it is unmounted
-    for ask in (folder.depth, lambda: folder.get(job.id), lambda: folder.in_state("queued")):
+
+
+def test_a_shared_folder_that_is_not_mounted_is_away_and_loses_nothing(tmp_path: Path) -> None:
+    _, blobs = open_store("redis://x", QueueOptions(), blobs=f"file://{tmp_path}/shared")
+    name = f"{new_id()}/in-0"
+    blobs.put(name, b"picture")
+    (tmp_path / "shared").rename(tmp_path / "elsewhere")
+    (tmp_path / "shared").mkdir()
+    for ask in (lambda: blobs.get(name), lambda: blobs.put(name, b"x"), lambda: blobs.take(name, tmp_path / "upload")):
         with pytest.raises(QueueUnavailableError, match="mounted"):
             ask()
+    assert list((tmp_path / "shared").iterdir()) == []

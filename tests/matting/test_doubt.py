@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bshm.matting.refine.doubt import drop_doubtful, drop_loose
+from bshm.matting.refine.doubt import doubtful, drop_doubtful, drop_loose
 
 masks = hnp.arrays(np.float32, (12, 14), elements=st.floats(0, 1, width=32))
 
@@ -62,3 +62,42 @@ def test_what_was_held_stays_and_all_else_stays_or_is_nothing(alpha: np.ndarray,
     found = drop_loose(alpha.copy(), held)
     assert np.array_equal(found[held], alpha[held])
     assert bool(((found == alpha) | (found == 0)).all())
+
+
+# --- how much is in doubt
+
+
+def soft_square(edge: int) -> np.ndarray:
+    """A sure square of 160 cells in the middle of 320, its edge fading over ``edge`` cells."""
+    ramp = np.clip((80.5 + edge / 2 - np.abs(np.arange(320) - 159.5)) / max(edge, 1), 0, 1).astype(np.float32)
+    return np.minimum(ramp[:, None], ramp[None, :])
+
+
+@given(st.integers(0, 14))
+def test_a_soft_edge_is_no_doubt(edge: int) -> None:
+    assert doubtful(soft_square(edge)) == 0
+
+
+def test_a_patch_that_may_be_a_person_is_doubt_by_its_share_of_the_area() -> None:
+    mask = soft_square(0)
+    mask[:80, :160] = 0.6
+    expected = 80 * 160 / (160 * 160 + 80 * 160)
+    assert abs(doubtful(mask) - expected) < 1e-6  # corners of a rectangle outlast a square window
+
+
+def test_a_person_that_is_unsure_inside_is_in_doubt_and_one_that_is_unsure_everywhere_wholly() -> None:
+    mask = soft_square(8)
+    before = doubtful(mask)
+    mask[120:200, 120:200] = 0.5
+    assert before == 0 and doubtful(mask) > 0.2
+    assert doubtful(np.full((64, 64), 0.5, np.float32)) == 1
+
+
+def test_nobody_is_in_no_doubt() -> None:
+    assert doubtful(np.zeros((64, 64), np.float32)) == 0
+    assert doubtful(np.full((64, 64), 0.1, np.float32)) == 0
+
+
+@given(masks)
+def test_doubt_is_a_share(mask: np.ndarray) -> None:
+    assert 0 <= doubtful(mask) <= 1

@@ -14,8 +14,9 @@ from made_pictures import noise, saved
 from PIL import Image
 
 from bshm.errors import FetchError, PictureTooLargeError, UnreadablePictureError, UrlRefusedError
-from bshm.net import fetch as module
-from bshm.net.fetch import fetch, is_public, shown
+from bshm.net import guard
+from bshm.net.fetch import fetch
+from bshm.net.guard import is_public, shown
 from bshm.options import Limits
 
 PNG = saved(Image.fromarray(noise(64, 64, 3)), "PNG")
@@ -365,7 +366,7 @@ def test_a_certificate_is_checked_against_the_name_though_the_address_is_pinned(
             error.verify_message = "Hostname mismatch"
             raise error
 
-    monkeypatch.setattr(module.ssl, "create_default_context", Context)
+    monkeypatch.setattr(guard.ssl, "create_default_context", Context)
     url = f"https://pictures.test:{server.port}/"
     with pytest.raises(FetchError, match=r"not valid for pictures\.test: Hostname mismatch"):
         fetch(url, limits=Limits(), _resolve=lambda h, p: ["127.0.0.1"], _is_allowed=lambda ip: True)

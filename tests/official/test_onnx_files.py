@@ -15,7 +15,7 @@ from bshm.cli import main
 from bshm.matting.networks import foreign
 from bshm.types import Picture
 from bshm.weights import catalogue
-from bshm.weights.card import Network, Preprocessing, Signature
+from bshm.weights.card import Look, Network, Preprocessing, Signature
 
 Captured = pytest.CaptureFixture[str]
 PLAIN = MatteOptions(decontaminate=False)
@@ -149,7 +149,7 @@ def test_any_other_network_is_taken_with_a_card_of_ones_own(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"preprocessing": {"size_hw": [320, 320], "shortest_px": 512}}, "one of area_px"),
+        ({"preprocessing": {"size_hw": [320, 320], "shortest_px": 512}}, "one of side_px"),
         ({"preprocessing": {"layout": "CHW"}}, "layout needs to be one of"),
         ({"preprocessing": {"std": [1, 1, 0]}}, "std none that is 0"),
         ({"preprocessing": {"colour": "RGB"}}, "colour"),
@@ -184,9 +184,11 @@ def test_an_answer_that_is_no_alpha_is_told_at_the_import(tmp_path: Path, models
     assert not models.exists()
 
 
-@pytest.mark.parametrize("rule", [Preprocessing(area_px=512), Preprocessing(shortest_px=512, multiple_px=32)])
-def test_a_strip_of_panorama_does_not_fill_the_memory(rule: Preprocessing) -> None:
-    height, width = foreign.input_size(100, 30_000, rule)
+@pytest.mark.parametrize(
+    ("rule", "look"), [(Preprocessing(), Look(side_px=512)), (Preprocessing(32), Look(shortest_px=512))]
+)
+def test_a_strip_of_panorama_does_not_fill_the_memory(rule: Preprocessing, look: Look) -> None:
+    height, width = foreign.input_size(100, 30_000, rule, look)
     assert height * width <= 4 * 512 * 512
 
 

@@ -15,18 +15,18 @@ from hub import Hub, serving
 from bshm.cli import main
 from bshm.errors import FetchError, ModelFileError, OptionError
 from bshm.importing import modelscope
-from bshm.importing.modelscope import Fetched, PullOptions, pull, remote
-from bshm.net.download import Connection, check_url, download
+from bshm.importing.modelscope import Pulled, PullOptions, pull, remote
+from bshm.net.download import ConnectionOptions, check_url, download
 
 Captured = pytest.CaptureFixture[str]
 DATA = bytes(range(256)) * 3000
 SHA256 = hashlib.sha256(DATA).hexdigest()
 WANTED = remote("bshm-official")
 # No pauses, and a second without a byte is a stall: over the loopback interface bytes come at once.
-QUICK = Connection(timeout_s=1.0, tries=3, pause_s=0.0)
+QUICK = ConnectionOptions(timeout_s=1.0, tries=3, pause_s=0.0)
 
 
-def pulled(hub: Hub, *, sha256: str | None = None, connection: Connection = QUICK) -> Fetched:
+def pulled(hub: Hub, *, sha256: str | None = None, connection: ConnectionOptions = QUICK) -> Pulled:
     return pull(WANTED, PullOptions(mirror=hub.url, sdk=False, sha256=sha256, connection=connection), lambda line: None)
 
 
@@ -101,7 +101,7 @@ def test_the_first_download_is_trusted_and_every_later_one_must_be_the_same(mode
         first = pulled(hub)
         # There already, and right: nothing is fetched again.
         before = len(hub.paths)
-        assert pulled(hub) == Fetched(first.path, SHA256, "", first.source)
+        assert pulled(hub) == Pulled(first.path, SHA256, "", first.source)
         assert len(hub.paths) == before
     other = DATA[::-1]
     path_in(models).unlink()
@@ -173,7 +173,7 @@ def test_the_mirror_of_the_environment_is_used_and_a_proxy_too(monkeypatch: pyte
         assert pull(WANTED, PullOptions(sdk=False, connection=QUICK), lambda line: None).sha256 == SHA256
     # A proxy gets the whole URL; this one answers itself.
     with serving(DATA) as proxy:
-        connection = Connection(proxy=proxy.url, timeout_s=1.0, tries=1, pause_s=0.0)
+        connection = ConnectionOptions(proxy=proxy.url, timeout_s=1.0, tries=1, pause_s=0.0)
         target = proxy.url.replace("127.0.0.1", "localhost")
         found = download(f"{target}/api/v1/models/iic/cv_unet_image-matting/repo?FilePath=tf_graph.pb",
                          Path(modelscope.store.root()) / "x.pb", connection)  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +39,44 @@ def _chromium() -> str:
         if found:
             return found
     reason = "the page's tests need Chromium: apt-get install chromium"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.fail(reason)
+
+
+Launch = Callable[[Sequence[str]], Browser]
 
 
 # Of this folder, not of the session: while it is open, asyncio.run() fails in the same thread.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+def launch() -> Iterator[Launch]:
+    """Starts Chromium without a window, with further flags."""
     path = _chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    with sync_playwright() as playwright, ExitStack() as stack:
+
+        def begin(more: Sequence[str]) -> Browser:
+            browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
+            stack.callback(browser.close)
+            return browser
+
+        yield begin
+
+
+@pytest.fixture(scope="package")
+def browser(launch: Launch) -> Browser:
+    """Chromium without a window."""
+    return launch(())
 
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the real service; red is a person."""
     folder = tmp_path_factory.mktemp("service")
-    command = [sys.executable, str(HERE / "service.py"), str(folder)]
+    with served([sys.executable, str(HERE / "service.py"), str(folder)]) as address:
+        yield address
+
+
+@contextmanager
+def served(command: list[str]) -> Iterator[str]:
+    """The address that a service tells once it listens; it is ended afterwards."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = []
@@ -79,20 +97,38 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def failing_service() -> Iterator[str]:
-    """The address of the stand-in, whose answers follow from file names."""
+def standing_in() -> Iterator[ThreadingHTTPServer]:
+    """The stand-in, whose answers follow from file names."""
     server = stand_in.server()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    yield server
     server.shutdown()
     server.server_close()
     thread.join(timeout=5)
 
 
+@pytest.fixture(scope="package")
+def failing_service(standing_in: ThreadingHTTPServer) -> str:
+    """The address of the stand-in."""
+    return f"http://127.0.0.1:{standing_in.server_address[1]}/"
+
+
+@pytest.fixture
+def released(standing_in: ThreadingHTTPServer) -> Iterator[threading.Event]:
+    """What the stand-in waits for with pictures called held-…; they are let go when the test is over."""
+    event: threading.Event = standing_in.RequestHandlerClass.released  # type: ignore[attr-defined]
+    event.clear()
+    yield event
+    event.set()
+
+
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens the page at an address; afterwards nothing may have gone wrong in it, and nobody else been asked."""
+    """Opens the page at an address; afterwards nothing may have gone wrong in it, and nobody else been asked.
+
+    To prepare a page before anything is loaded, "about:blank" is opened first, and the service's ``address`` is told.
+    """
     yield from opener(browser)
 
 
@@ -100,7 +136,8 @@ def opener(browser: Browser) -> Iterator[Open]:
     """What ``open_page`` does, for fixtures of another scope."""
     opened: list[tuple[Page, str, list[str], list[str]]] = []
 
-    def go(address: str, **options: Any) -> Studio:
+    def go(first: str, *, address: str = "", **options: Any) -> Studio:
+        address = address or first
         context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "accept_downloads": True, **options}
         )
@@ -126,7 +163,7 @@ def opener(browser: Browser) -> Iterator[Open]:
             ),
         )
         opened.append((page, address, faults, strangers))
-        page.goto(address)
+        page.goto(first)
         return Studio(page)
 
     yield go

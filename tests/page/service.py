@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import fake_network
 import numpy as np
 
-from bshm.matting.engines import Predictor
+from bshm.matting import engines
+from bshm.matting.engines import Staged
 from bshm.server.run import run
 from bshm.server.settings import Settings
 from bshm.weights import catalogue
@@ -39,18 +40,18 @@ def find(name: str) -> Card:
     return LITE if name == LITE.name else fake_network.find_fake(name)
 
 
-def open_either(card: Card, device: str, *rest: Any, **options: Any) -> Predictor:
-    """In place of ``Predictor.open``."""
-    predictor = fake_network.open_fake(card, device, *rest, **options)
+def open_either(card: Card, device: str, *rest: Any, **options: Any) -> Staged:
+    """In place of ``open_engine``."""
+    engine = fake_network.open_fake(card, device, *rest, **options)
     if card.name == LITE.name:
-        predictor = replace(predictor, sessions={"mask": RedAndGreenArePeople()})
-    return predictor
+        engine = replace(engine, sessions={"mask": RedAndGreenArePeople()})
+    return engine
 
 
 def main(folder: Path) -> None:
     fake_network.install(setattr)
     setattr(catalogue, "find", find)  # noqa: B010 (mypy allows no assignment to a function)
-    setattr(Predictor, "open", staticmethod(open_either))  # noqa: B010
+    setattr(engines, "open_engine", open_either)  # noqa: B010
     run(
         Settings(
             port=0, cache_dir=folder / "cache", results=str(folder / "jobs"), keys_file=folder / "keys.json", jobs=False

@@ -12,6 +12,7 @@ serves the page with its strict policy.  What ``POST /matte`` answers follows fr
     nginx-large-…  413 with a page of a proxy
     proxy-…     200 with a page in place of a picture
     slow-…      the cut-out after a second
+    held-…      the cut-out once ``Handler.released`` is set
     others      the cut-out, or a problem where the picture cannot be read
 """
 
@@ -21,6 +22,7 @@ import email.parser
 import email.policy
 import json
 import sys
+import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,6 +42,8 @@ POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 KEY = "open sesame"
+# Longer than any step of a test.
+HELD_S = 120
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -53,6 +57,7 @@ class Handler(SimpleHTTPRequestHandler):
     }
     matting: bshm.Matting
     seen: set[str]
+    released: threading.Event
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args, directory=str(STATIC))
@@ -87,6 +92,8 @@ class Handler(SimpleHTTPRequestHandler):
             self._answer(200, b"<h1>Log in</h1>", {"Content-Type": "text/html"})
         else:
             time.sleep(1 if name.startswith("slow-") else 0)
+            if name.startswith("held-"):
+                self.released.wait(HELD_S)
             self._cut_out(data)
 
     def _cut_out(self, data: bytes) -> None:
@@ -136,8 +143,8 @@ def server(port: int = 0, *, weights: bool = False) -> ThreadingHTTPServer:
     if weights:
         matting = bshm.Matting(threads=1)
     else:
-        matting = bshm.Matting(predictor=fake_network.open_fake(fake_network.CARD, "cpu"))
-    handler = type("Bound", (Handler,), {"matting": matting, "seen": set()})
+        matting = bshm.Matting(engine=fake_network.open_fake(fake_network.CARD, "cpu"))
+    handler = type("Bound", (Handler,), {"matting": matting, "seen": set(), "released": threading.Event()})
     return ThreadingHTTPServer(("127.0.0.1", port), handler)
 
 

@@ -56,10 +56,10 @@ def test_all_can_be_done_without_a_pointer(studio: Studio) -> None:
     page.keyboard.press("Tab")
     expect(studio.get(".skip")).to_be_focused()
     names = []
-    for _ in range(6):
+    for _ in range(8):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.id"))
-    assert names == ["model", "language", "theme", "choose", "sample", "hero-split"]
+    assert names == ["to-pictures", "to-live", "model", "language", "theme", "choose", "sample", "hero-split"]
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(studio.canvas).to_be_visible()

@@ -16,14 +16,14 @@ from fake_network import CARD
 from onnx import TensorProto, helper
 
 from bshm.errors import DeviceUnavailableError, MemoryExhaustedError, ModelFileError
-from bshm.matting.engines import Predictor
+from bshm.matting.engines import Staged, open_engine
 from bshm.runtime import session
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.weights import store
-from bshm.weights.card import Card, Network, Preprocessing
+from bshm.weights.card import Card, Look, Network, Preprocessing
 
-PREPROCESSING = Preprocessing(area_px=64, multiple_px=32)
+PREPROCESSING = Preprocessing(multiple_px=32)
 
 
 def onnx_file(preprocessing: Preprocessing | None = PREPROCESSING) -> bytes:
@@ -43,7 +43,7 @@ def onnx_file(preprocessing: Preprocessing | None = PREPROCESSING) -> bytes:
 
 
 def entry_for(data: bytes, preprocessing: Preprocessing = PREPROCESSING) -> Network:
-    return Network("red.onnx", hashlib.sha256(data).hexdigest(), len(data), 3, preprocessing, 0.0)
+    return Network("red.onnx", hashlib.sha256(data).hexdigest(), len(data), 3, preprocessing, 0.0, look=Look(64))
 
 
 def opened(data: bytes, network: Network | None = None, threads: int | None = 1) -> OnnxSession:
@@ -123,16 +123,17 @@ def test_threads_are_the_cores_that_this_process_may_use_at_most_eight(monkeypat
 
 
 def test_a_set_is_opened_from_its_folder(tmp_path: Path) -> None:
-    opened_set = Predictor.open(card_in(tmp_path, onnx_file()), "cpu", threads=1)
+    opened_set = open_engine(card_in(tmp_path, onnx_file()), "cpu", threads=1)
+    assert isinstance(opened_set, Staged)
     assert opened_set.mask(np.full((40, 60, 3), 255, np.uint8)).min() == 1
-    assert (opened_set.device.name, opened_set.has("matting"), opened_set.tile_threads) == ("cpu", False, 1)
+    assert (opened_set.device.name, list(opened_set.sessions), opened_set.tile_threads) == ("cpu", ["mask"], 1)
 
 
 def test_a_file_with_another_hash_is_refused_with_both(tmp_path: Path) -> None:
     card = card_in(tmp_path, onnx_file())
     (tmp_path / "red.onnx").write_bytes(onnx_file() + b"\0")
     with pytest.raises(ModelFileError, match=f"the card says {card.networks['mask'].sha256[:12]}"):
-        Predictor.open(card, "cpu")
+        open_engine(card, "cpu")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

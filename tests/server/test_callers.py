@@ -26,7 +26,7 @@ def keyed(client: TestClient, *names: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    """Sends requests that stay in the house until ``held.leave`` is set."""
+    """Sends requests that stay in flight until ``held.leave`` is set."""
     leave = threading.Event()
     real = Matting.matte_picture
 
@@ -39,9 +39,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
         def send(client: TestClient, headers: dict[str, str], path: str = "/matte", name: str = "image") -> Any:
             service = client.app.state.service  # type: ignore[attr-defined]
-            before = service.inside
+            before = len(service.limiter)
             answer = pool.submit(client.post, path, files={name: picture()}, headers=headers)
-            while service.inside == before and not answer.done():
+            while len(service.limiter) == before and not answer.done():
                 time.sleep(0.01)
             return answer
 
@@ -50,7 +50,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
         leave.set()
 
 
-def test_a_key_that_has_as_many_in_the_house_as_it_may_is_told_to_wait_and_others_are_served(
+def test_a_key_that_has_as_many_in_flight_as_it_may_is_told_to_wait_and_others_are_served(
     start: Any, held: Any
 ) -> None:
     client = start(queue_per_key=2, queue=5)
@@ -70,7 +70,7 @@ def test_a_key_that_has_as_many_in_the_house_as_it_may_is_told_to_wait_and_other
     held.leave.set()
     assert [each.result(20).status_code for each in inside] == [200] * 3
     assert client.post("/matte", files={"image": picture()}, headers=shop).status_code == 200
-    assert client.app.state.service.house.of("key:none") == len(client.app.state.service.house) == 0
+    assert client.app.state.service.limiter.of("key:none") == len(client.app.state.service.limiter) == 0
 
 
 def test_remove_bgs_clients_are_told_in_remove_bgs_words(start: Any, held: Any) -> None:
@@ -120,7 +120,7 @@ def test_without_keys_a_machine_of_its_own_has_no_share_unless_one_is_set(start:
     held.leave.set()
     assert [each.result(20).status_code for each in inside] == [200, 200]
     shared = start(queue=3, queue_per_key=1)
-    with shared.app.state.service.house.guest("address:testclient"):
+    with shared.app.state.service.limiter.hold("address:testclient"):
         assert shared.post("/matte", files={"image": picture()}).status_code == 429
 
 
@@ -137,7 +137,7 @@ def test_without_keys_a_machine_of_its_own_has_no_share_unless_one_is_set(start:
         ({"queue_per_key": 5}, 1, 5),
     ],
 )
-def test_where_nothing_is_said_half_of_the_house_is_left_to_others_if_there_are_any(
+def test_where_nothing_is_said_half_of_the_room_is_left_to_others_if_there_are_any(
     start: Any, settings: dict[str, Any], keys: int, share: int
 ) -> None:
     client = start(**settings)

@@ -58,7 +58,7 @@ def test_places_taken_by_who_reads_nothing_are_given_to_who_does(tmp_path: Path)
         assert figure(service, "bshm_connections") <= 10
 
 
-def test_a_full_house_cuts_no_request_that_is_being_worked_on(tmp_path: Path) -> None:
+def test_a_full_service_cuts_no_request_that_is_being_worked_on(tmp_path: Path) -> None:
     body = picture((2400, 2400))
     head = (
         "POST /api/remove HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nConnection: close\r\n"

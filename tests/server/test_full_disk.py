@@ -83,7 +83,7 @@ def test_with_too_many_files_open_the_service_is_busy_and_not_at_fault(
 
 
 def test_a_database_that_cannot_grow_takes_no_job_and_goes_on_when_it_can(client: Any) -> None:
-    records = client.app.state.service.queue._ledger.records
+    records = client.app.state.service.queue._store.records
     pages = records._read("PRAGMA page_count", ())[0][0]
     records._read(f"PRAGMA max_page_count = {pages}", ())
     check_full(client.post("/jobs", files=[("image", (f"{number}.png", picture())) for number in range(60)]))

@@ -23,7 +23,7 @@ def test_a_page_that_may_use_the_service_reads_why_it_is_turned_away(start: Any)
     _, secret = client.app.state.service.keys.add("shop")
     given = {"Origin": SHOP, "X-Api-Key": secret}
     sent = {"files": {"image": picture()}}
-    with client.app.state.service.house.guest("key:other"):
+    with client.app.state.service.limiter.hold("key:other"):
         full = client.post("/matte", headers=given, **sent)
     answers = {
         401: client.post("/matte", headers={"Origin": SHOP}, **sent),
@@ -84,7 +84,7 @@ def test_head_is_answered_wherever_get_is_and_has_no_body(client: TestClient) ->
             assert head.headers.get(name) == got.headers.get(name), (path, name)
     assert client.head("/jobs/nothing").status_code == 404
     assert client.head("/matte").status_code == 405
-    # Nobody is worked for without a place in the house.
+    # Nobody is worked for without a place.
     assert client.head("/api/remove?url=http://example.com/a.png").status_code == 405
     assert not [path for path, found in client.get("/openapi.json").json()["paths"].items() if "head" in found]
 
@@ -110,7 +110,7 @@ def test_who_asked_too_much_is_told_what_is_left_and_when_there_is_more(start: A
         client.post(path, files={name: picture((40, 40))})
         for path, name in (("/matte", "image"), ("/v1.0/removebg", "image_file"), ("/jobs", "image"))
     ]
-    with client.app.state.service.house.guest("address:testclient"):
+    with client.app.state.service.limiter.hold("address:testclient"):
         refused.append(client.post("/matte", files={"image": picture((41, 41))}))
     for answer in refused:
         assert answer.status_code == 429

@@ -15,7 +15,7 @@ from sent import opened, picture
 from bshm.pipeline import Matting
 from bshm.server import archives
 from bshm.server.fields import PictureFields
-from bshm.server.jobs import JobFields
+from bshm.server.routes.jobs import JobFields
 from bshm.server.settings import Settings
 
 

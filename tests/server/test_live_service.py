@@ -42,7 +42,8 @@ def big(side: int = 1000) -> bytes:
 def test_a_client_library_for_remove_bg_works_with_another_address_alone(
     serve: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = pytest.importorskip("removebg.removebg")
+    from removebg import removebg as module
+
     started = serve(BSHM_RATE_LIMIT="100")
     monkeypatch.setattr(module, "API_ENDPOINT", f"{started.url}/v1.0/removebg")
     monkeypatch.setattr("logging.basicConfig", lambda **_: None)
@@ -76,7 +77,7 @@ def test_a_real_picture_gives_a_person_and_the_log_is_json(serve: Callable[..., 
     assert events[0] == "ready" and "request" in events and events[-1] == "stopped"
 
 
-def test_on_sigterm_what_is_in_the_house_is_answered_first(serve: Callable[..., Process]) -> None:
+def test_on_sigterm_what_is_in_flight_is_answered_first(serve: Callable[..., Process]) -> None:
     started = serve("--cache", "off")
     answers: list[Any] = []
 

@@ -11,7 +11,7 @@ import pytest
 from sent import opened, picture
 from starlette.testclient import TestClient
 
-from bshm.server.removebg import SIZES
+from bshm.server.routes.removebg import SIZES
 
 URL = "/v1.0/removebg"
 

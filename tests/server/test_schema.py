@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+import requests
+import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-
-requests = pytest.importorskip("requests")
-schemathesis = pytest.importorskip("schemathesis")
 
 
 def test_nothing_that_the_schema_allows_or_forbids_is_a_fault(start: Any) -> None:

@@ -14,8 +14,8 @@ from live_service import surroundings
 HERE = Path(__file__).parent
 CODE = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); import fake_network; fake_network.install(setattr)\n"
-    "import time; from bshm.matting.engines import Predictor; real = Predictor.open\n"
-    "Predictor.open = staticmethod(lambda *given, **named: (time.sleep(0.5), real(*given, **named))[1])\n"
+    "import time; from bshm.matting import engines; real = engines.open_engine\n"
+    "engines.open_engine = lambda *given, **named: (time.sleep(0.5), real(*given, **named))[1]\n"
     "from bshm.cli import main; sys.exit(main(['serve', '--port', '0', *sys.argv[1:]]))"
 )
 

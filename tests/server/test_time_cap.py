@@ -19,7 +19,7 @@ from test_job_routes import ended
 
 import bshm
 from bshm.cli import exit_codes
-from bshm.concurrency.lanes import MOST_STUCK
+from bshm.concurrency.deadline_executor import MOST_STUCK
 from bshm.edit import render as rendering
 from bshm.errors import EnvironmentFault
 from bshm.files import decode
@@ -99,7 +99,7 @@ def test_a_picture_that_hangs_is_answered_in_time_and_its_place_is_free_again(
     answer = client.post("/matte", files={"image": hangs()})
     assert answer.status_code == 504 and time.monotonic() - began < CAP_S + 3
     assert answer.json()["type"] in ("urn:bshm:problem:time-ran-out", "urn:bshm:problem:overrun")
-    # There is one place in the house: without it nobody would be served any more.
+    # There is one place: without it nobody would be served any more.
     until(lambda: stuck(client) == 1)
     assert client.post("/matte", files={"image": picture((32, 32))}).status_code == 200
     assert client.get("/readyz").status_code == 200

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sent import picture
 
-from bshm.net.fetch import Fetched, Validators, fetch_if_changed, is_public
+from bshm.net.fetch import Fetched, Validators, fetch_if_changed
+from bshm.net.guard import is_public
 from bshm.options import Limits
 
 NOT_PUBLIC = [

@@ -21,8 +21,7 @@ from bshm.cli import main
 from bshm.errors import OutputError
 from bshm.files import private
 from bshm.jobs import EmbeddedQueue, JobItem, JobRequest, Product
-from bshm.jobs.options import QueueOptions
-from bshm.jobs.stores import open_store
+from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.server.keys import Keys
 
 PROTECTED = ("/metrics", "/jobs/x", "/v1.0/account", "/no/such/page")
@@ -174,12 +173,11 @@ def usual_umask() -> Iterator[None]:
 def test_jobs_in_a_folder_are_read_by_nobody_else(tmp_path: Path, is_there: bool) -> None:
     folder = tmp_path / "shared"
     if is_there:
-        for each in (folder, folder / "pictures", folder / "records", folder / "pictures" / "uploads"):
+        for each in (folder, folder / "uploads"):
             each.mkdir(mode=0o755)
-    records, blobs = open_store(folder.as_uri(), QueueOptions())
+    blobs = FolderBlobs(folder)
     blobs.put("a" * 32 + "/in-0", b"picture")
     assert readable_by_others(folder) == []
-    records.close()
     embedded = tmp_path / "embedded"
     if is_there:
         (embedded / "pictures").mkdir(parents=True, mode=0o755)
@@ -194,8 +192,10 @@ def test_a_folder_that_holds_other_things_stays_as_it_is_and_jobs_in_it_are_clos
     folder = tmp_path / "home"
     folder.mkdir(mode=0o755)
     (folder / "letter.txt").write_text("for all")
-    _, blobs = open_store(str(folder), QueueOptions())
-    blobs.put("a" * 32 + "/in-0", b"picture")
+    with private.files():  # as `bshm serve` has it
+        queue = EmbeddedQueue(folder, lambda *_: Product(b"cut", "image/png"))
+        queue.submit(JobRequest((JobItem("anna.jpg", b"picture"),)))
+        queue.close()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert readable_by_others(folder) == [str(folder), str(folder / "letter.txt")]
 

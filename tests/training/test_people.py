@@ -147,7 +147,7 @@ def test_a_network_grows_learns_goes_on_and_is_exported_and_reopened(
     # It may stand before what was trained behind the small one.
     assert Networks.load(small, masks=[grown]).variant == "lite0-people"
 
-    export.write("grown", grown, tmp_path, mask_area_px=96)
+    export.write("grown", grown, tmp_path, mask_side_px=96)
     card = catalogue.find("grown", tmp_path)
     start = reopen.checkpoint(card, tmp_path / "start.pt", reopen.pictures(data_root, seed=1))
     network = MaskNetwork("lite0", people=True).eval()

@@ -19,7 +19,7 @@ import torch
 
 from bshm.cli import exit_codes, main
 from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError
-from bshm.matting.engines import Predictor
+from bshm.matting.engines import open_engine
 from bshm.pipeline import Matting
 from bshm.training import checkpoints, export, fine_stages, reopen
 from bshm.training.data import DataFolder
@@ -233,7 +233,7 @@ def test_an_exported_set_runs_and_says_what_it_is(
     card = catalogue.find("small", tmp_path)
     assert list(card.networks) == roles
     assert all(network.parity <= export.TOLERANCE for network in card.networks.values())
-    matting = Matting(predictor=Predictor.open(card, "cpu"))
+    matting = Matting(engine=open_engine(card, "cpu"))
     matte = matting.matte(np.random.default_rng(0).integers(0, 255, (300, 200, 3), dtype=np.uint8))
     assert matte.alpha.shape == (300, 200)
     assert [name for name in matte.ran.timings_ms if name in ("mask", "quality", "matting")] == roles
@@ -248,7 +248,7 @@ def test_the_mean_of_two_networks_is_exported_and_a_mask_network_may_look_twice(
     state["average"]["head.bias"] = before["head.bias"] + 2
     torch.save(state, other)
     found = export.parts(trained["qun"], ("mask",), 256, masks=[trained["mpn"], other], mirrored=True)["mask"]
-    assert found.preprocessing.mirrored
+    assert found.look.mirrored
     bias = found.module.state_dict()["network.head.bias"]
     assert torch.allclose(bias, before["head.bias"] + 1)
     further = fine(data_root, tmp_path / "mrn", "mrn", trained["mrn"])
@@ -308,7 +308,7 @@ def test_a_reopened_set_computes_what_its_files_do_and_learns_on(
     card = catalogue.find("small", tmp_path)
     start = reopen.checkpoint(card, tmp_path / "start.pt", reopen.pictures(data_root, seed=1))
     networks = fine_stages.Networks.load(start).eval()
-    sessions = Predictor.open(card, "cpu").sessions
+    sessions = open_engine(card, "cpu").sessions
     generator = torch.Generator().manual_seed(0)
     image, plane = torch.rand(1, 3, 96, 64, generator=generator), torch.rand(1, 1, 96, 64, generator=generator)
     with torch.no_grad():
@@ -374,8 +374,8 @@ def test_two_sets_of_one_network_share_its_file_and_differ_in_how_they_look(
 ) -> None:
     (tmp_path / "notes.json").write_text("{}")  # what else may lie in the folder
     one = export.write("one", trained["mpn"], tmp_path, mirrored=True)
-    two = export.write("two", trained["mpn"], tmp_path, mask_area_px=288)
+    two = export.write("two", trained["mpn"], tmp_path, mask_side_px=288)
     assert two.networks["mask"].file == "one.mask.onnx" and not (tmp_path / "two.mask.onnx").exists()
     assert one.sha256 != two.sha256
     for card in (one, two):
-        assert Predictor.open(card, "cpu").mask(np.zeros((64, 64, 3), np.uint8)).max() <= 1
+        assert open_engine(card, "cpu").mask(np.zeros((64, 64, 3), np.uint8)).max() <= 1

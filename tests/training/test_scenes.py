@@ -82,7 +82,7 @@ def test_composites_are_alpha_times_foreground_plus_the_rest(fine: FinePools) ->
 
 
 def test_the_small_pictures_show_what_the_native_one_does(fine: FinePools) -> None:
-    batch = FineBatches(fine, scenes=1, first=0, count=1, seed=1, mask_area_px=256, quality_area_px=512)[0]
+    batch = FineBatches(fine, scenes=1, first=0, count=1, seed=1, mask_side_px=256, quality_side_px=512)[0]
     native = batch["alpha"][0, None, None].float() / 255
     for name in ("whole", "middle"):
         small = batch[f"{name}_alpha"]
@@ -109,7 +109,7 @@ def crops(fine: FinePools) -> CropBatches:
 
 def crop_batches(fine: FinePools) -> CropBatches:
     """Batches of four crops of four scenes, as one of two processes sees them."""
-    scenes = FineBatches(fine, scenes=1, first=0, count=8, seed=1, mask_area_px=192, quality_area_px=192)
+    scenes = FineBatches(fine, scenes=1, first=0, count=8, seed=1, mask_side_px=192, quality_side_px=192)
     torch.manual_seed(0)
     return CropBatches(scenes, MaskNetwork("lite0"), QualityNetwork(), crops=4, stride=2)
 

@@ -39,6 +39,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
             raise RuntimeError("Could not determine home directory.")
 
         monkeypatch.setattr(Path, "expanduser", homeless)
+        monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where there is no home
     return str(request.param)
 
 

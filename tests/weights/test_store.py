@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_card_from_anywhere_does_not_lead_out_of_its_folder(models: Path, file
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 2}, "format is 2"),
+        ({"format": 3}, "format is 3"),
         ({"networks": {}}, "no set has the networks none"),
         ({"surprise": 1}, "surprise"),
         ({"data": None}, "NoneType"),
@@ -171,10 +172,10 @@ def test_a_network_that_answers_alpha_needs_a_signature() -> None:
 @pytest.mark.parametrize(
     ("platform", "variables", "expected"),
     [
-        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/bshm/models"),
-        ("linux", {"HOME": "/home/me"}, "/home/me/.local/share/bshm/models"),
-        ("darwin", {"HOME": "/Users/me"}, "/Users/me/Library/Application Support/bshm/models"),
-        ("win32", {"LOCALAPPDATA": "/c/Local"}, "/c/Local/bshm/models"),
+        ("unix.Unix", {"XDG_DATA_HOME": "/data"}, "/data/bshm/models"),
+        ("unix.Unix", {"HOME": "/home/me"}, "/home/me/.local/share/bshm/models"),
+        ("macos.MacOS", {"HOME": "/Users/me"}, "/Users/me/Library/Application Support/bshm/models"),
+        ("windows.Windows", {"LOCALAPPDATA": "/c/Local"}, "/c/Local/bshm/models"),
     ],
 )
 def test_the_store_is_where_each_system_keeps_an_applications_data(
@@ -184,7 +185,12 @@ def test_the_store_is_where_each_system_keeps_an_applications_data(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(store.sys, "platform", platform)
+    # What its class for Windows asks elsewhere than on Windows.
+    windows = import_module("platformdirs.windows")
+    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
+    module, _, kind = platform.partition(".")
+    folders = getattr(import_module(f"platformdirs.{module}"), kind)
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *words, **named: folders(*words, **named).user_data_path)
     assert store.root() == Path(expected)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
-from bshm.concurrency.overlap import Turnstile, overlap
+from bshm.concurrency.overlap import ClosableLock, overlap
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
@@ -60,7 +60,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Record:
+class BatchRecord:
     """What became of one job.
 
     Attributes:
@@ -70,6 +70,7 @@ class Record:
         size_hw: height and width of the result; where nothing was written, here and below, None unless it is known
             from earlier.
         empty: nobody was found, so the output is fully transparent.
+        doubtful: see ``Matte.doubtful``; None where the weights cannot tell, too.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken.
@@ -88,6 +89,7 @@ class Record:
     timings_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     error: Exception | None = None
     frames: int | None = None
+    doubtful: float | None = None
     note: str | None = None
     proof: Proof | None = None
 
@@ -165,7 +167,7 @@ def plan(
     jobs: list[Job] = []
     taken: dict[str, str] = {}
     for each in found:
-        name = _shown(each.source)
+        name = shown(each.source)
         target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
         marks = set(_marks(target))
         error = each.error
@@ -194,7 +196,7 @@ def run(
     edit: Edit | None = None,
     background: Picture | None = None,
     batch: BatchOptions | None = None,
-) -> Generator[Record, None, None]:
+) -> Generator[BatchRecord, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
 
     Leaving the loop or Ctrl-C cancels: nothing further is begun, and when the iterator has closed no file is being
@@ -215,10 +217,10 @@ def run(
     options = options or MatteOptions()
     edit = edit or Edit()
     batch = batch or BatchOptions()
-    turnstile = Turnstile()
+    write_lock = ClosableLock()
     company = threading.Event()
 
-    def work(job: Job) -> Record:
+    def work(job: Job) -> BatchRecord:
         return _do(
             job,
             matting=matting,
@@ -226,30 +228,30 @@ def run(
             edit=edit,
             background=background,
             batch=batch,
-            turnstile=turnstile,
+            write_lock=write_lock,
             company=company,
         )
 
     chosen = _apart(jobs, company) if batch.skip_existing else jobs
-    return records(chosen, work, lambda job: job, batch=batch, turnstile=turnstile)
+    return records(chosen, work, lambda job: job, batch=batch, write_lock=write_lock)
 
 
 def records(
     items: Iterable[Item],
-    work: Callable[[Item], Record],
+    work: Callable[[Item], BatchRecord],
     job_of: Callable[[Item], Job],
     *,
     batch: BatchOptions,
-    turnstile: Turnstile,
-) -> Generator[Record, None, None]:
+    write_lock: ClosableLock,
+) -> Generator[BatchRecord, None, None]:
     """What became of each item, several in the works at once; when the iterator has closed nothing is written any more.
 
     Args:
         items: what to work on.
-        work: on one item; goes through ``turnstile`` before it changes anything.  What it raises becomes a record.
+        work: on one item; goes through ``write_lock`` before it changes anything.  What it raises becomes a record.
         job_of: the job that such a record is about.
         batch: how many at once, and in which order.
-        turnstile: closed at the end.
+        write_lock: closed at the end.
     """
     outcomes = overlap(items, work, threads=batch.in_flight, ordered=batch.ordered)
     try:
@@ -257,10 +259,10 @@ def records(
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield Record(job_of(outcome.item), "failed", error=outcome.error)
+                yield BatchRecord(job_of(outcome.item), "failed", error=outcome.error)
     finally:
         outcomes.close()
-        turnstile.close()
+        write_lock.close()
 
 
 def _apart(jobs: Iterable[Job], company: threading.Event) -> Iterator[Job]:
@@ -283,14 +285,14 @@ def _do(
     edit: Edit,
     background: Picture | None,
     batch: BatchOptions,
-    turnstile: Turnstile,
+    write_lock: ClosableLock,
     company: threading.Event,
-) -> Record:
+) -> BatchRecord:
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
     if os.path.lexists(job.output) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
-            return Record(job, "skipped")
+            return BatchRecord(job, "skipped")
         raise OutputExistsError(
             f"{job.output} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
@@ -300,13 +302,13 @@ def _do(
     made = make(matting.matte(job.source, options), job.output, edit, background)
     done = time.perf_counter()
     try:
-        with turnstile:
+        with write_lock:
             sink.write(made.rendered.data, job.output, overwrite=batch.overwrite)
     except OutputExistsError:
         if not batch.skip_existing:
             raise
         company.set()  # another run was quicker
-        return Record(job, "skipped")
+        return BatchRecord(job, "skipped")
     return made.record(job, write_ms=1e3 * (time.perf_counter() - done))
 
 
@@ -316,18 +318,19 @@ class Made:
 
     Attributes:
         rendered: the file, and what ran.
-        frames: as in ``Record``.
+        frames, doubtful: as in ``BatchRecord``.
         timings_ms: milliseconds by stage so far.
     """
 
     rendered: Rendered
     frames: int
+    doubtful: float | None
     timings_ms: Mapping[str, float]
 
-    def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> Record:
+    def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> BatchRecord:
         """What became of ``job``, once this was written."""
         rendered = self.rendered
-        return Record(
+        return BatchRecord(
             job,
             "written",
             size_hw=(rendered.height, rendered.width),
@@ -337,6 +340,7 @@ class Made:
             device=rendered.device,
             timings_ms=MappingProxyType({**self.timings_ms, "write": write_ms}),
             frames=self.frames,
+            doubtful=self.doubtful,
             proof=proof,
         )
 
@@ -348,7 +352,7 @@ def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Ma
     started = time.perf_counter()
     rendered = render(matte, with_format(edit, path), background)
     timings = {**rendered.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
-    return Made(rendered, matte.picture.frames, MappingProxyType(timings))
+    return Made(rendered, matte.picture.frames, matte.doubtful, MappingProxyType(timings))
 
 
 def with_format(edit: Edit, path: Path) -> Edit:
@@ -413,13 +417,13 @@ def name_of_url(url: str) -> str:
     return _UNFIT_FOR_A_NAME.sub("_", last).strip(" .") or "picture"
 
 
-def _shown(source: str) -> str:
+def shown(source: str) -> str:
     """What messages call a source: a URL without its query, which may hold a key."""
     if not is_url(source):
         return source
-    from bshm.net import fetch
+    from bshm.net.guard import shown
 
-    return fetch.shown(source)
+    return shown(source)
 
 
 def _marks(path: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from bshm.bulk.batch import Job
+from bshm.bulk.batch import Job, shown
 from bshm.bulk.finding import is_url
 from bshm.errors import BshmError, SourceNotFoundError, UnreadablePictureError
 from bshm.files import source as sources
@@ -46,11 +46,7 @@ class Item:
         """What messages call it: without a URL's query, which may hold a key."""
         if self.member is not None:
             return f"{self.source}/{self.member}"
-        if self.source.startswith(object_store.SCHEME) or not is_url(self.source):
-            return self.source
-        from bshm.net import fetch
-
-        return fetch.shown(self.source)
+        return self.source if self.source.startswith(object_store.SCHEME) else shown(self.source)
 
     @property
     def place(self) -> str:
@@ -62,7 +58,7 @@ class Item:
         return Job(self.source, self.name, folder / self.output if self.output else None, self.error, self.number)
 
 
-class Reader:
+class ItemReader:
     """Reads the bytes of items; keeps the zips open that they are in.  Safe to share between threads."""
 
     def __init__(self, limits: Limits) -> None:

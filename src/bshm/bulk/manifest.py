@@ -16,7 +16,7 @@ SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One line of a manifest.
 
     Attributes:
@@ -41,7 +41,7 @@ def is_manifest(given: str) -> bool:
     return given.lower().endswith(SUFFIXES)
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Path) -> Iterator[ManifestRow]:
     """The lines of a manifest, one after the other; a line that says nothing of use has a ``problem``.
 
     Raises:
@@ -60,15 +60,15 @@ def rows(path: Path) -> Iterator[Row]:
         raise ManifestError(f"the manifest {path} cannot be read: {error.strerror or error}.") from error
 
 
-def _row(place: str, found: dict[str, Any] | str) -> Row:
+def _row(place: str, found: dict[str, Any] | str) -> ManifestRow:
     if isinstance(found, str):
-        return Row(place, "", problem=f"{place} is no row of a manifest: {found}.")
+        return ManifestRow(place, "", problem=f"{place} is no row of a manifest: {found}.")
     given, output = found.get("input"), found.get("output")
     if not isinstance(given, str) or not given.strip() or "\0" in given:
-        return Row(place, "", problem=f"{place} needs a path or a URI under 'input'; it has {given!r}.")
+        return ManifestRow(place, "", problem=f"{place} needs a path or a URI under 'input'; it has {given!r}.")
     if output is not None and (not isinstance(output, str) or "\0" in output):
-        return Row(place, "", problem=f"{place} needs a path under 'output', or nothing; it has {output!r}.")
-    return Row(place, given.strip(), (output or "").strip() or None)
+        return ManifestRow(place, "", problem=f"{place} needs a path under 'output', or nothing; it has {output!r}.")
+    return ManifestRow(place, given.strip(), (output or "").strip() or None)
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

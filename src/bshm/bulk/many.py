@@ -10,14 +10,14 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.bulk.batch import Record, records
+from bshm.bulk.batch import BatchRecord, records
 from bshm.bulk.finding import PassedOver, is_url
 from bshm.bulk.gathering import gather
-from bshm.bulk.items import Reader
+from bshm.bulk.items import ItemReader
 from bshm.bulk.report import Thumbnailer
 from bshm.bulk.worker import Ledger, Worker
 from bshm.bulk.worklist import WorkList
-from bshm.concurrency.overlap import Turnstile
+from bshm.concurrency.overlap import ClosableLock
 from bshm.errors import BshmError
 from bshm.options import BatchOptions, Limits, MatteOptions
 
@@ -67,12 +67,12 @@ def run_here(
     edit: Edit,
     background: Picture | None,
     batch: BatchOptions,
-) -> Generator[Record, None, None]:
+) -> Generator[BatchRecord, None, None]:
     """Do the list on this machine through one session; every error of a picture is in its record.
 
     Leaving the loop cancels, as in ``bshm.bulk.batch.run``.
     """
-    turnstile = Turnstile()
+    write_lock = ClosableLock()
     worker = Worker(
         matting,
         ledger,
@@ -80,15 +80,15 @@ def run_here(
         edit=edit,
         background=background,
         overwrite=batch.overwrite,
-        turnstile=turnstile,
+        write_lock=write_lock,
     )
-    return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, turnstile=turnstile)
+    return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, write_lock=write_lock)
 
 
-def thumbnails(work: WorkList, reader: Reader) -> Thumbnailer:
+def thumbnails(work: WorkList, reader: ItemReader) -> Thumbnailer:
     """What shows the input of a record, where that lies on this machine and can be read."""
 
-    def thumbnail(record: Record) -> str | None:
+    def thumbnail(record: BatchRecord) -> str | None:
         if record.job.number is None:
             return None
         item = work.get(record.job.number)

@@ -9,7 +9,7 @@ from string import Template
 from typing import NamedTuple
 
 # Which pictures are shown, in this order, and what their part of the page is called.
-SHEETS = {"failed": "Failed", "empty": "Nobody was found"}
+SHEETS = {"failed": "Failed", "empty": "Nobody was found", "doubtful": "Most in doubt"}
 
 
 class Shown(NamedTuple):

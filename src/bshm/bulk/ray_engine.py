@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bshm.bulk import rows
-from bshm.bulk.batch import Record
+from bshm.bulk.batch import BatchRecord
 from bshm.bulk.finding import is_url
-from bshm.bulk.items import Item, Reader
+from bshm.bulk.items import Item, ItemReader
 from bshm.bulk.journal import Journal
 from bshm.bulk.worker import Ledger, Worker
 from bshm.bulk.worklist import WorkList
@@ -88,7 +88,9 @@ class Actor:
         from bshm.pipeline import Matting
 
         cv2.setNumThreads(1)
-        ledger = Ledger(plan.folder, Journal(plan.folder, plan.settings, overwrite=True), Reader(plan.options.limits))
+        ledger = Ledger(
+            plan.folder, Journal(plan.folder, plan.settings, overwrite=True), ItemReader(plan.options.limits)
+        )
         matting = Matting(model=plan.model, device=plan.device, threads=1)
         self._folder = plan.folder
         self._worker = Worker(
@@ -115,14 +117,14 @@ class Actor:
             "record": [json.dumps(rows.row(each)) for each in told],
         }
 
-    def _one(self, item: Item) -> Record:
+    def _one(self, item: Item) -> BatchRecord:
         try:
             return self._worker.do(item)
         except Exception as error:  # noqa: BLE001 - one picture's error is a row, and the others go on
-            return Record(item.job(self._folder), "failed", error=error)
+            return BatchRecord(item.job(self._folder), "failed", error=error)
 
 
-def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Generator[Record, None, None]:
+def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Generator[BatchRecord, None, None]:
     """Do the list on a cluster, in no order; every error of a picture is in its record.
 
     Pictures whose actor went away are tried again as long as any others get done; then they fail.
@@ -141,7 +143,7 @@ def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Genera
         try:
             settled = ledger.settled(item)
         except BshmError as error:
-            yield Record(item.job(ledger.folder), "failed", error=error)
+            yield BatchRecord(item.job(ledger.folder), "failed", error=error)
             continue
         if settled is not None:
             yield settled
@@ -167,7 +169,7 @@ def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Genera
             task = 1  # a picture that ends its process must not take others along twice
     for item in work.open_items():
         reason = f"{item.name} was not finished: {trouble.rstrip('.')}. Has the cluster processors and memory enough?"
-        yield Record(item.job(ledger.folder), "failed", error=WorkerLostError(reason))
+        yield BatchRecord(item.job(ledger.folder), "failed", error=WorkerLostError(reason))
 
 
 def _wave(items: list[Item], plan: Plan, pool: Pool, task: int) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import json
 import os
 import time
@@ -14,17 +15,19 @@ from types import TracebackType
 from typing import Any
 
 from bshm.bulk import rows
-from bshm.bulk.batch import Record
+from bshm.bulk.batch import BatchRecord
 from bshm.bulk.page import Shown, page
 from bshm.files import sink
 
 # Pictures of each kind on the page; the table has them all.
 MOST_SHOWN = 48
+# From which share of the people's area in doubt a picture is one to look at.
+DOUBTFUL = 0.1
 # Rows that are held until they are written, some 10 MB.
 _CHUNK = 5000
 
 # A small picture of what a record is about, as a ``data:`` address; None where there is none.
-Thumbnailer = Callable[[Record], "str | None"]
+Thumbnailer = Callable[[BatchRecord], "str | None"]
 
 COLUMNS: dict[str, str] = {
     "input": "string",
@@ -36,6 +39,7 @@ COLUMNS: dict[str, str] = {
     "height": "int32",
     "frames": "int32",
     "empty": "bool_",
+    "doubtful": "float32",
     "sha256": "string",
     "size": "int64",
     "output_sha256": "string",
@@ -50,7 +54,7 @@ COLUMNS: dict[str, str] = {
 }
 
 
-class Report:
+class BatchReport:
     """Takes records as they come; writes ``report.parquet`` (or ``report.csv``) and ``report.html`` at the end.
 
     Of the pictures it keeps figures, and of those to look at a bounded number.
@@ -75,14 +79,15 @@ class Report:
         self._kinds: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
-        self._shown: dict[str, list[Record]] = {"failed": [], "empty": []}
+        self._shown: dict[str, list[BatchRecord]] = {"failed": [], "empty": []}
+        self._doubtful: list[tuple[float, int, BatchRecord]] = []  # a heap: the least doubtful is the first to go
 
     @property
     def table(self) -> Path:
         """Where the table will be."""
         return self._table.path
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> BatchReport:
         return self
 
     def __exit__(
@@ -91,7 +96,7 @@ class Report:
         if kind is not None:
             self._table.drop()
 
-    def add(self, record: Record) -> None:
+    def add(self, record: BatchRecord) -> None:
         """Take one record."""
         self._table.add(flat(record))
         self._counts[record.status] += 1
@@ -101,6 +106,11 @@ class Report:
             self._keep("failed", record)
         elif record.empty:
             self._keep("empty", record)
+        elif record.doubtful is not None and record.doubtful >= DOUBTFUL:
+            self._counts["doubtful"] += 1
+            heapq.heappush(self._doubtful, (record.doubtful, self._counts["doubtful"], record))
+            if len(self._doubtful) > MOST_SHOWN:
+                heapq.heappop(self._doubtful)
         if record.status == "written":
             self._stages.update(record.timings_ms)
         if record.proof is not None:
@@ -116,9 +126,10 @@ class Report:
             OutputError: one of them cannot be written.
         """
         self._table.finish()
+        doubtful = [record for _, _, record in sorted(self._doubtful, reverse=True)]
         shown = {
             kind: [Shown(each.job.name, _why(each), thumbnail(each)) for each in kept]
-            for kind, kept in self._shown.items()
+            for kind, kept in {**self._shown, "doubtful": doubtful}.items()
         }
         text = page(
             counts=self._counts,
@@ -133,12 +144,12 @@ class Report:
         )
         sink.write(text.encode(), self.folder / "report.html", overwrite=True)
 
-    def _keep(self, kind: str, record: Record) -> None:
+    def _keep(self, kind: str, record: BatchRecord) -> None:
         if len(self._shown[kind]) < MOST_SHOWN:
             self._shown[kind].append(record)
 
 
-def flat(record: Record) -> dict[str, Any]:
+def flat(record: BatchRecord) -> dict[str, Any]:
     """A record as a row of the table, with the names of ``COLUMNS``."""
     found = rows.row(record)
     proof, error, timings = found.pop("proof") or {}, found.pop("error") or {}, found.pop("timings_ms")
@@ -160,8 +171,10 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _why(record: Record) -> str:
-    return str(record.error) if record.error is not None else "nobody was found"
+def _why(record: BatchRecord) -> str:
+    if record.error is not None:
+        return str(record.error)
+    return "nobody was found" if record.empty else f"{record.doubtful:.0%} in doubt"
 
 
 class _Table:

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from bshm import errors
-from bshm.bulk.batch import Job, Proof, Record
+from bshm.bulk.batch import BatchRecord, Job, Proof
 from bshm.errors import BshmError, option
 
 
-def row(record: Record) -> dict[str, Any]:
+def row(record: BatchRecord) -> dict[str, Any]:
     """Everything of a record, in values that JSON has."""
     error = record.error
     return {
@@ -23,6 +23,7 @@ def row(record: Record) -> dict[str, Any]:
         "height": None if record.size_hw is None else record.size_hw[0],
         "frames": record.frames,
         "empty": record.empty,
+        "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
         "model": record.model,
         "model_sha256": record.model_sha256,
         "device": record.device,
@@ -32,17 +33,18 @@ def row(record: Record) -> dict[str, Any]:
     }
 
 
-def record(found: dict[str, Any], job: Job) -> Record:
+def record(found: dict[str, Any], job: Job) -> BatchRecord:
     """The record of ``job`` that ``row`` gave.
 
     An error of a kind that bshm does not know is a fault in bshm: a ``RuntimeError``.
     """
     width, height, error = found["width"], found["height"], found["error"]
-    return Record(
+    return BatchRecord(
         job,
         found["status"],
         size_hw=None if width is None else (height, width),
         empty=found["empty"],
+        doubtful=found["doubtful"],
         model=found["model"],
         model_sha256=found["model_sha256"],
         device=found["device"],

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bshm.bulk import rows
-from bshm.bulk.batch import Made, Proof, Record, make
-from bshm.bulk.items import Item, Reader
+from bshm.bulk.batch import BatchRecord, Made, Proof, make
+from bshm.bulk.items import Item, ItemReader
 from bshm.bulk.journal import Journal, Line
 from bshm.errors import OutputError, OutputExistsError, option
 from bshm.files import sink
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Ledger:
     """What of a batch is done already, by its journal and by what lies in its folder."""
 
-    def __init__(self, folder: Path, journal: Journal, reader: Reader, *, refuse: bool = False) -> None:
+    def __init__(self, folder: Path, journal: Journal, reader: ItemReader, *, refuse: bool = False) -> None:
         """Over the journal of ``folder``.
 
         Args:
@@ -47,7 +47,7 @@ class Ledger:
         self.reader = reader
         self._refuse = refuse
 
-    def settled(self, item: Item) -> Record | None:
+    def settled(self, item: Item) -> BatchRecord | None:
         """The record of an item for which there is nothing to do; None where there is.
 
         Raises:
@@ -57,7 +57,7 @@ class Ledger:
             raise item.error
         job = item.job(self.folder)
         if item.note is not None:
-            return Record(job, "skipped", note=item.note)
+            return BatchRecord(job, "skipped", note=item.note)
         is_there = os.path.lexists(self.folder / item.output)
         line = self.journal.find(item.output)
         if line is None and is_there:
@@ -71,7 +71,7 @@ class Ledger:
             return None
         return self.earlier(item, line)
 
-    def earlier(self, item: Item, line: Line) -> Record:
+    def earlier(self, item: Item, line: Line) -> BatchRecord:
         """What an earlier run, or another process, made of an item."""
         found = rows.record({**line.found, "error": None}, item.job(self.folder))
         return replace(found, status="skipped", note="it is done already")
@@ -102,7 +102,7 @@ class Worker:
         edit: Edit,
         background: Picture | None,
         overwrite: bool,
-        turnstile: AbstractContextManager[object] | None = None,
+        write_lock: AbstractContextManager[object] | None = None,
     ) -> None:
         """With everything open.
 
@@ -113,7 +113,7 @@ class Worker:
             edit: what is made of them.
             background: the picture that ``edit`` names.
             overwrite: replace files that this batch has not written.
-            turnstile: passed before anything is changed; None lets everybody through.
+            write_lock: passed before anything is changed; None lets everybody through.
         """
         self._matting = matting
         self._ledger = ledger
@@ -121,10 +121,10 @@ class Worker:
         self._edit = edit
         self._background = background
         self._overwrite = overwrite
-        self._turnstile = turnstile or nullcontext()
+        self._write_lock = write_lock or nullcontext()
         self._alone = _Alone()
 
-    def do(self, item: Item) -> Record:
+    def do(self, item: Item) -> BatchRecord:
         """Make and write what is not there yet.
 
         Raises:
@@ -166,23 +166,23 @@ class Worker:
         made = make(self._matting.matte_picture(picture, self._options), path, self._edit, self._background)
         return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms})
 
-    def _write(self, item: Item, made: Made, proof: Proof, path: Path, read_ms: float) -> Record:
+    def _write(self, item: Item, made: Made, proof: Proof, path: Path, read_ms: float) -> BatchRecord:
         made = replace(made, timings_ms={"read": read_ms, **made.timings_ms})
         done = time.perf_counter()
         noted = made.record(item.job(self._ledger.folder), write_ms=0.0, proof=proof)
-        with self._turnstile:
+        with self._write_lock:
             replaces = self._may_take(path, item, proof)
             self._note(noted, item, replaces=replaces)
             if replaces is not None:
                 self._publish(lambda: sink.write(made.rendered.data, path, overwrite=replaces), path, proof)
         return made.record(noted.job, write_ms=1e3 * (time.perf_counter() - done), proof=proof)
 
-    def _copy(self, item: Item, record: Record, proof: Proof, path: Path) -> Record:
+    def _copy(self, item: Item, record: BatchRecord, proof: Proof, path: Path) -> BatchRecord:
         record = replace(
             record, status="copied", proof=proof, note=f"a copy of {proof.copy_of}, made of the same bytes"
         )
         existing = self._ledger.folder / (proof.copy_of or "")
-        with self._turnstile:
+        with self._write_lock:
             replaces = self._may_take(path, item, proof)
             self._note(record, item, replaces=replaces)
             if replaces is not None:
@@ -217,7 +217,7 @@ class Worker:
             if _sha256(path) != proof.output_sha256:  # another process was quicker, with something else
                 raise
 
-    def _note(self, record: Record, item: Item, *, replaces: bool | None = None) -> None:
+    def _note(self, record: BatchRecord, item: Item, *, replaces: bool | None = None) -> None:
         more = {"replaces": True} if replaces else {}
         self._ledger.journal.add({**rows.row(record), "input": item.place, "output": item.output, **more})
 

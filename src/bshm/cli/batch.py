@@ -19,7 +19,7 @@ from bshm.errors import NoPicturesError, OptionError
 from bshm.options import BatchOptions, byte_count
 
 if TYPE_CHECKING:
-    from bshm.bulk.batch import Record
+    from bshm.bulk.batch import BatchRecord
     from bshm.bulk.ray_engine import Pool
     from bshm.bulk.worker import Ledger
     from bshm.bulk.worklist import WorkList
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 
 EXAMPLES = [
-    ("bshm batch photos/ -o cut/", "a folder and all below it; again, and it goes on where it stopped"),
-    ("bshm batch list.csv -o cut/", "the pictures in the column input"),
-    ("bshm batch photos.zip more.zip -o cut/", "without unpacking them first"),
-    ("bshm batch 'new/*.jpg' list.parquet -o cut/ --json > log", "a pattern, a list; a line of JSON a picture"),
-    ("bshm batch photos/ -o shop/ -b white -f jpg --crop", "over a colour, cropped, as JPEG"),
-    ("bshm batch list.parquet -o /shared/cut --engine ray --actors 64", "on the machines of a Ray cluster"),
+    ("bshm batch photos/ -o cut/", "a folder and all below it; once more: goes on where it stopped"),
+    ("bshm batch list.csv more.zip -o cut/", "the pictures that a list and a zip name"),
+    ("bshm batch list.parquet -o cut/ --json > log", "a line of JSON a picture"),
+    ("bshm batch in/ -o shop/ -b white -f jpg --crop", "over a colour, cropped, as JPEG"),
+    ("bshm batch list.csv -o /all/cut --engine ray", "on the machines of a Ray cluster"),
 ]
 
 NOTES = """\
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from bshm.bulk.items import Reader
+    from bshm.bulk.items import ItemReader
     from bshm.bulk.journal import Journal
     from bshm.bulk.many import listed, settings_of
     from bshm.bulk.worker import Ledger
@@ -131,9 +130,9 @@ def _run(arguments: argparse.Namespace) -> int:
     weights = catalogue.find(arguments.model).sha256
     settings = settings_of(arguments.model, weights, options, edit, background)
     journal = Journal(folder, settings, overwrite=batch.overwrite)
-    ledger = Ledger(folder, journal, Reader(options.limits), refuse=journal.is_new and not batch.overwrite)
+    ledger = Ledger(folder, journal, ItemReader(options.limits), refuse=journal.is_new and not batch.overwrite)
 
-    def records() -> Generator[Record, None, None]:
+    def records() -> Generator[BatchRecord, None, None]:
         if pool is None:
             from bshm.bulk.many import run_here
 
@@ -155,10 +154,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _report_on(
-    arguments: argparse.Namespace, work: WorkList, ledger: Ledger, records: Generator[Record, None, None]
+    arguments: argparse.Namespace, work: WorkList, ledger: Ledger, records: Generator[BatchRecord, None, None]
 ) -> int:
     from bshm.bulk.many import thumbnails
-    from bshm.bulk.report import Report, has_parquet
+    from bshm.bulk.report import BatchReport, has_parquet
     from bshm.cli.reporting import Reporter
 
     if not has_parquet() and not arguments.quiet:
@@ -168,7 +167,7 @@ def _report_on(
         # Ray tells there of what happens to its machines.
         for_results_alone(),
         closing(records),
-        Report(ledger.folder, facts) as report,
+        BatchReport(ledger.folder, facts) as report,
         Reporter(total=len(work), json_lines=arguments.json, quiet=arguments.quiet) as reporter,
     ):
         for record in records:

@@ -34,6 +34,7 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.EnvironmentFault: 19,
     errors.QueueUnavailableError: 20,
     errors.ManifestError: 22,
+    errors.WorkerLostError: 23,
 }
 
 MEANINGS: dict[int, str] = {
@@ -59,6 +60,7 @@ MEANINGS: dict[int, str] = {
     19: "something else on this machine is at fault",
     20: "the broker or the store of the jobs cannot be reached",
     22: "a manifest cannot be read",
+    23: "the machine that worked on a picture went away, each time that it was tried",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "whoever read stdout went away",

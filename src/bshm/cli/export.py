@@ -29,9 +29,11 @@ def parser() -> Parser:
         "--networks", metavar="LIST", help="of mask,quality,matting (default: those that have learned by that stage)"
     )
     networks.add_argument(
-        "--mask-area", type=int, default=320, metavar="PX",
-        help="side of the square whose area the mask network sees a picture at (default: %(default)s)",
+        "--mask-side", type=int, default=320, metavar="PX",
+        help="side of a square as large as what the mask network sees of a picture (default: %(default)s)",
     )  # fmt: skip
+    # Its former name.
+    networks.add_argument("--mask-area", dest="mask_side", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     networks.add_argument(
         "--mirrored",
         action="store_true",
@@ -39,7 +41,7 @@ def parser() -> Parser:
     )
     networks.add_argument(
         "--closer", type=int, default=0, metavar="PX",
-        help="as --mask-area, for another look at pictures that people cover little of (default: no other look)",
+        help="as --mask-side, for another look at pictures that people cover little of (default: no other look)",
     )  # fmt: skip
     networks.add_argument(
         "--mask",
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     interrupts.in_order()
     card = export.write(
         arguments.name, arguments.checkpoint, arguments.output,
-        roles=arguments.networks.split(",") if arguments.networks else None, mask_area_px=arguments.mask_area,
+        roles=arguments.networks.split(",") if arguments.networks else None, mask_side_px=arguments.mask_side,
         masks=arguments.mask, mattings=arguments.matting, mirrored=arguments.mirrored, closer_px=arguments.closer,
         purpose=arguments.purpose, date=arguments.date, licence=arguments.licence,
     )  # fmt: skip

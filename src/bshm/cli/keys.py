@@ -84,7 +84,7 @@ def _keys(path: Path | None) -> Keys:
     from bshm.server.keys import Keys, default_file
 
     if path is None:
-        from bshm.cli.serve import _settings_module
+        from bshm.cli.serve import settings_module
 
-        path = _settings_module().load().keys_file
+        path = settings_module().load().keys_file
     return Keys(path or default_file())

@@ -62,7 +62,9 @@ Which files are taken:
   --json is how many there are.
 
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
-and --position then take the whole picture for the people.  "width" and "height" are the result's."""
+and --position then take the whole picture for the people.  "width" and "height" are the result's;
+"doubtful" is the share of the people's area, 0 to 1, where the mask does not say whether it is a
+person, soft edges left out; null where the weights cannot tell."""
 
 
 def parser() -> Parser:
@@ -389,16 +391,16 @@ def background_once(edit: Edit, limits: Limits) -> Picture | None:
 def open_matting(arguments: argparse.Namespace) -> Matting:
     """The session that the flags ask for."""
     from bshm.concurrency.overlap import background
-    from bshm.matting.engines import Predictor
+    from bshm.matting import engines
     from bshm.weights import catalogue
 
     limit = None if arguments.gpu_memory_limit is None else byte_count(arguments.gpu_memory_limit)
     card = catalogue.find(arguments.model)
     # Onnxruntime opens the networks on one core while the other imports OpenCV, Pillow and the rest: 0.1 s each.
-    opened = background(lambda: Predictor.open(card, arguments.device, arguments.threads, gpu_memory_limit=limit))
+    opened = background(lambda: engines.open_engine(card, arguments.device, arguments.threads, gpu_memory_limit=limit))
     from bshm.pipeline import Matting
 
-    return Matting(predictor=opened())
+    return Matting(engine=opened())
 
 
 def _stdin_job(output: str, edit: Edit) -> Job:

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.errors import OptionError
     from bshm.importing import modelscope
     from bshm.importing.command import ImportOptions, import_file
-    from bshm.net.download import Connection
+    from bshm.net.download import ConnectionOptions
     from bshm.weights import catalogue, store
 
     interrupts.in_order()
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         mirror=arguments.mirror,
         sdk=None if arguments.via is None else arguments.via == "sdk",
         sha256=arguments.sha256,
-        connection=Connection(proxy=arguments.proxy, timeout_s=arguments.timeout),
+        connection=ConnectionOptions(proxy=arguments.proxy, timeout_s=arguments.timeout),
     )
     if arguments.offline:
         put(modelscope.offline_advice(wanted, options.endpoint) + "\n")

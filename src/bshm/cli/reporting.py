@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bshm.bulk.batch import Record
+from bshm.bulk.batch import BatchRecord
 from bshm.cli import exit_codes
 from bshm.cli.parsing import told
 from bshm.cli.streams import plain, put, say
@@ -57,7 +57,7 @@ class Reporter:
         if self._total > 1 and not self._quiet:
             say(self._summary())
 
-    def add(self, record: Record) -> None:
+    def add(self, record: BatchRecord) -> None:
         """Tell about one picture."""
         self._counts[record.status] += 1
         self._counts["empty"] += record.empty is True
@@ -137,7 +137,7 @@ def _bar() -> Progress:
     )
 
 
-def _failure(record: Record) -> list[str]:
+def _failure(record: BatchRecord) -> list[str]:
     error = record.error
     if isinstance(error, BshmError):
         said = told(error)
@@ -148,7 +148,7 @@ def _failure(record: Record) -> list[str]:
     return [*trace, f"{record.job.name}: a fault in bshm itself: {type(error).__name__}: {error}"]
 
 
-def json_line(record: Record) -> str:
+def json_line(record: BatchRecord) -> str:
     """One record as one line of JSON."""
     line: dict[str, Any] = {
         "input": record.job.name,
@@ -169,6 +169,7 @@ def json_line(record: Record) -> str:
             "height": record.size_hw[0],
             "frames": record.frames,
             "empty": record.empty,
+            "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,

@@ -26,7 +26,7 @@ NOTES = """\
 Each setting is also a variable BSHM_NAME in the environment, and a line under [server] in bshm.toml:
 a flag wins over the variable, that over the file.  All about it: docs/service.md.
 
-SIGTERM and Ctrl-C: requests in the house are answered, jobs stay in their queue."""
+SIGTERM and Ctrl-C: requests in flight are answered, jobs stay in their queue."""
 
 # Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -69,7 +69,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def parser() -> Parser:
     """The flags of ``bshm serve``, made from ``bshm.server.settings.Settings``."""
-    settings = _settings_module()
+    settings = settings_module()
     result = Parser(
         "serve",
         "Serves pictures over HTTP: POST /matte, remove.bg's API, jobs, a web page.",
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; returns the exit code."""
     flags: dict[str, Any] = {name: value for name, value in vars(arguments).items() if value is not None}
     config = flags.pop("config", None)
-    settings = _settings_module().load(flags, config=config)
+    settings = settings_module().load(flags, config=config)
     # OpenCV tells stderr what it thinks of damaged files, between the lines of JSON; it reads this when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.server.run import run as serve
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _settings_module(verb: str = "serve", extra: str = "server") -> Any:
+def settings_module(verb: str = "serve", extra: str = "server") -> Any:
     """``bshm.server.settings``, whose packages are an optional part.
 
     Args:

@@ -12,14 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from bshm.cli.streams import plain, say
-from bshm.training.reporting import Lines, Reporter, Silent, Step, in_words
+from bshm.training.reporting import Lines, RunReporter, Silent, Step, in_words
 
 # How far each step moves the loss that is shown: the last fifty or so count.
 _SMOOTHING = 0.04
 
 
 @contextmanager
-def reporter(*, shown: bool) -> Iterator[Reporter]:
+def reporter(*, shown: bool) -> Iterator[RunReporter]:
     """Whom a run shall tell, while it runs."""
     if not shown:
         yield Silent()
@@ -51,11 +51,11 @@ class Bar:
         self._loss: float | None = None
 
     def note(self, line: str) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
         self._live.console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
     def step(self, step: Step) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
         self._loss = step.loss if self._loss is None else self._loss + _SMOOTHING * (step.loss - self._loss)
         if not self._progress.tasks:
             # The clock of the time left starts here, not while the data is read.
@@ -68,7 +68,7 @@ class Bar:
         )
 
     def checked(self, stage: str, number: int, figures: Mapping[str, float]) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
         line = f"{stage} {number}: {in_words(figures)}"
         self.note(line)
         self._figures.plain = f"at {line}"

@@ -26,7 +26,7 @@ def parser() -> Parser:
         usage="--broker URL [--results URL] [options]",
         examples=[
             ("bshm worker --broker redis://127.0.0.1:6379/0", "Redis for everything"),
-            ("bshm worker --broker amqp://me:word@rabbit// --results file:///srv/jobs", "RabbitMQ and a shared folder"),
+            ("bshm worker --broker redis://redis/0 --blobs file:///srv/jobs", "the bytes in a folder that all share"),
             ("bshm worker --broker amqp://me:word@rabbit// --results redis://redis/0", "RabbitMQ and Redis"),
             ("bshm worker --broker redis://redis/0 --blobs s3://cut/jobs", "the bytes in an object store"),
         ],
@@ -48,12 +48,12 @@ def parser() -> Parser:
     options.add_argument(
         "--results",
         metavar="URL",
-        help="redis://HOST:PORT/N, or file:///FOLDER that all share (default: the broker if it is Redis)",
+        help="redis://HOST:PORT/N, where jobs are kept (default: the broker if it is Redis)",
     )
     options.add_argument(
         "--blobs",
         metavar="URL",
-        help="s3://BUCKET/PREFIX for pictures and results (default: with the jobs in --results)",
+        help="s3://BUCKET/PREFIX, or file:///FOLDER that all share, for pictures and results (default: in --results)",
     )
     options.add_argument(
         "--blobs-endpoint",
@@ -144,10 +144,10 @@ _SETTINGS = (
 
 def run(arguments: argparse.Namespace) -> int:
     """Work; returns the exit code."""
-    from bshm.cli.serve import _settings_module
+    from bshm.cli.serve import settings_module
 
     given: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
-    settings = _settings_module("worker", "queue").load(
+    settings = settings_module("worker", "queue").load(
         {name: value for name, value in given.items() if value is not None}, config=arguments.config
     )
     if settings.broker == "embedded":
@@ -188,7 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.visibility_timeout is not None:
             log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
         matting = open_model(settings.model)
-        log.info("worker ready: %s on %s", settings.model, matting.predictor.device.name)
+        log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
         run_worker(
             settings.broker,
             MattingWork(matting, open_model=open_model),

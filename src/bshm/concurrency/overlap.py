@@ -168,18 +168,18 @@ def background(work: Callable[[], Result]) -> Callable[[], Result]:
     return result
 
 
-class Turnstile:
+class ClosableLock:
     """Lets one thread through at a time, and nobody any more once it is closed.
 
     For the stage of ``overlap`` that changes the world: after ``close()`` has returned, no write is under way and
     none will begin, so a cancelled batch leaves nothing half-written behind its caller's back.
 
     Example:
-        >>> turnstile = Turnstile()
-        >>> with turnstile:
+        >>> lock = ClosableLock()
+        >>> with lock:
         ...     pass
-        >>> turnstile.close()
-        >>> with turnstile:
+        >>> lock.close()
+        >>> with lock:
         ...     pass
         Traceback (most recent call last):
         ...

@@ -16,7 +16,7 @@ from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
 from bshm.types import FloatArray, Picture, Run
 
 
-class Answer(Protocol):
+class ModelAnswer(Protocol):
     """What this needs of a ``bshm.Matte``."""
 
     @property
@@ -28,21 +28,21 @@ class Answer(Protocol):
         """Weights and device."""
 
 
-class Session(Protocol):
+class OpenModel(Protocol):
     """What this needs of a ``bshm.Matting``."""
 
-    def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> Answer:
+    def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> ModelAnswer:
         """The people of a decoded picture."""
 
 
-OpenSession = Callable[[str, str], Session]
+OpenByName = Callable[[str, str], OpenModel]
 """A model's name and a device in, the model held open out."""
 
 
 class _Model:
     """A session as a ``MatteFunction`` that remembers what ran."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: OpenModel) -> None:
         self._session = session
         self.ran: Run | None = None
 
@@ -66,7 +66,7 @@ def run(
     baselines: Mapping[str, MatteFunction] | None = None,
     date: str | None = None,
     overwrite: bool = True,
-    open_session: OpenSession | None = None,
+    open_session: OpenByName | None = None,
 ) -> EvaluationResult:
     """Measure models on a folder; ``table.table(result)`` is what to print.
 
@@ -126,7 +126,7 @@ def run(
     return result
 
 
-def _open(model: str, device: str) -> Session:
+def _open(model: str, device: str) -> OpenModel:
     # Here, not above: it loads the run time, which tests and baselines alone do not need.
     from bshm.pipeline import Matting
 

@@ -51,7 +51,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Card:
+class GalleryCard:
     """A picture with both its views and the rows of the models that could do it."""
 
     name: str
@@ -66,7 +66,7 @@ class Card:
 class _Entry:
     badness: float
     turn: int
-    card: Card = field(compare=False)
+    card: GalleryCard = field(compare=False)
 
 
 class Gallery:
@@ -91,7 +91,7 @@ class Gallery:
         entry = _Entry(badness, -self.seen, _card(examined, self.model))
         (heapq.heappushpop if full else heapq.heappush)(self._heap, entry)
 
-    def worst_first(self) -> list[Card]:
+    def worst_first(self) -> list[GalleryCard]:
         """The cards that were kept."""
         return [entry.card for entry in sorted(self._heap, reverse=True)]
 
@@ -144,14 +144,14 @@ def difference_colours(alpha: FloatArray, reference: FloatArray, *, size_hw: tup
     return cast(Pixels, np.clip(colours + 0.5, 0, 255).astype(np.uint8))
 
 
-def _card(examined: Examined, model: str) -> Card:
+def _card(examined: Examined, model: str) -> GalleryCard:
     sample = examined.sample
     height, width = sample.picture.size_hw
     scale = min(1.0, THUMBNAIL_PX / max(height, width))
     small = max(1, round(height * scale)), max(1, round(width * scale))
     judged = examined.alphas.get(model, next(iter(examined.alphas.values())))
     spot = worst_spot(_judged(sample, judged) - sample.reference)
-    return Card(
+    return GalleryCard(
         name=sample.pair.name,
         kind=sample.pair.kind,
         size_hw=(height, width),

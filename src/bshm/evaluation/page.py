@@ -9,7 +9,7 @@ from importlib import resources
 from statistics import median
 from string import Template
 
-from bshm.evaluation.gallery import Card, View
+from bshm.evaluation.gallery import GalleryCard, View
 from bshm.evaluation.metrics import BAD_MAD, Errors
 from bshm.evaluation.record import versions
 from bshm.evaluation.report import EvaluationResult, Row
@@ -27,7 +27,7 @@ VIEWS = (("whole", "whole picture"), ("spot", "worst spot"))
 
 def page(
     result: EvaluationResult,
-    cards: Sequence[Card],
+    cards: Sequence[GalleryCard],
     *,
     folder: str,
     date: str,
@@ -172,7 +172,7 @@ def _across(mad: float) -> float:
 # -- the gallery ---------------------------------------------------------------------------------------------------
 
 
-def _article(card: Card, anchor: str, rank: int, models: Sequence[str]) -> str:
+def _article(card: GalleryCard, anchor: str, rank: int, models: Sequence[str]) -> str:
     kind = f'<span class="tag">{_text(card.kind)}</span>' if card.kind else ""
     head = (
         f'<header><span class="rank">{rank}</span><h3>{_text(card.name)}</h3>{kind}'
@@ -188,7 +188,7 @@ def _article(card: Card, anchor: str, rank: int, models: Sequence[str]) -> str:
     return f'<article class="panel" id="{anchor}">{head}<div class="views">{truth}{ours}</div></article>'
 
 
-def _model(card: Card, model: str, number: int) -> str:
+def _model(card: GalleryCard, model: str, number: int) -> str:
     row = card.rows.get(model)
     if row is None:
         return f'<div class="model"><p><b>{_key(number)}{_text(model)}</b> could not do this picture.</p></div>'
@@ -211,7 +211,7 @@ def _model(card: Card, model: str, number: int) -> str:
     )
 
 
-def _views(card: Card) -> list[tuple[str, View]]:
+def _views(card: GalleryCard) -> list[tuple[str, View]]:
     return [("whole", card.whole), ("spot", card.spot)]
 
 

@@ -12,7 +12,7 @@ _RGB_OR_GREY = {16, 17}
 
 
 @dataclass(frozen=True)
-class Description:
+class Jpeg2000Description:
     """The header of a JPEG 2000 file.
 
     Attributes:
@@ -29,7 +29,7 @@ class Description:
     icc_profile: bytes | None
 
 
-def describe(data: bytes) -> Description:
+def describe(data: bytes) -> Jpeg2000Description:
     """Read the header.
 
     Raises:
@@ -66,7 +66,7 @@ def describe(data: bytes) -> Description:
         raise ValueError("its codestream has no size")
     is_plain = is_plain and all(depth < 0x80 for depth in table[::3]) and set(table[1::3]) | set(table[2::3]) == {1}
     bits = tuple((depth & 0x7F) + 1 for depth in table[::3])
-    return Description(right - left, bottom - top, bits, is_plain, icc_profile)
+    return Jpeg2000Description(right - left, bottom - top, bits, is_plain, icc_profile)
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -15,7 +15,7 @@ _LAB, _MULTICHANNEL = 9, 7
 
 
 @dataclass(frozen=True)
-class Description:
+class PsdDescription:
     """What goes with the pixels.
 
     Attributes:
@@ -45,7 +45,7 @@ def size_of(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def describe(data: bytes, resources: Iterable[tuple[int, bytes, bytes]]) -> Description:
+def describe(data: bytes, resources: Iterable[tuple[int, bytes, bytes]]) -> PsdDescription:
     """Read what stands before the pixels.
 
     Args:
@@ -66,7 +66,7 @@ def describe(data: bytes, resources: Iterable[tuple[int, bytes, bytes]]) -> Desc
     if len(found.get(_RESOLUTION, b"")) >= 16:
         across, down = struct.unpack(">I4xI4x", found[_RESOLUTION][:16])  # fixed point
         dpi = across / 65536, down / 65536
-    return Description(_layers(data) < 0, dpi, found.get(_EXIF))
+    return PsdDescription(_layers(data) < 0, dpi, found.get(_EXIF))
 
 
 def off_white(colour: PixelArray, alpha: PixelArray) -> PixelArray:

@@ -73,7 +73,8 @@ def read(source: Source, limits: Limits) -> tuple[Data, str]:
 
 def _read_url(url: str, limits: Limits) -> tuple[bytes, str]:
     # Imported here: http.client and ssl are a third of the start of a command that reads one file.
-    from bshm.net.fetch import fetch, shown
+    from bshm.net.fetch import fetch
+    from bshm.net.guard import shown
 
     name = shown(url)
     if not limits.allow_urls:

@@ -28,7 +28,7 @@ from bshm.options import Limits
 from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession, Port, ports
 from bshm.weights import catalogue, store
-from bshm.weights.card import Card, Network, Order, Preprocessing
+from bshm.weights.card import Card, Look, Network, Order, Preprocessing
 
 OFFICIAL = "bshm-official"
 OPSETS = (11, 18)
@@ -223,6 +223,7 @@ def _import_described(data: bytes, name: str, options: ImportOptions) -> Importe
             "parity": -1.0,
             **entry["networks"][role],
         }
+        # Format 1 may have the size in the preprocessing, as descriptions written for earlier versions do.
         rest = {"format": 1, "purpose": "", "date": _today(), "licence": _UNKNOWN_LICENCE, "paper": "", "recipe": "",
                 "data": [], "quality": {}}  # fmt: skip
         card = Card.from_json({**rest, **entry, "name": name, "networks": {role: network}}, path.parent)
@@ -266,8 +267,8 @@ def _in_words(known: Known) -> str:
     asked = known.preprocessing
     size = (
         "x".join(map(str, reversed(asked.size_hw))) if asked.size_hw
-        else f"shorter side {asked.shortest_px}" if asked.shortest_px
-        else f"about {asked.area_px}² px" if asked.area_px
+        else f"shorter side {known.look.shortest_px}" if known.look.shortest_px
+        else f"about {known.look.side_px}² px" if known.look.side_px
         else "the picture's own size"
     )  # fmt: skip
     answer = f"{known.role} from {known.signature.answer}"
@@ -278,7 +279,7 @@ def _network(known: Known, data: bytes) -> Network:
     summary = protobuf.onnx_summary(data)
     return Network(
         "imported.onnx", hashlib.sha256(data).hexdigest(), len(data), summary.parameters, known.preprocessing, -1.0,
-        known.signature,
+        known.signature, known.look,
     )  # fmt: skip
 
 
@@ -307,7 +308,7 @@ def _run_worker(
     paths = []
     for index, (_, pixels) in enumerate(samples):
         paths.append(folder / f"{index}.npy")
-        np.save(paths[-1], foreign.network_input(pixels, preprocessing))
+        np.save(paths[-1], foreign.network_input(pixels, preprocessing, Look()))
     request = {
         "graph": str(graph.resolve()),
         "image": image,
@@ -375,13 +376,13 @@ def _compare(
     session = OnnxSession(data, network, choose("cpu"), options.threads)
     answers, times_ms = [], []
     for index, (_, pixels) in enumerate(samples):
-        feed = {signature.image: foreign.network_input(pixels, network.preprocessing)}
+        feed = {signature.image: foreign.network_input(pixels, network.preprocessing, network.look)}
         if index == 0:
             session.run(feed)
         started = time.perf_counter()
         answers.append(session.run(feed)[signature.answer])
         times_ms.append((time.perf_counter() - started) * 1000)
-        seen_hw = foreign.input_size(pixels.shape[0], pixels.shape[1], network.preprocessing)
+        seen_hw = foreign.input_size(pixels.shape[0], pixels.shape[1], network.preprocessing, network.look)
         foreign.plane(answers[-1], network, seen_hw)  # no alpha? told now, not when it is used
     brightest = max((float(answer.max()) for answer in answers if answer.size), default=0.0)
     if signature.opaque is None and signature.white == 255 and 0 < brightest <= 1.5:

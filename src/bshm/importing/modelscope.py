@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from bshm.errors import FetchError, ModelFileError, OptionError
 from bshm.files import sink
-from bshm.net.download import Connection, Progress, check_url, download, file_sha256, read_json
+from bshm.net.download import ConnectionOptions, Progress, check_url, download, file_sha256, read_json
 from bshm.weights import store
 
 ENDPOINT = "https://modelscope.cn"
@@ -64,7 +64,7 @@ class PullOptions:
     mirror: str | None = None
     sdk: bool | None = None
     sha256: str | None = None
-    connection: Connection = field(default_factory=Connection)
+    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
 
     def __post_init__(self) -> None:
         if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
@@ -78,7 +78,7 @@ class PullOptions:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Pulled:
     """What came.
 
     Attributes:
@@ -114,7 +114,7 @@ def offline_advice(wanted: Remote, endpoint: str = ENDPOINT) -> str:
     )
 
 
-def pull(wanted: Remote, options: PullOptions, tell: Tell, progress: Progress | None = None) -> Fetched:
+def pull(wanted: Remote, options: PullOptions, tell: Tell, progress: Progress | None = None) -> Pulled:
     """Fetch the file, and hold it against the hash that is known.
 
     Raises:
@@ -129,7 +129,7 @@ def pull(wanted: Remote, options: PullOptions, tell: Tell, progress: Progress | 
     expected = options.sha256 or pinned
     if expected and store.present(path) and file_sha256(path) == expected:
         tell(f"{path} is there already and has the hash that is known")
-        return Fetched(path, expected, "", f"{endpoint}/models/{wanted.repository}")
+        return Pulled(path, expected, "", f"{endpoint}/models/{wanted.repository}")
     use_sdk = importlib.util.find_spec("modelscope") is not None if options.sdk is None else options.sdk
     try:
         if use_sdk:
@@ -150,10 +150,10 @@ def _by_https(
     endpoint: str,
     path: Path,
     expected: str | None,
-    connection: Connection,
+    connection: ConnectionOptions,
     tell: Tell,
     progress: Progress | None,
-) -> Fetched:
+) -> Pulled:
     base = f"{endpoint}/api/v1/models/{wanted.repository}"
     listing = read_json(f"{base}/repo/files?Revision={quote(wanted.revision)}&Recursive=true", connection)
     size, stated = _entry(listing, wanted, endpoint)
@@ -167,7 +167,7 @@ def _by_https(
         )
     url = f"{base}/repo?Revision={quote(wanted.revision)}&FilePath={quote(wanted.file)}"
     found = download(url, path, connection, size=size, sha256=expected or stated, progress=progress)
-    return Fetched(path, found, licence, f"{endpoint}/models/{wanted.repository}")
+    return Pulled(path, found, licence, f"{endpoint}/models/{wanted.repository}")
 
 
 def _entry(listing: object, wanted: Remote, endpoint: str) -> tuple[int | None, str | None]:
@@ -190,7 +190,7 @@ def _licence(model: object) -> str:
     return str(licence) if licence else "not stated; see the model's page"
 
 
-def _by_sdk(wanted: Remote, endpoint: str, path: Path, expected: str | None, tell: Tell) -> Fetched:
+def _by_sdk(wanted: Remote, endpoint: str, path: Path, expected: str | None, tell: Tell) -> Pulled:
     try:
         from modelscope.hub.file_download import model_file_download  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
@@ -211,7 +211,7 @@ def _by_sdk(wanted: Remote, endpoint: str, path: Path, expected: str | None, tel
             f"the modelscope package gave {came} with the SHA-256 {found}; {expected} is needed. "
             "Remove it and try again."
         )
-    return Fetched(path, found, "see the model's page", f"{endpoint}/models/{wanted.repository}")
+    return Pulled(path, found, "see the model's page", f"{endpoint}/models/{wanted.repository}")
 
 
 def _pin_path() -> Path:

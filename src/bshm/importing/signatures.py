@@ -7,11 +7,11 @@ averages by area where those resize otherwise).  ``docs/official-model.md`` has 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bshm.errors import ModelFileError, OptionError
 from bshm.runtime.session import Port
-from bshm.weights.card import Order, Preprocessing, Signature
+from bshm.weights.card import Look, Order, Preprocessing, Signature
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -30,6 +30,7 @@ class Known:
         signature: how it is called.
         paper: what the method is.
         source: where the weights come from.
+        look: at which size it is shown pictures, where it takes any.
     """
 
     role: str
@@ -37,6 +38,7 @@ class Known:
     signature: Signature
     paper: str
     source: str
+    look: Look = field(default_factory=Look)
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,12 @@ def _modnet(file: File) -> Known:
     return Known(
         "alpha",
         Preprocessing(
-            size_hw=_fixed(_image_input(file)), shortest_px=0 if _fixed(_image_input(file)) else 512, multiple_px=32,
-            mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
+            size_hw=_fixed(_image_input(file)), multiple_px=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
         ),
         Signature(_image_input(file).name, file.outputs[0].name),
         'Ke et al., "MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition", AAAI 2022',
         "github.com/ZHKKKe/MODNet",
+        Look() if _fixed(_image_input(file)) else Look(shortest_px=512),
     )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def _rvm(file: File) -> Known:
     half = _image_input(file).type == "float16"
     return Known(
         "alpha",
-        Preprocessing(area_px=1280, multiple_px=16, dtype="float16" if half else "float32"),
+        Preprocessing(multiple_px=16, dtype="float16" if half else "float32"),
         Signature(
             _image_input(file).name,
             next((port.name for port in file.outputs if port.name == "pha"), file.outputs[-1].name),
@@ -112,6 +114,7 @@ def _rvm(file: File) -> Known:
         ),
         'Lin et al., "Robust High-Resolution Video Matting with Temporal Guidance", WACV 2022 (one picture, no memory)',
         "github.com/PeterL1n/RobustVideoMatting",
+        Look(side_px=1280),
     )
 
 

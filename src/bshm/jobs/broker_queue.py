@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from bshm.errors import OptionError
+from bshm.jobs.base_queue import BaseQueue
 from bshm.jobs.dispatcher import Dispatcher
-from bshm.jobs.keeper import Keeper
-from bshm.jobs.ledger import Ledger
-from bshm.jobs.ledger_queue import LedgerQueue
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.messages import open_messages
 from bshm.jobs.options import QueueOptions
+from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import JobRecord
-from bshm.jobs.stores import open_store
-from bshm.jobs.webhooks import Herald, Post, Secrets
+from bshm.jobs.stores import check_place, open_store
+from bshm.jobs.webhooks import Post, Secrets, WebhookSender
 
 
-class BrokerQueue(LedgerQueue):
+class BrokerQueue(BaseQueue):
     """``JobQueue`` of a server; `bshm worker` does the jobs.
 
     A job is accepted when its record is in the store.  If the broker is away just then, the job waits there and its
@@ -28,7 +27,7 @@ class BrokerQueue(LedgerQueue):
     def __init__(
         self,
         broker: str,
-        results: str | Path | None = None,
+        results: str | None = None,
         *,
         blobs: str | None = None,
         blobs_endpoint: str | None = None,
@@ -42,7 +41,7 @@ class BrokerQueue(LedgerQueue):
         Args:
             broker: ``amqp://USER:PASSWORD@HOST:PORT/VHOST`` or ``redis://HOST:PORT/N``.
             results: the store, see ``bshm.jobs.stores.open_store``; None takes a Redis that is the broker.
-            blobs: ``s3://BUCKET/PREFIX`` for pictures and results; None keeps them in the store.
+            blobs: ``s3://BUCKET/PREFIX`` or ``file:///FOLDER`` for pictures and results; None keeps them in the store.
             blobs_endpoint: of an object store that is not AWS's.
             options: how the queue behaves; ``workers`` has no meaning here.
             secrets: from ``Webhook.secret_ref`` to secrets.  Whoever knows a secret, servers or workers, calls its
@@ -57,17 +56,17 @@ class BrokerQueue(LedgerQueue):
         self._options = options or QueueOptions()
         self._messages = open_messages(broker)
         records, kept = open_store(store_of(broker, results), self._options, blobs=blobs, blobs_endpoint=blobs_endpoint)
-        ledger = Ledger(records, kept, capacity=self._options.capacity, clock=clock)
-        self._dispatcher = Dispatcher(self._messages, ledger, patience_s=self._options.lease_s)
-        keeper = Keeper(
-            ledger,
+        store = JobStore(records, kept, capacity=self._options.capacity, clock=clock)
+        self._dispatcher = Dispatcher(self._messages, store, patience_s=self._options.lease_s)
+        reaper = Reaper(
+            store,
             options=self._options,
-            herald=Herald(ledger, secrets, options=self._options, send=send),
+            sender=WebhookSender(store, secrets, options=self._options, send=send),
             requeued=self._dispatcher.send,
             also=self._dispatcher.send_lost,
         )
-        super().__init__(ledger, keeper)
-        keeper.start()
+        super().__init__(store, reaper)
+        reaper.start()
 
     def _accepted(self, record: JobRecord) -> None:
         self._dispatcher.send(record)
@@ -77,19 +76,20 @@ class BrokerQueue(LedgerQueue):
         if self._closed.is_set():
             return
         self._closed.set()
-        self._keeper.stop(timeout_s)
+        self._reaper.stop(timeout_s)
         self._messages.close()
-        self._ledger.records.close()
+        self._store.records.close()
 
 
-def store_of(broker: str, results: str | Path | None) -> str | Path:
+def store_of(broker: str, results: str | None) -> str:
     """Where records and bytes are kept.
 
     Raises:
-        OptionError: nowhere: RabbitMQ keeps messages only.
+        OptionError: nowhere: RabbitMQ keeps messages only; or ``results`` is no Redis.
     """
     if results is not None:
+        check_place(results)
         return results
     if broker.startswith(("redis://", "rediss://")):
         return broker
-    raise OptionError("RabbitMQ keeps no results: name a store that all workers share, redis://… or file:///FOLDER.")
+    raise OptionError("RabbitMQ keeps no records: name a Redis that all workers share, --results redis://HOST:PORT/N.")

@@ -13,7 +13,7 @@ import time
 
 from bshm.errors import QueueUnavailableError
 from bshm.jobs import transitions
-from bshm.jobs.ledger import Ledger
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.messages import Messages
 from bshm.jobs.records import JobRecord
 
@@ -28,16 +28,16 @@ _ON_ITS_WAY_S = 2.0
 class Dispatcher:
     """Sends messages.  A job whose message could not be sent waits in the records and its message is sent later."""
 
-    def __init__(self, messages: Messages, ledger: Ledger, *, patience_s: float) -> None:
+    def __init__(self, messages: Messages, store: JobStore, *, patience_s: float) -> None:
         """Over a broker that nobody has connected to yet.
 
         Args:
             messages: the broker.
-            ledger: the jobs.
+            store: the jobs.
             patience_s: how long a message may be on its way before it can be taken for lost.
         """
         self._messages = messages
-        self._ledger = ledger
+        self._store = store
         self._patience_s = patience_s
         self._not_before = 0.0
         self._lock = threading.Lock()
@@ -50,14 +50,14 @@ class Dispatcher:
         """
         if not self._sent(record):
             return False
-        now = self._ledger.clock()
-        self._ledger.change(record.id, lambda found: transitions.dispatched(found, now=now))
+        now = self._store.clock()
+        self._store.change(record.id, lambda found: transitions.dispatched(found, now=now))
         return True
 
     def send_next(self, record: JobRecord) -> None:
         """Tell the others of the next picture of a job, one of which was just taken."""
         if transitions.waiting_item(record) is not None and not self._sent(record):
-            self._ledger.change(record.id, lambda found: transitions.dispatched(found, now=None))
+            self._store.change(record.id, lambda found: transitions.dispatched(found, now=None))
 
     def send_lost(self) -> int:
         """Send the messages of jobs that wait without one.
@@ -70,8 +70,8 @@ class Dispatcher:
             how many were sent.
         """
         with self._lock:
-            now = self._ledger.clock()
-            waiting = self._ledger.waiting()
+            now = self._store.clock()
+            waiting = self._store.waiting()
             never = [
                 record for record in waiting if record.dispatched_at is None and now - record.created_at > _ON_ITS_WAY_S
             ]

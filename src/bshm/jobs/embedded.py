@@ -11,17 +11,17 @@ from pathlib import Path
 from bshm.errors import QueueUnavailableError
 from bshm.files import private
 from bshm.jobs import transitions
+from bshm.jobs.base_queue import BaseQueue
 from bshm.jobs.folder_blobs import FolderBlobs
-from bshm.jobs.keeper import Keeper
-from bshm.jobs.ledger import Ledger
-from bshm.jobs.ledger_queue import LedgerQueue
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.process_lock import ProcessLock
 from bshm.jobs.protocol import Work
+from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import JobRecord
 from bshm.jobs.runner import Runner
 from bshm.jobs.sqlite_records import SqliteRecords
-from bshm.jobs.webhooks import Herald, Post, Secrets
+from bshm.jobs.webhooks import Post, Secrets, WebhookSender
 
 log = logging.getLogger("bshm.jobs")
 
@@ -30,7 +30,7 @@ _POLL_S = 0.5
 _OURS = ("jobs.sqlite3", "jobs.sqlite3-wal", "jobs.sqlite3-shm", "jobs.sqlite3-journal", "pictures", "workers")
 
 
-class EmbeddedQueue(LedgerQueue):
+class EmbeddedQueue(BaseQueue):
     """``JobQueue`` in a folder of a local disk; several processes of one machine may open the same folder.
 
     >>> import tempfile
@@ -76,37 +76,37 @@ class EmbeddedQueue(LedgerQueue):
         self._options = options or QueueOptions()
         private.folder(folder, ours=_OURS)
         self._lock = ProcessLock(folder / "workers")
-        ledger = Ledger(
+        store = JobStore(
             SqliteRecords(folder / "jobs.sqlite3"),
             FolderBlobs(folder / "pictures"),
             capacity=self._options.capacity,
             clock=clock,
         )
         self._waiting = threading.Condition()
-        keeper = Keeper(
-            ledger,
+        reaper = Reaper(
+            store,
             options=self._options,
-            herald=Herald(ledger, secrets, options=self._options, send=send),
+            sender=WebhookSender(store, secrets, options=self._options, send=send),
             is_dead=lambda lease: self._lock.is_dead(lease.worker),
             requeued=lambda record: self._wake(),
         )
-        super().__init__(ledger, keeper)
+        super().__init__(store, reaper)
         self._runner = Runner(
-            self._ledger,
+            self._store,
             work,
             worker=self._lock.name,
             options=self._options,
             stopping=self._closed,
             broken=broken,
         )
-        self._keeper.recover()
+        self._reaper.recover()
         self._threads = [
             threading.Thread(target=self._work_on, name=f"bshm-job-{number}", daemon=True)
             for number in range(self._options.workers)
         ]
         for thread in self._threads:
             thread.start()
-        self._keeper.start()
+        self._reaper.start()
 
     def _accepted(self, record: JobRecord) -> None:
         self._wake()
@@ -120,19 +120,19 @@ class EmbeddedQueue(LedgerQueue):
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._keeper.stop(max(0.0, deadline - time.monotonic()))
+        self._reaper.stop(max(0.0, deadline - time.monotonic()))
         self._runner.close()
         # Those that did not end in time: their jobs go back, and what they may still make is dropped.
-        for record in self._ledger.records.in_state("running"):
+        for record in self._store.records.in_state("running"):
             for lease in (item.lease for item in record.items):
                 if lease is not None and lease.worker == self._lock.name:
                     self._give_back(record.id, lease.token)
-        self._ledger.records.close()
+        self._store.records.close()
         self._lock.release()
 
     def _give_back(self, job_id: str, token: str) -> None:
         try:
-            self._ledger.change(job_id, lambda found: transitions.released(found, token=token))
+            self._store.change(job_id, lambda found: transitions.released(found, token=token))
         except QueueUnavailableError as error:  # on a full disk, say; the next process sees that this one is gone
             log.warning("job %s could not be given back: %s", job_id, error)
 
@@ -143,7 +143,7 @@ class EmbeddedQueue(LedgerQueue):
     def _work_on(self) -> None:
         while not self._closed.is_set():
             try:
-                oldest = next(iter(self._ledger.waiting(limit=1)), None)
+                oldest = next(iter(self._store.waiting(limit=1)), None)
                 claim = None if oldest is None else self._runner.take(oldest.id)
                 if claim is not None:
                     self._runner.do(claim)

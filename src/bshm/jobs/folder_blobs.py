@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bshm.errors import DiskFullError, OutputError
+from bshm.errors import DiskFullError, OutputError, QueueUnavailableError
 from bshm.files import private, sink
 from bshm.jobs.records import is_id
 
@@ -41,12 +41,14 @@ class FolderBlobs:
 
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
+        self._make_sure_it_is_there()
         self._make_sure_of_room(len(data))
         path = sink.write(data, self._folder / name, overwrite=True)
         _to_disk(path)
 
     def take(self, name: str, path: Path) -> None:
         """See ``Blobs``: a second name for the file where the file system has those, else a copy."""
+        self._make_sure_it_is_there()
         self._make_sure_of_room(0)
         target = self._folder / name
         try:
@@ -67,6 +69,7 @@ class FolderBlobs:
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError:
+            self._make_sure_it_is_there()
             return None
 
     def path(self, name: str) -> Path | None:
@@ -105,6 +108,11 @@ class FolderBlobs:
             if _changed_at(path) < before:
                 path.unlink(missing_ok=True)
         return gone
+
+    def _make_sure_it_is_there(self) -> None:
+        # Of a folder on a network, the empty place where it is mounted may be all that is left.
+        if not self._uploads.is_dir():
+            raise QueueUnavailableError(f"the pictures in {self._folder} cannot be reached. Is the folder mounted?")
 
     def _make_sure_of_room(self, size: int) -> None:
         total, _, free = shutil.disk_usage(self._folder)

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Json, State
+from bshm.jobs.codec import Json
+from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, State
 
 
 @runtime_checkable

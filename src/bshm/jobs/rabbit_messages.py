@@ -32,7 +32,7 @@ class RabbitMessages:
             OptionError: the URL is none.
         """
         self._url = url
-        self._line = _Line(url)
+        self._link = _Link(url)
         self._lock = threading.Lock()
 
     def send(self, text: str) -> None:
@@ -41,37 +41,37 @@ class RabbitMessages:
 
         message = amqp.Message(text, content_type="text/plain", delivery_mode=2)
         with self._lock:
-            self._line.ask(lambda channel: channel.basic_publish(message, exchange="", routing_key=QUEUE))
+            self._link.ask(lambda channel: channel.basic_publish(message, exchange="", routing_key=QUEUE))
 
     def waiting(self) -> int:
         """See ``Messages``."""
         with self._lock:
-            return int(self._line.ask(_declared).message_count)
+            return int(self._link.ask(_declared).message_count)
 
     def receiver(self) -> RabbitReceiver:
         """See ``Messages``."""
-        return RabbitReceiver(_Line(self._url))
+        return RabbitReceiver(_Link(self._url))
 
     def close(self) -> None:
         """See ``Messages``."""
         with self._lock:
-            self._line.drop()
+            self._link.drop()
 
 
 class RabbitReceiver:
     """``Receiver`` that asks for one message at a time: the others stay where every worker can have them."""
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, link: _Link) -> None:
         """Over a connection of its own."""
-        self._line = line
+        self._link = link
 
     def take(self, timeout_s: float) -> RabbitMessage | None:
         """See ``Receiver``."""
         deadline = time.monotonic() + timeout_s
         while True:
-            found = self._line.ask(lambda channel: channel.basic_get(QUEUE))
+            found = self._link.ask(lambda channel: channel.basic_get(QUEUE))
             if found is not None:
-                return RabbitMessage(bytes(found.body).decode("utf-8", "replace"), found.delivery_tag, self._line)
+                return RabbitMessage(bytes(found.body).decode("utf-8", "replace"), found.delivery_tag, self._link)
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
@@ -79,7 +79,7 @@ class RabbitReceiver:
 
     def close(self) -> None:
         """See ``Receiver``."""
-        self._line.drop()
+        self._link.drop()
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,18 @@ class RabbitMessage:
 
     text: str
     tag: int
-    line: _Line
+    link: _Link
 
     def accept(self) -> None:
         """See ``Message``."""
-        self.line.tell(lambda channel: channel.basic_ack(self.tag))
+        self.link.tell(lambda channel: channel.basic_ack(self.tag))
 
     def give_back(self) -> None:
         """See ``Message``."""
-        self.line.tell(lambda channel: channel.basic_reject(self.tag, requeue=True))
+        self.link.tell(lambda channel: channel.basic_reject(self.tag, requeue=True))
 
 
-class _Line:
+class _Link:
     """A connection that is made when it is needed and made anew when it has broken; for one thread at a time."""
 
     def __init__(self, url: str) -> None:

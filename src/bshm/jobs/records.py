@@ -1,25 +1,24 @@
 """What a job is: the request that makes one and the record that tells what has become of it.
 
 All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
-same in SQLite, in a shared folder and in Redis.
+same in SQLite and in Redis.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import secrets
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Literal
 
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError
+from bshm.jobs.codec import Json, from_json, to_json
 from bshm.options import DEFAULT_MODEL, MatteOptions
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -29,9 +28,6 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 ANONYMOUS = "anonymous"
 DEFAULT_KEEP_S = 3600.0
 MAX_ITEMS = 1000
-
-Json = Any
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -350,71 +346,3 @@ def code_of(error: BaseException) -> str:
         return "internal"
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
     return name.removesuffix("_error").removesuffix("_fault")
-
-
-def to_json(value: Any) -> Json:
-    """A frozen dataclass as plain JSON values; bytes become ``{"base64": …}``."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(each) for each in value]
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode("ascii")}
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    raise OptionError(f"a job is written as JSON, which has no {type(value).__name__}: {value!r}.")
-
-
-def from_json(kind: type[T], value: Json) -> T:
-    """The inverse of ``to_json`` for dataclasses.
-
-    Raises:
-        OptionError: a name that ``kind`` does not have, or a value that it does not allow.
-    """
-    made: T = _built(kind, value)
-    return made
-
-
-def _built(kind: Any, value: Json) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
-        if isinstance(value, kind):
-            return value
-        if not isinstance(value, Mapping):
-            raise OptionError(f"{kind.__name__} is written as a mapping; got {value!r:.80}.")
-        hints = get_type_hints(kind)
-        unknown = set(value) - {each.name for each in fields(kind)}
-        if unknown:
-            raise OptionError(f"{kind.__name__} has no {', '.join(sorted(map(repr, unknown)))}.")
-        try:
-            return kind(**{name: _built(hints[name], each) for name, each in value.items()})
-        except TypeError as error:
-            raise OptionError(f"{kind.__name__} is incomplete: {error}.") from error
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        return _one_of(get_args(kind), value)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        each_kind, *rest = get_args(kind)
-        kinds = [each_kind] * len(value) if rest == [Ellipsis] else [each_kind, *rest]
-        return tuple(_built(one, each) for one, each in zip(kinds, value))  # noqa: B905 - 3.10 knows strict, lengths are ours
-    if kind is bytes and isinstance(value, Mapping):
-        return base64.b64decode(value["base64"])
-    if isinstance(value, dict):
-        return MappingProxyType(value)
-    return value
-
-
-def _one_of(kinds: tuple[Any, ...], value: Json) -> Any:
-    """A value of a union: None, the plain value, bytes, a tuple, or the dataclass that has fields of these names."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        if bytes in kinds and set(value) == {"base64"}:
-            return _built(bytes, value)
-        shaped = [each for each in kinds if is_dataclass(each) and isinstance(each, type)]
-        fitting = [each for each in shaped if set(value) <= {every.name for every in fields(each)}]
-        return _built((fitting or shaped or kinds)[0], value)
-    if isinstance(value, list):
-        return _built(next((each for each in kinds if get_origin(each) is tuple), kinds[0]), value)
-    return value

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bshm.errors import MissingExtraError, OutputError, QueueUnavailableError
-from bshm.jobs.ledger import full
+from bshm.jobs.job_store import full
 from bshm.jobs.records import JobRecord, State
 from bshm.jobs.transitions import blobs_of
 
@@ -264,7 +264,9 @@ class RedisBlobs:
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
         if len(data) > 512 * 1024 * 1024:
-            raise OutputError(f"Redis keeps 512 MB a picture; {name} has {len(data):,} bytes. Use a shared folder.")
+            raise OutputError(
+                f"Redis keeps 512 MB a picture; {name} has {len(data):,} bytes. Keep the bytes elsewhere: --blobs."
+            )
         with explained():
             self._client.set(_blob(name), data, px=int(self._orphan_s * 1000))
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bshm.concurrency.lanes import Lane
+from bshm.concurrency.deadline_executor import DeadlineExecutor
 from bshm.errors import BshmError, DiskFullError, OutputError, OverrunError, QueueUnavailableError
 from bshm.jobs import transitions
-from bshm.jobs.ledger import Change, Ledger
+from bshm.jobs.job_store import Change, JobStore
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Product, Work
 from bshm.jobs.records import ItemRecord, JobError, JobOptions, JobRecord, Lease, code_of
@@ -52,7 +52,7 @@ class Runner:
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: JobStore,
         work: Work,
         *,
         worker: str,
@@ -60,22 +60,24 @@ class Runner:
         stopping: threading.Event,
         broken: Callable[[], object] = lambda: None,
     ) -> None:
-        """Over an open ledger.
+        """Over an open store.
 
         Args:
-            ledger: the jobs.
+            store: the jobs.
             work: makes the results.
             worker: what the lease calls this worker.
             options: how long a lease lasts, and a picture may take.
             stopping: when set, a store that is away is not waited for.
             broken: called when so many pictures hang that the process should be replaced.
         """
-        self._ledger = ledger
+        self._store = store
         self._work = work
         self._worker = worker
         self._options = options
         self._stopping = stopping
-        self._lane = Lane(options.workers, name="bshm-item", timeout_s=options.item_timeout_s, broken=broken)
+        self._executor = DeadlineExecutor(
+            options.workers, name="bshm-item", timeout_s=options.item_timeout_s, broken=broken
+        )
 
     def take(self, job_id: str) -> Claim | None:
         """Take the next picture of a job.
@@ -87,14 +89,14 @@ class Runner:
             QueueUnavailableError: the store cannot be reached.
         """
         token = secrets.token_hex(16)
-        record = self._ledger.change(
+        record = self._store.change(
             job_id,
             lambda found: transitions.claimed(
                 found,
                 token=token,
                 worker=self._worker,
                 lapses_s=self._options.lease_s,
-                now=self._ledger.clock(),
+                now=self._store.clock(),
             ),
         )
         index = None if record is None else transitions.held_by(record, token)
@@ -119,7 +121,7 @@ class Runner:
                 # Where only the bytes are away, the record is not: given back, what was begun does not count as an
                 # attempt, however long they stay away.
                 with contextlib.suppress(QueueUnavailableError):
-                    self._ledger.change(job_id, lambda found: transitions.released(found, token=token))
+                    self._store.change(job_id, lambda found: transitions.released(found, token=token))
                 raise
             except BaseException:
                 # A fault here, not in a picture: give it back at once instead of when the lease lapses.  It counts as
@@ -132,7 +134,7 @@ class Runner:
 
     def close(self) -> None:
         """Let go of the threads; what hangs in them is left to itself."""
-        self._lane.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _item(self, claim: Claim) -> JobRecord | None:
         job_id, index, token, item = claim.record.id, claim.index, claim.token, claim.item
@@ -140,7 +142,7 @@ class Runner:
             product = self._made(item, JobOptions.from_json(claim.record.options))
             # A name of its own for each attempt: two that overlap cannot write into each other's result.
             result = f"{job_id}/out-{index}-{secrets.token_hex(8)}"
-            self._store(result, product.data, item.name)
+            self._keep(result, product.data, item.name)
         except QueueUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - becomes the error of the item
@@ -148,7 +150,7 @@ class Runner:
             return self._change(
                 job_id,
                 lambda found: transitions.item_failed(
-                    found, token=token, index=index, error=failure, now=self._ledger.clock()
+                    found, token=token, index=index, error=failure, now=self._store.clock()
                 ),
             )
         changed = self._change(
@@ -161,16 +163,16 @@ class Runner:
                 media_type=product.media_type,
                 size=len(product.data),
                 details=product.details,
-                now=self._ledger.clock(),
+                now=self._store.clock(),
             ),
         )
         if changed is None:
-            self._ledger.blobs.delete(result)
+            self._store.blobs.delete(result)
         return changed
 
-    def _store(self, result: str, data: bytes, name: str) -> None:
+    def _keep(self, result: str, data: bytes, name: str) -> None:
         try:
-            self._patiently(lambda: self._ledger.blobs.put(result, data))
+            self._patiently(lambda: self._store.blobs.put(result, data))
         except QueueUnavailableError:
             raise
         except OutputError as error:
@@ -187,18 +189,18 @@ class Runner:
             record,
             index=claim.index,
             lease=lease,
-            now=self._ledger.clock(),
+            now=self._store.clock(),
             max_attempts=self._options.max_attempts,
         )
 
     def _made(self, item: ItemRecord, options: JobOptions) -> Product:
-        data = self._patiently(lambda: self._ledger.blobs.get(str(item.input)))
+        data = self._patiently(lambda: self._store.blobs.get(str(item.input)))
         if data is None:
             raise OutputError(f"the bytes of {item.name} are gone from the store of the jobs. Send it again.")
-        return self._lane.submit(self._work, data, item.name, options).result()
+        return self._executor.submit(self._work, data, item.name, options).result()
 
     def _change(self, job_id: str, change: Change) -> JobRecord | None:
-        return self._patiently(lambda: self._ledger.change(job_id, change))
+        return self._patiently(lambda: self._store.change(job_id, change))
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         deadline = time.monotonic() + _PATIENCE_S
@@ -219,8 +221,8 @@ class Runner:
         def renew() -> None:
             while not over.wait(self._options.lease_s / 3):
                 try:
-                    self._ledger.change(
-                        job_id, lambda found: transitions.renewed(found, token=token, now=self._ledger.clock())
+                    self._store.change(
+                        job_id, lambda found: transitions.renewed(found, token=token, now=self._store.clock())
                     )
                 except BshmError as error:
                     log.warning("job %s: its lease could not be renewed: %s", job_id, error)

@@ -2,7 +2,7 @@
 
     PREFIX/ID/WORD    an object each
 
-Bytes alone: a record is changed by comparing it first, again and again while a job runs, which Redis and a folder do
+Bytes alone: a record is changed by comparing it first, again and again while a job runs, which Redis does
 better.  An object is there whole or not at all, so what a record speaks of is complete.  What a crash leaves behind has
 no time to live here: ``sweep`` looks for it.
 """

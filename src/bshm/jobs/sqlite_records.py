@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bshm.errors import OutputError, QueueUnavailableError, StoreFullError
-from bshm.jobs.ledger import full
+from bshm.jobs.job_store import full
 from bshm.jobs.records import ENDED, JobRecord, State
 
 _SCHEMA = """
@@ -38,8 +38,7 @@ CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
 class SqliteRecords:
     """Records in a SQLite file in WAL mode; safe to share between threads.
 
-    WAL needs memory that the processes share, so the file must lie on a disk of this machine, not on a network share:
-    those take ``FolderRecords``.
+    WAL needs memory that the processes share, so the file must lie on a disk of this machine, not on a network share.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +51,7 @@ class SqliteRecords:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Transactions are begun by hand; a writer of another process is waited for.
+            # Transactions are begun by thread; a writer of another process is waited for.
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             # FULL: what was accepted is on the disk before the caller hears of it, a power cut included.

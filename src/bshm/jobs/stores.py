@@ -1,4 +1,4 @@
-"""Open the store of records and bytes that a URL names."""
+"""Open the stores of records and of bytes that URLs name."""
 
 from __future__ import annotations
 
@@ -6,47 +6,60 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bshm.errors import OptionError
-from bshm.files import private
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Blobs, Records
 
-# What a folder of records and bytes holds.
-_OURS = ("records", "live", "owned", "due", "keys", "pictures")
-
 
 def open_store(
-    place: str | Path, options: QueueOptions, *, blobs: str | None = None, blobs_endpoint: str | None = None
+    place: str, options: QueueOptions, *, blobs: str | None = None, blobs_endpoint: str | None = None
 ) -> tuple[Records, Blobs]:
     """Records and bytes that workers on several machines share.
 
     Args:
-        place: ``redis://HOST:PORT/N`` (or ``rediss://``), ``file:///FOLDER``, or a folder.
+        place: ``redis://HOST:PORT/N`` (or ``rediss://``).
         options: how long bytes are kept that belong to no job.
-        blobs: ``s3://BUCKET/PREFIX`` for the bytes; None keeps them with the records.
-        blobs_endpoint: where that is, see ``bshm.jobs.s3_blobs.connect``.
+        blobs: ``s3://BUCKET/PREFIX`` or ``file:///FOLDER`` for the bytes; None keeps them with the records.
+        blobs_endpoint: where the bucket is, see ``bshm.jobs.s3_blobs.connect``.
 
     Raises:
         OptionError: another kind of URL.
         OutputError: the folder or the bucket cannot be used.
         MissingExtraError, QueueUnavailableError: see ``bshm.jobs.redis_store.connect`` and ``s3_blobs.connect``.
     """
-    text = str(place)
+    check_place(place)
     elsewhere = _elsewhere(blobs, blobs_endpoint)
-    if text.startswith(("redis://", "rediss://", "unix://")):
-        from bshm.jobs.redis_store import RedisBlobs, RedisRecords, connect
+    from bshm.jobs.redis_store import RedisBlobs, RedisRecords, connect
 
-        client = connect(text)
-        if elsewhere is not None:
-            return RedisRecords(client, has_bytes=False), elsewhere
-        return RedisRecords(client), RedisBlobs(client, orphan_s=options.orphan_s)
-    from bshm.jobs.folder_blobs import FolderBlobs
-    from bshm.jobs.folder_records import FolderRecords
+    client = connect(place)
+    if elsewhere is not None:
+        return RedisRecords(client, has_bytes=False), elsewhere
+    return RedisRecords(client), RedisBlobs(client, orphan_s=options.orphan_s)
 
-    folder = private.folder(folder_of(text), ours=_OURS)
-    return FolderRecords(folder), elsewhere or FolderBlobs(folder / "pictures")
+
+def check_place(place: str) -> None:
+    """See that brokered jobs can be kept at a URL.
+
+    Raises:
+        OptionError: it is of another kind.
+    """
+    if not place.startswith(("redis://", "rediss://", "unix://")):
+        advice = (
+            " A folder that all share may keep the bytes: give it as --blobs file:///FOLDER."
+            if place.startswith("file:") or "://" not in place
+            else " An object store keeps the bytes: give s3://… as --blobs."
+            if place.startswith("s3:")
+            else ""
+        )
+        raise OptionError(f"brokered jobs are kept in redis://HOST:PORT/N; got {_without_password(place)}.{advice}")
 
 
 def _elsewhere(url: str | None, endpoint: str | None) -> Blobs | None:
+    if url is not None and url.startswith("file:"):
+        from bshm.jobs.folder_blobs import FolderBlobs
+
+        if endpoint is not None:
+            raise OptionError("an endpoint is of an object store, s3://BUCKET/PREFIX; a folder has none.")
+        return FolderBlobs(folder_of(url))
     if url is None:
         if endpoint is not None:
             raise OptionError("an endpoint needs its bucket: give s3://BUCKET/PREFIX for the bytes, too.")
@@ -56,22 +69,18 @@ def _elsewhere(url: str | None, endpoint: str | None) -> Blobs | None:
     return connect(url, endpoint)
 
 
-def folder_of(text: str) -> Path:
-    """The folder that a ``file:`` URL or a path names.
+def folder_of(url: str) -> Path:
+    """The folder that a ``file:`` URL names.
 
     Raises:
-        OptionError: another kind of URL, or none that names a folder of this machine.
+        OptionError: it names none of this machine.
 
-    >>> folder_of("file:///srv/my%20jobs").as_posix(), folder_of("jobs").as_posix()
-    ('/srv/my jobs', 'jobs')
+    >>> folder_of("file:///srv/my%20jobs").as_posix()
+    '/srv/my jobs'
     """
-    if "://" not in text:
-        return Path(text)
-    parts = urlsplit(text)
-    if parts.scheme == "s3":
-        raise OptionError("an object store keeps bytes, not records: give s3://… as --blobs, beside --results.")
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
-        raise OptionError(f"results are kept in redis://HOST:PORT/N or file:///FOLDER; got {_without_password(text)}.")
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
+        raise OptionError(f"a folder for the bytes is file:///FOLDER; got {url[:200]!r}.")
     return Path(unquote(parts.path))
 
 

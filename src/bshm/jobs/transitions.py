@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bshm.jobs.records import ENDED, Delivery, ItemRecord, JobError, JobRecord, Json, Lease
+from bshm.jobs.codec import Json
+from bshm.jobs.records import ENDED, Delivery, ItemRecord, JobError, JobRecord, Lease
 
 
 def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now: float) -> JobRecord | None:

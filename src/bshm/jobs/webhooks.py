@@ -25,9 +25,10 @@ from typing import Protocol
 from bshm.concurrency.overlap import overlap
 from bshm.errors import BshmError
 from bshm.jobs import transitions
-from bshm.jobs.ledger import Ledger
+from bshm.jobs.codec import Json, to_json
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
-from bshm.jobs.records import JobRecord, Json, to_json
+from bshm.jobs.records import JobRecord
 from bshm.net import post
 
 log = logging.getLogger("bshm.jobs")
@@ -113,26 +114,26 @@ def body_of(record: JobRecord) -> bytes:
     return json.dumps(told, separators=(",", ":")).encode()
 
 
-class Herald:
+class WebhookSender:
     """Calls the webhooks that are due."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: JobStore,
         secrets: Secrets | None,
         *,
         options: QueueOptions,
         send: Post | None = None,
     ) -> None:
-        """Over an open ledger.
+        """Over an open store.
 
         Args:
-            ledger: the jobs.
+            store: the jobs.
             secrets: from references to secrets; a webhook whose secret is not known here is left to somebody else.
             options: how often and how long.
             send: for tests: in place of ``bshm.net.post.post``.
         """
-        self._ledger = ledger
+        self._store = store
         self._secrets: Callable[[str], str | None] = secrets if callable(secrets) else dict(secrets or {}).get
         self._options = options
         self._send: Post = send or post.post
@@ -145,32 +146,32 @@ class Herald:
         """
         due = [
             each
-            for each in self._ledger.records.due(self._ledger.clock())
+            for each in self._store.records.due(self._store.clock())
             if each.webhook is not None and self._secrets(each.webhook.secret_ref) is not None
         ]
         return sum(bool(outcome.unwrap()) for outcome in overlap(due, self._deliver, threads=_AT_ONCE, ordered=False))
 
     def _deliver(self, record: JobRecord) -> bool:
-        now = self._ledger.clock()
+        now = self._store.clock()
         # Whoever begins an attempt moves the next one behind its own end, so that nobody else begins one meanwhile and
         # somebody else does if this one dies.
         busy_until = now + 2 * self._options.webhook_timeout_s
-        begun = self._ledger.change(
+        begun = self._store.change(
             record.id, lambda found: transitions.delivery_begun(found, now=now, busy_until=busy_until)
         )
         if begun is None or begun.delivery is None or begun.webhook is None:
             return False
         delivery = begun.delivery.id
         error = self._call(begun)
-        now = self._ledger.clock()
+        now = self._store.clock()
         if error is None:
-            self._ledger.change(record.id, lambda found: transitions.delivered(found, delivery=delivery, now=now))
+            self._store.change(record.id, lambda found: transitions.delivered(found, delivery=delivery, now=now))
             return True
         attempts = begun.delivery.attempts
         wait_s = min(_WORST_WAIT_S, self._options.webhook_first_wait_s * 2 ** (attempts - 1))
         given_up = attempts >= self._options.webhook_attempts or error.endswith(f" {_GONE}.")
         log.warning("webhook of job %s, attempt %d: %s%s", record.id, attempts, error, " Given up." if given_up else "")
-        self._ledger.change(
+        self._store.change(
             record.id,
             lambda found: transitions.undelivered(
                 found, delivery=delivery, error=error, next_at=None if given_up else now + wait_s
@@ -185,7 +186,7 @@ class Herald:
         if webhook is None or delivery is None or secret is None:
             return "there is no secret to sign it with."
         body = body_of(record)
-        timestamp = str(int(self._ledger.clock()))
+        timestamp = str(int(self._store.clock()))
         headers = {
             "Content-Type": "application/json",
             "X-Bshm-Delivery": delivery.id,

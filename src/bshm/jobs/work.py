@@ -54,7 +54,7 @@ class MattingWork:
         return made(picture, name, options, self._matting_of(options.model).matte_picture)
 
     def _matting_of(self, model: str) -> Matting:
-        if model == self._matting.predictor.card.name:
+        if model == self._matting.engine.card.name:
             return self._matting
         # Whoever wants a model that is just being opened waits for it instead of opening it, too.
         with self._lock:
@@ -69,7 +69,7 @@ def _on_device_of(matting: Matting) -> Callable[[str], Matting]:
     def open_model(model: str) -> Matting:
         from bshm.pipeline import Matting
 
-        return Matting(model=model, device=matting.predictor.device.name)
+        return Matting(model=model, device=matting.engine.device.name)
 
     return open_model
 

@@ -9,22 +9,21 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
-from bshm.concurrency.lanes import MOST_STUCK
+from bshm.concurrency.deadline_executor import MOST_STUCK
 from bshm.errors import OverrunError, QueueUnavailableError
 from bshm.jobs.broker_queue import store_of
 from bshm.jobs.dispatcher import Dispatcher
-from bshm.jobs.keeper import Keeper
-from bshm.jobs.ledger import Ledger
+from bshm.jobs.job_store import JobStore
 from bshm.jobs.messages import Message, Messages, Receiver, open_messages
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Work
+from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import is_id
 from bshm.jobs.runner import Claim, Runner
 from bshm.jobs.stores import open_store
-from bshm.jobs.webhooks import Herald, Secrets
+from bshm.jobs.webhooks import Secrets, WebhookSender
 
 log = logging.getLogger("bshm.jobs")
 
@@ -38,7 +37,7 @@ def run_worker(
     broker: str,
     work: Work,
     *,
-    results: str | Path | None = None,
+    results: str | None = None,
     blobs: str | None = None,
     blobs_endpoint: str | None = None,
     options: QueueOptions | None = None,
@@ -64,8 +63,8 @@ def run_worker(
     options = options or QueueOptions()
     messages = open_messages(broker)
     records, kept = open_store(store_of(broker, results), options, blobs=blobs, blobs_endpoint=blobs_endpoint)
-    ledger = Ledger(records, kept, capacity=options.capacity)
-    dispatcher = Dispatcher(messages, ledger, patience_s=options.lease_s)
+    store = JobStore(records, kept, capacity=options.capacity)
+    dispatcher = Dispatcher(messages, store, patience_s=options.lease_s)
     stopping, broken = threading.Event(), threading.Event()
 
     def give_up() -> None:
@@ -74,33 +73,36 @@ def run_worker(
         stopping.set()
 
     runner = Runner(
-        ledger,
+        store,
         work,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         options=options,
         stopping=stopping,
         broken=give_up,
     )
-    keeper = Keeper(
-        ledger,
+    reaper = Reaper(
+        store,
         options=options,
-        herald=Herald(ledger, secrets, options=options),
+        sender=WebhookSender(store, secrets, options=options),
         requeued=dispatcher.send,
         also=dispatcher.send_lost,
     )
-    hands = [_Hand(messages, runner, dispatcher, stopping, name=f"bshm-job-{each}") for each in range(options.workers)]
+    threads = [
+        _WorkerThread(messages, runner, dispatcher, stopping, name=f"bshm-job-{each}")
+        for each in range(options.workers)
+    ]
     with _told_to_stop() as told:
-        keeper.start()
-        for hand in hands:
-            hand.start()
+        reaper.start()
+        for thread in threads:
+            thread.start()
         try:
             while not told and not stopping.wait(_LOOK_S):
                 pass
         finally:
             stopping.set()
-            for hand in hands:
-                hand.join()
-            keeper.stop(10.0)
+            for thread in threads:
+                thread.join()
+            reaper.stop(10.0)
             runner.close()
             messages.close()
             records.close()
@@ -108,7 +110,7 @@ def run_worker(
         raise OverrunError(f"more than {MOST_STUCK} pictures hang in this worker. Start it anew; its jobs wait.")
 
 
-class _Hand(threading.Thread):
+class _WorkerThread(threading.Thread):
     """Does one picture after the other."""
 
     def __init__(

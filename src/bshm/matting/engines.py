@@ -1,9 +1,20 @@
-"""The networks of one set of weights, opened and chained."""
+"""From a picture's pixels to an alpha: a set of weights, opened.
+
+An ``Engine`` takes pixels, and what it remembers of the pictures before, and answers with an alpha.  Its kinds:
+
+- ``Staged``: the networks of BSHM, mask prediction -> quality unification -> guided filter -> matting;
+- ``Whole``: a network from elsewhere that answers with alpha itself.
+
+Neither remembers anything: they start with ``None`` and hand ``None`` on.  One for video with a memory inside its
+network answers with another state than it was given, and is used in the same way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
@@ -11,15 +22,105 @@ from bshm.types import FloatArray, PixelArray
 from bshm.weights import store
 from bshm.weights.card import Card
 
+T = TypeVar("T")
+# What an engine remembers of the pictures before: its own business, only handed back to it.
+State = Any
+
 
 @dataclass(frozen=True)
-class Predictor:
-    """Opened networks.  Safe to share between threads.
+class Clock:
+    """Milliseconds by stage, in the order in which they ran."""
+
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def time(self, stage: str, work: Callable[[], T]) -> T:
+        """What ``work`` gives, its time taken."""
+        started = time.perf_counter()
+        result = work()
+        self.timings[stage] = (time.perf_counter() - started) * 1000
+        return result
+
+
+class Answer(NamedTuple):
+    """What an engine makes of a picture.
 
     Attributes:
-        card: what they are.
+        alpha: (H, W) float32, 0..1, a new array.
+        doubtful: see ``Matte.doubtful``; None where the engine has no mask to tell it by.
+        state: for the next picture of the same video.
+    """
+
+    alpha: FloatArray
+    doubtful: float | None = None
+    state: State = None
+
+
+class Engine(Protocol):
+    """An opened set of weights.  Safe to share between threads: what it remembers is in the state alone."""
+
+    @property
+    def card(self) -> Card:
+        """What it is."""
+        ...
+
+    @property
+    def device(self) -> Device:
+        """Where it runs."""
+        ...
+
+    def start(self) -> State:
+        """The state before the first picture."""
+        ...
+
+    def matte(self, pixels: PixelArray, state: State, clock: Clock, *, exact: bool = False) -> Answer:
+        """The people of a picture.
+
+        Args:
+            pixels: (H, W, 3) uint8 or uint16, RGB.
+            state: of ``start``, or of the answer to the picture before.
+            clock: takes the time of each stage.
+            exact: see ``MatteOptions``.
+        """
+        ...
+
+
+def open_engine(
+    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
+) -> Staged | Whole:
+    """Read, verify and open every network of ``card``.
+
+    Raises:
+        ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
+    """
+    chosen = choose(device, gpu_memory_limit=gpu_memory_limit)
+    threads = threads or default_threads()
+    # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
+    tile_threads = threads if chosen.name == "cpu" else 1
+    sessions = {
+        role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
+        for role, network in card.networks.items()
+    }
+    if "mask" in sessions:
+        return Staged(card, chosen, sessions, tile_threads)
+    return Whole(card, chosen, sessions)
+
+
+# The stages are imported where they are used: networks can be opened before OpenCV is there, and meanwhile.
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The networks of BSHM, one behind the other.
+
+    A set has a mask network at least; the guided filter always runs.  Without the quality network the filter gets the
+    mask as it is, and without the matting network its alpha is the answer.
+
+    For video the stages come apart in two: ``mask``, and ``finish`` with a mask that may have been changed in between.
+
+    Attributes:
+        card: what the networks are.
         device: where they run.
-        sessions: by role, as on the card.
+        sessions: by role, as on the card: ``mask``, and maybe ``quality`` and ``matting``.
         tile_threads: tiles of the matting network worked on at once.
     """
 
@@ -28,59 +129,86 @@ class Predictor:
     sessions: Mapping[str, Session]
     tile_threads: int = 1
 
-    @classmethod
-    def open(
-        cls, card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
-    ) -> Predictor:
-        """Read, verify and open every network of ``card``.
+    def start(self) -> None:
+        """Nothing is remembered."""
+        return
 
-        Raises:
-            ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
+    def matte(self, pixels: PixelArray, state: None, clock: Clock, *, exact: bool = False) -> Answer:
+        """The people of a picture; see ``Engine``."""
+        return self.finish(pixels, self.mask(pixels, clock), clock)
+
+    def mask(self, pixels: PixelArray, clock: Clock | None = None) -> FloatArray:
+        """The first half, mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
+        return (clock or Clock()).time("mask", lambda: self._mask(pixels))
+
+    def finish(self, pixels: PixelArray, mask: FloatArray, clock: Clock | None = None) -> Answer:
+        """The second half, from the mask to the alpha.
+
+        Args:
+            pixels: (H, W, 3) uint8 or uint16, RGB.
+            mask: (h, w) float32, 0..1, of the whole picture, of any size: what ``mask`` gave, or made of it.
+            clock: takes the time of each stage.
         """
-        chosen = choose(device, gpu_memory_limit=gpu_memory_limit)
-        threads = threads or default_threads()
-        # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
-        tile_threads = threads if chosen.name == "cpu" else 1
-        sessions = {
-            role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
-            for role, network in card.networks.items()
-        }
-        return cls(card, chosen, sessions, tile_threads)
+        from bshm.matting.refine import doubt, guided_filter
 
-    # The stages are imported where they are used: networks can be opened before OpenCV is there, and meanwhile.
+        clock = clock or Clock()
+        if "quality" in self.sessions:
+            coarse = mask
+            mask = clock.time("quality", lambda: self.unify(pixels, coarse))
+        doubtful = doubt.doubtful(mask)
+        sure = doubt.drop_doubtful(mask)
+        alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, sure))
+        if "matting" in self.sessions:
+            held = doubt.somebody(guide)
+            alpha = clock.time("matting", lambda: doubt.drop_loose(self.matting(pixels, sure, guide), held))
+        return Answer(alpha, doubtful)
 
-    def mask(self, pixels: PixelArray) -> FloatArray:
-        """Mask prediction: (H, W, 3) pixels to a small (h, w) float32 mask, 0..1."""
+    def _mask(self, pixels: PixelArray) -> FloatArray:
         from bshm.matting.networks import foreign, mask
 
-        if self.card.networks["mask"].signature is not None:
-            return foreign.predict(self.sessions["mask"], self.card.networks["mask"], pixels)
-        return mask.predict(self.sessions["mask"], self.card.networks["mask"].preprocessing, pixels)
-
-    @property
-    def whole(self) -> str | None:
-        """The role of the one network that answers with alpha itself, ``alpha`` or ``rgba``; None for the stages."""
-        return next((role for role in ("alpha", "rgba") if role in self.sessions), None)
-
-    def alpha(self, pixels: PixelArray, *, exact: bool = False) -> FloatArray:
-        """Alpha of a network that answers with it: (H, W, 3) pixels to (H, W) float32, 0..1; see ``foreign.plane``."""
-        from bshm.matting.networks import foreign
-
-        role = self.whole or "alpha"
-        return foreign.alpha(self.sessions[role], self.card.networks[role], pixels, exact=exact)
-
-    def has(self, role: str) -> bool:
-        """Whether the set has the network of a stage: ``mask``, ``quality`` or ``matting``."""
-        return role in self.sessions
+        network = self.card.networks["mask"]
+        # One from elsewhere is called as its card says.
+        predict = mask.predict if network.signature is None else foreign.predict
+        return predict(self.sessions["mask"], network, pixels)
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""
         from bshm.matting.networks import quality
 
-        return quality.unify(self.sessions["quality"], self.card.networks["quality"].preprocessing, pixels, coarse)
+        return quality.unify(self.sessions["quality"], self.card.networks["quality"], pixels, coarse)
 
     def matting(self, pixels: PixelArray, unified: FloatArray, guide: FloatArray) -> FloatArray:
-        """Matting refinement: pixels (H, W, 3), unified mask and the guided filter's alpha to alpha (H, W), 0..1."""
+        """Matting refinement: pixels (H, W, 3), unified mask and the guided filter's alpha to alpha (H, W), 0..1.
+
+        ``guide`` is changed in place.
+        """
         from bshm.matting.networks import matting
 
         return matting.refine(self.sessions["matting"], pixels, unified, guide, threads=self.tile_threads)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One network from elsewhere that answers with alpha itself.
+
+    Attributes:
+        card: what the network is.
+        device: where it runs.
+        sessions: that network, by its role: ``alpha`` or ``rgba``.
+    """
+
+    card: Card
+    device: Device
+    sessions: Mapping[str, Session]
+
+    def start(self) -> None:
+        """Nothing is remembered."""
+        return
+
+    def matte(self, pixels: PixelArray, state: None, clock: Clock, *, exact: bool = False) -> Answer:
+        """The people of a picture; see ``Engine``."""
+        from bshm.matting.networks import foreign
+
+        ((role, session),) = self.sessions.items()
+        network = self.card.networks[role]
+        return Answer(clock.time("matting", lambda: foreign.alpha(session, network, pixels, exact=exact)))

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from bshm._version import __version__
 from bshm.errors import DiskFullError, FetchError, ModelFileError, OptionError, OutputError
-from bshm.net.fetch import shown
+from bshm.net.guard import shown
 
 _CHUNK = 1 << 20
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -34,7 +34,7 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Connection:
+class ConnectionOptions:
     """How a server is reached.
 
     Attributes:
@@ -77,7 +77,7 @@ def check_url(url: str) -> str:
     return url
 
 
-def read_json(url: str, connection: Connection) -> Any:
+def read_json(url: str, connection: ConnectionOptions) -> Any:
     """What a JSON interface answers.
 
     Raises:
@@ -98,7 +98,7 @@ def read_json(url: str, connection: Connection) -> Any:
 def download(
     url: str,
     path: Path,
-    connection: Connection,
+    connection: ConnectionOptions,
     *,
     size: int | None = None,
     sha256: str | None = None,
@@ -138,7 +138,7 @@ def _download(
     url: str,
     path: Path,
     partial: Path,
-    connection: Connection,
+    connection: ConnectionOptions,
     size: int | None,
     sha256: str | None,
     progress: Progress | None,
@@ -163,7 +163,9 @@ def _download(
     return found
 
 
-def _fetch_all(url: str, partial: Path, connection: Connection, size: int | None, progress: Progress | None) -> None:
+def _fetch_all(
+    url: str, partial: Path, connection: ConnectionOptions, size: int | None, progress: Progress | None
+) -> None:
     """Fill ``partial``, in as many connections as it takes."""
     failures = 0
     while True:
@@ -210,7 +212,7 @@ class _WriteError(Exception):
 
 
 def _fetch_some(
-    url: str, partial: Path, have: int, connection: Connection, size: int | None, progress: Progress | None
+    url: str, partial: Path, have: int, connection: ConnectionOptions, size: int | None, progress: Progress | None
 ) -> None:
     """One connection: append what comes, and raise where it ends early."""
     with _open(url, {"Range": f"bytes={have}-"} if have else {}, connection) as response:
@@ -248,7 +250,7 @@ def _fetch_some(
         raise http.client.HTTPException(f"it stopped after {have:,} of {total:,} bytes")
 
 
-def _open(url: str, headers: dict[str, str], connection: Connection) -> Any:
+def _open(url: str, headers: dict[str, str], connection: ConnectionOptions) -> Any:
     handlers: list[Any] = [_HttpsOnly()]
     if connection.proxy is not None:
         proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}

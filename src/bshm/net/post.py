@@ -1,6 +1,5 @@
-"""POST to a URL that somebody else has chosen, through the same gate as ``bshm.net.fetch``.
+"""POST to a URL that somebody else has chosen, behind the URL guard (``bshm.net.guard``).
 
-The name is resolved once, every address it has must be public, and the connection goes to one of those very addresses.
 Redirects are not followed, and nothing of the answer is kept but its status: a stranger must learn nothing of what
 answers inside a network.
 """
@@ -14,18 +13,16 @@ from collections.abc import Mapping
 from typing import cast
 
 from bshm.errors import UrlRefusedError
-
-# The gate itself: the two modules are one guard with two doors.
-from bshm.net.fetch import (
+from bshm.net.guard import (
     AddressCheck,
+    Deadline,
     Resolver,
-    _addresses,
-    _connection,
-    _Deadline,
-    _is_ip,
-    _parsed,
-    _put_head,
+    addresses_of,
+    connect,
+    is_ip,
     is_public,
+    parse,
+    put_head,
     shown,
 )
 
@@ -43,8 +40,8 @@ def check(url: str) -> None:
         ...
         bshm.errors.UrlRefusedError: http://127.0.0.1/told needs a public address.
     """
-    target = _parsed(url)
-    if _is_ip(target.host) and not is_public(target.host):
+    target = parse(url)
+    if is_ip(target.host) and not is_public(target.host):
         raise UrlRefusedError(f"{shown(url)} needs a public address.")
 
 
@@ -75,14 +72,14 @@ def post(
         FetchError: the server could not be reached, took too long, or gave no HTTP answer.
     """
     name = shown(url)
-    deadline = _Deadline(time.monotonic() + timeout_s, timeout_s, name)
-    target = _parsed(url)
-    resolve = _resolve or _addresses
+    deadline = Deadline(time.monotonic() + timeout_s, timeout_s, name)
+    target = parse(url)
+    resolve = _resolve or addresses_of
     addresses = deadline.run(lambda: resolve(target.host, target.port))
     if not addresses or not all(map(_is_allowed, addresses)):
         raise UrlRefusedError(f"{name} needs a public address.")
-    with _connection(target, addresses, deadline, name=name, failed="did not answer") as (connection, sock):
-        _put_head(connection, "POST", target)
+    with connect(target, addresses, deadline, name=name, failed="did not answer") as (connection, sock):
+        put_head(connection, "POST", target)
         connection.putheader("Content-Length", str(len(body)))
         for key, value in headers.items():
             connection.putheader(key, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -159,7 +158,7 @@ class OnnxSession:
         stated = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if stated is None and self._foreign:
             return  # not made by bshm: its preprocessing lives on the card alone
-        if stated is None or Preprocessing.from_json(json.loads(stated)).of_file != network.preprocessing.of_file:
+        if stated is None or Preprocessing.from_metadata(stated) != network.preprocessing:
             raise ModelFileError(
                 f"{network.file} states {stated or 'no preprocessing'}, its card {network.preprocessing}. "
                 "The two do not belong together."

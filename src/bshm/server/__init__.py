@@ -1,13 +1,20 @@
 """The HTTP service: `bshm serve`.
 
-request -> gate (id, host, key, size) -> intake (multipart, JSON) -> cache | single flight -> engine -> answer
+request -> middleware (id, host, key, size) -> route -> intake (multipart, JSON) -> service (rate, cache, single flight)
+        -> engine -> answer
 
-app.py         the parts put together; the only place that knows all of them
-settings.py    every setting, once: flag, environment, file
-gate.py        what every request passes, whatever its route
-statuses.py    error -> HTTP status, in one table
-engine.py      networks held open; decode and encode beside the event loop; never more pictures than fit
-rendering.py   what is made of a matte
-cache.py       results kept by what they are made of
-matte.py, removebg.py, jobs.py, health.py   the routes
+Each line imports those below it alone; the whole order stands in pyproject.toml, where `make check` holds it.
+
+run.py          the process: sockets, signals, the log
+app.py          the parts put together
+middleware.py   what every request passes, whatever its route
+routes/         one file a face: matte, removebg, rembg, jobs, models, operation (health, metrics, the page of the API)
+pictures.py, job_pictures.py    pictures out of requests, for the routes
+service.py      what routes share: from an order to its answer
+job_queue.py    the queue of jobs that the settings name
+engine.py       networks held open; decode and encode beside the event loop; never more pictures than fit
+fields.py       what may be said beside a picture;  intake.py  bodies;  cache.py  results kept by what they are made of
+limiter.py, rates.py, keys.py   how many, how much, who
+answers.py, statuses.py         errors as bodies; error -> HTTP status, in one table
+settings.py     every setting, once: flag, environment, file
 """

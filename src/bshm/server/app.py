@@ -18,9 +18,11 @@ from starlette.types import Scope
 
 from bshm._version import __version__
 from bshm.errors import BshmError, OptionError
-from bshm.server import answers, health, jobs, logs, matte, models, rembg, removebg
-from bshm.server.engine import Fetch, fetch_url
-from bshm.server.gate import Gate, page_csp
+from bshm.server import answers, logs
+from bshm.server.matting_pool import Fetch, fetch_url
+from bshm.server.middleware import Middleware
+from bshm.server.routes import jobs, live, matte, models, operation, rembg, removebg
+from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 from bshm.server.settings import Settings
 
@@ -63,16 +65,18 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in (matte, removebg, rembg, models, health):
+    for module in (matte, removebg, rembg, models, operation):
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)
     # Not where GET works on a picture.
-    for router in (removebg.router, health.router, *([jobs.router] if settings.jobs else [])):
+    for router in (removebg.router, operation.router, *([jobs.router] if settings.jobs else [])):
         _answer_head(app, router)
     page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():
         page = [f"/{each.name}" for each in STATIC.iterdir() if each.is_file()]
+        app.include_router(live.router)
+        _answer_head(app, live.router)
         # What no route takes.  A mount at / would take wrong methods, too, and answer 404 in place of 405.
         app.router.default = _Page(directory=STATIC, html=True)
     else:
@@ -81,9 +85,15 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     app.add_exception_handler(BshmError, _on_error)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_middleware(Gate, service=service, page=page)
+    app.add_middleware(Middleware, service=service, page=page)
     _describe_keys(app)
     return app
+
+
+# The workers of the Live tab compile WebAssembly, which a policy has to allow; that lets no script in.  A worker has
+# the policy of its own file: the page itself compiles nothing.
+_COMPILES = {Path("app/live-worker.js"), Path("vendor/onnxruntime-web/ort-wasm-simd-threaded.mjs")}
+_COMPILING_CSP = page_csp().replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 
 
 class _Page(StaticFiles):
@@ -97,7 +107,9 @@ class _Page(StaticFiles):
                 raise HTTPException(404)
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = page_csp()
+        response.headers["Content-Security-Policy"] = _COMPILING_CSP if Path(path) in _COMPILES else page_csp()
+        # With the opener policy that every answer has, this isolates the page: threads in WebAssembly need that.
+        response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304
         return response
 

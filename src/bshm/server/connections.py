@@ -51,18 +51,18 @@ class Connection(H11Protocol):
     everywhere.
     """
 
-    door: Door
+    limiter: ConnectionLimiter
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """It is there, and has sent nothing yet."""
         self.since = self.heard_at = self._moved_at = time.monotonic()
         self._unsent = 0
         super().connection_made(transport)
-        self.door.inside[self] = None
+        self.limiter.open[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        self.door.inside.pop(self, None)
+        self.limiter.open.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -96,7 +96,7 @@ class Connection(H11Protocol):
         return 2 if is_silent else None
 
     def look(self, idle_s: float) -> None:
-        """End it where nothing has moved for ``idle_s``; bodies are timed by the gate, which answers them."""
+        """End it where nothing has moved for ``idle_s``; bodies are timed by the middleware, which answers them."""
         now = time.monotonic()
         unsent = self._still_unsent()
         if unsent:
@@ -139,7 +139,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
 
-class Door:
+class ConnectionLimiter:
     """Where connections come in, one after the other, for as long as there are places."""
 
     def __init__(self, *, most: int, idle_s: Callable[[], float]) -> None:
@@ -150,11 +150,11 @@ class Door:
             idle_s: how long one may be idle, as it is asked for each time.
         """
         self.most = most
-        self.inside: dict[Connection, None] = {}  # in the order in which they came
+        self.open: dict[Connection, None] = {}  # in the order in which they came
         self._idle_s = idle_s
         self._told_at = -math.inf
 
-    async def welcome(self, listening: socket.socket, connection: Callable[[], Connection]) -> None:
+    async def accept(self, listening: socket.socket, connection: Callable[[], Connection]) -> None:
         """Take connections, until cancelled.
 
         Args:
@@ -165,7 +165,7 @@ class Door:
 
         def made() -> Connection:
             new = connection()
-            new.door = self
+            new.limiter = self
             return new
 
         while True:
@@ -191,11 +191,11 @@ class Door:
         while True:
             await asyncio.sleep(_LOOK_S)
             idle_s = self._idle_s()
-            for connection in list(self.inside):
+            for connection in list(self.open):
                 connection.look(idle_s)
 
     async def _room(self) -> None:
-        while len(self.inside) >= self.most:
+        while len(self.open) >= self.most:
             self._tell("all places are taken")
             # One that is let go of has gone after the next turn of the loop.
             await asyncio.sleep(0 if self._let_one_go() else _PAUSE_S)
@@ -203,7 +203,7 @@ class Door:
     def _let_one_go(self) -> bool:
         """Whether there was one: never one whose request is being worked on."""
         now = time.monotonic()
-        ranked = ((rank, each.since, each) for each in self.inside if (rank := each.rank(now)) is not None)
+        ranked = ((rank, each.since, each) for each in self.open if (rank := each.rank(now)) is not None)
         *_, leaving = min(ranked, key=lambda found: found[:2], default=(None,))
         if leaving is not None:
             leaving.transport.abort()
@@ -213,7 +213,7 @@ class Door:
         now = time.monotonic()
         if now - self._told_at >= _TELL_AGAIN_S:
             self._told_at = now
-            logs.say(logging.WARNING, "connections", trouble=trouble, inside=len(self.inside), most=self.most)
+            logs.say(logging.WARNING, "connections", trouble=trouble, open=len(self.open), most=self.most)
 
 
 def most_connections(wanted: int | None) -> int:

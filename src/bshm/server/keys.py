@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import threading
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from bshm import places
 from bshm.errors import OptionError, OutputError
 from bshm.files import sink
 
@@ -40,8 +40,7 @@ class Key:
 
 def default_file() -> Path:
     """Where the keys of this user are."""
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home) / "bshm" / "keys.json"
+    return places.config() / "keys.json"
 
 
 def hash_of(secret: str) -> str:

@@ -14,21 +14,21 @@ from collections.abc import Iterable
 
 import uvicorn
 
-from bshm.concurrency.lanes import MOST_STUCK
+from bshm.concurrency.deadline_executor import MOST_STUCK
 from bshm.errors import BshmError, OptionError, OutputError, OverrunError
 from bshm.files import private
 from bshm.server import logs
 from bshm.server.app import check_place, create_app
-from bshm.server.connections import Connection, Door, most_connections
+from bshm.server.connections import Connection, ConnectionLimiter, most_connections
 from bshm.server.service import Service
 from bshm.server.settings import Settings
 
-# Far more than may be inside at once: they wait in the system until there is a place.
+# Far more than may be open at once: they wait in the system until there is a place.
 _BACKLOG = 2048
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests that are in the house are answered first.
+    """Serve until SIGTERM or Ctrl-C; requests in flight are answered first.
 
     Raises:
         OptionError: the address cannot be had, or other machines would be served without keys.
@@ -75,7 +75,7 @@ def _see_temporary() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Takes connections through a ``Door``, and tells the address once it is answered there.
+    """Takes connections through a ``ConnectionLimiter``, and tells the address once it is answered there.
 
     Before that a model, a device or a store may still be refused.
     """
@@ -83,33 +83,33 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._door = Door(most=1, idle_s=lambda: service.idle_s)
+        self._connections = ConnectionLimiter(most=1, idle_s=lambda: service.idle_s)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def open_door(self) -> None:
+    def set_limit(self) -> None:
         """Say how many connections there may be, with all files open that the service needs.
 
         Raises:
             OptionError: not as many as the settings want.
         """
-        door = self._door
-        door.most = most_connections(self._service.settings.connections)
-        self._service.metrics.watch("bshm_connections", "Connections that are open.", lambda: float(len(door.inside)))
+        limiter = self._connections
+        limiter.most = most_connections(self._service.settings.connections)
+        self._service.metrics.watch("bshm_connections", "Connections that are open.", lambda: float(len(limiter.open)))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say where."""
         await super().startup([])  # nothing that asyncio would listen on by itself
         if not self.started:
             return
-        self._tasks.append(asyncio.create_task(self._door.watch()))
+        self._tasks.append(asyncio.create_task(self._connections.watch()))
         for listening in sockets or []:
             listening.listen(_BACKLOG)
             listening.setblocking(False)
-            self._tasks.append(asyncio.create_task(self._door.welcome(listening, self._connection)))
+            self._tasks.append(asyncio.create_task(self._connections.accept(listening, self._connection)))
         _tell_addresses(sockets or [])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing more, then finish what is in the house."""
+        """Take nothing more, then answer what is in flight."""
         self._service.drain()
         watching, *welcoming = self._tasks
         await _cancelled(welcoming)
@@ -139,7 +139,7 @@ async def _serve(service: Service, server: _Server, listening: socket.socket) ->
     try:
         # Before uvicorn begins: what fails within it is told by its log alone, with a trace.
         await service.open()
-        server.open_door()
+        server.set_limit()
     except BshmError:
         await service.close()
         raise

@@ -26,14 +26,14 @@ from bshm.net.fetch import Validators
 from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.server import cache as caches
 from bshm.server import logs
-from bshm.server.engine import Engine, Fetch, fetch_url
-from bshm.server.flights import Flights
-from bshm.server.house import House
 from bshm.server.keys import Key, Keys, default_file
+from bshm.server.limiter import InFlightLimiter
+from bshm.server.matting_pool import Fetch, MattingPool, fetch_url
 from bshm.server.metrics import Metrics
 from bshm.server.rates import Rate, Rates, units_of
 from bshm.server.refusals import ClientGoneError, KeysUnreadableError, TimeRanOutError
 from bshm.server.settings import DEFAULT_RATE_LIMIT, Settings
+from bshm.server.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from bshm.jobs import JobQueue
@@ -76,7 +76,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Served:
     """What a request gets.
 
     Attributes:
@@ -107,23 +107,23 @@ class Service:
         self.metrics = Metrics()
         self.keys = Keys(settings.keys_file or default_file())
         self.rates = Rates(0)
-        self.house = House()
+        self.limiter = InFlightLimiter()
         self._had_keys = False
         self._keys_told_at = -math.inf
         self.share = settings.queue
         self.jobs_share: int | None = None
         self.see_keys()
         self.cache = caches.open_cache(settings)
-        self.engine = Engine(settings, self.metrics, fetch=fetch, broken=self._break)
-        self.flights: Flights[Rendered] = Flights()
+        self.pool = MattingPool(settings, self.metrics, fetch=fetch, broken=self._break)
+        self.single_flight: SingleFlight[Rendered] = SingleFlight()
         self.queue: JobQueue | None = None
         self.draining_since: float | None = None
         self.is_broken = False
         self.end_process: Callable[[], object] = lambda: None
-        self.metrics.watch("bshm_queue_depth", "Requests in the house.", lambda: self.inside)
-        self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.flights))
-        self.metrics.watch("bshm_stuck_threads", "Threads that hang and were given up.", lambda: self.engine.stuck)
-        self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.engine.is_ready))
+        self.metrics.watch("bshm_queue_depth", "Requests in flight.", lambda: float(len(self.limiter)))
+        self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.single_flight))
+        self.metrics.watch("bshm_stuck_threads", "Threads that hang and were given up.", lambda: self.pool.stuck)
+        self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.pool.is_ready))
 
     @property
     def draining(self) -> bool:
@@ -131,7 +131,7 @@ class Service:
         return self.draining_since is not None
 
     def drain(self) -> None:
-        """Take nothing more: what is in the house is finished.  May be called from any thread."""
+        """Take nothing more: requests in flight are answered.  May be called from any thread."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
 
@@ -141,14 +141,9 @@ class Service:
         idle_s = self.settings.idle_timeout_s
         return min(idle_s, _STOPPING_SILENCE_S) if self.draining else idle_s
 
-    @property
-    def inside(self) -> int:
-        """Requests in the house."""
-        return len(self.house)
-
     def retry_after_s(self, requests: int) -> float:
         """When so many requests will have been served."""
-        return max(1.0, min(60.0, requests * self.engine.mean_s))
+        return max(1.0, min(60.0, requests * self.pool.mean_s))
 
     def see_keys(self) -> tuple[Key, ...]:
         """The keys as they are now; what each may ask for follows from them where no setting says it.
@@ -211,7 +206,7 @@ class Service:
             self._keys_told_at = now
             logs.say(logging.ERROR, "keys", trouble=trouble)
 
-    async def serve(self, request: Request, order: Order, caller: str) -> Outcome:
+    async def serve(self, request: Request, order: Order, caller: str) -> Served:
         """The result of an order, for as long as somebody waits for it.
 
         Raises:
@@ -220,17 +215,17 @@ class Service:
         """
         return await until_gone(request, self._serve(order, caller), self.settings.request_timeout_s)
 
-    async def _serve(self, order: Order, caller: str) -> Outcome:
+    async def _serve(self, order: Order, caller: str) -> Served:
         rate = self.rates.charge(caller, 1)
         order = await self._with_background(order)
-        weights = self.engine.weights_sha256(order.model)
+        weights = self.pool.weights_sha256(order.model)
         wanted = order.canonical()
         data, sha256, pixels = order.data, "", 0
         hit: Rendered | None = None
         if data is None:
             data, sha256, pixels, hit = await self._from_url(order.url or "", wanted, weights)
         if data is not None:
-            sha256, pixels = await self.engine.beside(partial(self._measured, data))
+            sha256, pixels = await self.pool.beside(partial(self._measured, data))
         rate = self._charge_size(caller, pixels, rate)
         key = caches.result_key(sha256, wanted, weights)
         if hit is None:
@@ -239,16 +234,16 @@ class Service:
             if hit is None:  # it left the cache while the URL was asked
                 raise UnreadablePictureError("the picture has to be fetched again. Repeat the request.")
             self.metrics.cache.labels("hit").inc()
-            return Outcome(hit, True, rate)
-        joined = key in self.flights
+            return Served(hit, True, rate)
+        joined = key in self.single_flight
         self.metrics.cache.labels("joined" if joined else "miss").inc()
-        rendered = await self.flights.join(key, partial(self._make, key, data, order))
-        return Outcome(rendered, joined, rate)
+        rendered = await self.single_flight.join(key, partial(self._make, key, data, order))
+        return Served(rendered, joined, rate)
 
     async def _make(self, key: str, data: bytes, order: Order) -> Rendered:
-        rendered = await self.engine.make(data, order.edit, order.model, order.options, order.background)
+        rendered = await self.pool.make(data, order.edit, order.model, order.options, order.background)
         # Kept as if it had taken no time: what a hit tells of stages is how long they took back then.
-        await self.engine.beside(lambda: self.cache.put(key, rendered.to_bytes()))
+        await self.pool.beside(lambda: self.cache.put(key, rendered.to_bytes()))
         return rendered
 
     def _measured(self, data: bytes) -> tuple[str, int]:
@@ -269,7 +264,7 @@ class Service:
             except (ValueError, UnicodeDecodeError):
                 return None
 
-        return await self.engine.beside(look)
+        return await self.pool.beside(look)
 
     async def _with_background(self, order: Order) -> Order:
         if order.background_url is not None:
@@ -285,20 +280,20 @@ class Service:
         kept: Rendered | None = None
         if known is not None:
             kept = await self._cached(caches.result_key(known.sha256, wanted, weights))
-        fetched = await self.engine.fetch(url, known.validators if known is not None and kept is not None else None)
+        fetched = await self.pool.fetch(url, known.validators if known is not None and kept is not None else None)
         if fetched.data is None:
             if known is None or kept is None:
                 raise UnreadablePictureError("the URL's server says that an unknown picture has not changed.")
             return None, known.sha256, known.pixels, kept
         data = fetched.data
         if fetched.validators != Validators():
-            sha256, pixels = await self.engine.beside(partial(self._measured, data))
+            sha256, pixels = await self.pool.beside(partial(self._measured, data))
             entry = json.dumps({"validators": asdict(fetched.validators), "sha256": sha256, "pixels": pixels})
-            await self.engine.beside(lambda: self.cache.put(caches.url_key(url), entry.encode()))
+            await self.pool.beside(lambda: self.cache.put(caches.url_key(url), entry.encode()))
         return data, "", 0, None
 
     async def _known(self, url: str) -> _KnownUrl | None:
-        stored = await self.engine.beside(lambda: self.cache.get(caches.url_key(url)))
+        stored = await self.pool.beside(lambda: self.cache.get(caches.url_key(url)))
         if stored is None:
             return None
         try:
@@ -314,7 +309,7 @@ class Service:
             UrlRefusedError, FetchError, PictureTooLargeError, UnreadablePictureError: see ``bshm.net.fetch``.
         """
         self._check_urls_allowed()
-        return (await self.engine.fetch(url, None)).data or b""
+        return (await self.pool.fetch(url, None)).data or b""
 
     def _check_urls_allowed(self) -> None:
         if not self.settings.allow_urls:
@@ -326,21 +321,21 @@ class Service:
         Raises:
             BshmError: either cannot be opened.
         """
-        if self.engine.is_ready:
+        if self.pool.is_ready:
             return
         # No cap: a cold disk may take its time, and nobody waits for an answer yet.
-        await self.engine.beside(partial(self.engine.matting, self.settings.model), timeout_s=math.inf)
+        await self.pool.beside(partial(self.pool.matting, self.settings.model), timeout_s=math.inf)
         if self.settings.jobs:
-            from bshm.server.jobs import open_queue
+            from bshm.server.job_queue import open_queue
 
-            opening = partial(open_queue, self.settings, self.engine, self._secret_of, self._break)
-            self.queue = await self.engine.beside(opening, timeout_s=math.inf)
+            opening = partial(open_queue, self.settings, self.pool, self._secret_of, self._break)
+            self.queue = await self.pool.beside(opening, timeout_s=math.inf)
             self.metrics.watch("bshm_jobs_depth", "Jobs that wait or run.", self._jobs_depth)
 
     def _break(self) -> None:
         """Take nothing more and ask to be replaced.  Called from any thread."""
         if not self.is_broken:
-            logs.say(logging.CRITICAL, "broken", stuck=self.engine.stuck)
+            logs.say(logging.CRITICAL, "broken", stuck=self.pool.stuck)
         self.is_broken = True
         self.drain()
         self.end_process()
@@ -359,14 +354,14 @@ class Service:
         return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:
-        """Finish what is in the house, give jobs back to their queue, and let go of everything."""
+        """Answer the requests in flight, give jobs back to their queue, and let go of everything."""
         self.drain()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.flights.drain(), self.settings.shutdown_timeout_s)
+            await asyncio.wait_for(self.single_flight.drain(), self.settings.shutdown_timeout_s)
         if self.queue is not None:
             queue, timeout_s = self.queue, self.settings.shutdown_timeout_s
-            await self.engine.beside(lambda: queue.close(timeout_s=timeout_s), timeout_s=math.inf)
-        await asyncio.get_running_loop().run_in_executor(None, self.engine.close)
+            await self.pool.beside(lambda: queue.close(timeout_s=timeout_s), timeout_s=math.inf)
+        await asyncio.get_running_loop().run_in_executor(None, self.pool.close)
         self.cache.close()
 
 

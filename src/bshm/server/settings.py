@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         le=64,
         description="pictures decoded, matted or encoded at once, each in memory whole",
     )
-    queue: int = Field(64, ge=1, le=10_000, description="requests in the house at once; more get 503 with Retry-After")
+    queue: int = Field(64, ge=1, le=10_000, description="requests in flight at once; more get 503 with Retry-After")
     queue_per_key: int | None = Field(
         None,
         ge=0,
@@ -129,13 +129,13 @@ class Settings(BaseSettings):
     )
     results: str | None = Field(
         None,
-        description="where jobs and their results are kept: a folder, or redis://…; unset is ~/.local/share/bshm/jobs, "
-        "or the broker where that is Redis",
+        description="where jobs are kept: a folder for the embedded queue, redis://… with a --broker; unset is "
+        "~/.local/share/bshm/jobs, or the broker where that is Redis",
     )
     blobs: str | None = Field(
         None,
-        description="s3://BUCKET/PREFIX for the pictures and results of brokered jobs, with credentials from AWS_… in "
-        "the environment; unset keeps them with the jobs in --results",
+        description="where the pictures and results of brokered jobs are kept: s3://BUCKET/PREFIX, with credentials "
+        "from AWS_… in the environment, or file:///FOLDER that all machines share; unset keeps them in --results",
     )
     blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store that is not AWS's")
     jobs_in_flight: int = Field(1, ge=1, le=64, description="pictures of jobs worked on at once by the embedded queue")

@@ -15,7 +15,7 @@ from bshm.server import refusals
 CLIENT_CLOSED = 499  # nginx's word for it; nobody reads it but the log
 
 
-class Answer(NamedTuple):
+class ErrorAnswer(NamedTuple):
     """How an error is answered.
 
     Attributes:
@@ -33,65 +33,67 @@ class Answer(NamedTuple):
 _OUR_FAULT = "The service is at fault, not the request. Its log says more under the id of this request."
 
 # The most specific class of an error decides.
-OF_ERROR: Mapping[type[BaseException], Answer] = {
-    errors.CallerError: Answer(422, "The request asks for something that is not possible"),
-    errors.OptionError: Answer(422, "An option is wrong"),
-    errors.ShapeError: Answer(422, "The picture has no shape that can be worked on"),
-    errors.UnknownModelError: Answer(422, "No such model"),
-    errors.OutputExistsError: Answer(409, "It is there already"),
-    errors.JobNotFoundError: Answer(404, "No such job"),
-    errors.JobUnfinishedError: Answer(409, "The job has no such result"),
-    errors.IdempotencyError: Answer(409, "The idempotency key stands for another request"),
-    errors.InputError: Answer(422, "The input cannot be used"),
-    errors.SourceNotFoundError: Answer(422, "The picture is not there", "There is no such picture."),
-    errors.UnreadablePictureError: Answer(422, "The picture cannot be read"),
-    errors.PictureTooLargeError: Answer(413, "The picture is too large"),
+OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
+    errors.CallerError: ErrorAnswer(422, "The request asks for something that is not possible"),
+    errors.OptionError: ErrorAnswer(422, "An option is wrong"),
+    errors.ShapeError: ErrorAnswer(422, "The picture has no shape that can be worked on"),
+    errors.UnknownModelError: ErrorAnswer(422, "No such model"),
+    errors.OutputExistsError: ErrorAnswer(409, "It is there already"),
+    errors.JobNotFoundError: ErrorAnswer(404, "No such job"),
+    errors.JobUnfinishedError: ErrorAnswer(409, "The job has no such result"),
+    errors.IdempotencyError: ErrorAnswer(409, "The idempotency key stands for another request"),
+    errors.InputError: ErrorAnswer(422, "The input cannot be used"),
+    errors.SourceNotFoundError: ErrorAnswer(422, "The picture is not there", "There is no such picture."),
+    errors.UnreadablePictureError: ErrorAnswer(422, "The picture cannot be read"),
+    errors.PictureTooLargeError: ErrorAnswer(413, "The picture is too large"),
     # Its own message would tell which addresses names have in here.
-    errors.UrlRefusedError: Answer(
+    errors.UrlRefusedError: ErrorAnswer(
         422,
         "The URL may not be fetched",
         "This service does not fetch that URL: fetching is switched off here, or the URL is not http(s) to a public "
         "address without credentials. Send the picture itself.",
     ),
-    errors.FetchError: Answer(424, "The URL did not give a picture"),
-    errors.EnvironmentFault: Answer(500, "The service is at fault", _OUR_FAULT),
-    errors.DeviceUnavailableError: Answer(503, "The device is not available", _OUR_FAULT),
-    errors.ModelFileError: Answer(503, "The model cannot be opened", _OUR_FAULT),
-    errors.OutputError: Answer(503, "The service cannot store it", _OUR_FAULT),
-    errors.DiskFullError: Answer(507, "The service has no room left", _OUR_FAULT),
-    errors.MissingExtraError: Answer(
+    errors.FetchError: ErrorAnswer(424, "The URL did not give a picture"),
+    errors.EnvironmentFault: ErrorAnswer(500, "The service is at fault", _OUR_FAULT),
+    errors.DeviceUnavailableError: ErrorAnswer(503, "The device is not available", _OUR_FAULT),
+    errors.ModelFileError: ErrorAnswer(503, "The model cannot be opened", _OUR_FAULT),
+    errors.OutputError: ErrorAnswer(503, "The service cannot store it", _OUR_FAULT),
+    errors.DiskFullError: ErrorAnswer(507, "The service has no room left", _OUR_FAULT),
+    errors.MissingExtraError: ErrorAnswer(
         415, "This kind of picture is not read here", "This service was installed without a reader for such pictures."
     ),
-    errors.QueueFullError: Answer(503, "The queue is full"),
-    errors.QueueShareError: Answer(429, "Too many jobs at once"),
-    errors.QueueUnavailableError: Answer(503, "The queue cannot be reached", _OUR_FAULT),
-    errors.MemoryExhaustedError: Answer(503, "Out of memory"),
-    errors.OverrunError: Answer(
+    errors.QueueFullError: ErrorAnswer(503, "The queue is full"),
+    errors.QueueShareError: ErrorAnswer(429, "Too many jobs at once"),
+    errors.QueueUnavailableError: ErrorAnswer(503, "The queue cannot be reached", _OUR_FAULT),
+    errors.MemoryExhaustedError: ErrorAnswer(503, "Out of memory"),
+    errors.OverrunError: ErrorAnswer(
         504,
         "It took too long",
         "The picture took longer than a request may and was given up. Send a smaller one, or make it a job.",
     ),
-    MemoryError: Answer(503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."),
-    refusals.KeyRefusedError: Answer(401, "An API key is needed"),
-    refusals.KeysUnreadableError: Answer(503, "The API keys cannot be read", _OUR_FAULT),
-    refusals.HostRefusedError: Answer(403, "Not from here"),
-    refusals.RateLimitError: Answer(429, "Too many requests"),
-    refusals.TooManyAtOnceError: Answer(429, "Too many requests at once"),
-    refusals.TooBusyError: Answer(503, "The service is busy"),
-    refusals.TooSlowError: Answer(408, "The request did not arrive in time"),
-    refusals.TimeRanOutError: Answer(504, "It took too long"),
-    refusals.ClientGoneError: Answer(CLIENT_CLOSED, "The client went away"),
+    MemoryError: ErrorAnswer(
+        503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."
+    ),
+    refusals.KeyRefusedError: ErrorAnswer(401, "An API key is needed"),
+    refusals.KeysUnreadableError: ErrorAnswer(503, "The API keys cannot be read", _OUR_FAULT),
+    refusals.HostRefusedError: ErrorAnswer(403, "Not from here"),
+    refusals.RateLimitError: ErrorAnswer(429, "Too many requests"),
+    refusals.TooManyAtOnceError: ErrorAnswer(429, "Too many requests at once"),
+    refusals.TooBusyError: ErrorAnswer(503, "The service is busy"),
+    refusals.TooSlowError: ErrorAnswer(408, "The request did not arrive in time"),
+    refusals.TimeRanOutError: ErrorAnswer(504, "It took too long"),
+    refusals.ClientGoneError: ErrorAnswer(CLIENT_CLOSED, "The client went away"),
 }
 
-BUG = Answer(500, "A fault in bshm itself", _OUR_FAULT)
+BUG = ErrorAnswer(500, "A fault in bshm itself", _OUR_FAULT)
 
 
 # What libraries that write files by themselves are told when no more may be open.
 _NO_FILES = {errno.EMFILE, errno.ENFILE}
-_TOO_MANY_FILES = Answer(503, "The service is busy", "Too many files are open. Try again shortly.")
+_TOO_MANY_FILES = ErrorAnswer(503, "The service is busy", "Too many files are open. Try again shortly.")
 
 
-def answer_to(error: BaseException) -> Answer:
+def answer_to(error: BaseException) -> ErrorAnswer:
     """How ``error`` is answered: as its class is, or the nearest class above it that stands in the table.
 
     That a disk is full is told as such, whoever wrote to it: an upload in a temporary file, say.

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,10 @@ from bshm.runtime.providers import choose
 from bshm.runtime.session import METADATA_KEY, OnnxSession
 from bshm.training import checkpoints
 from bshm.training.data import DataFolder
-from bshm.training.fine_stages import QUALITY_AREA_PX, Networks
-from bshm.training.mask_stage import MASK_AREA_PX
+from bshm.training.fine_stages import QUALITY_SIDE_PX, Networks
+from bshm.training.mask_stage import MASK_SIDE_PX
 from bshm.training.sources import SOURCES
-from bshm.weights.card import Card, Network, Preprocessing
+from bshm.weights.card import Card, Look, Network, Preprocessing
 
 OPSET = 18
 _PAPER = 'Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020'
@@ -49,12 +49,14 @@ class Part:
         inputs: example inputs by name, each (1, C, H, W).
         outputs: names.
         preprocessing: what it expects.
+        look: how the set will use it.
     """
 
     module: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: Sequence[str]
     preprocessing: Preprocessing
+    look: Look = field(default_factory=Look)
 
 
 class _Probability(nn.Module):
@@ -76,7 +78,7 @@ class _Unified(nn.Module):
 
 
 def parts(
-    checkpoint: Path, roles: Collection[str], mask_area_px: int, *,
+    checkpoint: Path, roles: Collection[str], mask_side_px: int, *,
     masks: Sequence[Path] = (), mattings: Sequence[Path] = (), mirrored: bool = False, closer_px: int = 0,
 ) -> dict[str, Part]:  # fmt: skip
     """The networks of a checkpoint, their averaged weights, by role; see ``write``."""
@@ -90,14 +92,15 @@ def parts(
     found = {
         "mask": Part(
             _Probability(networks.mask), example("image", sides=(256, 192)), ["mask"],
-            Preprocessing(mask_area_px, 32, mirrored=mirrored, closer_px=closer_px),
+            Preprocessing(32), Look(mask_side_px, mirrored=mirrored, closer_px=closer_px),
         ),
         "quality": Part(
-            _Unified(networks.quality), example("image", "mask"), ["mask_unified"], Preprocessing(QUALITY_AREA_PX, 32)
+            _Unified(networks.quality), example("image", "mask"), ["mask_unified"], Preprocessing(32),
+            Look(QUALITY_SIDE_PX),
         ),
         "matting": Part(
             networks.matting, example("image", "mask", "guide"), ["alpha", "foreground"],
-            Preprocessing(0, 16, resize="none"),
+            Preprocessing(16, resize="none"),
         ),
     }  # fmt: skip
     return {role: part for role, part in found.items() if role in roles}
@@ -119,13 +122,13 @@ def write_network(part: Part, path: Path) -> Network:
         raise CheckpointError("torch.onnx.export gave nothing back; see what it printed.")
     model = program.model_proto
     entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, json.dumps(asdict(part.preprocessing.of_file))
+    entry.key, entry.value = METADATA_KEY, json.dumps(asdict(part.preprocessing))
     onnx.checker.check_model(model)
     parameters = sum(tensor.numel() for tensor in module.parameters())
 
     def described(data: bytes, parity: float) -> Network:
         sha256 = hashlib.sha256(data).hexdigest()
-        return Network(path.name, sha256, len(data), parameters, part.preprocessing, parity)
+        return Network(path.name, sha256, len(data), parameters, part.preprocessing, parity, look=part.look)
 
     data = model.SerializeToString()
     parity = _parity(part, data, described(data, 0.0))
@@ -205,7 +208,7 @@ def write_credits(data: DataFolder, folder: Path) -> int:
 
 def write(
     name: str, checkpoint: Path, folder: Path, *, roles: Collection[str] | None = None,
-    mask_area_px: int = MASK_AREA_PX, masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
+    mask_side_px: int = MASK_SIDE_PX, masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
     mirrored: bool = False, closer_px: int = 0, purpose: str = "", date: str = "", licence: str = "Apache-2.0",
 ) -> Card:  # fmt: skip
     """Write the networks of a checkpoint and their card into ``folder``.
@@ -215,12 +218,12 @@ def write(
         checkpoint: of any stage.
         roles: which networks to write; None for those that have learned by this stage or are given.  Without
             ``matting`` the edge-aware filter's alpha stands.
-        mask_area_px: side of the square whose area the mask network will see pictures at.
+        mask_side_px: side of a square as large as what the mask network will see of a picture.
         masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network in
             ``checkpoint``.
         mattings: likewise, of stage mrn and of the matting network.
         mirrored: whether the mask network will look twice, at the picture and at its mirror image.
-        closer_px: as ``mask_area_px``, for another look at pictures where people cover little; 0 for none.
+        closer_px: as ``mask_side_px``, for another look at pictures where people cover little; 0 for none.
 
     Raises:
         ParityError, CheckpointError: nothing of a set that is not whole is described by a card.
@@ -229,7 +232,7 @@ def write(
     if roles is None:
         roles = {*checkpoints.learned(state), *(["matting"] if mattings else [])}
     learned = parts(
-        checkpoint, roles, mask_area_px, masks=masks, mattings=mattings, mirrored=mirrored, closer_px=closer_px
+        checkpoint, roles, mask_side_px, masks=masks, mattings=mattings, mirrored=mirrored, closer_px=closer_px
     )
     folder.mkdir(parents=True, exist_ok=True)
     networks = {

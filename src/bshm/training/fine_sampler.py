@@ -120,11 +120,11 @@ class FineBatches(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(
-        self, pools: FinePools, scenes: int, first: int, count: int, seed: int, mask_area_px: int, quality_area_px: int
+        self, pools: FinePools, scenes: int, first: int, count: int, seed: int, mask_side_px: int, quality_side_px: int
     ) -> None:
         self.pools, self.scenes = pools, scenes
         self.first, self.count, self.seed = first, count, seed
-        self.mask_area_px, self.quality_area_px = mask_area_px, quality_area_px
+        self.mask_side_px, self.quality_side_px = mask_side_px, quality_side_px
 
     def __len__(self) -> int:
         return self.count
@@ -144,9 +144,9 @@ class FineBatches(Dataset[dict[str, Tensor]]):
         }
         tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
         # Masks of several sharpnesses: what stands behind the mask network shall not depend on one.
-        areas = {"whole": self.mask_area_px - 32 * int(rng.integers(4)), "middle": self.quality_area_px}
-        for name, area_px in areas.items():
-            size = geometry.whole_picture_size(*size_hw, area_px)
+        sides = {"whole": self.mask_side_px - 32 * int(rng.integers(4)), "middle": self.quality_side_px}
+        for name, side_px in sides.items():
+            size = geometry.whole_picture_size(*size_hw, side_px)
             # As the networks are fed when they are used.
             pictures = torch.from_numpy(np.stack([geometry.shrink(scene.image, size) for scene in scenes]))
             alphas = torch.from_numpy(np.stack([geometry.shrink(scene.alpha, size) for scene in scenes]))

@@ -30,18 +30,18 @@ from bshm.training.losses import (
     matting_loss,
     unification_loss,
 )
-from bshm.training.mask_stage import MASK_AREA_PX
+from bshm.training.mask_stage import MASK_SIDE_PX
 from bshm.training.network.matting import MattingNetwork
 from bshm.training.network.quality import QualityNetwork
 from bshm.training.network.variants import MaskVariant, mask_network
-from bshm.training.reporting import Reporter
+from bshm.training.reporting import RunReporter
 from bshm.training.sampler import fix_threads, start_worker
 from bshm.training.scenes import cutout_of
 from bshm.training.sheet import cutout_on_colour, levels
 
 FineStage = Literal["qun", "mrn", "joint"]
 # Side of the square whose area the quality network sees a picture at.
-QUALITY_AREA_PX = 512
+QUALITY_SIDE_PX = 512
 LEARNING: dict[FineStage, tuple[str, ...]] = {
     "qun": ("quality",),
     "mrn": ("matting",),
@@ -143,7 +143,7 @@ class Networks(nn.Module):
 
 def train_fine(
     data: DataFolder, out: Path, plan: schedule.Schedule, *, stage: FineStage, start: Path,
-    mask: Path | None = None, workers: int = 1, crops: int = 16, report: Reporter | None = None,
+    mask: Path | None = None, workers: int = 1, crops: int = 16, report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:  # fmt: skip
     """One of the stages behind mask prediction.
@@ -169,7 +169,7 @@ def train_fine(
     def batches(numbers: range) -> Iterable[dict[str, Tensor]]:
         scenes = FineBatches(
             pools, scenes=plan.batch, first=0, count=numbers.stop, seed=plan.seed,
-            mask_area_px=MASK_AREA_PX, quality_area_px=QUALITY_AREA_PX,
+            mask_side_px=MASK_SIDE_PX, quality_side_px=QUALITY_SIDE_PX,
         )  # fmt: skip
         dataset: Dataset[dict[str, Tensor]] = scenes
         if before is not None and stage == "mrn":
@@ -278,8 +278,8 @@ def check_fine(network: nn.Module, checks: list[tuple[Bytes, Bytes]]) -> schedul
 def _stages(network: Networks, image: Bytes) -> tuple[dict[str, Tensor], Tensor]:
     """What each stage gives, (1, 1, H, W) on the processor, and the foreground (1, 3, H, W)."""
     device = device_of(network)
-    mask = network.mask(_seen(image, MASK_AREA_PX).to(device)).sigmoid()
-    middle = _seen(image, QUALITY_AREA_PX).to(device)
+    mask = network.mask(_seen(image, MASK_SIDE_PX).to(device)).sigmoid()
+    middle = _seen(image, QUALITY_SIDE_PX).to(device)
     unified = network.quality(middle, resized(mask, middle.shape[-2:])).sigmoid()
     guide = torch.from_numpy(guided_filter.refine(image, unified[0, 0].cpu().numpy()))[None, None]
     size_hw = image.shape[:2]
@@ -290,6 +290,6 @@ def _stages(network: Networks, image: Bytes) -> tuple[dict[str, Tensor], Tensor]
     return {name: value.cpu() for name, value in found.items()}, colour.cpu()
 
 
-def _seen(image: Bytes, area_px: int) -> Tensor:
-    small = geometry.shrink(image, geometry.whole_picture_size(image.shape[0], image.shape[1], area_px))
+def _seen(image: Bytes, side_px: int) -> Tensor:
+    small = geometry.shrink(image, geometry.whole_picture_size(image.shape[0], image.shape[1], side_px))
     return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255

@@ -21,7 +21,7 @@ from bshm.training.losses import mask_loss
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.variants import MaskVariant, lacks, mask_network
-from bshm.training.reporting import Reporter
+from bshm.training.reporting import RunReporter
 from bshm.training.sampler import MaskBatches, Mixture, Pools, as_numbers, fix_threads, start_worker
 from bshm.training.scenes import composite_scene, cutout_of, photograph
 from bshm.training.sheet import cutout_on_colour, levels
@@ -30,7 +30,7 @@ from bshm.training.sheet import cutout_on_colour, levels
 _SMALL_LONGEST_PX = 512
 # Side of the square whose area the mask network sees a picture at.  It learns at 192 to 365: much beyond that, faces
 # that fill the frame lose their middle.
-MASK_AREA_PX = 320
+MASK_SIDE_PX = 320
 # Of each kind of validation picture, on the contact sheet.
 _SHOWN = 2
 
@@ -46,7 +46,7 @@ def train_mask(
     selfie: Path | None = None,
     mixture: Mixture | None = None,
     workers: int = 1,
-    report: Reporter | None = None,
+    report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:
     """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together.
@@ -161,7 +161,7 @@ def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:
 
 @torch.no_grad()
 def check_mask(
-    network: nn.Module, checks: dict[str, list[tuple[Bytes, Bytes]]], area_px: int = MASK_AREA_PX
+    network: nn.Module, checks: dict[str, list[tuple[Bytes, Bytes]]], side_px: int = MASK_SIDE_PX
 ) -> schedule.Checked:
     """Mean absolute difference to the annotation, by kind of picture; pairs of each kind to look at."""
     figures, rows = {}, []
@@ -169,7 +169,7 @@ def check_mask(
     for kind, pairs in checks.items():
         errors = []
         for index, (image, mask) in enumerate(pairs):
-            size = whole_picture_size(image.shape[0], image.shape[1], area_px)
+            size = whole_picture_size(image.shape[0], image.shape[1], side_px)
             whole = torch.from_numpy(image).permute(2, 0, 1)[None].to(device).float() / 255
             small = F.interpolate(whole, size, mode="bilinear", antialias=True, align_corners=False)
             maps = F.interpolate(network(small).sigmoid(), mask.shape, mode="bilinear", align_corners=False)

@@ -23,8 +23,8 @@ from bshm.errors import CheckpointError
 from bshm.training import checkpoints
 from bshm.training.data import DataFolder
 from bshm.training.fine_sampler import FineBatches, FinePools
-from bshm.training.fine_stages import QUALITY_AREA_PX, Networks, look
-from bshm.training.mask_stage import MASK_AREA_PX
+from bshm.training.fine_stages import QUALITY_SIDE_PX, Networks, look
+from bshm.training.mask_stage import MASK_SIDE_PX
 from bshm.training.network.variants import VARIANTS
 from bshm.training.sampler import fix_threads
 from bshm.weights import store
@@ -78,7 +78,7 @@ def pictures(data: Path, seed: int) -> FineBatches:
     fix_threads()
     return FineBatches(
         FinePools.load(DataFolder(data)), 2, first=0, count=_BATCHES, seed=seed,
-        mask_area_px=MASK_AREA_PX, quality_area_px=QUALITY_AREA_PX,
+        mask_side_px=MASK_SIDE_PX, quality_side_px=QUALITY_SIDE_PX,
     )  # fmt: skip
 
 

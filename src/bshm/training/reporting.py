@@ -25,7 +25,7 @@ class Step:
     speed: float
 
 
-class Reporter(Protocol):
+class RunReporter(Protocol):
     """Whom a run tells."""
 
     def note(self, line: str) -> None:
@@ -48,7 +48,7 @@ class Lines:
         self._losses: list[float] = []
 
     def step(self, step: Step) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
         self._losses.append(step.loss)
         if step.number % self.EVERY == 0:
             mean = sum(self._losses) / len(self._losses)
@@ -56,7 +56,7 @@ class Lines:
             self._losses.clear()
 
     def checked(self, stage: str, number: int, figures: Mapping[str, float]) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
         self.note(f"{stage} {number}: {in_words(figures)}")
 
 
@@ -64,13 +64,13 @@ class Silent:
     """Tells nobody: the processes beside the first."""
 
     def note(self, line: str) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
 
     def step(self, step: Step) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
 
     def checked(self, stage: str, number: int, figures: Mapping[str, float]) -> None:
-        """As in ``Reporter``."""
+        """As in ``RunReporter``."""
 
 
 def in_words(figures: Mapping[str, float]) -> str:

@@ -22,7 +22,7 @@ from bshm.training import checkpoints
 from bshm.training.data import Bytes
 from bshm.training.devices import open_devices
 from bshm.training.interruption import Interruption
-from bshm.training.reporting import Lines, Reporter, Step
+from bshm.training.reporting import Lines, RunReporter, Step
 from bshm.training.sheet import sheet
 
 Batch = TypeVar("Batch")
@@ -146,7 +146,7 @@ def run(
     loss: Callable[[nn.Module, Batch], Tensor],
     validate: Callable[[nn.Module], Checked],
     pretrained: Callable[[str], bool] = lambda name: name.startswith("encoder."),
-    report: Reporter | None = None,
+    report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:
     """Train ``network`` and return the path of its last checkpoint.

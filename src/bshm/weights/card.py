@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bshm.errors import ModelFileError
 
-# Raised when a field changes its meaning; a card of another format is refused rather than misread.
-FORMAT = 1
-
+# Raised when a field changes its meaning; a card of a format that is not known is refused rather than misread.
+FORMAT = 2
+# Format 1 had the look of a set inside of the preprocessing of its files: the old name of each field, and its own.
+_LOOK_IN_FORMAT_1 = {
+    "area_px": "side_px",
+    "shortest_px": "shortest_px",
+    "mirrored": "mirrored",
+    "closer_px": "closer_px",
+}
 
 Layout = Literal["NCHW", "NHWC", "HWC"]
 Order = Literal["RGB", "BGR"]
@@ -32,64 +38,42 @@ ROLES = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a network expects of its picture; also written into the ONNX metadata and compared when it is loaded.
+    """What a network file expects of its picture, in whatever set it is.
 
-    How large and how often a set looks at a picture (``area_px``, ``mirrored``, ``closer_px``) is the set's choice and
-    on its card alone, so that two sets may share a file.
-
-    At most one of ``area_px``, ``shortest_px`` and ``size_hw`` says which size the whole picture is brought to; with
-    none of them the network takes the picture as large as it is.
+    It is also written into the ONNX metadata and compared when the file is loaded.
 
     Attributes:
-        area_px: the whole picture is scaled to about this number squared of pixels, aspect kept; 0 for another rule.
         multiple_px: height and width are multiples of this.
         mean, std: of RGB, subtracted and divided before the network, in units of ``white``; those of the shipped
             networks are folded into their first layer, so 0 and 1.
         resize: the rule of the resampling, for people; bshm always averages by area where it shrinks.
-        size_hw: the one size that the network takes; the picture is squeezed into it.
-        shortest_px: the shorter side gets about this long, aspect kept.
+        size_hw: the one size that the network takes; the picture is squeezed into it.  None where any size will do.
         layout: order of the axes; HWC has no batch axis.
         order: of the colours.
         white: what the brightest level becomes, before ``mean`` and ``std``: 1 or 255.
         dtype: of the input.
-        mirrored: the network looks twice, at the picture and at its mirror image, and the mean of both counts.
-        closer_px: where people cover little of the picture, it is looked at again with this in the place of
-            ``area_px``, and not mirrored; 0 for no such look.
     """
 
-    area_px: int = 0
     multiple_px: int = 1
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     resize: str = "antialiased, half-pixel centres"
     size_hw: tuple[int, int] | None = None
-    shortest_px: int = 0
     layout: Layout = "NCHW"
     order: Order = "RGB"
     white: float = 1.0
     dtype: Dtype = "float32"
-    mirrored: bool = False
-    closer_px: int = 0
 
     def __post_init__(self) -> None:
         _one_of("layout", self.layout, get_args(Layout))
         _one_of("order", self.order, get_args(Order))
         _one_of("dtype", self.dtype, get_args(Dtype))
-        if sum(map(bool, (self.area_px, self.shortest_px, self.size_hw))) > 1:
-            raise ValueError("a picture has one size: give one of area_px, shortest_px and size_hw")
-        if self.closer_px and not self.area_px < self.closer_px:
-            raise ValueError("closer_px needs to be more than area_px, or 0")
-        if self.multiple_px < 1 or self.area_px < 0 or self.shortest_px < 0 or self.white <= 0:
-            raise ValueError("area_px and shortest_px need to be 0 or more, multiple_px 1 or more, white above 0")
+        if self.multiple_px < 1 or self.white <= 0:
+            raise ValueError("multiple_px needs to be 1 or more, white above 0")
         if len(self.mean) != 3 or len(self.std) != 3 or 0 in self.std:
             raise ValueError("mean and std need three numbers each, of R, G and B, and std none that is 0")
         if self.size_hw is not None and (len(self.size_hw) != 2 or min(self.size_hw) < 1):
             raise ValueError("size_hw needs height and width, at least 1 each")
-
-    @property
-    def of_file(self) -> Preprocessing:
-        """What holds for the file whatever set it is in."""
-        return replace(self, area_px=0, mirrored=False, closer_px=0)
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Preprocessing:
@@ -97,6 +81,42 @@ class Preprocessing:
         triples = {name: tuple(entry[name]) for name in ("mean", "std") if name in entry}
         size = {"size_hw": tuple(entry["size_hw"])} if entry.get("size_hw") is not None else {}
         return cls(**{**entry, **triples, **size})
+
+    @classmethod
+    def from_metadata(cls, text: str) -> Preprocessing:
+        """Back from the ONNX metadata; files of earlier versions state a look there as well, which is passed over.
+
+        Raises:
+            ValueError, TypeError: it is no preprocessing.
+        """
+        return cls.from_json({name: value for name, value in json.loads(text).items() if name not in _LOOK_IN_FORMAT_1})
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a set looks at a picture with one of its networks: a choice of the set, not a fact of the file.
+
+    At most one of ``side_px``, ``shortest_px`` and the preprocessing's ``size_hw`` says which size the whole picture
+    is brought to; with none of them the network takes the picture as large as it is.
+
+    Attributes:
+        side_px: the side of a square with as many pixels as the network sees; the aspect is kept.  0 for another rule.
+        shortest_px: the shorter side gets about this long, aspect kept; 0 for another rule.
+        mirrored: the network looks twice, at the picture and at its mirror image, and the mean of both counts.
+        closer_px: where people cover little of the picture, it is looked at again with this in the place of
+            ``side_px``, and not mirrored; 0 for no such look.
+    """
+
+    side_px: int = 0
+    shortest_px: int = 0
+    mirrored: bool = False
+    closer_px: int = 0
+
+    def __post_init__(self) -> None:
+        if self.side_px < 0 or self.shortest_px < 0:
+            raise ValueError("side_px and shortest_px need to be 0 or more")
+        if self.closer_px and not self.side_px < self.closer_px:
+            raise ValueError("closer_px needs to be more than side_px, or 0")
 
 
 @dataclass(frozen=True)
@@ -132,7 +152,9 @@ class Signature:
 
 @dataclass(frozen=True)
 class Network:
-    """One ONNX file of a set.
+    """One ONNX file of a set, and how the set looks at pictures with it.
+
+    All but ``look`` holds for the file: two sets that share one have the same entry but for that.
 
     Attributes:
         file: name beside the card.
@@ -144,6 +166,7 @@ class Network:
             export or import; -1 where it was never measured.
         signature: how to call it; None for a network made by ``bshm export``, whose file states its preprocessing
             too and must agree with the card.  A file from elsewhere need not: then the card alone holds it.
+        look: how the set uses it.
     """
 
     file: str
@@ -153,12 +176,15 @@ class Network:
     preprocessing: Preprocessing
     parity: float
     signature: Signature | None = None
+    look: Look = Look()
 
     def __post_init__(self) -> None:
         # A card may come from anywhere: it must not lead to files outside of its folder.
         if not self.file or Path(self.file).name != self.file or self.file.startswith("."):
             raise ValueError(f"file needs to be a plain name beside the card; got {self.file!r}")
-        if self.signature is not None and (self.preprocessing.mirrored or self.preprocessing.closer_px):
+        if sum(map(bool, (self.look.side_px, self.look.shortest_px, self.preprocessing.size_hw))) > 1:
+            raise ValueError("a picture has one size: give one of side_px, shortest_px and size_hw")
+        if self.signature is not None and (self.look.mirrored or self.look.closer_px):
             raise ValueError("only a mask network that `bshm export` made can look at a picture mirrored or closer")
 
     @classmethod
@@ -170,6 +196,7 @@ class Network:
                 **entry,
                 "preprocessing": Preprocessing.from_json(entry["preprocessing"]),
                 "signature": None if signature is None else Signature(**signature),
+                "look": Look(**entry.get("look", {})),
             }
         )
 
@@ -214,9 +241,7 @@ class Card:
     def sha256(self) -> str:
         """One hash for the set: of its files' hashes and of how it looks, in the order of their roles' names."""
         networks = [self.networks[role] for role in sorted(self.networks)]
-        looks = [
-            (each.preprocessing.area_px, each.preprocessing.mirrored, each.preprocessing.closer_px) for each in networks
-        ]
+        looks = [(each.look.side_px, each.look.mirrored, each.look.closer_px) for each in networks]
         joined = "".join(f"{each.sha256}{look}" for each, look in zip(networks, looks, strict=True))
         return hashlib.sha256(joined.encode()).hexdigest()
 
@@ -253,15 +278,25 @@ class Card:
         Raises:
             ValueError, KeyError, TypeError: it is no card, or one of another format.
         """
-        if entry["format"] != FORMAT:
-            raise ValueError(f"its format is {entry['format']}, this version reads {FORMAT}")
-        networks = {role: Network.from_json(network) for role, network in entry["networks"].items()}
+        if entry["format"] not in (1, FORMAT):
+            raise ValueError(f"its format is {entry['format']}, this version reads 1 and {FORMAT}")
+        entries = entry["networks"].items()
+        if entry["format"] == 1:
+            entries = [(role, _of_format_1(network)) for role, network in entries]
+        networks = {role: Network.from_json(network) for role, network in entries}
         rest = {name: value for name, value in entry.items() if name not in ("format", "networks")}
         return cls(**{**rest, "data": tuple(entry["data"])}, networks=networks, folder=folder)
 
 
 # The sets of roles that a card may have.
 _SETS = ({"mask"}, {"mask", "quality"}, {"mask", "quality", "matting"}, {"alpha"}, {"rgba"})
+
+
+def _of_format_1(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a network with its look taken out of its preprocessing."""
+    preprocessing = dict(entry["preprocessing"])
+    look = {new: preprocessing.pop(old) for old, new in _LOOK_IN_FORMAT_1.items() if old in preprocessing}
+    return {**entry, "preprocessing": preprocessing, "look": {**look, **entry.get("look", {})}}
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

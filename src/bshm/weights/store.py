@@ -11,11 +11,11 @@ import errno
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bshm import places
 from bshm.errors import DiskFullError, EnvironmentFault, ModelFileError, OptionError, OutputError, OutputExistsError
 from bshm.weights.card import Card, Network
 
@@ -28,28 +28,18 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 def root() -> Path:
     """The folder of the user's sets; it need not be there.
 
-    ``BSHM_MODELS``, else ``bshm/models`` below the system's folder for an application's data: ``XDG_DATA_HOME`` or
-    ``~/.local/share``; ``~/Library/Application Support`` on macOS; ``%LOCALAPPDATA%`` on Windows.
+    ``BSHM_MODELS``, else ``models`` in the folder of ``bshm.places.data``.
 
     Raises:
         EnvironmentFault: this user has no home folder, and the environment names no other.
     """
     chosen = os.environ.get(VARIABLE)
     try:
-        return Path(chosen).expanduser() if chosen else _data_folder() / "bshm" / "models"
+        return Path(chosen).expanduser() if chosen else places.data() / "models"
     except RuntimeError as error:
         raise EnvironmentFault(
             f"there is no home folder for the model store ({error}). Set {VARIABLE} to a folder for it."
         ) from error
-
-
-def _data_folder() -> Path:
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support").expanduser()
-    variable, usual = (
-        ("LOCALAPPDATA", "~/AppData/Local") if sys.platform == "win32" else ("XDG_DATA_HOME", "~/.local/share")
-    )
-    return Path(os.environ.get(variable) or usual).expanduser()
 
 
 def cards() -> tuple[list[Path], str | None]:

@@ -15,33 +15,34 @@ from bshm import geometry
 from bshm.errors import ModelFileError
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
-from bshm.weights.card import Network, Preprocessing, Signature
+from bshm.weights.card import Look, Network, Preprocessing, Signature
 
 # Beyond it the longer side is squeezed, as in geometry: a strip of panorama must not fill the memory.
 _LONGEST_FACTOR = 4
 
 
-def input_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+def input_size(height: int, width: int, preprocessing: Preprocessing, look: Look) -> tuple[int, int]:
     """Height and width that a network sees a picture at.
 
     Args:
         height: of the picture, at least 1.
         width: of the picture, at least 1.
-        preprocessing: its size rule and multiple.
+        preprocessing: its fixed size, where it has one, and the multiple of its sides.
+        look: the size that the set chose, where it has none.
 
-    >>> input_size(1080, 1920, Preprocessing(shortest_px=512, multiple_px=32))
+    >>> input_size(1080, 1920, Preprocessing(multiple_px=32), Look(shortest_px=512))
     (512, 896)
-    >>> input_size(1080, 1920, Preprocessing(size_hw=(320, 320))), input_size(9, 7, Preprocessing())
+    >>> input_size(1080, 1920, Preprocessing(size_hw=(320, 320)), Look()), input_size(9, 7, Preprocessing(), Look())
     ((320, 320), (9, 7))
     """
     if preprocessing.size_hw is not None:
         return preprocessing.size_hw
     goal, scale = 0, 1.0
-    if preprocessing.area_px:
-        goal = preprocessing.area_px
+    if look.side_px:
+        goal = look.side_px
         scale = goal / float(height * width) ** 0.5
-    elif preprocessing.shortest_px:
-        goal = preprocessing.shortest_px
+    elif look.shortest_px:
+        goal = look.shortest_px
         scale = goal / min(height, width)
     multiple = preprocessing.multiple_px
 
@@ -52,17 +53,18 @@ def input_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[i
     return side(height), side(width)
 
 
-def network_input(pixels: PixelArray, preprocessing: Preprocessing) -> npt.NDArray[Any]:
+def network_input(pixels: PixelArray, preprocessing: Preprocessing, look: Look) -> npt.NDArray[Any]:
     """The whole picture as the network takes it.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16, RGB.
         preprocessing: of its card.
+        look: likewise.
 
     Returns:
         (1, 3, h, w), (1, h, w, 3) or (h, w, 3) by ``layout``, of ``dtype``, a new array.
     """
-    size = input_size(pixels.shape[0], pixels.shape[1], preprocessing)
+    size = input_size(pixels.shape[0], pixels.shape[1], preprocessing, look)
     seen = pixels if size == pixels.shape[:2] else geometry.shrink(pixels, size)
     if preprocessing.order == "BGR":
         seen = seen[..., ::-1]
@@ -99,8 +101,9 @@ def predict(session: Session, network: Network, pixels: PixelArray, *, exact: bo
         ModelFileError: the network does not answer what its card says.
     """
     signature = _signature(network)
-    size = input_size(pixels.shape[0], pixels.shape[1], network.preprocessing)
-    answer = session.run({signature.image: network_input(pixels, network.preprocessing)})[signature.answer]
+    size = input_size(pixels.shape[0], pixels.shape[1], network.preprocessing, network.look)
+    image = network_input(pixels, network.preprocessing, network.look)
+    answer = session.run({signature.image: image})[signature.answer]
     return plane(answer, network, size, exact=exact)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from bshm import geometry
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
-from bshm.weights.card import Preprocessing
+from bshm.weights.card import Network, Preprocessing
 
 # A closer look counts wholly where people cover less of the picture than the first, and not at all beyond the second;
 # in between it fades, so that a video does not jump.  Faces that fill the frame lose their middle when they are looked
@@ -17,17 +15,19 @@ from bshm.weights.card import Preprocessing
 _COVERED_FROM, _COVERED_TO = 0.2, 0.3
 
 
-def network_input(pixels: PixelArray, preprocessing: Preprocessing) -> FloatArray:
+def network_input(pixels: PixelArray, preprocessing: Preprocessing, side_px: int) -> FloatArray:
     """The whole picture as the network's input.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16, RGB.
+        preprocessing: of the network's card.
+        side_px: of a square with as many pixels as the network shall see.
 
     Returns:
         (1, 3, h, w) float32; RGB 0..1 less the card's mean, over its std.
     """
     height, width = pixels.shape[0], pixels.shape[1]
-    small = geometry.shrink(pixels, geometry.whole_picture_size(height, width, preprocessing.area_px))
+    small = geometry.shrink(pixels, geometry.whole_picture_size(height, width, side_px))
     planes = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
     planes *= np.float32(1 / 255)
     if preprocessing.mean != (0.0, 0.0, 0.0) or preprocessing.std != (1.0, 1.0, 1.0):
@@ -36,23 +36,25 @@ def network_input(pixels: PixelArray, preprocessing: Preprocessing) -> FloatArra
     return planes[None]
 
 
-def predict(session: Session, preprocessing: Preprocessing, pixels: PixelArray) -> FloatArray:
+def predict(session: Session, network: Network, pixels: PixelArray) -> FloatArray:
     """Where the people are.
 
     Args:
+        session: the network, opened.
+        network: its entry on the card.
         pixels: (H, W, 3) uint8 or uint16, RGB.
 
     Returns:
         (h, w) float32, 0..1: the probability of a person in each cell of the small picture.
     """
-    image = network_input(pixels, preprocessing)
+    look = network.look
+    image = network_input(pixels, network.preprocessing, look.side_px)
     mask = _look(session, image)
-    closer = _much_is_empty(mask) if preprocessing.closer_px else 0.0
-    if preprocessing.mirrored and closer < 1:
+    closer = _much_is_empty(mask) if look.closer_px else 0.0
+    if look.mirrored and closer < 1:
         mask = (mask + _look(session, image[..., ::-1])[:, ::-1]) * np.float32(0.5)
     if closer > 0:
-        rule = replace(preprocessing, area_px=preprocessing.closer_px, closer_px=0)
-        near = _look(session, network_input(pixels, rule))
+        near = _look(session, network_input(pixels, network.preprocessing, look.closer_px))
         mask = geometry.enlarge(mask, near.shape) * np.float32(1 - closer) + near * np.float32(closer)
     return mask
 

@@ -8,20 +8,22 @@ from bshm import geometry
 from bshm.matting.networks.mask import network_input
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
-from bshm.weights.card import Preprocessing
+from bshm.weights.card import Network
 
 
-def unify(session: Session, preprocessing: Preprocessing, pixels: PixelArray, mask: FloatArray) -> FloatArray:
+def unify(session: Session, network: Network, pixels: PixelArray, mask: FloatArray) -> FloatArray:
     """A mask that is sure where the picture is.
 
     Args:
+        session: the network, opened.
+        network: its entry on the card.
         pixels: (H, W, 3) uint8 or uint16, RGB.
         mask: (h, w) float32, 0..1, of the whole picture.
 
     Returns:
         (h2, w2) float32, 0..1, of the whole picture.
     """
-    image = network_input(pixels, preprocessing)
+    image = network_input(pixels, network.preprocessing, network.look.side_px)
     enlarged = geometry.enlarge(mask, (image.shape[2], image.shape[3]))
     feeds = {"image": image, "mask": np.ascontiguousarray(enlarged)[None, None]}
     unified: FloatArray = session.run(feeds)["mask_unified"][0, 0]

@@ -12,6 +12,38 @@ from bshm.types import FloatArray
 _TRACE, _EVEN = 0.02, 0.5
 # Alpha is looked at in cells of this many pixels a side: strands with gaps narrower than that hold together.
 _CELL_PX = 4
+# A mask that says neither: between these.
+_NO, _YES = 0.2, 0.8
+# A mask is unsure along every edge.  Half the width of the widest such band, as a share of the mask's side: half of
+# that counts hair as doubt here and there; on most photographs both give the same within a hundredth.
+_EDGE_SHARE = 1 / 64
+
+
+def doubtful(mask: FloatArray) -> float:
+    """How much of the people the mask leaves open: patches that may be a person or not.
+
+    What is counted is the area where the mask lies between 0.2 and 0.8, without the bands of it that are no wider than
+    a soft edge (a thirty-second of the mask's side), over all of the area where it is above 0.2.
+
+    Args:
+        mask: (h, w) float32, 0..1, the probability of a person.
+
+    Returns:
+        0..1; 0 for sure people with soft edges, and where nobody is; 1 for nothing but doubt.
+
+    >>> mask = np.zeros((64, 64), np.float32)
+    >>> mask[8:24, 8:24] = 1
+    >>> doubtful(mask)
+    0.0
+    >>> mask[40:56, 8:24] = 0.5
+    >>> doubtful(mask)
+    0.5
+    """
+    people = int(np.count_nonzero(mask > _NO))
+    open_ = ((mask > _NO) & (mask < _YES)).astype(np.uint8)
+    width = 2 * round((mask.shape[0] * mask.shape[1]) ** 0.5 * _EDGE_SHARE) + 1
+    thick = cv2.morphologyEx(open_, cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
+    return int(np.count_nonzero(thick)) / people if people else 0.0
 
 
 def drop_doubtful(mask: FloatArray) -> FloatArray:

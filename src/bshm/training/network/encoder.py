@@ -42,7 +42,7 @@ _STAGES = (
 
 
 @dataclass(frozen=True)
-class _Block:
+class _BlockShape:
     channels_in: int
     channels_out: int
     kernel: int
@@ -56,9 +56,9 @@ def _round_channels(channels: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-def _blocks(variant: Variant) -> list[list[_Block]]:
+def _blocks(variant: Variant) -> list[list[_BlockShape]]:
     width, depth = _WIDTH_DEPTH[variant]
-    stages: list[list[_Block]] = []
+    stages: list[list[_BlockShape]] = []
     channels_in = 32
     for index, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
         # The Lite variants scale the depth of neither the first nor the last stage.
@@ -66,7 +66,7 @@ def _blocks(variant: Variant) -> list[list[_Block]]:
         channels_out = _round_channels(channels, width)
         stage = []
         for repeat in range(scaled):
-            stage.append(_Block(channels_in, channels_out, kernel, stride if repeat == 0 else 1, expansion))
+            stage.append(_BlockShape(channels_in, channels_out, kernel, stride if repeat == 0 else 1, expansion))
             channels_in = channels_out
         stages.append(stage)
     return stages
@@ -90,7 +90,7 @@ class SameConv(nn.Conv2d):
 class MBConv(nn.Module):
     """Inverted residual block: widen, depthwise convolution, narrow."""
 
-    def __init__(self, block: _Block) -> None:
+    def __init__(self, block: _BlockShape) -> None:
         super().__init__()
         wide = block.channels_in * block.expansion
         self.expands = block.expansion != 1

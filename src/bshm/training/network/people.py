@@ -38,7 +38,7 @@ _TRUNK = "StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/
 _HEADS = "StatefulPartitionedCall"
 
 
-class _Block(nn.Module):
+class _PeopleBlock(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, stride: int, *, widens: bool) -> None:
         super().__init__()
         wide = 6 * channels_in if widens else channels_in
@@ -94,7 +94,7 @@ class PeopleEncoder(nn.Module):
         blocks = []
         channels_in = 48
         for index, (stride, channels_out) in enumerate(_BLOCKS):
-            blocks.append(_Block(channels_in, channels_out, stride, widens=index > 0))
+            blocks.append(_PeopleBlock(channels_in, channels_out, stride, widens=index > 0))
             channels_in = channels_out
         self.blocks = nn.ModuleList(blocks)
         self.last = SameConv(channels_in, 1280, 1, 1, bias=True)

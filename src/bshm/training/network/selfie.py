@@ -44,7 +44,7 @@ class _Weighed(nn.Module):
         return torch.sigmoid(self.widen(F.relu(self.narrow(features.mean((2, 3), keepdim=True)))))
 
 
-class _Block(nn.Module):
+class _SelfieBlock(nn.Module):
     """Widen, depthwise convolution, weigh where ``inner``, narrow; hard swish at stride 16, else ReLU."""
 
     def __init__(self, channels_in: int, wide: int, channels_out: int, *, kernel: int, stride: int, inner: int) -> None:
@@ -96,13 +96,13 @@ class SelfieNetwork(nn.Module):
         super().__init__()
         # In the order in which the published graph runs them: its weights are taken in that order.
         self.stem = _conv(3, 16, 3, 2)
-        self.down4 = _Block(16, 16, 16, kernel=3, stride=2, inner=8)
+        self.down4 = _SelfieBlock(16, 16, 16, kernel=3, stride=2, inner=8)
         self.down8 = nn.Sequential(
-            _Block(16, 72, 24, kernel=3, stride=2, inner=0), _Block(24, 88, 24, kernel=3, stride=1, inner=0)
+            _SelfieBlock(16, 72, 24, kernel=3, stride=2, inner=0), _SelfieBlock(24, 88, 24, kernel=3, stride=1, inner=0)
         )
         self.down16 = nn.Sequential(
-            _Block(24, 96, 32, kernel=5, stride=2, inner=24),
-            *(_Block(32, wide, out, kernel=5, stride=1, inner=inner) for out, wide, inner in _DEEP),
+            _SelfieBlock(24, 96, 32, kernel=5, stride=2, inner=24),
+            *(_SelfieBlock(32, wide, out, kernel=5, stride=1, inner=inner) for out, wide, inner in _DEEP),
         )
         self.bottom, self.bottom_weight = _conv(32, 128), _conv(32, 128)
         self.up8, self.up4, self.up2 = _Up(128, 24), _Up(24, 16), _Up(16, 16)

@@ -8,6 +8,7 @@ import { Cropper } from "./cropper.js";
 import { startHero } from "./hero.js";
 import { startIntake } from "./intake.js";
 import { startKeyDialog } from "./key-dialog.js";
+import { Live } from "./live.js";
 import { copyOf } from "./look.js";
 import { Models } from "./models.js";
 import { startMore } from "./more.js";
@@ -22,6 +23,7 @@ import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
+import { startViews } from "./views.js";
 import { currentLanguage, onLanguage, preferredLanguage, reasonOf, setLanguage, t } from "./words.js";
 import { Work } from "./work.js";
 
@@ -35,7 +37,7 @@ const album = new Album();
 const stage = new Stage($("#canvas"), $("#ring"));
 const compare = new Compare(stage, $("#divider"), $("#compare"));
 const cropper = new Cropper(stage, $("#frame"), lookChanged);
-const background = new BackgroundPane($("#pane-background"), lookChanged);
+const background = new BackgroundPane($("#pane-background"), () => (isLive ? live.lookChanged() : lookChanged()));
 const touch = new TouchPane($("#pane-touch"), { undo: $("#undo"), redo: $("#redo") }, stage, pixelsChanged);
 const crop = new CropPane($("#pane-crop"), lookChanged);
 const strip = new Strip(album, {
@@ -48,6 +50,7 @@ const strip = new Strip(album, {
 });
 const saver = new Saver($(".save"), album, () => work, () => current);
 const shelf = new Shelf();
+const live = new Live($("#live"));
 const models = new Models($("#model-field"), listModels);
 const keys = startKeyDialog($("#key-dialog"), {
   given() {
@@ -60,11 +63,13 @@ const keys = startKeyDialog($("#key-dialog"), {
 let current = null;
 let work = null;
 let problemOnOpening = null;
+let isLive = false;
 const noted = new Set();
 
 // ---- pictures in ----
 
 function take(files) {
+  if (isLive) views.go("pictures");
   const entries = album.add(files, models.chosen);
   for (const entry of entries) shelf.keep(entry);
   // With the start page goes the button that was pressed; focus would fall back to the top of the page.
@@ -77,9 +82,10 @@ function take(files) {
 }
 
 function showStudio() {
-  document.body.dataset.page = album.entries.length ? "studio" : "empty";
+  const page = album.entries.length ? "studio" : "empty";
+  document.body.dataset.page = isLive ? "live" : page;
   $("#use-all").hidden = album.entries.length < 2;
-  $("#clear").hidden = !album.entries.length;
+  $("#clear").hidden = isLive || !album.entries.length;
 }
 
 /** The album as it was before a reload. */
@@ -147,10 +153,16 @@ async function open(entry) {
   }
   work = opened;
   stage.show(work);
-  background.show(entry.look, Boolean(work.original));
+  showBackground();
   crop.show(work);
   touch.show();
   showState();
+}
+
+/** The Background pane belongs to the open picture, or to the camera. */
+function showBackground() {
+  if (isLive) background.show(live.look, true);
+  else if (work) background.show(work.entry.look, Boolean(work.original));
 }
 
 function lookChanged() {
@@ -351,6 +363,18 @@ startTabs($(".tabs"), (id) => {
   compare.place();
   cropper.place();
   touch.show();
+});
+
+const views = startViews({ pictures: $("#to-pictures"), live: $("#to-live") }, (view) => {
+  isLive = view === "live";
+  if (!isLive) live.stop();
+  const pane = $("#pane-background");
+  if (isLive) $("#live-look").prepend(pane);
+  else $("#panes").prepend(pane);
+  pane.hidden = !isLive && $("#tab-background").getAttribute("aria-selected") !== "true";
+  showStudio();
+  models.hide(isLive);
+  showBackground();
 });
 
 stage.addEventListener("stroke", pixelsChanged);

@@ -11,6 +11,7 @@ const SECOND_LOOK = ["bshm-lite", "bshm"];
 export class Models extends EventTarget {
   #models = [];
   #chosen = "";
+  #hidden = false;
 
   /** @param {HTMLElement} field holds the select @param {() => Promise<object>} list as `listModels` of server.js */
   constructor(field, list) {
@@ -46,6 +47,12 @@ export class Models extends EventTarget {
     this.select.value = name || this.standard;
   }
 
+  /** Takes the choice away, or back, where it has no meaning. */
+  hide(hidden) {
+    this.#hidden = hidden;
+    this.#fill();
+  }
+
   /** Another model that may find somebody where `name` found nobody; empty where there is none. */
   other(name) {
     const used = name || this.standard;
@@ -53,7 +60,7 @@ export class Models extends EventTarget {
   }
 
   #fill() {
-    this.field.hidden = this.#models.length < 2;
+    this.field.hidden = this.#hidden || this.#models.length < 2;
     this.select.replaceChildren(
       ...this.#models.map(({ name, purpose }) => {
         const option = new Option(name in KNOWN ? t(KNOWN[name]) : name, name);

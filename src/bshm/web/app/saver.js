@@ -1,12 +1,10 @@
 // The Download part: one picture, or all as a zip.
 
+import { download } from "./download.js";
 import { fileOf, isUntouched, writesWebp } from "./output.js";
 import { say, tell } from "./say.js";
 import { onLanguage, t } from "./words.js";
 import { zip } from "./zip.js";
-
-// Some browsers read a blob's address only after the click has returned.
-const REVOKE_AFTER_MS = 60_000;
 
 export class Saver {
   #packing = null;
@@ -93,14 +91,8 @@ export class Saver {
     }
   }
 
-  #download({ name, blob }) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    document.body.append(link);
-    link.click();
-    link.remove();
-    setTimeout(() => URL.revokeObjectURL(link.href), REVOKE_AFTER_MS);
-    say(t("say.saved", { name }));
+  #download(file) {
+    download(file);
+    say(t("say.saved", { name: file.name }));
   }
 }

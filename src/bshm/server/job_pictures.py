@@ -1,0 +1,160 @@
+"""Pictures of a job between the request and the queue: from a form, a zip, base64 or URLs to what ``submit`` takes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from bshm.errors import FetchError, PictureTooLargeError, UrlRefusedError
+from bshm.jobs import JobItem
+from bshm.server import archives, intake
+from bshm.server.answers import FieldError
+from bshm.server.service import Service, until_gone
+from bshm.server.settings import Settings
+from bshm.server.statuses import detail_of
+
+# Of one job, so that eight downloads at once leave some for others.
+_DOWNLOADS = 4
+
+
+class JobPicture(BaseModel):
+    """One picture of a job in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = Field(None, description="The picture in base64.")
+    image_url: str | None = Field(
+        None, max_length=4096, description="Where it is, in place of image; off unless --allow-urls."
+    )
+    name: str | None = Field(None, max_length=1024, description="What the result is named after.", examples=["a.jpg"])
+
+
+class Spool:
+    """Where pictures wait for ``submit``: beside the queue's files if it has any, else in memory."""
+
+    def __init__(self, folder: Path | None, made: list[Path]) -> None:
+        self._folder = folder
+        self._made = made
+
+    def keep(self, name: str, source: BinaryIO) -> JobItem:
+        """An item with everything from where ``source`` stands."""
+        name = _file_name(name)
+        if self._folder is None:
+            return JobItem(name, data=source.read())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f".upload-{secrets.token_hex(12)}"
+        self._made.append(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            archives.copy(source, target)
+        return JobItem(name, path=path)
+
+
+def from_form(uploads: list[UploadFile], zips: list[UploadFile], spool: Spool, settings: Settings) -> list[JobItem]:
+    """The pictures of a form, or of a zip in it.
+
+    Raises:
+        FieldError, PictureTooLargeError, UnreadablePictureError: there are too many of them, or they are too large.
+    """
+    if len(uploads) > settings.max_job_items:
+        raise FieldError({"image": f"a job takes {settings.max_job_items:,} pictures; {len(uploads):,} came."})
+    items: list[JobItem] = []
+    for upload in uploads:
+        if (upload.size or 0) > settings.max_upload_bytes:
+            raise FieldError({"image": f"{upload.filename!r} has more than {settings.max_upload_bytes:,} bytes."})
+        items.append(spool.keep(upload.filename or "picture", upload.file))
+    for archive in zips:
+        archives.unpack(
+            archive.file,
+            lambda name, file: items.append(spool.keep(name, file)),
+            most_items=settings.max_job_items,
+            most_item=settings.max_upload_bytes,
+            most_bytes=settings.max_job_bytes,
+        )
+    return items
+
+
+async def from_json(request: Request, pictures: dict[str, JobPicture], spool: Spool, service: Service) -> list[JobItem]:
+    """The pictures of a job in JSON, a few at a time, for as long as the client waits.
+
+    Args:
+        request: whose client waits.
+        pictures: from where each stands in the body, ``images.3.`` say, to the picture.
+        spool: where they are kept.
+        service: fetches those that are elsewhere.
+
+    Raises:
+        FieldError, FetchError, PictureTooLargeError: one cannot be had; where it stands is told.
+        TimeRanOutError: not all of them came in the time of a request.
+        ClientGoneError: nobody waits.
+    """
+    settings = service.settings
+    left = settings.max_job_bytes
+    slots = asyncio.Semaphore(_DOWNLOADS)
+
+    async def item(place: str, wanted: JobPicture) -> JobItem:
+        nonlocal left
+        async with slots:
+            data = await _bytes_of(wanted, place, service)
+            left -= len(data)
+            if left < 0:
+                raise PictureTooLargeError(
+                    f"the pictures of a job may have {settings.max_job_bytes:,} bytes together; these have more."
+                )
+            name = wanted.name or urlsplit(wanted.image_url or "").path
+            return await service.pool.beside(partial(spool.keep, name, BytesIO(data)))
+
+    async def all_of_them() -> list[JobItem]:
+        tasks = [asyncio.ensure_future(item(*each)) for each in pictures.items()]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    work = asyncio.ensure_future(all_of_them())
+    try:
+        return await until_gone(
+            request, work, settings.request_timeout_s, advice="Send fewer URLs at once, or the pictures themselves."
+        )
+    finally:
+        # Whoever forgets the files that were kept must not be followed by one more.
+        await asyncio.wait([work])
+
+
+async def _bytes_of(wanted: JobPicture, place: str, service: Service) -> bytes:
+    most = service.settings.max_upload_bytes
+    if not wanted.image_url:
+        return await service.pool.beside(partial(intake.decoded, wanted.image, f"{place}image", most=most))
+    try:
+        return await service.fetched(wanted.image_url)
+    except (UrlRefusedError, FetchError, PictureTooLargeError) as error:
+        if not place:  # there is but one
+            raise
+        if isinstance(error, UrlRefusedError):  # whose own words are not for everybody
+            raise FieldError({f"{place}image_url": detail_of(error)}) from error
+        raise type(error)(f"{place}image_url: {error}") from error
+
+
+def forget(paths: list[Path]) -> None:
+    """Remove what a refused job left; an accepted one has taken its files."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _file_name(name: str) -> str:
+    """The last part of what a client calls its file, without what no file name has."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = "".join(char for char in last if char.isprintable())[:200]
+    return plain.strip(". ") or "picture"

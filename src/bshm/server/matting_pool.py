@@ -1,0 +1,205 @@
+"""The networks held open, and pictures led through them: many wait, few are in memory, one is in the network."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from bshm.concurrency.deadline_executor import DeadlineExecutor
+from bshm.edit.render import Rendered, render
+from bshm.edit.spec import Edit
+from bshm.files import decode
+from bshm.jobs import JobOptions, Product
+from bshm.jobs.work import made, opened
+from bshm.net.fetch import Fetched, Validators, fetch_if_changed
+from bshm.options import Limits, MatteOptions
+from bshm.pipeline import Matting
+from bshm.result import Matte
+from bshm.server.metrics import Metrics
+from bshm.server.settings import Settings
+from bshm.types import Picture
+from bshm.weights import catalogue
+
+T = TypeVar("T")
+Fetch = Callable[[str, Limits, Validators | None], Fetched]
+
+# Of the mean time of a picture: how much the latest one counts.
+_LATEST = 0.1
+
+
+def fetch_url(url: str, limits: Limits, known: Validators | None) -> Fetched:
+    """What a URL gives, behind the guard of ``bshm.net.fetch``."""
+    return fetch_if_changed(url, limits=limits, known=known)
+
+
+class MattingPool:
+    """The networks of one service.  Its coroutines are for one event loop; the others may be called from any thread.
+
+    Decoding and encoding run in threads beside the event loop, ``in_flight`` pictures at once, so that memory does not
+    grow with the number of requests.  The network takes one picture at a time: it already uses every core.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        fetch: Fetch = fetch_url,
+        broken: Callable[[], object] = lambda: None,
+    ) -> None:
+        """With no model open yet.
+
+        Args:
+            settings: of the service.
+            metrics: count the stages.
+            fetch: gives what a URL holds.
+            broken: called when so many pictures hang that the process should be replaced.
+        """
+        self._settings = settings
+        self._metrics = metrics
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._mattings: dict[str, Matting] = {}
+        # Nobody waits for an answer longer than this, so a stage that takes as long works for nobody.
+        executor = partial(DeadlineExecutor, timeout_s=settings.request_timeout_s, broken=broken)
+        self._codecs = executor(settings.in_flight + 1, name="bshm-codec")
+        self._network = executor(1, name="bshm-network")
+        self._downloads = executor(8, name="bshm-download")
+        self._slots = asyncio.Semaphore(settings.in_flight)
+        self._mean_s = 1.0
+
+    @property
+    def mean_s(self) -> float:
+        """Seconds that a picture takes in the network, of late."""
+        return self._mean_s
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the default model is open."""
+        return self._settings.model in self._mattings
+
+    def matting(self, model: str) -> Matting:
+        """The networks called ``model``, opened when they are first asked for.
+
+        Raises:
+            UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.pipeline.Matting``.
+        """
+        with self._lock:
+            if model not in self._mattings:
+                settings = self._settings
+                self._mattings[model] = Matting(
+                    model=model,
+                    device=settings.device,
+                    threads=settings.threads or None,
+                    gpu_memory_limit=settings.gpu_memory_limit,
+                )
+            return self._mattings[model]
+
+    def weights_sha256(self, model: str) -> str:
+        """The hash of the weights called ``model``, without opening them.
+
+        Raises:
+            UnknownModelError, ModelFileError: see ``bshm.weights.catalogue``.
+        """
+        found = self._mattings.get(model)
+        return found.engine.card.sha256 if found else catalogue.find(model).sha256
+
+    @property
+    def stuck(self) -> int:
+        """How many threads hang."""
+        return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads))
+
+    async def beside(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
+        """Run something short that blocks (hashing, a header, the disk) beside the event loop.
+
+        Args:
+            work: what to run.
+            timeout_s: longest time; None is that of a request.
+
+        Raises:
+            OverrunError: it took longer.
+        """
+        limit_s = self._settings.request_timeout_s if timeout_s is None else timeout_s
+        return await _done(self._codecs.send(work, timeout_s=limit_s))
+
+    async def fetch(self, url: str, known: Validators | None) -> Fetched:
+        """What a URL gives; see ``bshm.net.fetch``."""
+        return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
+
+    async def make(
+        self, data: bytes, edit: Edit, model: str, options: MatteOptions, background: bytes | None
+    ) -> Rendered:
+        """Decode, matte and render one picture.
+
+        Args:
+            data: its file.
+            edit: what to make of its matte.
+            model: which weights make that.
+            options: how; the limits are the service's.
+            background: the file of a picture for the background.
+
+        Raises:
+            InputError, CallerError, EnvironmentFault: see ``bshm.errors``.
+        """
+        limits = self._settings.limits
+        async with self._slots:
+            started = time.perf_counter()
+            options = replace(options, limits=limits)
+            picture = await self.beside(partial(opened, data, "the picture", options))
+            behind = None
+            if background is not None:
+                behind = await self.beside(partial(decode.decode, background, name="the background", limits=limits))
+            decoded = time.perf_counter()
+            matte = await _done(self._network.submit(lambda: self.matting(model).matte_picture(picture, options)))
+            matted = time.perf_counter()
+            rendered = await self.beside(partial(render, matte, edit, behind))
+            timings = {
+                "decode": (decoded - started) * 1000,
+                **rendered.timings_ms,
+                "encode": (time.perf_counter() - matted) * 1000,
+            }
+        self._mean_s += _LATEST * (sum(matte.ran.timings_ms.values()) / 1000 - self._mean_s)
+        self._metrics.observe_stages(timings)
+        self._metrics.pixels.inc(picture.pixels.shape[0] * picture.pixels.shape[1])
+        return replace(rendered, timings_ms=timings)
+
+    def work(self, picture: bytes, name: str, options: JobOptions) -> Product:
+        """``Work`` of the embedded queue, done in the thread that calls, but for the network.
+
+        Raises:
+            BshmError: it cannot be made.
+        """
+
+        def matte(decoded: Picture, how: MatteOptions) -> Matte:
+            running = self._network.send(
+                lambda: self.matting(options.model).matte_picture(decoded, how),
+                timeout_s=self._settings.job_timeout_s,
+            )
+            return running.result()
+
+        return made(picture, name, options, matte)
+
+    def close(self) -> None:
+        """Let go of the threads; what runs in them ends first, unless it hangs."""
+        for executor in (self._downloads, self._codecs, self._network):
+            executor.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
+
+
+async def _done(future: Future[T]) -> T:
+    """The result.  A thread cannot be stopped: who is cancelled meanwhile waits until it ends or is given up,
+    so that the place that the work takes is not given away while it still runs."""
+    waiting = asyncio.wrap_future(future)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        if not future.cancel():
+            await asyncio.wait([waiting])
+            if not waiting.cancelled():
+                waiting.exception()  # looked at; nobody wants it any more
+        raise

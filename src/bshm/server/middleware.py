@@ -1,0 +1,357 @@
+"""What every request passes, whatever its route: id, host, key, room, size, time; and what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bshm.errors import PictureTooLargeError
+from bshm.server import answers, intake, logs
+from bshm.server.keys import Key
+from bshm.server.refusals import (
+    HostRefusedError,
+    KeyRefusedError,
+    KeysUnreadableError,
+    TooBusyError,
+    TooSlowError,
+)
+from bshm.server.security_headers import NO_PAGE_CSP, SECURITY_HEADERS
+from bshm.server.service import Service
+from bshm.server.settings import LOOPBACK_HOSTS, MIB
+
+# Reached without a key: they say nothing of anybody.  So are the files of the page; all else needs one.
+_ALIVE = ("/healthz", "/readyz")
+_OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
+_OPEN_FOLDERS = ("/docs", "/app/", "/static/", "/vendor/", "/web-weights/")
+_WORK = {("POST", path) for path in ("/matte", "/v1.0/removebg", "/jobs", "/api/remove")} | {("GET", "/api/remove")}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+
+# Around the picture in a request: other fields, boundaries, and a third more for base64.
+_BASE64 = 4 / 3
+_FIELDS_BYTES = MIB
+# While the service is being stopped, a body has this share of the time that requests have to end.
+_STOPPING_SHARE = 0.5
+# How often a body that does not come looks whether the service is being stopped.
+_LOOK_S = 0.5
+
+# What pages of other origins may send; they may read all that an answer has.
+_CORS_HEADERS = ["X-Api-Key", "Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"]
+
+
+class Middleware:
+    """The outermost layer.  It knows paths and headers; what is in a body is the routes' business."""
+
+    def __init__(self, app: ASGIApp, service: Service, page: Iterable[str] = ()) -> None:
+        """Before ``app``.
+
+        Args:
+            app: the routes.
+            service: whose settings and keys decide.
+            page: paths of the web page's files, which need no key.
+        """
+        self._app = app
+        self._service = service
+        self._root = service.settings.root_path
+        self._origins = set(service.settings.cors_origins)
+        self._open = {*_OPEN_ROUTES, *page}
+        self._inner: ASGIApp = self._checked
+        if self._origins:
+            # Around the checks: a page of another origin could not read why it is turned away otherwise.
+            self._inner = CORSMiddleware(
+                self._checked,
+                allow_origins=list(self._origins),
+                allow_methods=["GET", "HEAD", "POST", "DELETE"],
+                allow_headers=_CORS_HEADERS,
+                expose_headers=["*"],
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope, path = _below(self._root, scope)
+        exchange = _Exchange(scope, path, receive, send, self._service)
+        try:
+            await self._inner(scope, exchange.receive, exchange.send)
+        finally:
+            exchange.end()
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: _Exchange = scope["state"]["exchange"]
+        try:
+            if not exchange.path:  # the address of the service without its last slash
+                await RedirectResponse(f"{self._root}/")(scope, receive, send)
+                return
+            self._check_caller(scope, exchange)
+            await self._let_in(scope, exchange, receive, send)
+        except asyncio.CancelledError:
+            # The time of a stop is over, and whoever serves the request takes it away.
+            if not self._service.draining:
+                raise
+            if exchange.status is None:
+                error = TooBusyError("the service is being stopped. Try again shortly.", retry_after_s=5)
+                await self._refuse(error, scope, exchange, receive, send)
+        except Exception as error:
+            if exchange.status is not None:  # the head is out already
+                raise
+            await self._refuse(error, scope, exchange, receive, send)
+
+    async def _refuse(self, error: Exception, scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        answers.note(error, self._service.metrics, exchange.id)
+        response = answers.of_error(error, path=exchange.path, request_id=exchange.id)
+        await response(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        service = self._service
+        if not _is_work(scope, exchange):
+            await self._app(scope, receive, send)
+            return
+        if service.draining:
+            raise TooBusyError("the service is being stopped. Try again shortly.", retry_after_s=5)
+        caller: str = scope["state"]["caller"]
+        service.limiter.check(
+            caller, most=service.settings.queue, share=service.share, retry_after_s=service.retry_after_s
+        )
+        exchange.begin_body(self._most_bytes(exchange))
+        with service.limiter.hold(caller):
+            await self._app(scope, receive, send)
+
+    def _most_bytes(self, exchange: _Exchange) -> int:
+        settings = self._service.settings
+        # A background may come along with the picture.
+        single = int(2 * settings.max_upload_bytes * _BASE64)
+        if not exchange.path.startswith("/jobs"):
+            return single + _FIELDS_BYTES
+        # JSON is in memory whole, several times while it is read: a job of it is no larger than a single request.
+        is_json = intake.kind_of(exchange.headers) == intake.JSON
+        return (min(single, settings.max_job_bytes) if is_json else settings.max_job_bytes) + _FIELDS_BYTES
+
+    def _check_caller(self, scope: Scope, exchange: _Exchange) -> None:
+        is_open = scope["method"] in ("GET", "HEAD") and (
+            exchange.path in self._open or exchange.path.startswith(_OPEN_FOLDERS)
+        )
+        try:
+            keys = self._service.callers_keys()
+        except KeysUnreadableError:
+            # Whether it is alive has nothing to do with who may use it.
+            if is_open:
+                return
+            raise
+        if not keys and self._service.serves_without_keys:
+            self._check_host(scope, exchange)
+        elif not is_open:
+            self._check_key(scope, exchange)
+        self._check_origin(scope, exchange)
+
+    def _check_host(self, scope: Scope, exchange: _Exchange) -> None:
+        """Without keys, only pages of this machine may speak to the service.
+
+        A page anywhere can make a browser send requests to 127.0.0.1, and with a name that it points there
+        (DNS rebinding) read the answers; the Host and the Origin that the browser adds give it away.
+        """
+        settings = self._service.settings
+        if settings.allow_open or "*" in settings.allowed_hosts:
+            return
+        host = exchange.headers.get("host", "")
+        found = _HOST.fullmatch(host)
+        name = found["name"].lower() if found else ""
+        if name in {each.lower() for each in settings.allowed_hosts}:
+            return
+        # Who is told by a proxy to be elsewhere is, whatever name it asks for.
+        if name not in LOOPBACK_HOSTS or _is_elsewhere(scope):
+            raise HostRefusedError(
+                f"this service answers to {', '.join(LOOPBACK_HOSTS)}; the request is for {host[:80]!r}. "
+                "Start it with API keys, or with --allowed-hosts."
+            )
+
+    def _check_origin(self, scope: Scope, exchange: _Exchange) -> None:
+        origin = exchange.headers.get("origin")
+        if origin is not None and (origin in self._origins or "*" in self._origins):
+            return
+        if _is_work(scope, exchange) and exchange.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            # As an image of a page elsewhere, say: browsers tell no origin then.
+            raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
+        if origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return
+        try:
+            place = urlsplit(origin).netloc
+        except ValueError:
+            place = ""
+        if place.lower() != exchange.headers.get("host", "").lower():
+            raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
+
+    def _check_key(self, scope: Scope, exchange: _Exchange) -> None:
+        secret = exchange.headers.get("x-api-key")
+        word, _, token = exchange.headers.get("authorization", "").partition(" ")
+        if secret is None and word.lower() == "bearer":
+            secret = token.strip()
+        if not secret:
+            raise KeyRefusedError("send your API key as X-Api-Key: KEY, or as Authorization: Bearer KEY.")
+        key = self._service.keys.find(secret)
+        if key is None:
+            raise KeyRefusedError("this API key is not known here. Check it, or ask for a new one.")
+        exchange.key = key
+        scope["state"]["caller"] = f"key:{key.id}"
+
+
+def _below(root: str, scope: Scope) -> tuple[Scope, str]:
+    """The request as ASGI wants it below a root path, and its path without that.
+
+    Proxies in front pass the root path on or take it away; either way the routes see ``root_path`` and a ``path`` that
+    begins with it, so that the addresses that they give away are right outside.
+    """
+    path: str = scope["path"]
+    if not root:
+        return scope, path
+    if path == root or path.startswith(f"{root}/"):
+        path = path[len(root) :]
+    return {**scope, "root_path": root, "path": root + path}, path
+
+
+def _is_work(scope: Scope, exchange: _Exchange) -> bool:
+    """Whether a picture is to be worked on: such requests count, and may have a body."""
+    return (scope["method"], exchange.path.rstrip("/")) in _WORK
+
+
+def _is_elsewhere(scope: Scope) -> bool:
+    """Whether the client has an address of another machine."""
+    try:
+        return not ipaddress.ip_address((scope.get("client") or ("",))[0]).is_loopback
+    except ValueError:
+        return False
+
+
+class _Exchange:
+    """One request on its way in and its answer on the way out."""
+
+    def __init__(self, scope: Scope, path: str, receive: Receive, send: Send, service: Service) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._service = service
+        self._started = time.perf_counter()
+        self._left: int | None = None
+        self._most = 0
+        self._deadline: float | None = None
+        self._complete = False
+        self.path = path
+        self.headers = Headers(scope=scope)
+        self.key: Key | None = None
+        self.status: int | None = None
+        given = self.headers.get("x-request-id", "")
+        self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        client = scope.get("client")
+        state = scope.setdefault("state", {})
+        state["exchange"] = self
+        state["path"] = path
+        state["request_id"] = self.id
+        state["caller"] = f"address:{client[0] if client else 'none'}"
+
+    def begin_body(self, most: int) -> None:
+        """From here on a body may have ``most`` bytes and ``upload_timeout_s``.
+
+        Raises:
+            PictureTooLargeError: it announces more.
+        """
+        self._left = self._most = most
+        self._deadline = time.monotonic() + self._service.settings.upload_timeout_s
+        announced = self.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > most:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """The next part of the request."""
+        if self._deadline is None or self._complete:
+            return await self._receive()
+        message = await self._arriving(self._deadline)
+        if message["type"] == "http.request":
+            self._complete = not message.get("more_body", False)
+            if self._left is not None:
+                self._left -= len(message.get("body", b""))
+                if self._left < 0:
+                    raise self._too_large()
+        return message
+
+    async def _arriving(self, deadline: float) -> Message:
+        settings = self._service.settings
+        since = time.monotonic()
+        part = asyncio.ensure_future(self._receive())
+        try:
+            while not part.done():
+                now, idle_s = time.monotonic(), self._service.idle_s
+                stopping_since = self._service.draining_since
+                if stopping_since is not None and (
+                    now >= since + idle_s or now >= stopping_since + _STOPPING_SHARE * settings.shutdown_timeout_s
+                ):
+                    raise TooBusyError("the service is being stopped. Send the request again.", retry_after_s=5)
+                if now >= deadline:
+                    raise TooSlowError(f"the request did not arrive within {settings.upload_timeout_s:g} s.")
+                if now >= since + idle_s:
+                    raise TooSlowError(f"nothing more of the request came for {idle_s:g} s.")
+                await asyncio.wait({part}, timeout=min(_LOOK_S, deadline - now, since + idle_s - now))
+            return part.result()
+        finally:
+            part.cancel()
+
+    def _too_large(self) -> PictureTooLargeError:
+        return PictureTooLargeError(f"a request may have {self._most:,} bytes here; this one has more.")
+
+    async def send(self, message: Message) -> None:
+        """The answer, with what every answer carries."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.id
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Content-Security-Policy", NO_PAGE_CSP)
+            headers.setdefault("Cache-Control", "no-store")
+            if self.status == 429 and self._service.rates.limit:
+                for name, value in self._service.rates.look(self._scope["state"]["caller"]).headers().items():
+                    headers.setdefault(name, value)
+            foreign = bool(self._service.settings.cors_origins)
+            headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin" if foreign else "same-origin")
+        await self._send(message)
+
+    def end(self) -> None:
+        """Count and log the request."""
+        seconds = time.perf_counter() - self._started
+        route = _route(self._scope)
+        status = self.status or 499
+        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        self._service.metrics.requests.labels(route, method, str(status)).inc()
+        self._service.metrics.request_seconds.labels(route).observe(seconds)
+        fields: dict[str, Any] = {
+            "id": self.id,
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "caller": self._scope["state"]["caller"],
+        }
+        quiet = route in ("/healthz", "/readyz", "/metrics")
+        logs.say(logging.DEBUG if quiet else logging.INFO, "request", **fields)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _route(scope: Scope) -> str:
+    """The route's pattern: what people put into a path must not become a label."""
+    found = scope.get("route")
+    path = getattr(found, "path", None)
+    return path if isinstance(path, str) and path else "unmatched"

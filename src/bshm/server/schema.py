@@ -1,0 +1,56 @@
+"""What OpenAPI is told of bodies and errors, once for all routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def request_body(fields: type[BaseModel], multipart: dict[str, Any], json: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI's description of a body that is multipart or JSON.
+
+    Args:
+        fields: those that both have.
+        multipart, json: further properties of each.
+    """
+    schema = fields.model_json_schema()
+    properties = schema["properties"]
+    common = {"type": "object", "additionalProperties": False}
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": {**common, "properties": {**multipart, **properties}}},
+            "application/json": {"schema": {**common, "properties": {**json, **properties}}},
+        },
+    }
+
+
+BINARY = {"type": "string", "format": "binary"}
+BASE64 = {"type": "string", "format": "byte", "contentEncoding": "base64"}
+PROBLEM = {
+    "description": "RFC 9457 problem details.",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "instance": {"type": "string"},
+                    "errors": {"type": "object", "additionalProperties": {"type": "string"}},
+                },
+            },
+            "example": {
+                "type": "urn:bshm:problem:unreadable-picture",
+                "title": "The picture cannot be read",
+                "status": 422,
+                "detail": "the picture is empty: 0 bytes. Copy or download it again.",
+                "instance": "urn:bshm:request:5f2c9d0e7a1b4c33",
+            },
+        }
+    },
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "503": PROBLEM, "504": PROBLEM}

@@ -60,6 +60,7 @@ __all__ = [
     "InputError",
     "JobNotFoundError",
     "JobUnfinishedError",
+    "ManifestError",
     "MattingClosedError",
     "MemoryExhaustedError",
     "MissingExtraError",
@@ -81,6 +82,7 @@ __all__ = [
     "UnknownModelError",
     "UnreadablePictureError",
     "UrlRefusedError",
+    "WorkerLostError",
 ]
 
 # Around the name of an option within a message.  What somebody typed is quoted with repr(), and so has none.

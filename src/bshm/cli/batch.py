@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 
 EXAMPLES = [
-    ("bshm batch photos/ -o cut/", "a folder and all below it; once more: goes on where it stopped"),
+    ("bshm batch photos/ -o cut/", "a folder and all below it; again: goes on"),
     ("bshm batch list.csv more.zip -o cut/", "the pictures that a list and a zip name"),
     ("bshm batch list.parquet -o cut/ --json > log", "a line of JSON a picture"),
     ("bshm batch in/ -o shop/ -b white -f jpg --crop", "over a colour, cropped, as JPEG"),

@@ -35,6 +35,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Two nodes of one processor each, as processes of their own, beside the head, which does no work."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by default: on a busy machine they would hardly begin
     quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
     memory = {"memory": 2 << 30, "object_store_memory": 100 << 20}
     head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": quick}

@@ -23,8 +23,8 @@ from bshm.files import sink
 MOST_SHOWN = 48
 # From which share of the people's area in doubt a picture is one to look at.
 DOUBTFUL = 0.1
-# Rows that are held until they are written, some 10 MB.
-_CHUNK = 5000
+# Rows that are held until they are written, some megabytes.
+_CHUNK = 2000
 
 # A small picture of what a record is about, as a ``data:`` address; None where there is none.
 Thumbnailer = Callable[[BatchRecord], "str | None"]

@@ -16,6 +16,7 @@
     │   ├── NoPicturesError         a folder or a pattern without pictures
     │   ├── ManifestError           a list of pictures that cannot be read
     │   ├── UnreadablePictureError  not a picture, truncated, empty
+    │   │   └── UnreadableVideoError  not a video, damaged, or of a kind that the networks do not know
     │   ├── PictureTooLargeError    more pixels or bytes than allowed
     │   ├── UrlRefusedError         a URL that the guard does not allow
     │   ├── FetchError              a URL that was allowed but did not give the bytes
@@ -35,6 +36,7 @@
         │   └── StoreFullError      the disk of the jobs has no room (a DiskFullError, too)
         ├── OverrunError            work that took longer than it may, and was given up
         └── MissingExtraError       an optional part of bshm is not installed
+            └── EncoderMissingError  this FFmpeg cannot write what was asked for
 
 A message says what was needed, what came, and what to do.  Exit codes (``bshm.cli``) and HTTP statuses map from
 this tree in one table each.
@@ -201,6 +203,10 @@ class UnreadablePictureError(InputError):
     """The bytes are not a picture that can be decoded."""
 
 
+class UnreadableVideoError(UnreadablePictureError):
+    """The file is not a video that can be decoded, or is damaged on the way."""
+
+
 class PictureTooLargeError(InputError):
     """The picture has more pixels or bytes than allowed."""
 
@@ -283,3 +289,7 @@ class OverrunError(EnvironmentFault):
 
 class MissingExtraError(EnvironmentFault, ImportError):
     """An optional part of bshm is not installed."""
+
+
+class EncoderMissingError(MissingExtraError):
+    """The FFmpeg that is installed has no encoder for what was asked for."""

@@ -53,7 +53,7 @@ def page(
     """
     done = counts.get("written", 0) + counts.get("copied", 0)
     total = done + counts.get("skipped", 0) + counts.get("failed", 0)
-    words = {"written": "written", "copied": "copied", "skipped": "done before", "failed": "failed", "empty": "empty"}
+    words = {"written": "written", "copied": "copied", "skipped": "skipped", "failed": "failed", "empty": "empty"}
     figures = [(f"{total:,}", "pictures"), *((f"{counts.get(name, 0):,}", word) for name, word in words.items())]
     figures += [(f"{done / max(seconds, 1e-3):,.1f}", "a second")]
     told = {

@@ -17,6 +17,8 @@ from bshm.errors import BshmError, OptionError
 VERBS: dict[str, tuple[str, str]] = {
     "matte": ("bshm.cli.matte", "cut the people out of pictures"),
     "batch": ("bshm.cli.batch", "cut them out of thousands: resumed, reported, on one machine or many"),
+    "video": ("bshm.cli.video", "cut the people out of clips"),
+    "live": ("bshm.cli.live", "replace the background of a camera, live"),
     "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),
     "models import": ("bshm.cli.models_import", "take the official BSHM weights, or an ONNX file, into the store"),
     "models pull": ("bshm.cli.models_pull", "fetch the official BSHM weights from ModelScope and import them"),

@@ -39,11 +39,11 @@ OF_ERROR: dict[type[BaseException], int] = {
 
 MEANINGS: dict[int, str] = {
     OK: "everything was done",
-    SOME_FAILED: "of several pictures some failed, each named on stderr; of a single one, its own code",
+    SOME_FAILED: "of several pictures or clips some failed, each named on stderr; of a single one, its own code",
     USAGE: "a flag or its value is wrong",
     3: "no such file",
-    4: "not a picture, or a damaged one",
-    5: "a folder or a pattern without pictures",
+    4: "not a picture or a video, or a damaged one",
+    5: "a folder or a pattern without pictures or clips",
     6: "the picture is larger than allowed",
     7: "the URL is not one that may be fetched",
     8: "a URL did not give the picture, or a download the model",
@@ -56,7 +56,7 @@ MEANINGS: dict[int, str] = {
     15: "a model file is missing or damaged",
     16: "the picture does not fit into memory",
     17: "a training checkpoint cannot be used",
-    18: "an optional part of bshm is not installed",
+    18: "an optional part of bshm, or an encoder, is not installed",
     19: "something else on this machine is at fault",
     20: "the broker or the store of the jobs cannot be reached",
     22: "a manifest cannot be read",

@@ -99,6 +99,33 @@ def _put(make: Callable[[Path], None], path: Path, *, overwrite: bool) -> Path:
     return path
 
 
+def publish(temporary: Path, path: Path, *, overwrite: bool) -> Path:
+    """Give a file that another library wrote the name ``path``, in one step; see ``write``.
+
+    Args:
+        temporary: the whole file, on the same file system as ``path``; it is gone afterwards.
+        path: its name from now on.
+        overwrite: replace a file that is there.
+
+    Raises:
+        OutputExistsError, DiskFullError, OutputError: as ``write``.
+    """
+    try:
+        _refuse_what_is_no_file(path)
+        if overwrite:
+            temporary.replace(os.path.realpath(path))
+        else:
+            _take_name(temporary, path)
+    except (OutputExistsError, OutputError):
+        raise
+    except OSError as error:
+        raise explained(error, str(path)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
 def _write_new(path: Path, data: bytes) -> None:
     # 0o666 lets the umask decide, unlike tempfile's 0o600; O_EXCL never follows a link that somebody planted.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -1,0 +1,34 @@
+"""Moving pictures: a clip of people in, a clip with their alpha out; or frames in, mattes out.
+
+``convert`` takes files, ``matte_frames`` takes arrays.  Reading and writing files needs PyAV: ``pip install
+'bshm[video]'``.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bshm.video.convert import convert as convert
+    from bshm.video.frames import matte_frames as matte_frames
+    from bshm.video.options import VideoOptions as VideoOptions
+    from bshm.video.result import Converted as Converted
+
+_HOMES = {
+    "Converted": "bshm.video.result",
+    "VideoOptions": "bshm.video.options",
+    "convert": "bshm.video.convert",
+    "matte_frames": "bshm.video.frames",
+}
+__all__ = ["Converted", "VideoOptions", "convert", "matte_frames"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bshm.video' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

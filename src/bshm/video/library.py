@@ -1,0 +1,20 @@
+"""PyAV, or words about what to install: every other module of this room takes ``av`` from here."""
+
+from __future__ import annotations
+
+from bshm.errors import MissingExtraError
+
+__all__ = ["EXACT", "av"]
+
+try:
+    import av
+except ImportError as error:
+    raise MissingExtraError("video needs an optional part: pip install 'bshm[video]'.") from error
+
+# Its messages would go to stderr between ours; what matters is raised.
+av.logging.set_level(av.logging.PANIC)
+
+# Conversions between YUV and RGB are rounded, not cut off, and every pixel gets a colour of its own: without these
+# flags a round trip moves colours by up to four levels.  FFmpeg's SWS_BICUBIC, SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP
+# and SWS_ACCURATE_RND; PyAV has names for all of them from 18 on only.
+EXACT = 0x4 | 0x2000 | 0x4000 | 0x40000

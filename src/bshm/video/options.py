@@ -1,0 +1,55 @@
+"""How a clip is made into another, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bshm.errors import OptionError
+from bshm.video.codecs import CODECS, PRODUCTS, TARGETS, Product
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What is written, and how.
+
+    Attributes:
+        target: the program that shall open it, one of ``TARGETS``; it picks container and codec.
+        codec: one of ``CODECS``; None takes the target's, or the container's usual one.
+        products: what is written: ``cutout`` (colour and alpha), ``composite`` (over the background), ``alpha`` (as
+            grey), ``foreground`` (the people's straight colour, without alpha).  Empty: the composite where there is a
+            background, else the cut-out.
+        background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which begins anew at its end.
+        start_s, end_s: the part of the clip, in seconds; None goes to the end.
+        steady: let frames remember their neighbours.
+        decontaminate: take the old background's colour out of soft edges.
+        fewer_bits: write a clip of 10 bits in 8 where the codec holds no more; without it that is refused.
+        audio: copy sound and subtitles.
+        overwrite: replace an output that is there.
+    """
+
+    target: str | None = None
+    codec: str | None = None
+    products: tuple[Product, ...] = ()
+    background: str | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+    steady: bool = True
+    decontaminate: bool = True
+    fewer_bits: bool = False
+    audio: bool = True
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.target is not None and self.target not in TARGETS:
+            raise OptionError(f"--for takes {', '.join(TARGETS)}; got {self.target!r}.")
+        if self.codec is not None and self.codec not in CODECS:
+            raise OptionError(f"--codec takes {', '.join(CODECS)}; got {self.codec!r}.")
+        for product in self.products:
+            if product not in PRODUCTS:
+                raise OptionError(f"a product is one of {', '.join(PRODUCTS)}; got {product!r}.")
+        if "composite" in self.products and self.background is None:
+            raise OptionError("a composite needs a --background: a colour, blur, a picture or a video.")
+        if not self.start_s >= 0:
+            raise OptionError(f"--start takes seconds from 0 on; got {self.start_s:g}.")
+        if self.end_s is not None and not self.end_s > self.start_s:
+            raise OptionError(f"--end takes seconds after --start ({self.start_s:g}); got {self.end_s:g}.")

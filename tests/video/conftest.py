@@ -1,0 +1,23 @@
+"""Fixtures of the tests of video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("av")
+
+from made_clips import make
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a clip below the test's folder."""
+
+    def write(name: str = "clip.mp4", *args: Any, **kwargs: Any) -> Path:
+        return make(tmp_path / name, *args, **kwargs)
+
+    return write

@@ -12,7 +12,7 @@ from typing import NamedTuple
 SHEETS = {"failed": "Failed", "empty": "Nobody was found", "doubtful": "Most in doubt"}
 
 
-class Shown(NamedTuple):
+class Thumb(NamedTuple):
     """A picture on the page.
 
     Attributes:
@@ -32,7 +32,7 @@ def page(
     kinds: Mapping[str, int],
     stages: Mapping[str, float],
     volume: Mapping[str, int],
-    shown: Mapping[str, Sequence[Shown]],
+    shown: Mapping[str, Sequence[Thumb]],
     facts: Mapping[str, str],
     table: str,
     seconds: float,
@@ -89,7 +89,7 @@ def _table(title: str, cells: Mapping[str, str]) -> str:
     return f'<h2>{title}</h2><div class="panel"><table>{lines}</table></div>'
 
 
-def _sheet(title: str, shown: Sequence[Shown], count: int, table: str) -> str:
+def _sheet(title: str, shown: Sequence[Thumb], count: int, table: str) -> str:
     if not shown:
         return ""
     more = f'<p class="soft">{count - len(shown):,} more are in {_text(table)}.</p>' if count > len(shown) else ""
@@ -97,7 +97,7 @@ def _sheet(title: str, shown: Sequence[Shown], count: int, table: str) -> str:
     return f'<h2>{title}: {count:,}</h2><div class="sheet">{figures}</div>{more}'
 
 
-def _figure(each: Shown) -> str:
+def _figure(each: Thumb) -> str:
     picture = (
         f'<img alt="" src="{each.thumbnail}">' if each.thumbnail else '<span class="none">no picture to show</span>'
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 from bshm.bulk import rows
 from bshm.bulk.batch import BatchRecord
-from bshm.bulk.page import Shown, page
+from bshm.bulk.page import Thumb, page
 from bshm.files import sink
 
 # Pictures of each kind on the page; the table has them all.
@@ -128,7 +128,7 @@ class BatchReport:
         self._table.finish()
         doubtful = [record for _, _, record in sorted(self._doubtful, reverse=True)]
         shown = {
-            kind: [Shown(each.job.name, _why(each), thumbnail(each)) for each in kept]
+            kind: [Thumb(each.job.name, _why(each), thumbnail(each)) for each in kept]
             for kind, kept in {**self._shown, "doubtful": doubtful}.items()
         }
         text = page(

@@ -56,6 +56,7 @@ __all__ = [
     "DataFolderError",
     "DeviceUnavailableError",
     "DiskFullError",
+    "EncoderMissingError",
     "EnvironmentFault",
     "FetchError",
     "IdempotencyError",
@@ -83,6 +84,7 @@ __all__ = [
     "StoreFullError",
     "UnknownModelError",
     "UnreadablePictureError",
+    "UnreadableVideoError",
     "UrlRefusedError",
     "WorkerLostError",
 ]

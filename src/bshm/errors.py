@@ -15,6 +15,7 @@
     ├── InputError                  the input is bad: use another
     │   ├── SourceNotFoundError     no such file or folder
     │   ├── NoPicturesError         a folder or a pattern without pictures
+    │   ├── ManifestError           a list of pictures that cannot be read
     │   ├── UnreadablePictureError  not a picture, truncated, empty
     │   │   └── UnreadableVideoError  not a video, damaged, or of a kind that the networks do not know
     │   ├── PictureTooLargeError    more pixels or bytes than allowed
@@ -28,6 +29,7 @@
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
+        ├── WorkerLostError         a machine or a process that went away with the pictures it had
         ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
         ├── QueueFullError          no room for another job now
         │   └── QueueShareError     one owner has as many jobs in it as it may
@@ -62,6 +64,7 @@ __all__ = [
     "InputError",
     "JobNotFoundError",
     "JobUnfinishedError",
+    "ManifestError",
     "MattingClosedError",
     "MemoryExhaustedError",
     "MissingExtraError",
@@ -81,9 +84,11 @@ __all__ = [
     "SourceNotFoundError",
     "StoreFullError",
     "UnknownModelError",
+    "UnknownPresetError",
     "UnreadablePictureError",
     "UnreadableVideoError",
     "UrlRefusedError",
+    "WorkerLostError",
 ]
 
 # Around the name of an option within a message.  What somebody typed is quoted with repr(), and so has none.
@@ -198,6 +203,10 @@ class NoPicturesError(InputError):
     """A folder or a pattern matched no picture."""
 
 
+class ManifestError(InputError):
+    """A list of pictures cannot be read, or has no column that names them."""
+
+
 class UnreadablePictureError(InputError):
     """The bytes are not a picture that can be decoded."""
 
@@ -248,6 +257,10 @@ class DiskFullError(OutputError):
 
 class MemoryExhaustedError(EnvironmentFault, MemoryError):
     """The picture does not fit into memory."""
+
+
+class WorkerLostError(EnvironmentFault):
+    """The machine or the process that worked on it went away, each time that it was tried."""
 
 
 class CheckpointError(EnvironmentFault):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fake_network
 import numpy as np
 import pytest
 from pictures import opened
@@ -26,14 +27,10 @@ pytestmark = pytest.mark.usefixtures("fake")
 Photo = Callable[..., Path]
 Captured = pytest.CaptureFixture[str]
 
-HERE = Path(__file__).parent
-PRELUDE = "import sys; sys.path.insert(0, sys.argv.pop(1)); import fake_network; fake_network.install(setattr);"
-
 
 def command(*words: object, code: str = "") -> list[str]:
     """``bshm matte`` in a process of its own, with the fake network."""
-    line = f"{PRELUDE}{code}\nfrom bshm.cli import main; sys.exit(main(['matte', *sys.argv[1:]]))"
-    return [sys.executable, "-c", line, str(HERE.parent), *map(str, words)]
+    return fake_network.command("matte", *words, code=code)
 
 
 def test_one_picture_gets_its_cutout_beside_it(photo: Photo, capsys: Captured) -> None:

@@ -13,11 +13,11 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
@@ -28,13 +28,16 @@ from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.render import Rendered
     from bshm.pipeline import Matting
+    from bshm.result import Matte
     from bshm.types import Picture
 
 # What a file name must not hold on any of the systems that a folder may be carried to.
 _UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
-Status = Literal["written", "skipped", "failed"]
+Item = TypeVar("Item")
+Status = Literal["written", "copied", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class Job:
         name: what messages call the source.
         output: the file to write; None for a job that cannot be done.
         error: why it cannot be done, known before anything was read.
+        number: its place in the list of a batch that has one.
     """
 
     source: str | Path | bytes | BinaryIO
     name: str
     output: Path | None
     error: BshmError | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,20 @@ class BatchRecord:
 
     Attributes:
         job: the job.
-        status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
-        size_hw: height and width of the result; None unless written.
-        empty: nobody was found, so the output is fully transparent; None unless written.
-        doubtful: see ``Matte.doubtful``; None unless written, or where the weights cannot tell.
-        model, model_sha256, device: what ran; None unless written.
+        status: ``written``, ``copied`` (its bytes are those of another picture, and so is its output), ``skipped``
+            (its output was there, or another run wrote it meanwhile) or ``failed``.
+        size_hw: height and width of the result; where nothing was written, here and below, None unless it is known
+            from earlier.
+        empty: nobody was found, so the output is fully transparent.
+        doubtful: see ``Matte.doubtful``; None where the weights cannot tell, too.
+        model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
-        frames: pictures or pages in the file, of which the first was taken; None unless written.
+        frames: pictures or pages in the file, of which the first was taken.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be in the result, in words.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
+        note: what else is to be told: why it was skipped, whose copy it is.
+        proof: what was read and written, of batches that keep a journal.
     """
 
     job: Job
@@ -85,6 +94,28 @@ class BatchRecord:
     head_by: str | None = None
     notes: tuple[str, ...] = ()
     doubtful: float | None = None
+    note: str | None = None
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a result was made of and what it is, by which a later run knows that nothing is left to do.
+
+    Attributes:
+        identity: of the input, known without reading it: size and time of a file, size and checksum in a zip; empty
+            where nothing is, as of a URL.
+        sha256, size: of the input's bytes.
+        output_sha256, output_size: of the output's.
+        copy_of: the output that this one is a copy of.
+    """
+
+    identity: str
+    sha256: str
+    size: int
+    output_sha256: str
+    output_size: int
+    copy_of: str | None = None
 
 
 def plan(
@@ -140,7 +171,7 @@ def plan(
     jobs: list[Job] = []
     taken: dict[str, str] = {}
     for each in found:
-        name = _shown(each.source)
+        name = shown(each.source)
         target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
         marks = set(_marks(target))
         error = each.error
@@ -205,14 +236,34 @@ def run(
             company=company,
         )
 
-    ordered = _apart(jobs, company) if batch.skip_existing else jobs
-    outcomes = overlap(ordered, work, threads=batch.in_flight, ordered=batch.ordered)
+    chosen = _apart(jobs, company) if batch.skip_existing else jobs
+    return records(chosen, work, lambda job: job, batch=batch, write_lock=write_lock)
+
+
+def records(
+    items: Iterable[Item],
+    work: Callable[[Item], BatchRecord],
+    job_of: Callable[[Item], Job],
+    *,
+    batch: BatchOptions,
+    write_lock: ClosableLock,
+) -> Generator[BatchRecord, None, None]:
+    """What became of each item, several in the works at once; when the iterator has closed nothing is written any more.
+
+    Args:
+        items: what to work on.
+        work: on one item; goes through ``write_lock`` before it changes anything.  What it raises becomes a record.
+        job_of: the job that such a record is about.
+        batch: how many at once, and in which order.
+        write_lock: closed at the end.
+    """
+    outcomes = overlap(items, work, threads=batch.in_flight, ordered=batch.ordered)
     try:
         for outcome in outcomes:
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield BatchRecord(outcome.item, "failed", error=outcome.error)
+                yield BatchRecord(job_of(outcome.item), "failed", error=outcome.error)
     finally:
         outcomes.close()
         write_lock.close()
@@ -250,41 +301,64 @@ def _do(
             f"{job.output} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
         )
-    from bshm.edit.render import render
     from bshm.files import sink
 
-    matte = matting.matte(job.source, options)
-    started = time.perf_counter()
-    chosen = with_format(edit, job.output)
-    rendered = render(matte, chosen, background)
-    frames, doubtful = matte.picture.frames, matte.doubtful
-    del matte  # as large as the picture; others may be waited for
+    made = make(matting.matte(job.source, options), job.output, edit, background)
     done = time.perf_counter()
     try:
         with write_lock:
-            sink.write(rendered.data, job.output, overwrite=batch.overwrite)
+            sink.write(made.rendered.data, job.output, overwrite=batch.overwrite)
     except OutputExistsError:
         if not batch.skip_existing:
             raise
         company.set()  # another run was quicker
         return BatchRecord(job, "skipped")
-    written = time.perf_counter()
-    return BatchRecord(
-        job,
-        "written",
-        size_hw=(rendered.height, rendered.width),
-        empty=rendered.empty,
-        model=rendered.model,
-        model_sha256=rendered.model_sha256,
-        device=rendered.device,
-        timings_ms=MappingProxyType(
-            {**rendered.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
-        ),
-        frames=frames,
-        head_by=rendered.head_by,
-        notes=rendered.notes,
-        doubtful=doubtful,
-    )
+    return made.record(job, write_ms=1e3 * (time.perf_counter() - done))
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result that is not written yet.
+
+    Attributes:
+        rendered: the file, and what ran.
+        frames, doubtful: as in ``BatchRecord``.
+        timings_ms: milliseconds by stage so far.
+    """
+
+    rendered: Rendered
+    frames: int
+    doubtful: float | None
+    timings_ms: Mapping[str, float]
+
+    def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> BatchRecord:
+        """What became of ``job``, once this was written."""
+        rendered = self.rendered
+        return BatchRecord(
+            job,
+            "written",
+            size_hw=(rendered.height, rendered.width),
+            empty=rendered.empty,
+            model=rendered.model,
+            model_sha256=rendered.model_sha256,
+            device=rendered.device,
+            timings_ms=MappingProxyType({**self.timings_ms, "write": write_ms}),
+            frames=self.frames,
+            head_by=rendered.head_by,
+            notes=rendered.notes,
+            doubtful=self.doubtful,
+            proof=proof,
+        )
+
+
+def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Made:
+    """What is to be written to ``path`` of a matte."""
+    from bshm.edit.render import render
+
+    started = time.perf_counter()
+    rendered = render(matte, with_format(edit, path), background)
+    timings = {**rendered.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
+    return Made(rendered, matte.picture.frames, matte.doubtful, MappingProxyType(timings))
 
 
 def with_format(edit: Edit, path: Path) -> Edit:
@@ -349,7 +423,7 @@ def name_of_url(url: str) -> str:
     return _UNFIT_FOR_A_NAME.sub("_", last).strip(" .") or "picture"
 
 
-def _shown(source: str) -> str:
+def shown(source: str) -> str:
     """What messages call a source: a URL without its query, which may hold a key."""
     if not is_url(source):
         return source

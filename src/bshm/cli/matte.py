@@ -105,6 +105,12 @@ def parser() -> Parser:
         help="as --overwrite, and a picture itself may be replaced by its own result",
     )
 
+    add_flags(result)
+    return result
+
+
+def add_flags(result: Parser) -> None:
+    """The flags that say what is made of a picture and how: those of every verb that cuts people out of files."""
     what = result.add_argument_group("What")
     what.add_argument(
         "--exact",
@@ -312,7 +318,6 @@ def parser() -> Parser:
     telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
     telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
     add_help(telling)
-    return result
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -322,22 +327,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    limits = _limits(arguments)
-    options = MatteOptions(
-        exact=arguments.exact,
-        # Nobody sees the people's colour in an alpha written alone.
-        decontaminate=arguments.decontaminate and not arguments.alpha,
-        shrink_to=arguments.shrink_to,
-        limits=limits,
-    )
-    edit = edit_of(arguments)
+    options, edit = asked_for(arguments)
     batch = BatchOptions(
         in_flight=arguments.in_flight,
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
     )
-    if arguments.threads is not None and not 1 <= arguments.threads <= 256:
-        raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
@@ -367,6 +362,22 @@ def _run(arguments: argparse.Namespace) -> int:
     if len(jobs) == 1 and jobs[0].output is not None:
         with_format(edit, jobs[0].output)  # told before a model is loaded
     return _run_jobs(arguments, jobs, options, edit, batch)
+
+
+def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
+    """What the flags of ``add_flags`` say."""
+    limits = _limits(arguments)
+    options = MatteOptions(
+        exact=arguments.exact,
+        # Nobody sees the people's colour in an alpha written alone.
+        decontaminate=arguments.decontaminate and not arguments.alpha,
+        shrink_to=arguments.shrink_to,
+        limits=limits,
+    )
+    edit = edit_of(arguments)
+    if arguments.threads is not None and not 1 <= arguments.threads <= 256:
+        raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
+    return options, edit
 
 
 def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
@@ -439,9 +450,9 @@ def _run_jobs(
 
     from bshm.cli.reporting import Reporter
 
-    background = _background_once(edit, options.limits) if len(jobs) > 1 else None
+    background = background_once(edit, options.limits) if len(jobs) > 1 else None
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
-    matting = _matting(arguments)
+    matting = open_matting(arguments)
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(
@@ -452,7 +463,7 @@ def _run_jobs(
         return reporter.exit_code
 
 
-def _background_once(edit: Edit, limits: Limits) -> Picture | None:
+def background_once(edit: Edit, limits: Limits) -> Picture | None:
     """The picture of the background, read once for all; any mistake in it is told before the first of them."""
     behind = edit.background
     if not isinstance(behind, PictureBackground):
@@ -466,7 +477,8 @@ def _background_once(edit: Edit, limits: Limits) -> Picture | None:
     return opened(behind.source, replace(limits, max_pixels=Limits.max_pixels) if fetched else Limits())
 
 
-def _matting(arguments: argparse.Namespace) -> Matting:
+def open_matting(arguments: argparse.Namespace) -> Matting:
+    """The session that the flags ask for."""
     from bshm.concurrency.overlap import background
     from bshm.matting import engines
     from bshm.weights import catalogue
@@ -500,7 +512,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
-    matting = _matting(arguments)
+    matting = open_matting(arguments)
     interrupts.in_order()
     matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:

@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, str | None] = {
     "cold": None,
     "stages": None,
     "folder": None,
+    "batch": "pyarrow",
     "live": None,
     "tiles": None,
     "codecs": None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,3 +63,12 @@ def install(patch: Any) -> None:
 
     patch(catalogue, "find", find_fake)
     patch(engines, "open_engine", open_fake)
+
+
+def command(verb: str, *words: object, code: str = "") -> list[str]:
+    """``bshm VERB`` in a process of its own, with the fake network; ``code`` runs before it."""
+    line = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import fake_network; fake_network.install(setattr);"
+        f"{code}\nfrom bshm.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", line, str(Path(__file__).parent), verb, *map(str, words)]

@@ -65,5 +65,8 @@ def test_the_commands_of_the_readme_run_in_order_as_they_stand(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("all is well\n")
     written = {str(path.relative_to(tmp_path)): opened(path).mode for path in tmp_path.rglob("*.png")}
-    assert written == dict.fromkeys(["photo.cutout.png", "cut/a.png", "cut/below/b.png", "card.png", "cut.png"], "RGBA")
+    assert written == dict.fromkeys(
+        ["photo.cutout.png", "cut/a.png", "cut/below/b.png", "all/a.png", "all/below/b.png", "card.png", "cut.png"],
+        "RGBA",
+    )
     assert opened(tmp_path / "shop.jpg").mode == "RGB"

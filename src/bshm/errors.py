@@ -15,6 +15,7 @@
     ├── InputError                  the input is bad: use another
     │   ├── SourceNotFoundError     no such file or folder
     │   ├── NoPicturesError         a folder or a pattern without pictures
+    │   ├── ManifestError           a list of pictures that cannot be read
     │   ├── UnreadablePictureError  not a picture, truncated, empty
     │   │   └── UnreadableVideoError  not a video, damaged, or of a kind that the networks do not know
     │   ├── PictureTooLargeError    more pixels or bytes than allowed
@@ -29,6 +30,7 @@
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
+        ├── WorkerLostError         a machine or a process that went away with the pictures it had
         ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
         ├── QueueFullError          no room for another job now
         │   └── QueueShareError     one owner has as many jobs in it as it may
@@ -63,6 +65,7 @@ __all__ = [
     "InputError",
     "JobNotFoundError",
     "JobUnfinishedError",
+    "ManifestError",
     "MattingClosedError",
     "MemoryExhaustedError",
     "MissingExtraError",
@@ -83,9 +86,11 @@ __all__ = [
     "SourceNotFoundError",
     "StoreFullError",
     "UnknownModelError",
+    "UnknownPresetError",
     "UnreadablePictureError",
     "UnreadableVideoError",
     "UrlRefusedError",
+    "WorkerLostError",
 ]
 
 # Around the name of an option within a message.  What somebody typed is quoted with repr(), and so has none.
@@ -200,6 +205,10 @@ class NoPicturesError(InputError):
     """A folder or a pattern matched no picture."""
 
 
+class ManifestError(InputError):
+    """A list of pictures cannot be read, or has no column that names them."""
+
+
 class UnreadablePictureError(InputError):
     """The bytes are not a picture that can be decoded."""
 
@@ -254,6 +263,10 @@ class DiskFullError(OutputError):
 
 class MemoryExhaustedError(EnvironmentFault, MemoryError):
     """The picture does not fit into memory."""
+
+
+class WorkerLostError(EnvironmentFault):
+    """The machine or the process that worked on it went away, each time that it was tried."""
 
 
 class CheckpointError(EnvironmentFault):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fake_network
 import numpy as np
 import pytest
 from pictures import opened
@@ -26,14 +27,10 @@ pytestmark = pytest.mark.usefixtures("fake")
 Photo = Callable[..., Path]
 Captured = pytest.CaptureFixture[str]
 
-HERE = Path(__file__).parent
-PRELUDE = "import sys; sys.path.insert(0, sys.argv.pop(1)); import fake_network; fake_network.install(setattr);"
-
 
 def command(*words: object, code: str = "") -> list[str]:
     """``bshm matte`` in a process of its own, with the fake network."""
-    line = f"{PRELUDE}{code}\nfrom bshm.cli import main; sys.exit(main(['matte', *sys.argv[1:]]))"
-    return [sys.executable, "-c", line, str(HERE.parent), *map(str, words)]
+    return fake_network.command("matte", *words, code=code)
 
 
 def test_one_picture_gets_its_cutout_beside_it(photo: Photo, capsys: Captured) -> None:
@@ -183,7 +180,7 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
     told = capsys.readouterr()
     first, second = map(json.loads, told.out.splitlines())
     assert set(first) == {
-        *("input", "output", "status", "width", "height", "frames", "empty", "doubtful", "head_by", "notes"),
+        *("input", "output", "status", "width", "height", "frames", "empty", "people", "doubtful", "head_by", "notes"),
         *("model", "model_sha256", "device", "timings_ms"),
     }
     assert (first["width"], first["height"], first["empty"], first["device"]) == (64, 48, False, "cpu")

@@ -11,7 +11,7 @@ from drawn_people import Drawn, drawn_alpha
 from PIL import Image, ImageCms
 
 from bshm.edit import faces, preset
-from bshm.edit.check import Finding, Report, check
+from bshm.edit.check import CheckReport, Finding, check
 from bshm.edit.preset import Preset, Rules
 from bshm.edit.render import render
 from bshm.edit.size import parse_range, parse_size
@@ -38,7 +38,9 @@ def drawing(*, height: int = 400, width: int = 300, background: Any = (255, 255,
     return pixels, alpha
 
 
-def report(pixels: Any, alpha: FloatArray, rules: Rules, form: str = "PNG", edit: Any = None, **file: Any) -> Report:
+def report(
+    pixels: Any, alpha: FloatArray, rules: Rules, form: str = "PNG", edit: Any = None, **file: Any
+) -> CheckReport:
     """What is found in the file of some pixels."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, form, **file)
@@ -46,7 +48,7 @@ def report(pixels: Any, alpha: FloatArray, rules: Rules, form: str = "PNG", edit
     return check(stream.getvalue(), picture, alpha, of(rules, **(edit or {})))
 
 
-def one(found: Report) -> Finding:
+def one(found: CheckReport) -> Finding:
     (finding,) = found.findings
     return finding
 

@@ -46,6 +46,14 @@ class S3Server:
         for name in self.names():
             client.delete_object(Bucket=BUCKET, Key=name)
 
+    def put(self, name: str, data: bytes) -> None:
+        """An object."""
+        self._client().put_object(Bucket=BUCKET, Key=name, Body=data)
+
+    def delete(self, name: str) -> None:
+        """It is gone, if it was there."""
+        self._client().delete_object(Bucket=BUCKET, Key=name)
+
     def make_bucket(self) -> None:
         """As whoever sets up a store does."""
         self._client().create_bucket(Bucket=BUCKET)

@@ -13,11 +13,11 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
@@ -28,6 +28,7 @@ from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.render import Rendered
     from bshm.pipeline import Matting
     from bshm.result import Matte
     from bshm.types import Picture
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 # What a file name must not hold on any of the systems that a folder may be carried to.
 _UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
-Status = Literal["written", "skipped", "failed"]
+Item = TypeVar("Item")
+Status = Literal["written", "copied", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ class Job:
         name: what messages call the source.
         output: the file to write; None for a job that cannot be done.
         error: why it cannot be done, known before anything was read.
+        number: its place in the list of a batch that has one.
     """
 
     source: str | Path | bytes | BinaryIO
     name: str
     output: Path | None
     error: BshmError | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,22 @@ class BatchRecord:
 
     Attributes:
         job: the job.
-        status: ``written``, ``skipped`` (its output was there, or another run wrote it meanwhile) or ``failed``.
-        size_hw: height and width of the result; None unless written.
-        empty: nobody was found, so the output is fully transparent; None unless written.
-        doubtful: see ``Matte.doubtful``; None unless written, or where the weights cannot tell.
-        model, model_sha256, device: what ran; None unless written.
+        status: ``written``, ``copied`` (its bytes are those of another picture, and so is its output), ``skipped``
+            (its output was there, or another run wrote it meanwhile) or ``failed``.
+        size_hw: height and width of the result; where nothing was written, here and below, None unless it is known
+            from earlier.
+        empty: nobody was found, so the output is fully transparent.
+        doubtful: see ``Matte.doubtful``; None where the weights cannot tell, too.
+        model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
-        frames: pictures or pages in the file, of which the first was taken; None unless written.
+        frames: pictures or pages in the file, of which the first was taken.
         people: how many were told apart; None where that was not asked for.
         outputs: with ``BatchOptions.split``, the files of the people from left to right.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be in the result, in words.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
+        note: what else is to be told: why it was skipped, whose copy it is.
+        proof: what was read and written, of batches that keep a journal.
     """
 
     job: Job
@@ -90,6 +98,28 @@ class BatchRecord:
     head_by: str | None = None
     notes: tuple[str, ...] = ()
     doubtful: float | None = None
+    note: str | None = None
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a result was made of and what it is, by which a later run knows that nothing is left to do.
+
+    Attributes:
+        identity: of the input, known without reading it: size and time of a file, size and checksum in a zip; empty
+            where nothing is, as of a URL.
+        sha256, size: of the input's bytes.
+        output_sha256, output_size: of the output's.
+        copy_of: the output that this one is a copy of.
+    """
+
+    identity: str
+    sha256: str
+    size: int
+    output_sha256: str
+    output_size: int
+    copy_of: str | None = None
 
 
 def plan(
@@ -145,7 +175,7 @@ def plan(
     jobs: list[Job] = []
     taken: dict[str, str] = {}
     for each in found:
-        name = _shown(each.source)
+        name = shown(each.source)
         target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
         marks = set(_marks(target))
         error = each.error
@@ -210,14 +240,34 @@ def run(
             company=company,
         )
 
-    ordered = _apart(jobs, company) if batch.skip_existing else jobs
-    outcomes = overlap(ordered, work, threads=batch.in_flight, ordered=batch.ordered)
+    chosen = _apart(jobs, company) if batch.skip_existing else jobs
+    return records(chosen, work, lambda job: job, batch=batch, write_lock=write_lock)
+
+
+def records(
+    items: Iterable[Item],
+    work: Callable[[Item], BatchRecord],
+    job_of: Callable[[Item], Job],
+    *,
+    batch: BatchOptions,
+    write_lock: ClosableLock,
+) -> Generator[BatchRecord, None, None]:
+    """What became of each item, several in the works at once; when the iterator has closed nothing is written any more.
+
+    Args:
+        items: what to work on.
+        work: on one item; goes through ``write_lock`` before it changes anything.  What it raises becomes a record.
+        job_of: the job that such a record is about.
+        batch: how many at once, and in which order.
+        write_lock: closed at the end.
+    """
+    outcomes = overlap(items, work, threads=batch.in_flight, ordered=batch.ordered)
     try:
         for outcome in outcomes:
             if outcome.value is not None:
                 yield outcome.value
             else:
-                yield BatchRecord(outcome.item, "failed", error=outcome.error)
+                yield BatchRecord(job_of(outcome.item), "failed", error=outcome.error)
     finally:
         outcomes.close()
         write_lock.close()
@@ -256,59 +306,88 @@ def _do(
             f"{first} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
         )
-    from bshm.edit.render import render
     from bshm.files import sink
 
     matte = matting.matte(job.source, options)
-    started = time.perf_counter()
-    chosen = with_format(edit, job.output)
-    edits = _one_by_one(matte, chosen) if batch.split else [chosen]
-    paths = [numbered(job.output, index) for index in range(1, len(edits) + 1)] if batch.split else [job.output]
-    files = [(path, render(matte, each, background)) for path, each in zip(paths, edits, strict=True)]
-    rendered = files[0][1]
-    frames, doubtful = matte.picture.frames, matte.doubtful
+    files = [(path, make(matte, path, each, background)) for path, each in _results(matte, job.output, edit, batch)]
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
         with write_lock:
             # The first last: where it is, all are, and a run that is taken up again may pass them over.
-            for path, file in reversed(files):
-                sink.write(file.data, path, overwrite=batch.overwrite)
+            for path, made in reversed(files):
+                sink.write(made.rendered.data, path, overwrite=batch.overwrite)
     except OutputExistsError:
         if not batch.skip_existing:
             raise
         company.set()  # another run was quicker
         return BatchRecord(job, "skipped")
-    written = time.perf_counter()
-    return BatchRecord(
-        job,
-        "written",
-        size_hw=(rendered.height, rendered.width),
-        empty=rendered.empty,
-        model=rendered.model,
-        model_sha256=rendered.model_sha256,
-        device=rendered.device,
-        timings_ms=MappingProxyType(
-            {**rendered.timings_ms, "encode": 1e3 * (done - started), "write": 1e3 * (written - done)}
-        ),
-        frames=frames,
-        people=rendered.people,
-        outputs=tuple(path for path, _ in files) if batch.split else (),
-        head_by=rendered.head_by,
-        notes=rendered.notes,
-        doubtful=doubtful,
-    )
+    record = files[0][1].record(job, write_ms=1e3 * (time.perf_counter() - done))
+    if not batch.split:
+        return record
+    encode_ms = sum(made.timings_ms["encode"] for _, made in files)
+    timings = MappingProxyType({**record.timings_ms, "encode": encode_ms})
+    return replace(record, outputs=tuple(path for path, _ in files), timings_ms=timings)
 
 
-def _one_by_one(matte: Matte, edit: Edit) -> list[Edit]:
-    """The edit of each person from left to right; of the whole picture where nobody is."""
-    from dataclasses import replace
+@dataclass(frozen=True)
+class Made:
+    """A result that is not written yet.
 
+    Attributes:
+        rendered: the file, and what ran.
+        frames, doubtful: as in ``BatchRecord``.
+        timings_ms: milliseconds by stage so far.
+    """
+
+    rendered: Rendered
+    frames: int
+    doubtful: float | None
+    timings_ms: Mapping[str, float]
+
+    def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> BatchRecord:
+        """What became of ``job``, once this was written."""
+        rendered = self.rendered
+        return BatchRecord(
+            job,
+            "written",
+            size_hw=(rendered.height, rendered.width),
+            empty=rendered.empty,
+            model=rendered.model,
+            model_sha256=rendered.model_sha256,
+            device=rendered.device,
+            timings_ms=MappingProxyType({**self.timings_ms, "write": write_ms}),
+            frames=self.frames,
+            people=rendered.people,
+            head_by=rendered.head_by,
+            notes=rendered.notes,
+            doubtful=self.doubtful,
+            proof=proof,
+        )
+
+
+def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Made:
+    """What is to be written to ``path`` of a matte."""
+    from bshm.edit.render import render
+
+    started = time.perf_counter()
+    rendered = render(matte, with_format(edit, path), background)
+    timings = {**rendered.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
+    return Made(rendered, matte.picture.frames, matte.doubtful, MappingProxyType(timings))
+
+
+def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[tuple[Path, Edit]]:
+    """What is made of a matte, and where it goes: one file, or one of each person from left to right.
+
+    Of a picture without people there is one all the same.
+    """
     from bshm.edit.words import People
 
-    return [replace(edit, people=People("number", number=index + 1)) for index in range(len(matte.people or ()))] or [
-        replace(edit, people=None)
-    ]
+    if not batch.split:
+        return [(path, edit)]
+    everybody = range(1, len(matte.people or ()) + 1)
+    edits = [replace(edit, people=People("number", number=each)) for each in everybody] or [edit]
+    return [(numbered(path, index), each) for index, each in enumerate(edits, 1)]
 
 
 def numbered(path: Path, number: int) -> Path:
@@ -327,7 +406,6 @@ def with_format(edit: Edit, path: Path) -> Edit:
         OptionError: the suffix names no format, contradicts the one asked for, or names one that cannot hold what
             is asked for; or the format is ``auto``, which a file name cannot leave open.
     """
-    from dataclasses import replace
 
     from bshm.files.encode import format_of_result
 
@@ -382,7 +460,7 @@ def name_of_url(url: str) -> str:
     return _UNFIT_FOR_A_NAME.sub("_", last).strip(" .") or "picture"
 
 
-def _shown(source: str) -> str:
+def shown(source: str) -> str:
     """What messages call a source: a URL without its query, which may hold a key."""
     if not is_url(source):
         return source

@@ -116,6 +116,15 @@ def stem(path: Path) -> str:
     return path.stem if _SUFFIX.fullmatch(path.suffix) else path.name
 
 
+def is_picture_name(path: str) -> bool:
+    """Whether a file is called like a picture.
+
+    >>> is_picture_name("a/photo.JPG"), is_picture_name("notes.txt")
+    (True, False)
+    """
+    return Path(path).suffix.lower() in PICTURE_SUFFIXES
+
+
 def is_pattern(given: str) -> bool:
     """Whether an input is a pattern: it has ``* ? [ ]``, and no file is called so.
 

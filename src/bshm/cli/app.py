@@ -16,6 +16,7 @@ from bshm.errors import BshmError, OptionError
 # Verb -> (module, what it does).  The module is imported when the verb is used: it has `parser()` and `run(arguments)`.
 VERBS: dict[str, tuple[str, str]] = {
     "matte": ("bshm.cli.matte", "cut the people out of pictures"),
+    "batch": ("bshm.cli.batch", "cut them out of thousands: resumed, reported, on one machine or many"),
     "check": ("bshm.cli.check", "measure a finished picture against the rules of a shop or an office"),
     "sheet": ("bshm.cli.sheet", "lay out ID photographs on paper, to print and cut"),
     "presets": ("bshm.cli.presets", "list what shops and offices ask of a picture"),

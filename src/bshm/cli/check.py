@@ -19,7 +19,7 @@ from bshm.errors import BshmError, OptionError
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
-    from bshm.edit.check import Report
+    from bshm.edit.check import CheckReport
     from bshm.edit.preset import Preset
     from bshm.pipeline import Matting
 
@@ -85,7 +85,7 @@ def add_model(group: argparse._ArgumentGroup) -> None:
 class _Checked:
     """One picture's report, and where it was repaired to."""
 
-    report: Report
+    report: CheckReport
     output: Path | None
     notes: tuple[str, ...]
 
@@ -137,7 +137,7 @@ def _one(
     return _Checked(measured(matting, str(output), chosen, detector), output, rendered.notes)
 
 
-def measured(matting: Matting, source: str, chosen: Preset, detector: bool | None) -> Report:
+def measured(matting: Matting, source: str, chosen: Preset, detector: bool | None) -> CheckReport:
     """A finished picture against a preset.
 
     Raises:

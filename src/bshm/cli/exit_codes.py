@@ -35,7 +35,9 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.EnvironmentFault: 19,
     errors.QueueUnavailableError: 20,
     errors.UnknownPresetError: 21,
-    errors.NobodyThereError: 23,
+    errors.ManifestError: 23,
+    errors.WorkerLostError: 24,
+    errors.NobodyThereError: 25,
 }
 
 MEANINGS: dict[int, str] = {
@@ -62,7 +64,9 @@ MEANINGS: dict[int, str] = {
     20: "the broker or the store of the jobs cannot be reached",
     21: "no preset of that name",
     RULES_NOT_MET: "a picture does not meet the rules of its preset",
-    23: "nobody is where --people looks",
+    23: "a manifest cannot be read",
+    24: "the machine that worked on a picture went away, each time that it was tried",
+    25: "nobody is where --people looks",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "whoever read stdout went away",

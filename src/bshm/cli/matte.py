@@ -8,7 +8,7 @@ import math
 import os
 import shlex
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -90,6 +90,12 @@ def parser() -> Parser:
         "-o", "--output", metavar="PATH", help="file, folder (there already, or ending with /), or - for stdout"
     )
     where.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders, too")
+    where.add_argument(
+        "--split",
+        action="store_true",
+        default=BatchOptions.split,
+        help="one file a person, from left to right: NAME.1.png, NAME.2.png, …",
+    )
     existing = where.add_mutually_exclusive_group()
     existing.add_argument(
         "--overwrite", action="store_true", default=BatchOptions.overwrite, help="replace outputs that are there"
@@ -106,6 +112,12 @@ def parser() -> Parser:
         help="as --overwrite, and a picture itself may be replaced by its own result",
     )
 
+    add_flags(result)
+    return result
+
+
+def add_flags(result: Parser) -> None:
+    """The flags that say what is made of a picture and how: those of every verb that cuts people out of files."""
     what = result.add_argument_group("What")
     what.add_argument(
         "--exact",
@@ -229,12 +241,6 @@ def parser() -> Parser:
         default=Edit.people,
         help="which of several: all, largest, a number from the left, at:X,Y or box:X1,Y1,X2,Y2 in px or %%",
     )
-    place.add_argument(
-        "--split",
-        action="store_true",
-        default=BatchOptions.split,
-        help="one file a person, from left to right: NAME.1.png, NAME.2.png, …",
-    )
     place.add_argument("--crop", action="store_true", default=Edit.crop, help="crop to the people")
     place.add_argument(
         "--crop-margin",
@@ -325,7 +331,6 @@ def parser() -> Parser:
     telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
     telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
     add_help(telling)
-    return result
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -335,30 +340,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    limits = _limits(arguments)
-    layered = "ora" in (arguments.format, str(arguments.output).lower().rpartition(".")[2])
-    options = MatteOptions(
-        exact=arguments.exact,
-        # Nobody sees the people's colour in an alpha written alone.
-        decontaminate=arguments.decontaminate and not arguments.alpha,
-        shrink_to=arguments.shrink_to,
-        tell_apart=arguments.split or arguments.people is not None or layered,
-        limits=limits,
-    )
-    edit = edit_of(arguments)
+    options, edit = asked_for(arguments)
+    if arguments.split:
+        options = replace(options, tell_apart=True)
     batch = BatchOptions(
         in_flight=arguments.in_flight,
         split=arguments.split,
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
     )
-    if arguments.threads is not None and not 1 <= arguments.threads <= 256:
-        raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
         raise OptionError("--split writes everybody, --people chooses one result. Drop one of them.")
-    if arguments.split and layered:
+    if arguments.split and (edit.format == "ora" or str(arguments.output).lower().endswith(".ora")):
         raise OptionError("--split writes a file a person, ora one file of them all. Drop one of them.")
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
@@ -389,6 +384,24 @@ def _run(arguments: argparse.Namespace) -> int:
     if len(jobs) == 1 and jobs[0].output is not None:
         with_format(edit, jobs[0].output)  # told before a model is loaded
     return _run_jobs(arguments, jobs, options, edit, batch)
+
+
+def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
+    """What the flags of ``add_flags`` say."""
+    limits = _limits(arguments)
+    edit = edit_of(arguments)
+    layered = edit.format == "ora" or str(arguments.output).lower().endswith(".ora")
+    options = MatteOptions(
+        exact=arguments.exact,
+        # Nobody sees the people's colour in an alpha written alone.
+        decontaminate=arguments.decontaminate and not arguments.alpha,
+        shrink_to=arguments.shrink_to,
+        tell_apart=edit.people is not None or layered,
+        limits=limits,
+    )
+    if arguments.threads is not None and not 1 <= arguments.threads <= 256:
+        raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
+    return options, edit
 
 
 def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
@@ -457,13 +470,12 @@ def _run_jobs(
     arguments: argparse.Namespace, jobs: list[Job], options: MatteOptions, edit: Edit, batch: BatchOptions
 ) -> int:
     from contextlib import closing
-    from dataclasses import replace
 
     from bshm.cli.reporting import Reporter
 
-    background = _background_once(edit, options.limits) if len(jobs) > 1 else None
+    background = background_once(edit, options.limits) if len(jobs) > 1 else None
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
-    matting = _matting(arguments)
+    matting = open_matting(arguments)
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(
@@ -474,12 +486,11 @@ def _run_jobs(
         return reporter.exit_code
 
 
-def _background_once(edit: Edit, limits: Limits) -> Picture | None:
+def background_once(edit: Edit, limits: Limits) -> Picture | None:
     """The picture of the background, read once for all; any mistake in it is told before the first of them."""
     behind = edit.background
     if not isinstance(behind, PictureBackground):
         return None
-    from dataclasses import replace
 
     from bshm.edit.background import opened
 
@@ -488,7 +499,8 @@ def _background_once(edit: Edit, limits: Limits) -> Picture | None:
     return opened(behind.source, replace(limits, max_pixels=Limits.max_pixels) if fetched else Limits())
 
 
-def _matting(arguments: argparse.Namespace) -> Matting:
+def open_matting(arguments: argparse.Namespace) -> Matting:
+    """The session that the flags ask for."""
     from bshm.concurrency.overlap import background
     from bshm.matting import engines
     from bshm.weights import catalogue
@@ -522,7 +534,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
-    matting = _matting(arguments)
+    matting = open_matting(arguments)
     interrupts.in_order()
     matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:

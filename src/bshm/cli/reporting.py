@@ -43,7 +43,7 @@ class Reporter:
         self._total = total
         self._json = json_lines
         self._quiet = quiet
-        self._counts = {"written": 0, "skipped": 0, "failed": 0, "empty": 0}
+        self._counts = {"written": 0, "copied": 0, "skipped": 0, "failed": 0, "empty": 0}
         self._last_error: Exception | None = None
         self._started = time.perf_counter()
         self._progress: Progress | None = None
@@ -72,9 +72,12 @@ class Reporter:
             self._last_error = record.error
             for line in _failure(record):
                 self._say(line)
-        elif record.status == "skipped":
-            self._note(f"{record.job.name}: skipped, {record.job.output} is there")
-        elif self._progress is None:
+        elif record.status == "skipped" and (record.proof is None or self._progress is None):
+            # Of what is done already a million lines would tell no more than the sum.
+            self._note(f"{record.job.name}: skipped, {record.note or f'{record.job.output} is there'}")
+        elif record.status == "copied" and self._progress is None:
+            self._note(f"{record.job.name} -> {record.job.output} ({record.note})")
+        elif record.status == "written" and self._progress is None:
             seconds = sum(record.timings_ms.values()) / 1000
             written = ", ".join(map(str, record.outputs or (record.job.output,)))
             self._note(f"{record.job.name} -> {written} ({seconds:.2f} s)")
@@ -98,10 +101,10 @@ class Reporter:
         counts = self._counts
         seconds = time.perf_counter() - self._started
         parts = [f"{counts['written']} written"]
-        parts += [f"{counts[each]} {each}" for each in ("skipped", "failed") if counts[each]]
+        parts += [f"{counts[each]} {each}" for each in ("copied", "skipped", "failed") if counts[each]]
         if counts["empty"]:
             parts.append(f"{counts['empty']} without people")
-        left = self._total - counts["written"] - counts["skipped"] - counts["failed"]
+        left = self._total - sum(counts[each] for each in ("written", "copied", "skipped", "failed"))
         if left:
             parts.append(f"{left} not done")
         return f"{', '.join(parts)} in {seconds:.1f} s"
@@ -160,7 +163,15 @@ def json_line(record: BatchRecord) -> str:
         "output": str(record.job.output) if record.job.output else None,
         "status": record.status,
     }
-    if record.status == "written" and record.size_hw is not None:
+    if record.note is not None:
+        line["note"] = record.note
+    if record.proof is not None:
+        line |= {
+            "sha256": record.proof.sha256,
+            "output_sha256": record.proof.output_sha256,
+            "copy_of": record.proof.copy_of,
+        }
+    if record.size_hw is not None:
         line |= {
             "width": record.size_hw[1],
             "height": record.size_hw[0],

@@ -19,6 +19,9 @@ from bshm.errors import OutputError
 # an address of a picture may hold any of it.
 _OBEYED = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# Where results go while stdout is not what libraries see as such.
+_kept: TextIO | None = None
+
 
 def put(result: str | bytes) -> None:
     """Write a result to stdout: all of it, whatever the buffering of the process.
@@ -28,7 +31,7 @@ def put(result: str | bytes) -> None:
         OutputError: stdout is closed, or cannot be written.
         BrokenPipeError: whoever read it went away.
     """
-    stream = sys.stdout
+    stream = _kept or sys.stdout
     if stream is None or stream.closed:
         raise OutputError("stdout is closed, and the result goes there. Send it somewhere, e.g. with > FILE.")
     flush()
@@ -70,6 +73,17 @@ def flush() -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise _explained(error) from error
+
+
+@contextmanager
+def for_results_alone() -> Iterator[None]:
+    """Keep stdout for ``put``: what libraries print there goes to stderr meanwhile."""
+    global _kept
+    _kept, sys.stdout = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout, _kept = _kept, None
 
 
 def drop() -> None:

@@ -55,7 +55,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """A picture against a preset.
 
     Attributes:
@@ -81,7 +81,9 @@ class Report:
         return tuple(each for each in self.findings if each.passed is False)
 
 
-def check(data: bytes, picture: Picture, alpha: FloatArray, preset: Preset, *, detector: bool | None = None) -> Report:
+def check(
+    data: bytes, picture: Picture, alpha: FloatArray, preset: Preset, *, detector: bool | None = None
+) -> CheckReport:
     """Measure a finished picture.
 
     Args:
@@ -104,7 +106,7 @@ def check(data: bytes, picture: Picture, alpha: FloatArray, preset: Preset, *, d
     if rules.head or rules.top or rules.eyes:
         head = heads.find(picture.pixels, alpha, detector=detector)
     found += [*_of_people(box, picture, rules), *_of_head(head, picture, preset, detector)]
-    return Report(preset.name, tuple(found), None if head is None else head.found, rules.unmeasured)
+    return CheckReport(preset.name, tuple(found), None if head is None else head.found, rules.unmeasured)
 
 
 def _of_file(data: bytes, picture: Picture, rules: Rules) -> list[Finding]:

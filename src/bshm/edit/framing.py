@@ -15,7 +15,7 @@ _MOST_ABOVE = 0.12
 
 
 @dataclass(frozen=True)
-class Frame:
+class Framing:
     """A picture laid onto a canvas: scaled, then moved.
 
     Attributes:
@@ -63,7 +63,7 @@ def by_share(
     share: float = 1.0,
     position: tuple[float, float] | None = None,
     cut: frozenset[str] = frozenset(),
-) -> Frame:
+) -> Framing:
     """A frame in which a box fills a share of the canvas, in height or width, whichever it reaches first.
 
     Args:
@@ -84,7 +84,7 @@ def by_share(
         position = (_side("left" in cut, "right" in cut), _side("top" in cut, "bottom" in cut))
     left = (width - box.width * factor) * position[0] - box.left * factor
     top = (height - box.height * factor) * position[1] - box.top * factor
-    return Frame(height, width, factor, top, left)
+    return Framing(height, width, factor, top, left)
 
 
 def by_head(
@@ -94,7 +94,7 @@ def by_head(
     tops: tuple[float, float],
     picture_hw: tuple[int, int],
     cut: frozenset[str],
-) -> Frame:
+) -> Framing:
     """A frame in which a head has a height and a margin above it, and stands in the middle.
 
     Args:
@@ -119,10 +119,10 @@ def by_head(
     above = tops[0] * height
     if "bottom" in cut:
         above = max(above, min(tops[1] * height, height - (picture_hw[0] - head.crown) * factor))
-    return Frame(height, width, factor, above - head.crown * factor, width / 2 - head.centre * factor)
+    return Framing(height, width, factor, above - head.crown * factor, width / 2 - head.centre * factor)
 
 
-def frame(edit: Edit, box: Box, picture_hw: tuple[int, int], head: Head | None) -> Frame:
+def frame(edit: Edit, box: Box, picture_hw: tuple[int, int], head: Head | None) -> Framing:
     """The frame that an edit with a ``size``, an ``aspect`` or a ``head`` asks for.
 
     Args:

@@ -286,7 +286,7 @@ def _turned(layer: Any, edit: Edit) -> Any:
 
 
 def _framed(
-    colour: PixelArray, alpha: FloatArray, behind: PixelArray | None, chosen: framing.Frame
+    colour: PixelArray, alpha: FloatArray, behind: PixelArray | None, chosen: framing.Framing
 ) -> tuple[PixelArray, FloatArray, PixelArray | None]:
     """The people on their canvas, and with them what is made of the original."""
 
@@ -297,7 +297,7 @@ def _framed(
     return on_canvas(colour), moved, None if behind is None else on_canvas(behind, True)
 
 
-def _notes(chosen: framing.Frame, picture_hw: tuple[int, int], cut: frozenset[str]) -> tuple[str, ...]:
+def _notes(chosen: framing.Framing, picture_hw: tuple[int, int], cut: frozenset[str]) -> tuple[str, ...]:
     notes = [
         f"the photograph cuts the people off {px} px before the {edge} edge of the result"
         for edge, px in chosen.gaps(picture_hw, cut)

@@ -5,7 +5,6 @@ Of each picture two views are kept: the whole, shrunk, and its worst spot at ful
 
 from __future__ import annotations
 
-import base64
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,13 +16,13 @@ import numpy.typing as npt
 
 from bshm.evaluation.pairs import Sample
 from bshm.evaluation.report import Examined, Row
+from bshm.files.thumbnail import address
 from bshm.types import FloatArray, Picture
 
 # About 60 kB a picture and model: a gallery of 40 is a page of 2 to 3 MB, which still opens at once.
 KEEP = 40
 THUMBNAIL_PX = 420
 SPOT_PX = 240
-WEBP_QUALITY = 80
 
 Pixels = npt.NDArray[np.uint8]
 AnyArray = TypeVar("AnyArray", npt.NDArray[np.uint8], npt.NDArray[np.float32])
@@ -175,11 +174,11 @@ def _view(examined: Examined, part: tuple[slice, slice], size_hw: tuple[int, int
         alpha = whole[part]
         grey = _grey(_shrunk(alpha, size_hw))
         models[model] = (
-            _address(grey),
-            _address(difference_colours(_judged(examined.sample, whole)[part], reference, size_hw=size_hw)),
-            _address(np.dstack([picture, grey])),
+            address(grey),
+            address(difference_colours(_judged(examined.sample, whole)[part], reference, size_hw=size_hw)),
+            address(np.dstack([picture, grey])),
         )
-    return View(_address(picture), _address(_grey(_shrunk(reference, size_hw))), models, *size_hw)
+    return View(address(picture), address(_grey(_shrunk(reference, size_hw))), models, *size_hw)
 
 
 def _eight_bit(picture: Picture) -> Pixels:
@@ -196,11 +195,3 @@ def _shrunk(array: AnyArray, size_hw: tuple[int, int]) -> AnyArray:
     if array.shape[:2] == size_hw:
         return array
     return cast(AnyArray, cv2.resize(array, size_hw[::-1], interpolation=cv2.INTER_AREA))
-
-
-def _address(pixels: Pixels) -> str:
-    """A ``data:`` address; grey, RGB or RGBA in."""
-    order = {2: cv2.COLOR_GRAY2BGR, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    code = order[pixels.ndim if pixels.ndim == 2 else pixels.shape[2]]
-    _, data = cv2.imencode(".webp", cv2.cvtColor(pixels, code), [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
-    return "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode("ascii")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputError, OutputExistsError
@@ -35,7 +36,42 @@ def write(data: bytes, path: Path, *, overwrite: bool) -> Path:
         DiskFullError: no room, or a quota is used up.
         OutputError: the folder may not be written to, a part of the path is a file, or ``path`` is a folder or device.
     """
-    path = Path(path)
+    return _put(lambda temporary: _write_new(temporary, data), Path(path), overwrite=overwrite)
+
+
+def duplicate(existing: Path, path: Path, *, overwrite: bool) -> Path:
+    """Give ``path`` the content of ``existing``: a hard link where the file system has them, else a copy.
+
+    Args:
+        existing: a file of bshm's own, which is replaced as a whole if ever, never written into.
+        path: where to; as in ``write``.
+        overwrite: replace a file that is there.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        FileNotFoundError: ``existing`` is not there.
+        OutputExistsError, DiskFullError, OutputError: as ``write``.
+    """
+
+    def make(temporary: Path) -> None:
+        try:
+            os.link(existing, temporary)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _write_new(temporary, existing.read_bytes())
+
+    if not existing.exists():
+        raise FileNotFoundError(errno.ENOENT, "it is gone", str(existing))
+    return _put(make, Path(path), overwrite=overwrite)
+
+
+def _put(make: Callable[[Path], None], path: Path, *, overwrite: bool) -> Path:
+    """Let ``make`` fill a temporary file beside ``path``, which then takes that name."""
     try:
         _refuse_what_is_no_file(path)
         if not overwrite and os.path.lexists(path):
@@ -45,7 +81,7 @@ def write(data: bytes, path: Path, *, overwrite: bool) -> Path:
         # Not named after the target: its name may already have the greatest length that the file system allows.
         temporary = target.parent / f".bshm-{os.urandom(8).hex()}.part"
         try:
-            _write_new(temporary, data)
+            make(temporary)
             if overwrite:
                 temporary.replace(target)
             else:

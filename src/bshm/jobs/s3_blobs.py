@@ -18,18 +18,17 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.errors import MissingExtraError, OptionError, OutputError, QueueUnavailableError
+from bshm.errors import OptionError, OutputError, QueueUnavailableError
 from bshm.jobs.records import is_id
+from bshm.net import object_store
+from bshm.net.object_store import told
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
 log = logging.getLogger("bshm.jobs")
 
-SCHEME = "s3://"
-_PLACE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9._/-]*))?")
-# obstore ends the process's thread with a panic where it is given what is no URL.
-_ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._/-]*)?")
+_PLACE = re.compile(rf"s3://(?P<bucket>{object_store.BUCKET})(?:/(?P<prefix>[A-Za-z0-9._/-]*))?")
 # Names are listed to find what belongs to no job, and listing is paid for: so often in the time that such bytes stay.
 _SWEEPS = 4
 _PAGE = 1000
@@ -131,43 +130,20 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
     place = _PLACE.fullmatch(url)
     if place is None:
         raise OptionError(f"an object store is s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
-    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
-        raise OptionError(f"the endpoint of an object store is http(s)://HOST:PORT; got {endpoint[:200]!r}.")
-    try:
-        from obstore.exceptions import BaseError
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise MissingExtraError("jobs in an object store need an optional part: pip install 'bshm[s3]'.") from error
-    store = S3Store(
-        place["bucket"],
-        prefix=(place["prefix"] or "").strip("/") or None,
-        endpoint=endpoint,
-        client_options={
-            # Whoever writes http:// means it; without a word of ours, obstore speaks TLS only.
-            "allow_http": endpoint is not None and endpoint.startswith("http://"),
-            "connect_timeout": "5s",
-            "timeout": "60s",
-        },
-        # As Redis: a restart of a second or so is waited out here, what takes longer is told.
-        retry_config={
-            "max_retries": 5,
-            "retry_timeout": timedelta(seconds=10),
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=50),
-                "max_backoff": timedelta(milliseconds=500),
-                "base": 2,
-            },
-        },
+    store = object_store.bucket(
+        place["bucket"], prefix=(place["prefix"] or "").strip("/") or None, endpoint=endpoint, purpose="jobs"
     )
+    from obstore.exceptions import BaseError
+
     try:
         next(iter(store.list(chunk_size=1)), None)
     except (BaseError, FileNotFoundError) as error:
         if re.search(r"status code: 40[0-9]", str(error)):
             raise OutputError(
-                f"jobs cannot be kept in {url}: the store answers {_told(error)}. Make the bucket, and see that these "
+                f"jobs cannot be kept in {url}: the store answers {told(error)}. Make the bucket, and see that these "
                 "credentials may list it and may get, put and delete its objects."
             ) from error
-        log.warning("the object store of the jobs does not answer yet: %s", _told(error))
+        log.warning("the object store of the jobs does not answer yet: %s", told(error))
     return S3Blobs(store)
 
 
@@ -182,14 +158,4 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (BaseError, FileNotFoundError) as error:
-        raise QueueUnavailableError(f"the object store of the jobs cannot be used: {_told(error)}.") from error
-
-
-def _told(error: Exception) -> str:
-    """The store's own word for it, or the first line of what obstore says: further ones are for its authors.
-
-    >>> _told(Exception("Error in 3ms - 404 Not Found: <?xml?>\\n<Error><Code>NoSuchBucket</Code></Error>"))
-    'NoSuchBucket'
-    """
-    code = re.search(r"<Code>(\w+)</Code>", str(error))
-    return code[1] if code else str(error).partition("\n")[0].strip(" .")
+        raise QueueUnavailableError(f"the object store of the jobs cannot be used: {told(error)}.") from error

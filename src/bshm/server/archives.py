@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import io
 import shutil
-import struct
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from bshm.errors import PictureTooLargeError, UnreadablePictureError
-
-_CHUNK = 1 << 16
-# What pictures are zipped with.  Others (bzip2, LZMA) unpack a few bytes into gigabytes more slowly than the caps see.
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    struct.error,
-)
+from bshm.files import zips
+from bshm.files.zips import CHUNK
 
 
 def unpack(
@@ -47,71 +31,21 @@ def unpack(
         UnreadablePictureError: no zip, a damaged or encrypted one, or one without files.
         PictureTooLargeError: more than allowed.
     """
-    with _damage_told():
+    with zips.damage_told():
         opened = zipfile.ZipFile(archive)
-        entries = [entry for entry in opened.infolist() if _is_picture(entry)]
+        entries = zips.files_in(opened)
     if len(entries) > most_items:
         raise PictureTooLargeError(f"a job takes {most_items:,} pictures; the zip has {len(entries):,}.")
     if not entries:
         raise UnreadablePictureError("the zip has no files. Put pictures into it.")
     left = most_bytes
     for entry in entries:
-        name = PurePosixPath(entry.filename.replace("\\", "/")).name
-        if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
-            raise UnreadablePictureError(f"{name!r} in the zip is encrypted or oddly packed. Pack it anew.")
-        with _damage_told():
-            packed = opened.open(entry)
-        with packed:
-            counted = _Counted(packed, name, most_item=most_item, left=left)
+        name = PurePosixPath(zips.path_in(entry)).name
+        with zips.opened(opened, entry, most_item=most_item, left=left) as counted:
             # What goes wrong where the bytes are kept is no damage of the zip.
             keep(name, counted)  # type: ignore[arg-type]
             counted.finish()
             left = counted.left
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    try:
-        yield
-    except _DAMAGED as error:
-        raise UnreadablePictureError(f"the zip is damaged: {error or type(error).__name__}. Pack it anew.") from error
-
-
-def _is_picture(entry: zipfile.ZipInfo) -> bool:
-    # Not is_dir(), which looks at the last letter: a damaged name may have none.
-    path = entry.filename.replace("\\", "/")
-    name = PurePosixPath(path).name
-    is_ours = bool(name) and not path.endswith("/") and not name.startswith(".")
-    return is_ours and "__MACOSX" not in PurePosixPath(path).parts
-
-
-class _Counted(io.RawIOBase):
-    """A packed file that stops when it has given more than it may."""
-
-    def __init__(self, packed: object, name: str, *, most_item: int, left: int) -> None:
-        self._packed = packed
-        self._name = name
-        self._item_left = most_item
-        self.left = left
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        if size < 0:
-            return b"".join(iter(lambda: self.read(_CHUNK), b""))
-        with _damage_told():
-            data: bytes = self._packed.read(min(size, _CHUNK))  # type: ignore[attr-defined]
-        self._item_left -= len(data)
-        self.left -= len(data)
-        if self._item_left < 0 or self.left < 0:
-            raise PictureTooLargeError(f"{self._name!r} in the zip unpacks to more than a picture, or a job, may have.")
-        return data
-
-    def finish(self) -> None:
-        """Read what nobody has read, so that it counts."""
-        while self.read(_CHUNK):
-            pass
 
 
 class Member(NamedTuple):
@@ -148,7 +82,7 @@ def pack(files: Iterable[Member], *, made_at: float | None = None) -> Iterator[b
             entry._compresslevel = 0  # type: ignore[attr-defined]  # public from Python 3.13 on
             entry.file_size = file.size  # decides whether it needs the format for more than 4 GiB
             with file.opening() as source, archive.open(entry, "w") as packed:
-                while data := source.read(_CHUNK):
+                while data := source.read(CHUNK):
                     packed.write(data)
                     yield from pipe.taken()
         yield from pipe.taken()
@@ -177,4 +111,4 @@ class _Pipe(io.RawIOBase):
 
 def copy(source: BinaryIO, target: BinaryIO) -> None:
     """Everything from where ``source`` stands."""
-    shutil.copyfileobj(source, target, _CHUNK)
+    shutil.copyfileobj(source, target, CHUNK)

@@ -1,0 +1,105 @@
+"""A batch of thousands: what the inputs name, done once each, on this machine.  ``ray_engine`` does it on many.
+
+gather -> work list -> (known already | copied | read, decode, matte, encode, note, write) -> records
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.bulk.batch import BatchRecord, records
+from bshm.bulk.finding import PassedOver, is_url
+from bshm.bulk.gathering import gather
+from bshm.bulk.items import ItemReader
+from bshm.bulk.report import Thumbnailer
+from bshm.bulk.worker import Ledger, Worker
+from bshm.bulk.worklist import WorkList
+from bshm.concurrency.overlap import ClosableLock
+from bshm.errors import BshmError
+from bshm.options import BatchOptions, Limits, MatteOptions
+
+if TYPE_CHECKING:
+    from bshm.edit.spec import Edit
+    from bshm.pipeline import Matting
+    from bshm.types import Picture
+
+# Of the pictures on the page; what is larger than a photograph would hold the end of a batch up.
+_THUMBNAIL_PX = 260
+_MOST_PIXELS = 60_000_000
+
+
+def listed(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_over: PassedOver) -> WorkList:
+    """Everything that the inputs name, each with an output of its own; raises what ``gather`` does."""
+    work = WorkList()
+    for item in gather(inputs, folder=folder, suffix=suffix, passed_over=passed_over):
+        work.add(item)
+    return work
+
+
+def settings_of(
+    model: str, weights: str, options: MatteOptions, edit: Edit, background: Picture | None
+) -> dict[str, object]:
+    """Everything that decides what a result is, by name, for the journal.
+
+    Args:
+        model: its name.
+        weights: their SHA-256.
+        options: how mattes are made; limits decide nothing.
+        edit: what is made of them.
+        background: the picture behind the people: another one under the same name makes other results.
+    """
+    made: dict[str, object] = {name: value for name, value in edit.to_json().items() if name != "version"}
+    if background is not None:
+        made["background"] = hashlib.sha256(background.pixels.tobytes()).hexdigest()
+    how = {"exact": options.exact, "decontaminate": options.decontaminate, "shrink_to": options.shrink_to}
+    return {"model": model, "weights": weights, **how, **made}
+
+
+def run_here(
+    matting: Matting,
+    work: WorkList,
+    ledger: Ledger,
+    *,
+    options: MatteOptions,
+    edit: Edit,
+    background: Picture | None,
+    batch: BatchOptions,
+) -> Generator[BatchRecord, None, None]:
+    """Do the list on this machine through one session; every error of a picture is in its record.
+
+    Leaving the loop cancels, as in ``bshm.bulk.batch.run``.
+    """
+    write_lock = ClosableLock()
+    worker = Worker(
+        matting,
+        ledger,
+        options=options,
+        edit=edit,
+        background=background,
+        overwrite=batch.overwrite,
+        write_lock=write_lock,
+    )
+    return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, write_lock=write_lock)
+
+
+def thumbnails(work: WorkList, reader: ItemReader) -> Thumbnailer:
+    """What shows the input of a record, where that lies on this machine and can be read."""
+
+    def thumbnail(record: BatchRecord) -> str | None:
+        if record.job.number is None:
+            return None
+        item = work.get(record.job.number)
+        if is_url(item.source):
+            return None
+        from bshm.files import decode, thumbnail
+
+        try:
+            picture = decode.decode(reader.read(item), name=item.name, limits=Limits(max_pixels=_MOST_PIXELS))
+            return thumbnail.small(picture, longest_px=_THUMBNAIL_PX)
+        except (BshmError, MemoryError):
+            return None
+
+    return thumbnail

@@ -1,0 +1,266 @@
+"""One picture of a batch at a time: known already, a copy of another one, or made and written.
+
+A batch on one machine shares one between its threads; on many machines each process has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.bulk import rows
+from bshm.bulk.batch import BatchRecord, Made, Proof, make
+from bshm.bulk.items import Item, ItemReader
+from bshm.bulk.journal import Journal, Line
+from bshm.errors import OutputError, OutputExistsError, option
+from bshm.files import sink
+from bshm.options import MatteOptions
+
+if TYPE_CHECKING:
+    from bshm.edit.spec import Edit
+    from bshm.pipeline import Matting
+    from bshm.types import Picture
+
+
+class Ledger:
+    """What of a batch is done already, by its journal and by what lies in its folder."""
+
+    def __init__(self, folder: Path, journal: Journal, reader: ItemReader, *, refuse: bool = False) -> None:
+        """Over the journal of ``folder``.
+
+        Args:
+            folder: of the results.
+            journal: of that folder.
+            reader: of the inputs.
+            refuse: whether an output that the journal does not know is refused before it is made.  Without, it is
+                made and compared: a crash, or another process, may have come between the file and the journal.
+        """
+        self.folder = folder
+        self.journal = journal
+        self.reader = reader
+        self._refuse = refuse
+
+    def settled(self, item: Item) -> BatchRecord | None:
+        """The record of an item for which there is nothing to do; None where there is.
+
+        Raises:
+            BshmError: the item has an error.
+        """
+        if item.error is not None:
+            raise item.error
+        job = item.job(self.folder)
+        if item.note is not None:
+            return BatchRecord(job, "skipped", note=item.note)
+        is_there = os.path.lexists(self.folder / item.output)
+        line = self.journal.find(item.output)
+        if line is None and is_there:
+            line = self.journal.find(item.output, anew=True)
+            if line is None and self._refuse:
+                raise exists(self.folder / item.output)
+        if line is None or not is_there or not self.stands(line):
+            return None
+        identity = self.reader.identity(item)
+        if identity != line.found["proof"]["identity"] or line.found["input"] != item.place:
+            return None
+        return self.earlier(item, line)
+
+    def earlier(self, item: Item, line: Line) -> BatchRecord:
+        """What an earlier run, or another process, made of an item."""
+        found = rows.record({**line.found, "error": None}, item.job(self.folder))
+        return replace(found, status="skipped", note="it is done already")
+
+    def stands(self, line: Line) -> bool:
+        """Whether an output of these settings is there as its line says."""
+        if not self.journal.is_current(line):
+            return False
+        path, proof = self.folder / line.found["output"], line.found["proof"]
+        try:
+            if path.stat().st_size != int(proof["output_size"]):
+                return False
+        except (OSError, ValueError):
+            return False
+        # What it was to replace may be as long as it is.
+        return not line.found.get("replaces") or _sha256(path) == proof["output_sha256"]
+
+
+class Worker:
+    """Does items.  Safe to share between threads."""
+
+    def __init__(
+        self,
+        matting: Matting,
+        ledger: Ledger,
+        *,
+        options: MatteOptions,
+        edit: Edit,
+        background: Picture | None,
+        overwrite: bool,
+        write_lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        """With everything open.
+
+        Args:
+            matting: the session.
+            ledger: of the output folder.
+            options: how mattes are made.
+            edit: what is made of them.
+            background: the picture that ``edit`` names.
+            overwrite: replace files that this batch has not written.
+            write_lock: passed before anything is changed; None lets everybody through.
+        """
+        self._matting = matting
+        self._ledger = ledger
+        self._options = options
+        self._edit = edit
+        self._background = background
+        self._overwrite = overwrite
+        self._write_lock = write_lock or nullcontext()
+        self._alone = _Alone()
+
+    def do(self, item: Item) -> BatchRecord:
+        """Make and write what is not there yet.
+
+        Raises:
+            BshmError: it cannot be done.
+        """
+        settled = self._ledger.settled(item)
+        if settled is not None:
+            return settled
+        folder, journal = self._ledger.folder, self._ledger.journal
+        job = item.job(folder)
+        path = folder / item.output
+        identity = self._ledger.reader.identity(item)
+        started = time.perf_counter()
+        data = self._ledger.reader.read(item)
+        read_ms = 1e3 * (time.perf_counter() - started)
+        sha256 = hashlib.sha256(data).hexdigest()
+        with self._alone.on(f"{sha256}{path.suffix}"):
+            twin = journal.twin(sha256, path.suffix)
+            if twin is not None and self._ledger.stands(twin):
+                record = rows.record({**twin.found, "error": None}, job)
+                assert record.proof is not None
+                proof = replace(record.proof, identity=identity, copy_of=None)
+                if twin.found["output"] == item.output:  # the same bytes as before, with another time
+                    self._note(replace(record, status="written", proof=proof), item)
+                    return self._ledger.earlier(item, twin)
+                return self._copy(item, record, replace(proof, copy_of=twin.found["output"]), path)
+            made = self._made(data, item, path)
+            size, output_size = len(data), len(made.rendered.data)
+            proof = Proof(identity, sha256, size, hashlib.sha256(made.rendered.data).hexdigest(), output_size)
+            del data
+            return self._write(item, made, proof, path, read_ms)
+
+    def _made(self, data: bytes, item: Item, path: Path) -> Made:
+        from bshm.files import decode
+
+        started = time.perf_counter()
+        picture = decode.decode(data, name=item.name, limits=self._options.limits)
+        decode_ms = 1e3 * (time.perf_counter() - started)
+        made = make(self._matting.matte_picture(picture, self._options), path, self._edit, self._background)
+        return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms})
+
+    def _write(self, item: Item, made: Made, proof: Proof, path: Path, read_ms: float) -> BatchRecord:
+        made = replace(made, timings_ms={"read": read_ms, **made.timings_ms})
+        done = time.perf_counter()
+        noted = made.record(item.job(self._ledger.folder), write_ms=0.0, proof=proof)
+        with self._write_lock:
+            replaces = self._may_take(path, item, proof)
+            self._note(noted, item, replaces=replaces)
+            if replaces is not None:
+                self._publish(lambda: sink.write(made.rendered.data, path, overwrite=replaces), path, proof)
+        return made.record(noted.job, write_ms=1e3 * (time.perf_counter() - done), proof=proof)
+
+    def _copy(self, item: Item, record: BatchRecord, proof: Proof, path: Path) -> BatchRecord:
+        record = replace(
+            record, status="copied", proof=proof, note=f"a copy of {proof.copy_of}, made of the same bytes"
+        )
+        existing = self._ledger.folder / (proof.copy_of or "")
+        with self._write_lock:
+            replaces = self._may_take(path, item, proof)
+            self._note(record, item, replaces=replaces)
+            if replaces is not None:
+                self._publish(lambda: sink.duplicate(existing, path, overwrite=replaces), path, proof)
+        return record
+
+    def _may_take(self, path: Path, item: Item, proof: Proof) -> bool | None:
+        """Whether what is at ``path`` is to be replaced; None where it is the result itself already.
+
+        Raises:
+            OutputExistsError: it is neither ours nor to be replaced.
+        """
+        if not os.path.lexists(path):
+            return False
+        if path.is_symlink() or not path.is_file():
+            raise OutputExistsError(f"{path} is a link, or no file. Move it away, or give {option('output')} another.")
+        there = _sha256(path)
+        if there == proof.output_sha256:
+            return None  # a crash came between the two, or another process was quicker
+        line = self._ledger.journal.find(item.output, anew=True)
+        ours = line is not None and line.found["proof"]["output_sha256"] == there
+        # What a power cut leaves of a file that had its name, but not yet its bytes on the disk.
+        nothing = path.stat().st_size == 0
+        if not ours and not nothing and not self._overwrite:
+            raise exists(path)
+        return True
+
+    def _publish(self, put: Callable[[], object], path: Path, proof: Proof) -> None:
+        try:
+            put()
+        except OutputExistsError:
+            if _sha256(path) != proof.output_sha256:  # another process was quicker, with something else
+                raise
+
+    def _note(self, record: BatchRecord, item: Item, *, replaces: bool | None = None) -> None:
+        more = {"replaces": True} if replaces else {}
+        self._ledger.journal.add({**rows.row(record), "input": item.place, "output": item.output, **more})
+
+
+class _Alone:
+    """Lets one thread at a time work on each key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def on(self, key: str) -> Iterator[None]:
+        """Wait until nobody else works on ``key``."""
+        with self._lock:
+            lock, waiting = self._held.get(key, (threading.Lock(), 0))
+            self._held[key] = lock, waiting + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                lock, waiting = self._held[key]
+                if waiting == 1:
+                    del self._held[key]
+                else:
+                    self._held[key] = lock, waiting - 1
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while data := file.read(1 << 20):
+                digest.update(data)
+    except OSError as error:
+        raise OutputError(f"{path} is there and cannot be read: {error.strerror or error}.") from error
+    return digest.hexdigest()
+
+
+def exists(path: Path) -> OutputExistsError:
+    """Something else is where a result was to go."""
+    return OutputExistsError(
+        f"{path} is there already, and not as this batch has written it. Add {option('overwrite')} to replace it, "
+        f"or give {option('output')} another folder."
+    )

@@ -1,0 +1,194 @@
+"""``bshm batch``: thousands of pictures, each done once, on one machine or on many."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bshm.bulk.batch import with_format
+from bshm.bulk.finding import PassedOver
+from bshm.cli import exit_codes, interrupts
+from bshm.cli.matte import add_flags, asked_for, background_once, open_matting
+from bshm.cli.parsing import Parser
+from bshm.cli.streams import for_results_alone, hushed, say
+from bshm.errors import NoPicturesError, OptionError
+from bshm.options import BatchOptions, byte_count
+
+if TYPE_CHECKING:
+    from bshm.bulk.batch import BatchRecord
+    from bshm.bulk.ray_engine import Pool
+    from bshm.bulk.worker import Ledger
+    from bshm.bulk.worklist import WorkList
+
+ENGINES = ("local", "ray")
+
+EXAMPLES = [
+    ("bshm batch photos/ -o cut/", "a folder and all below it; again: goes on"),
+    ("bshm batch list.csv more.zip -o cut/", "the pictures that a list and a zip name"),
+    ("bshm batch list.parquet -o cut/ --json > log", "a line of JSON a picture"),
+    ("bshm batch in/ -o shop/ -b white -f jpg --crop", "over a colour, cropped, as JPEG"),
+    ("bshm batch list.csv -o /all/cut --engine ray", "on the machines of a Ray cluster"),
+]
+
+NOTES = """\
+What an input may be:
+  A picture, a folder with all below it, a pattern in quotes, a zip, a URL (http, https, s3), or a
+  manifest: .csv, .jsonl or .parquet with a column input (paths from the manifest's folder on, or
+  URLs) and, if wanted, a column output (paths below -o; the suffix picks the format).  Results keep
+  their folders.  What cannot be read is one failure, and the others go on.
+
+What is in the output folder afterwards:
+  The results; report.parquet (report.csv without the extra bshm[bulk]), a row a picture; report.html
+  with figures and the pictures to look at; and .bshm-batch/, the journal.
+
+Going on where it stopped:
+  The same command again, whatever ended the last one.  The journal says what was made of which bytes
+  with which settings; what is there as it says is not made again.  A picture that changed is.  Files
+  that the batch has not written are never replaced without --overwrite, and results of other settings
+  neither.  Two pictures of the same bytes are made once: the second result is a hard link to the
+  first, or a copy.
+
+docs/batch.md says more, also about Ray."""
+
+
+def parser() -> Parser:
+    """The flags of ``bshm batch``."""
+    result = Parser(
+        "batch",
+        "Cuts the people out of thousands of pictures: goes on after a crash, makes nothing twice, reports on each.",
+        usage="INPUT… -o FOLDER [options]",
+        examples=EXAMPLES,
+        notes=f"{NOTES}\n\nExit codes:\n{exit_codes.table()}",
+    )
+    result.inputs.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="picture, folder, pattern in quotes, manifest, zip or URL"
+    )
+    where = result.add_argument_group("Where")
+    where.add_argument("-o", "--output", metavar="FOLDER", required=True, help="made if need be; for results alone")
+    where.add_argument(
+        "--overwrite",
+        action="store_true",
+        default=BatchOptions.overwrite,
+        help="replace files that the batch has not written, and results of other settings",
+    )
+    machines = result.add_argument_group("Machines")
+    machines.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="this machine, or those of a Ray cluster; extra bshm[ray] (default: %(default)s)",
+    )
+    machines.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="of the cluster (default: RAY_ADDRESS, else the one that runs here, else one of this machine alone)",
+    )
+    machines.add_argument(
+        "--actors", type=int, metavar="N", help="sessions on the cluster, of one processor each (default: 2)"
+    )
+    machines.add_argument("--actor-memory", metavar="SIZE", help="that Ray keeps free for each: 2G, 512M (default: 2G)")
+    add_flags(result)
+    return result
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the flags say; returns the exit code."""
+    with hushed():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from bshm.bulk.items import ItemReader
+    from bshm.bulk.journal import Journal
+    from bshm.bulk.many import listed, settings_of
+    from bshm.bulk.worker import Ledger
+    from bshm.weights import catalogue
+
+    options, edit = asked_for(arguments)
+    if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
+        raise OptionError("an input or -o is an empty word. Name a file or a folder.")
+    if "-" in arguments.inputs or arguments.output == "-":
+        raise OptionError("a batch has no place for a pipe. Use `bshm matte - -o -` for one picture.")
+    folder = Path(arguments.output)
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"-o takes a folder; {folder} is a file.")
+    batch = BatchOptions(in_flight=arguments.in_flight, ordered=False, overwrite=arguments.overwrite)
+    pool = _pool(arguments)
+    suffix = edit.format or "png"
+    with_format(edit, Path(f"name.{suffix}"))  # told before anything is looked for
+    passed_over = PassedOver()
+    work = listed(arguments.inputs, folder=folder, suffix=suffix, passed_over=passed_over)
+    if not len(work):
+        raise NoPicturesError(f"there is nothing to do: {passed_over or 'no input names a picture'}.")
+    if str(passed_over) and not arguments.quiet:
+        say(f"passed over: {passed_over}")
+    background = background_once(edit, options.limits)
+    weights = catalogue.find(arguments.model).sha256
+    settings = settings_of(arguments.model, weights, options, edit, background)
+    journal = Journal(folder, settings, overwrite=batch.overwrite)
+    ledger = Ledger(folder, journal, ItemReader(options.limits), refuse=journal.is_new and not batch.overwrite)
+
+    def records() -> Generator[BatchRecord, None, None]:
+        if pool is None:
+            from bshm.bulk.many import run_here
+
+            matting = open_matting(arguments)
+            interrupts.in_order()
+            some = replace(batch, in_flight=max(1, min(batch.in_flight, len(work))))
+            return run_here(matting, work, ledger, options=options, edit=edit, background=background, batch=some)
+        from bshm.bulk.ray_engine import Plan, run_on_ray
+
+        interrupts.in_order()
+        model, device = arguments.model, arguments.device
+        plan = Plan(folder.resolve(), settings, model, device, options, edit, background, batch.overwrite)
+        return run_on_ray(work, ledger, plan, pool)
+
+    try:
+        return _report_on(arguments, work, ledger, records())
+    finally:
+        journal.close()
+
+
+def _report_on(
+    arguments: argparse.Namespace, work: WorkList, ledger: Ledger, records: Generator[BatchRecord, None, None]
+) -> int:
+    from bshm.bulk.many import thumbnails
+    from bshm.bulk.report import BatchReport, has_parquet
+    from bshm.cli.reporting import Reporter
+
+    if not has_parquet() and not arguments.quiet:
+        say("the report is CSV; for Parquet: pip install 'bshm[bulk]'")
+    facts = {"Model": arguments.model, "Engine": arguments.engine, "Inputs": ", ".join(arguments.inputs[:20])}
+    with (
+        # Ray tells there of what happens to its machines.
+        for_results_alone(),
+        closing(records),
+        BatchReport(ledger.folder, facts) as report,
+        Reporter(total=len(work), json_lines=arguments.json, quiet=arguments.quiet) as reporter,
+    ):
+        for record in records:
+            report.add(record)
+            reporter.add(record)
+        report.finish(thumbnails(work, ledger.reader))
+    if not arguments.quiet:
+        say(f"report: {report.table}, {ledger.folder / 'report.html'}")
+    return reporter.exit_code
+
+
+def _pool(arguments: argparse.Namespace) -> Pool | None:
+    given = (arguments.ray_address, arguments.actors, arguments.actor_memory)
+    if arguments.engine != "ray":
+        if given != (None, None, None):
+            raise OptionError("--ray-address, --actors and --actor-memory have a meaning with --engine ray only.")
+        return None
+    from bshm.bulk.ray_engine import Pool
+
+    return Pool(
+        arguments.ray_address,
+        Pool.actors if arguments.actors is None else arguments.actors,
+        Pool.memory if arguments.actor_memory is None else byte_count(arguments.actor_memory),
+    )

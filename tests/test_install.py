@@ -50,6 +50,7 @@ def test_the_commands_of_the_readme_run_in_order_as_they_stand(tmp_path: Path) -
 
     shutil.copy(REPOSITORY / "src/bshm/cli/astronaut.jpg", tmp_path / "photo.jpg")
     (tmp_path / "photos" / "below").mkdir(parents=True)
+    shutil.copy(tmp_path / "photo.jpg", tmp_path / "group.jpg")
     shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos" / "a.jpg")
     shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos" / "below" / "b.jpg")
     command = tmp_path / "bin" / "bshm"
@@ -66,7 +67,16 @@ def test_the_commands_of_the_readme_run_in_order_as_they_stand(tmp_path: Path) -
     assert done.stdout.endswith("all is well\n")
     written = {str(path.relative_to(tmp_path)): opened(path).mode for path in tmp_path.rglob("*.png")}
     assert written == dict.fromkeys(
-        ["photo.cutout.png", "cut/a.png", "cut/below/b.png", "all/a.png", "all/below/b.png", "card.png", "cut.png"],
+        [
+            "photo.cutout.png",
+            "cut/a.png",
+            "cut/below/b.png",
+            "all/a.png",
+            "all/below/b.png",
+            "card.png",
+            "cut.png",
+            "group.cutout.1.png",
+        ],
         "RGBA",
     )
     assert opened(tmp_path / "shop.jpg").mode == "RGB"

@@ -27,7 +27,7 @@ from bshm.files import decode
 from bshm.files.source import Source
 from bshm.matting import engines, foreground, people
 from bshm.matting.engines import Clock, Engine, State
-from bshm.matting.people import People
+from bshm.matting.people import PeopleApart
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
@@ -214,7 +214,7 @@ class Matting:
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
         return Matte(picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful), answer.state
 
-    def _apart(self, pixels: PixelArray, alpha: FloatArray) -> People:
+    def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:
         clues = engines.clues(self.engine, pixels)
         if clues is None:
             raise OptionError(

@@ -411,7 +411,7 @@ def test_an_unexpected_fault_has_a_code_and_asks_for_a_report(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(matte, "_matting", broken)
+    monkeypatch.setattr(matte, "open_matting", broken)
     assert main(["matte", str(photo("a.png"))]) == 70
     told = capsys.readouterr().err
     assert "ZeroDivisionError: a bug" in told and "report it" in told

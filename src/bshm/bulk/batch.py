@@ -381,12 +381,12 @@ def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[
 
     Of a picture without people there is one all the same.
     """
-    from bshm.edit.words import People
+    from bshm.edit.words import WhichPeople
 
     if not batch.split:
         return [(path, edit)]
     everybody = range(1, len(matte.people or ()) + 1)
-    edits = [replace(edit, people=People("number", number=each)) for each in everybody] or [edit]
+    edits = [replace(edit, people=WhichPeople("number", number=each)) for each in everybody] or [edit]
     return [(numbered(path, index), each) for index, each in enumerate(edits, 1)]
 
 

@@ -23,7 +23,7 @@ from bshm.edit.crop import Box, arrange, foreground_box, is_nobody, laid
 from bshm.edit.finish import disc, outlined
 from bshm.edit.shadow import drop, under
 from bshm.edit.spec import Edit
-from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, People, Region
+from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region, WhichPeople
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
 from bshm.files import colour_space, encode, openraster
 from bshm.options import FORMATS, Format
@@ -307,7 +307,7 @@ def _notes(chosen: framing.Framing, picture_hw: tuple[int, int], cut: frozenset[
     return tuple(notes)
 
 
-def alpha_of(matte: Matted, people: People) -> FloatArray:
+def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
     """The alpha of the people who are wanted.
 
     Raises:

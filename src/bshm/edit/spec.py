@@ -17,8 +17,8 @@ from bshm.edit.words import (
     Background,
     Margins,
     Outline,
-    People,
     Region,
+    WhichPeople,
     parse_background,
     parse_head,
     parse_margins,
@@ -163,7 +163,7 @@ class Edit:
         parse_background, None, *BACKGROUNDS.values()
     )
     region: _Field[Region | None, Region | str | None] = _Field(parse_region, None, Region)
-    people: _Field[People | None, People | str | int | None] = _Field(parse_people, None, People)
+    people: _Field[WhichPeople | None, WhichPeople | str | int | None] = _Field(parse_people, None, WhichPeople)
     crop: bool = False
     crop_margin: _Field[Margins | None, Margins | str | None] = _Field(parse_margins, None, Margins)
     scale: _Field[float | None, float | str | None] = _Field(parse_scale, None)
@@ -308,7 +308,7 @@ def _plain(value: Any) -> Any:
     for kind, shape in BACKGROUNDS.items():
         if isinstance(value, shape):
             return {"kind": kind, **{name: _plain(each) for name, each in asdict(value).items()}}
-    if isinstance(value, (Margins, Outline, People, Region, Size)):
+    if isinstance(value, (Margins, Outline, Region, Size, WhichPeople)):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 

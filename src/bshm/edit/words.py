@@ -74,7 +74,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class People:
+class WhichPeople:
     """Which of the people of a picture are wanted.
 
     Attributes:
@@ -265,7 +265,7 @@ def parse_region(text: str) -> Region:
     return Region(*map(parse_length, words))
 
 
-def parse_people(given: str | int) -> People:
+def parse_people(given: str | int) -> WhichPeople:
     """``all``, ``largest``, the number of a person from the left, ``at:X,Y`` or ``box:X1,Y1,X2,Y2``.
 
     Raises:
@@ -276,16 +276,16 @@ def parse_people(given: str | int) -> People:
     """
     text = str(given).strip()
     if text in ("all", "largest"):
-        return People(text)  # type: ignore[arg-type]
+        return WhichPeople(text)  # type: ignore[arg-type]
     if re.fullmatch(r"[1-9]\d{0,2}", text) and not isinstance(given, bool):
-        return People("number", number=int(text))
+        return WhichPeople("number", number=int(text))
     kind, colon, places = text.partition(":")
     lengths = tuple(map(parse_length, places.split(","))) if colon and places else ()
     if (kind, len(lengths)) not in (("at", 2), ("box", 4)):
         raise OptionError(
             f"people are all, largest, a number from the left (1, 2, …), at:X,Y or box:X1,Y1,X2,Y2; got {text[:80]!r}."
         )
-    return People(kind, places=lengths)  # type: ignore[arg-type]
+    return WhichPeople(kind, places=lengths)  # type: ignore[arg-type]
 
 
 def parse_outline(text: str) -> Outline:

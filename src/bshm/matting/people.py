@@ -90,7 +90,7 @@ class Skeleton:
 
 
 @dataclass(frozen=True)
-class People:
+class PeopleApart:
     """The people of a picture.
 
     Attributes:
@@ -271,7 +271,7 @@ _LARGER_IS_NEARER = 0.1
 _CLAIMED = 0.05  # the sum of all shares of a pixel that somebody wants
 
 
-def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) -> People:
+def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) -> PeopleApart:
     """Share alpha out among the people of a picture.
 
     Args:
@@ -292,9 +292,9 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
     near = _people(body, skeletons)
     if not len(near):
-        return People((), ())
+        return PeopleApart((), ())
     if len(near) == 1:
-        return People((alpha,), (0,))
+        return PeopleApart((alpha,), (0,))
     likely = _likely(near, small, body)
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
     firm = np.asarray(np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + 1e-4, np.float32)
@@ -306,11 +306,11 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     ])  # fmt: skip
     present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]
     if len(present) < 2:
-        return People((alpha,), (0,))
+        return PeopleApart((alpha,), (0,))
     present.sort(key=lambda index: _middle_column(shares[index] * body))
     shares, near = shares[present], near[present]
     shares /= np.maximum(shares.sum(0), 1e-6)
-    return People(_enlarged(shares, pixels, alpha), _depth(shares, near, body))
+    return PeopleApart(_enlarged(shares, pixels, alpha), _depth(shares, near, body))
 
 
 def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int, ...]:

@@ -209,7 +209,7 @@ class Matting:
             ) from error
         card = self.engine.card
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
-        return Matte(picture, alpha, colour, run, doubtful=answer.doubtful), answer.state
+        return Matte(picture, alpha, colour, run, doubtful=answer.doubtful, mask=answer.mask), answer.state
 
 
 def _opaque(picture: Picture) -> PixelArray:

@@ -28,6 +28,7 @@ from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.matting.verdict import Verdict
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
@@ -64,6 +65,7 @@ class BatchRecord:
         size_hw: height and width of the result; None unless written.
         empty: nobody was found, so the output is fully transparent; None unless written.
         doubtful: see ``Matte.doubtful``; None unless written, or where the weights cannot tell.
+        verdict: see ``Matte.verdict``; as ``doubtful``.
         model, model_sha256, device: what ran; None unless written.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken; None unless written.
@@ -81,6 +83,7 @@ class BatchRecord:
     error: Exception | None = None
     frames: int | None = None
     doubtful: float | None = None
+    verdict: Verdict | None = None
 
 
 def plan(
@@ -253,7 +256,7 @@ def _do(
     started = time.perf_counter()
     chosen = with_format(edit, job.output)
     rendered = render(matte, chosen, background)
-    frames, doubtful = matte.picture.frames, matte.doubtful
+    frames, doubtful, verdict = matte.picture.frames, matte.doubtful, matte.verdict
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
@@ -278,6 +281,7 @@ def _do(
         ),
         frames=frames,
         doubtful=doubtful,
+        verdict=verdict,
     )
 
 

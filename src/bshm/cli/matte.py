@@ -64,7 +64,10 @@ Which files are taken:
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
 and --position then take the whole picture for the people.  "width" and "height" are the result's;
 "doubtful" is the share of the people's area, 0 to 1, where the mask does not say whether it is a
-person, soft edges left out; null where the weights cannot tell."""
+person, soft edges left out; null where the weights cannot tell.  "verdict" is how far to trust the
+result: "score", 0 to 1, 1 is sure; "expected_error", of alpha, 0 to 1; and "reasons", what there is
+to look at, each with "code" and "box": left, top, width and height in pixels of the picture.  A score
+below 0.27 is a note on stderr.  docs/verdict.md says what the reasons mean."""
 
 
 def parser() -> Parser:
@@ -399,7 +402,7 @@ def _stdin_job(output: str, edit: Edit) -> Job:
 
 
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, edit: Edit) -> int:
-    from bshm.cli.reporting import EMPTY_NOTE, frames_note
+    from bshm.cli.reporting import EMPTY_NOTE, frames_note, look_note
 
     if arguments.json:
         raise OptionError(
@@ -415,6 +418,8 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
+    elif matte.verdict is not None and not arguments.quiet and (look := look_note(matte.verdict)):
+        say(f"{matte.picture.name}: {look}")
     if matte.picture.frames > 1 and not arguments.quiet:
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
     put(matte.encode(edit))

@@ -20,12 +20,21 @@ from bshm.errors import BshmError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from bshm.matting.verdict import Verdict
+
 EMPTY_NOTE = "nobody was found, so nothing is left of it"
 
 
 def frames_note(frames: int) -> str:
     """What is said of an animation, or of a file with several pages."""
     return f"the first of its {frames} pictures was taken"
+
+
+def look_note(verdict: Verdict) -> str:
+    """What is said of a result that should be looked at; empty for all others."""
+    from bshm.matting.verdict import LOOK_BELOW
+
+    return f"worth a look, {verdict}" if verdict.score < LOOK_BELOW else ""
 
 
 class Reporter:
@@ -74,6 +83,8 @@ class Reporter:
             self._note(f"{record.job.name} -> {record.job.output} ({seconds:.2f} s)")
         if record.empty:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
+        elif record.verdict is not None and (look := look_note(record.verdict)):
+            self._note(f"{record.job.name}: {look}")
         if record.frames is not None and record.frames > 1:
             self._note(f"{record.job.name}: {frames_note(record.frames)}")
         if self._progress is not None and self._task is not None:
@@ -159,6 +170,7 @@ def json_line(record: BatchRecord) -> str:
             "frames": record.frames,
             "empty": record.empty,
             "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
+            "verdict": None if record.verdict is None else record.verdict.as_json(),
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,

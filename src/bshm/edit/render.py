@@ -30,6 +30,13 @@ ZIP = "application/zip"
 MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP}
 
 
+class Told(Protocol):
+    """What is said of a matte: see ``bshm.matting.verdict.Verdict``."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+
+
 class Matted(Protocol):
     """What is rendered: see ``bshm.result.Matte``."""
 
@@ -48,6 +55,10 @@ class Matted(Protocol):
     @property
     def ran(self) -> Run:
         """What worked on it."""
+
+    @property
+    def verdict(self) -> Told | None:
+        """How far to trust it; None where nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ class Rendered:
         box: where the people are, in pixels of the result before it is cropped or placed; None for nobody.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage.
+        verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
     """
 
     data: bytes
@@ -106,6 +118,7 @@ class Rendered:
     model_sha256: str
     device: str
     timings_ms: dict[str, float]
+    verdict: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -169,6 +182,7 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         ran.model_sha256,
         ran.device,
         dict(ran.timings_ms),
+        None if matte.verdict is None else matte.verdict.as_json(),
     )
 
 

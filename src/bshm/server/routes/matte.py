@@ -23,6 +23,7 @@ _HEADERS = {
     "X-Bshm-Device": "Where they ran.",
     "X-Bshm-Cache": "hit: made for an earlier or a simultaneous equal request; miss: made for this one.",
     "X-Bshm-Empty": "true where nobody was found.",
+    "X-Bshm-Verdict": "JSON: score, 0 to 1, expected_error and reasons with where; null where the weights cannot tell.",
     "X-Width": "Of the result, in pixels.",
     "X-Height": "Of the result, in pixels.",
     "Server-Timing": "Milliseconds by stage.",

@@ -106,6 +106,13 @@ def test_a_person_cut_by_the_frame_is_told_with_the_side(part: tuple[slice, slic
     assert codes(verdict) == [code] and box(verdict, code) == expected
 
 
+def test_it_is_told_in_one_line_with_all_sides_in_one_place() -> None:
+    alpha = np.zeros(SIZE, np.float32)
+    alpha[80:, :320] = 1
+    verdict = judge(sharp() // 8, alpha, alpha)
+    assert str(verdict) == "score 1.00: the picture is very dark; cut off by the frame (left, bottom)"
+
+
 def test_people_who_cover_less_than_a_hundredth_are_small() -> None:
     alpha = np.zeros(SIZE, np.float32)
     alpha[100:140, 100:140] = 1  # 0.9 %

@@ -28,6 +28,7 @@ from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review
     from bshm.matting.verdict import Verdict
     from bshm.pipeline import Matting
     from bshm.types import Picture
@@ -168,6 +169,7 @@ def run(
     edit: Edit | None = None,
     background: Picture | None = None,
     batch: BatchOptions | None = None,
+    review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
 
@@ -181,6 +183,7 @@ def run(
         edit: what is made of them; a job's own file name picks the format where ``edit.format`` is None.
         background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.
         batch: how many at once, in which order, and what to do with outputs that are there.
+        review: gets a copy of each result that should be looked at; its sheet is the caller's to write.
 
     Yields:
         A record a job.  Every error of a job is in its record.  Where another run turns out to write the same outputs
@@ -200,6 +203,7 @@ def run(
             edit=edit,
             background=background,
             batch=batch,
+            review=review,
             write_lock=write_lock,
             company=company,
         )
@@ -237,6 +241,7 @@ def _do(
     edit: Edit,
     background: Picture | None,
     batch: BatchOptions,
+    review: Review | None,
     write_lock: ClosableLock,
     company: threading.Event,
 ) -> BatchRecord:
@@ -257,11 +262,14 @@ def _do(
     chosen = with_format(edit, job.output)
     rendered = render(matte, chosen, background)
     frames, doubtful, verdict = matte.picture.frames, matte.doubtful, matte.verdict
+    look = None if review is None else review.look(matte, job.name)
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
         with write_lock:
             sink.write(rendered.data, job.output, overwrite=batch.overwrite)
+            if review is not None and look is not None:
+                review.add(look, rendered.data, job.output.name)
     except OutputExistsError:
         if not batch.skip_existing:
             raise

@@ -24,6 +24,7 @@ from bshm.errors import OptionError
 from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
@@ -42,6 +43,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
+    ("bshm matte photos/ -o cut/ --review-below 0.3", "what to look at goes into cut/review, too"),
     ("bshm matte photos/ -o cut/ --json > report.jsonl", "one line of JSON a picture"),
 ]
 
@@ -102,6 +104,18 @@ def parser() -> Parser:
         "--overwrite-inputs",
         action="store_true",
         help="as --overwrite, and a picture itself may be replaced by its own result",
+    )
+
+    where.add_argument(
+        "--review-below",
+        type=float,
+        metavar="SCORE",
+        help="copy results with a score below this, 0 to 1, into a folder of their own, with a sheet of the worst",
+    )
+    where.add_argument(
+        "--review-folder",
+        metavar="FOLDER",
+        help="for --review-below (default: review in the folder of -o, else in the current one)",
     )
 
     what = result.add_argument_group("What")
@@ -287,6 +301,8 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if arguments.threads is not None and not 1 <= arguments.threads <= 256:
         raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
+    if arguments.review_folder is not None and arguments.review_below is None:
+        raise OptionError("--review-folder needs --review-below SCORE: which results go there?")
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
@@ -296,6 +312,8 @@ def _run(arguments: argparse.Namespace) -> int:
             raise OptionError(
                 f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
             )
+        if to_stdout and arguments.review_below is not None:
+            raise OptionError("--review-below needs a result in a file. Give -o a file or a folder.")
         if to_stdout:
             return _to_stdout(arguments, inputs[0], options, edit)
         jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()
@@ -355,15 +373,34 @@ def _run_jobs(
 
     background = _background_once(edit, options.limits) if len(jobs) > 1 else None
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
+    review = _review(arguments, batch)
     matting = _matting(arguments)
+    if review is not None and "mask" not in matting.engine.card.networks:
+        raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(
-            run_batch(matting, jobs, options=options, edit=edit, background=background, batch=batch)
+            run_batch(matting, jobs, options=options, edit=edit, background=background, batch=batch, review=review)
         ) as records:
             for record in records:
                 reporter.add(record)
+        if review is not None:
+            sheet = review.write_sheet()
+            if not arguments.quiet:
+                say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
         return reporter.exit_code
+
+
+def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None:
+    if arguments.review_below is None:
+        return None
+    from bshm.bulk.review import Review
+
+    output, folder = arguments.output, arguments.review_folder
+    if folder is None:
+        several = output is not None and (Path(output).is_dir() or output.endswith(("/", os.sep)))
+        folder = Path(output if several else "") / "review"
+    return Review(Path(folder), arguments.review_below, overwrite=batch.overwrite)
 
 
 def _background_once(edit: Edit, limits: Limits) -> Picture | None:

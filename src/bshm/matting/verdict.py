@@ -45,6 +45,7 @@ _BLUR_KEPT = 0.85
 # the judge's pictures, a black one, begin above 110.
 _DARK_LEVEL = 60
 
+_CUT = "cut-"
 _SIDES = ("top", "left", "bottom", "right")
 # In the order in which they are told.
 WORDS = {
@@ -102,8 +103,10 @@ class Verdict:
         }
 
     def __str__(self) -> str:
-        said = "; ".join(reason.words for reason in self.reasons)
-        return f"score {self.score:.2f}" + (f": {said}" if said else "")
+        said = [reason.words for reason in self.reasons if not reason.code.startswith(_CUT)]
+        if sides := [reason.code.removeprefix(_CUT) for reason in self.reasons if reason.code.startswith(_CUT)]:
+            said.append(f"cut off by the frame ({', '.join(sides)})")
+        return f"score {self.score:.2f}" + (f": {'; '.join(said)}" if said else "")
 
 
 def doubt_of(mask: FloatArray) -> float:

@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, str | None] = {
 BY_HAND: dict[str, str] = {
     "quality": "the training data and other methods' masks: python benchmarks/quality.py DATA report FOLDER …",
     "judge": "the set `wide` of the training data: python benchmarks/judge.py DATA [NAME=SET …]",
+    "verdict": "the set `wide` of the training data: python benchmarks/verdict.py DATA [MODEL …]",
     "isnet": "Node and a package of its own: python benchmarks/isnet.py speed NODE",
     "official": "TensorFlow in an environment of its own (make .venv-tf/.ready): python benchmarks/official.py",
     "jobs_chaos": "Redis and RabbitMQ (tests/install_servers.sh): python -m benchmarks.jobs_chaos",

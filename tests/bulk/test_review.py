@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from bshm.bulk import review
-from bshm.bulk.review import SHEET, Look, Review, sheet
+from bshm.bulk.review import SHEET, Review, SheetEntry, sheet
 from bshm.cli.app import main
 from bshm.matting.verdict import Reason, Verdict
 from bshm.types import Box
@@ -98,8 +98,8 @@ def test_what_cannot_be_meant_is_told(photo: Photo, words: list[str], told: str,
     assert not path.with_name("a.cutout.png").exists()
 
 
-def shown(name: str, score: float) -> Look:
-    return Look(name, Verdict(score, 0.1, (Reason("dark", Box(0, 0, 4, 4)),)), np.zeros((320, 648, 3), np.uint8))
+def shown(name: str, score: float) -> SheetEntry:
+    return SheetEntry(name, Verdict(score, 0.1, (Reason("dark", Box(0, 0, 4, 4)),)), np.zeros((320, 648, 3), np.uint8))
 
 
 def test_the_sheet_is_bounded_and_has_the_lowest_scores_in_order(
@@ -108,7 +108,7 @@ def test_the_sheet_is_bounded_and_has_the_lowest_scores_in_order(
     monkeypatch.setattr(review, "MOST", 3)
     drawn: list[str] = []
 
-    def draw(looks: list[Look], *, of: int) -> np.ndarray:
+    def draw(looks: list[SheetEntry], *, of: int) -> np.ndarray:
         drawn.extend(look.name for look in looks)
         assert of == 5
         return sheet(looks, of=of)

@@ -37,7 +37,7 @@ _CHECKER_PX, _CHECKER = 16, (150, 200)
 
 
 @dataclass(frozen=True)
-class Look:
+class SheetEntry:
     """One result on the sheet.
 
     Attributes:
@@ -72,17 +72,17 @@ class Review:
         self._below = below
         self._overwrite = overwrite
         self._taken: set[str] = set()
-        self._worst: list[tuple[float, int, Look]] = []
+        self._worst: list[tuple[float, int, SheetEntry]] = []
         self._lock = threading.Lock()
 
-    def look(self, matte: Matte, name: str) -> Look | None:
+    def look(self, matte: Matte, name: str) -> SheetEntry | None:
         """What the sheet shows of a matte; None where there is no need to look at it."""
         verdict = matte.verdict
         if verdict is None or verdict.score >= self._below:
             return None
-        return Look(name, verdict, _tiles(matte, verdict))
+        return SheetEntry(name, verdict, _tiles(matte, verdict))
 
-    def add(self, look: Look, data: bytes, name: str) -> Path:
+    def add(self, look: SheetEntry, data: bytes, name: str) -> Path:
         """Write a copy of a result, ``data``, as ``name``, and keep it for the sheet.
 
         Raises:
@@ -121,7 +121,7 @@ class Review:
             number += 1
 
 
-def sheet(looks: list[Look], *, of: int) -> Bytes:
+def sheet(looks: list[SheetEntry], *, of: int) -> Bytes:
     """(H, W, 3) uint8: the looks in rows, each below its name, score and reasons.
 
     Args:

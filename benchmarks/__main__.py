@@ -27,6 +27,7 @@ BY_HAND: dict[str, str] = {
     "people": "the training data: python benchmarks/people.py DATA",
     "judge": "the set `wide` of the training data: python benchmarks/judge.py DATA [NAME=SET …]",
     "video": "the training data: python benchmarks/video.py DATA [FRAMES]",
+    "verdict": "the set `wide` of the training data: python benchmarks/verdict.py DATA [MODEL …]",
     "isnet": "Node and a package of its own: python benchmarks/isnet.py speed NODE",
     "official": "TensorFlow in an environment of its own (make .venv-tf/.ready): python benchmarks/official.py",
     "jobs_chaos": "Redis and RabbitMQ (tests/install_servers.sh): python -m benchmarks.jobs_chaos",

@@ -28,6 +28,7 @@ class Drawn:
     ran = Run("drawn", "0" * 64, "cpu")
     people: tuple[FloatArray, ...] | None = None
     depth: tuple[int, ...] = ()
+    verdict: None = None
 
     def __init__(self, alpha: FloatArray, *, icc_profile: bytes | None = None, dpi: float | None = None) -> None:
         pixels: PixelArray = np.full((*alpha.shape, 3), (90, 120, 150), np.uint8)

@@ -98,7 +98,10 @@ def test_a_matte_says_how_much_of_it_is_doubtful(matting: Matting) -> None:
             return {"mask": np.full_like(feeds["image"][:, :1], 0.6)}
 
     assert matting.matte(person()).doubtful == 0
-    assert with_sessions(mask=Unsure()).matte(person()).doubtful == 1
+    unsure = with_sessions(mask=Unsure()).matte(person())
+    assert unsure.doubtful == 1
+    sure, low = matting.matte(person()).verdict, unsure.verdict
+    assert sure is not None and low is not None and low.score < 0.1 < 0.9 < sure.score
 
 
 def test_weights_that_answer_with_alpha_have_no_mask_to_tell_doubt_by() -> None:
@@ -109,7 +112,7 @@ def test_weights_that_answer_with_alpha_have_no_mask_to_tell_doubt_by() -> None:
     network = Network("alpha.onnx", "", 0, 0, Preprocessing(), -1, Signature("in", "out"))
     engine = Whole(replace(CARD, networks={"alpha": network}), choose("cpu"), {"alpha": Alpha()})
     matte = Matting(engine=engine).matte(person())
-    assert matte.doubtful is None
+    assert matte.doubtful is None and matte.verdict is None
     assert list(matte.ran.timings_ms) == ["decode", "matting", "foreground"]
     assert np.allclose(matte.alpha, person()[..., 0] / 255, atol=1e-6)  # float32
 

@@ -212,7 +212,9 @@ class Matting:
         card = self.engine.card
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
-        return Matte(picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful), answer.state
+        return Matte(
+            picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful, mask=answer.mask
+        ), answer.state
 
     def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:
         clues = engines.clues(self.engine, pixels)

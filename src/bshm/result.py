@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from bshm.files import sink
 from bshm.files.decode import open_picture
 from bshm.files.encode import format_of_result
 from bshm.files.source import Source
+from bshm.matting.verdict import Verdict, judge
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
 
@@ -36,6 +38,7 @@ class Matte:
         depth: indices of ``people`` from the back to the front, as far as it can be told.
         doubtful: 0..1, the share of the people's area where the mask does not say whether it is a person, the soft
             edge left out; see ``bshm.matting.refine.doubt.doubtful``.  None where the weights have no mask to tell by.
+        mask: (h, w) float32, 0..1, of any size: the mask that ``alpha`` was made of; None where the weights have none.
     """
 
     picture: Picture
@@ -45,6 +48,7 @@ class Matte:
     people: tuple[FloatArray, ...] | None = None
     depth: tuple[int, ...] = ()
     doubtful: float | None = None
+    mask: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
@@ -73,6 +77,18 @@ class Matte:
     def is_empty(self) -> bool:
         """Whether nobody was found."""
         return is_nobody(self.alpha)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """How far to trust the matte, and what there is to look at; None where the weights have no mask to tell by.
+
+        >>> import bshm, skimage
+        >>> verdict = bshm.matte(skimage.data.astronaut()).verdict
+        >>> 0 < verdict.score < 1, [reason.code for reason in verdict.reasons if reason.code.startswith("cut")]
+        (True, ['cut-left', 'cut-bottom'])
+        """
+        # Worked out when it is asked for: a video has no use for it.
+        return None if self.mask is None else judge(self.picture.pixels, self.mask, self.alpha)
 
     def cutout(self) -> PixelArray:
         """The people as (H, W, 4) RGBA, dtype of the picture, straight alpha, colour 0 where alpha is 0."""

@@ -180,11 +180,25 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
     told = capsys.readouterr()
     first, second = map(json.loads, told.out.splitlines())
     assert set(first) == {
-        *("input", "output", "status", "width", "height", "frames", "empty", "people", "doubtful", "head_by", "notes"),
+        *(
+            "input",
+            "output",
+            "status",
+            "width",
+            "height",
+            "frames",
+            "empty",
+            "people",
+            "doubtful",
+            "verdict",
+            "head_by",
+            "notes",
+        ),
         *("model", "model_sha256", "device", "timings_ms"),
     }
     assert (first["width"], first["height"], first["empty"], first["device"]) == (64, 48, False, "cpu")
     assert first["doubtful"] == 0
+    assert first["verdict"] == {"score": 1.0, "expected_error": 0.0, "reasons": []}
     assert (second["input"], second["output"], second["status"]) == (
         str(bad),
         str(tmp_path / "bad.cutout.png"),

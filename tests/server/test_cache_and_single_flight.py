@@ -159,7 +159,8 @@ def test_parts_of_a_key_do_not_run_together() -> None:
 def test_a_result_goes_through_the_cache_unchanged() -> None:
     from bshm.edit.crop import Box
 
-    made = Rendered(b"\x00\n\xff", "image/png", 3, 2, False, Box(0, 1, 2, 3), "m", "s", "cpu", {"mask": 1.5})
+    verdict = {"score": 0.5, "reasons": [{"code": "dark", "box": [0, 0, 3, 2]}]}
+    made = Rendered(b"\x00\n\xff", "image/png", 3, 2, False, Box(0, 1, 2, 3), "m", "s", "cpu", {"mask": 1.5}, verdict)
     assert Rendered.from_bytes(made.to_bytes()) == made
     for damaged in (b"", b"{}", b"{}\n", b'{"box": null, "odd": 1}\nx'):
         with pytest.raises((ValueError, KeyError)):

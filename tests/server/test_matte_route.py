@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import json
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from sent import opened, picture
 from starlette.testclient import TestClient
 
@@ -37,6 +39,17 @@ def test_headers_say_what_ran(client: TestClient) -> None:
     assert (headers["x-width"], headers["x-height"]) == ("64", "48")
     stages = [entry.split(";dur=")[0].strip() for entry in headers["server-timing"].split(",")]
     assert stages[0] == "decode" and stages[-1] == "encode" and "mask" in stages
+
+
+def test_a_header_says_how_far_to_trust_it_from_the_cache_too(client: TestClient) -> None:
+    pixels = np.full((48, 64, 3), 60, np.uint8)
+    pixels[12:, 16:48] = (240, 20, 20)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    for _ in range(2):
+        told = json.loads(client.post("/matte", files={"image": file.getvalue()}).headers["x-bshm-verdict"])
+        assert told["score"] == 1 and told["expected_error"] == 0
+        assert told["reasons"] == [{"code": "cut-bottom", "box": [16, 47, 32, 1]}]
 
 
 def test_a_picture_without_people_is_said_to_be_empty(client: TestClient) -> None:

@@ -28,7 +28,9 @@ from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review
     from bshm.edit.render import Rendered
+    from bshm.matting.verdict import Verdict
     from bshm.pipeline import Matting
     from bshm.result import Matte
     from bshm.types import Picture
@@ -71,6 +73,7 @@ class BatchRecord:
             from earlier.
         empty: nobody was found, so the output is fully transparent.
         doubtful: see ``Matte.doubtful``; None where the weights cannot tell, too.
+        verdict: see ``Matte.verdict``; as ``doubtful``.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
         frames: pictures or pages in the file, of which the first was taken.
@@ -98,6 +101,7 @@ class BatchRecord:
     head_by: str | None = None
     notes: tuple[str, ...] = ()
     doubtful: float | None = None
+    verdict: Verdict | None = None
     note: str | None = None
     proof: Proof | None = None
 
@@ -204,6 +208,7 @@ def run(
     edit: Edit | None = None,
     background: Picture | None = None,
     batch: BatchOptions | None = None,
+    review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
     """Do the jobs through one session, several in the works at once, and tell what became of each.
 
@@ -217,6 +222,7 @@ def run(
         edit: what is made of them; a job's own file name picks the format where ``edit.format`` is None.
         background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.
         batch: how many at once, in which order, and what to do with outputs that are there.
+        review: gets a copy of each result that should be looked at; its sheet is the caller's to write.
 
     Yields:
         A record a job.  Every error of a job is in its record.  Where another run turns out to write the same outputs
@@ -236,6 +242,7 @@ def run(
             edit=edit,
             background=background,
             batch=batch,
+            review=review,
             write_lock=write_lock,
             company=company,
         )
@@ -293,6 +300,7 @@ def _do(
     edit: Edit,
     background: Picture | None,
     batch: BatchOptions,
+    review: Review | None,
     write_lock: ClosableLock,
     company: threading.Event,
 ) -> BatchRecord:
@@ -310,6 +318,7 @@ def _do(
 
     matte = matting.matte(job.source, options)
     files = [(path, make(matte, path, each, background)) for path, each in _results(matte, job.output, edit, batch)]
+    look = None if review is None else review.look(matte, job.name)
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
@@ -317,6 +326,8 @@ def _do(
             # The first last: where it is, all are, and a run that is taken up again may pass them over.
             for path, made in reversed(files):
                 sink.write(made.rendered.data, path, overwrite=batch.overwrite)
+            if review is not None and look is not None:
+                review.add(look, files[0][1].rendered.data, files[0][0].name)
     except OutputExistsError:
         if not batch.skip_existing:
             raise
@@ -336,13 +347,14 @@ class Made:
 
     Attributes:
         rendered: the file, and what ran.
-        frames, doubtful: as in ``BatchRecord``.
+        frames, doubtful, verdict: as in ``BatchRecord``.
         timings_ms: milliseconds by stage so far.
     """
 
     rendered: Rendered
     frames: int
     doubtful: float | None
+    verdict: Verdict | None
     timings_ms: Mapping[str, float]
 
     def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> BatchRecord:
@@ -362,6 +374,7 @@ class Made:
             head_by=rendered.head_by,
             notes=rendered.notes,
             doubtful=self.doubtful,
+            verdict=self.verdict,
             proof=proof,
         )
 
@@ -373,7 +386,7 @@ def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Ma
     started = time.perf_counter()
     rendered = render(matte, with_format(edit, path), background)
     timings = {**rendered.timings_ms, "encode": 1e3 * (time.perf_counter() - started)}
-    return Made(rendered, matte.picture.frames, matte.doubtful, MappingProxyType(timings))
+    return Made(rendered, matte.picture.frames, matte.doubtful, matte.verdict, MappingProxyType(timings))
 
 
 def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[tuple[Path, Edit]]:

@@ -26,6 +26,7 @@ from bshm.errors import OptionError
 from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
@@ -47,6 +48,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
+    ("bshm matte photos/ -o cut/ --review-below 0.3", "what to look at goes into cut/review, too"),
     ("bshm matte photos/ -o cut/ --json > report.jsonl", "one line of JSON a picture"),
 ]
 
@@ -69,7 +71,10 @@ Which files are taken:
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
 and --position then take the whole picture for the people.  "width" and "height" are the result's;
 "doubtful" is the share of the people's area, 0 to 1, where the mask does not say whether it is a
-person, soft edges left out; null where the weights cannot tell."""
+person, soft edges left out; null where the weights cannot tell.  "verdict" is how far to trust the
+result: "score", 0 to 1, 1 is sure; "expected_error", of alpha, 0 to 1; and "reasons", what there is
+to look at, each with "code" and "box": left, top, width and height in pixels of the picture.  A score
+below 0.27 is a note on stderr.  docs/verdict.md says what the reasons mean."""
 
 
 def parser() -> Parser:
@@ -112,6 +117,17 @@ def parser() -> Parser:
         help="as --overwrite, and a picture itself may be replaced by its own result",
     )
 
+    where.add_argument(
+        "--review-below",
+        type=float,
+        metavar="SCORE",
+        help="copy results with a score below this, 0 to 1, into a folder of their own, with a sheet of the worst",
+    )
+    where.add_argument(
+        "--review-folder",
+        metavar="FOLDER",
+        help="for --review-below (default: review in the folder of -o, else in the current one)",
+    )
     add_flags(result)
     return result
 
@@ -349,6 +365,8 @@ def _run(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
     )
+    if arguments.review_folder is not None and arguments.review_below is None:
+        raise OptionError("--review-folder needs --review-below SCORE: which results go there?")
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
@@ -364,6 +382,8 @@ def _run(arguments: argparse.Namespace) -> int:
             )
         if to_stdout and arguments.split:
             raise OptionError("--split writes a file a person, and stdout takes one. Give -o a file or a folder.")
+        if to_stdout and arguments.review_below is not None:
+            raise OptionError("--review-below needs a result in a file. Give -o a file or a folder.")
         if to_stdout:
             return _to_stdout(arguments, inputs[0], options, edit)
         jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()
@@ -475,15 +495,34 @@ def _run_jobs(
 
     background = background_once(edit, options.limits) if len(jobs) > 1 else None
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
+    review = _review(arguments, batch)
     matting = open_matting(arguments)
+    if review is not None and "mask" not in matting.engine.card.networks:
+        raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(
-            run_batch(matting, jobs, options=options, edit=edit, background=background, batch=batch)
+            run_batch(matting, jobs, options=options, edit=edit, background=background, batch=batch, review=review)
         ) as records:
             for record in records:
                 reporter.add(record)
+        if review is not None:
+            sheet = review.write_sheet()
+            if not arguments.quiet:
+                say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
         return reporter.exit_code
+
+
+def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None:
+    if arguments.review_below is None:
+        return None
+    from bshm.bulk.review import Review
+
+    output, folder = arguments.output, arguments.review_folder
+    if folder is None:
+        several = output is not None and (Path(output).is_dir() or output.endswith(("/", os.sep)))
+        folder = Path(output if several else "") / "review"
+    return Review(Path(folder), arguments.review_below, overwrite=batch.overwrite)
 
 
 def background_once(edit: Edit, limits: Limits) -> Picture | None:
@@ -522,7 +561,7 @@ def _stdin_job(output: str, edit: Edit) -> Job:
 
 
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, edit: Edit) -> int:
-    from bshm.cli.reporting import EMPTY_NOTE, edit_notes, frames_note
+    from bshm.cli.reporting import EMPTY_NOTE, edit_notes, frames_note, look_note
     from bshm.edit.render import render
 
     if arguments.json:
@@ -539,6 +578,8 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     matte = matting.matte(given, options)
     if matte.is_empty and not arguments.quiet:
         say(f"{matte.picture.name}: {EMPTY_NOTE}")
+    elif matte.verdict is not None and not arguments.quiet and (look := look_note(matte.verdict)):
+        say(f"{matte.picture.name}: {look}")
     if matte.picture.frames > 1 and not arguments.quiet:
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
     rendered = render(matte, edit)

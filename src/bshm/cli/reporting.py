@@ -20,6 +20,8 @@ from bshm.errors import BshmError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from bshm.matting.verdict import Verdict
+
 EMPTY_NOTE = "nobody was found, so nothing is left of it"
 
 
@@ -31,6 +33,13 @@ def frames_note(frames: int) -> str:
 def edit_notes(head_by: str | None, notes: Iterable[str]) -> list[str]:
     """What is said of a result that was framed: by what the head was found, and what is not as it should be."""
     return [*([f"the head was found by the {head_by}"] if head_by else []), *notes]
+
+
+def look_note(verdict: Verdict) -> str:
+    """What is said of a result that should be looked at; empty for all others."""
+    from bshm.matting.verdict import LOOK_BELOW
+
+    return f"worth a look, {verdict}" if verdict.score < LOOK_BELOW else ""
 
 
 class Reporter:
@@ -83,6 +92,8 @@ class Reporter:
             self._note(f"{record.job.name} -> {written} ({seconds:.2f} s)")
         if record.empty:
             self._note(f"{record.job.name}: {EMPTY_NOTE}")
+        elif record.verdict is not None and (look := look_note(record.verdict)):
+            self._note(f"{record.job.name}: {look}")
         if record.frames is not None and record.frames > 1:
             self._note(f"{record.job.name}: {frames_note(record.frames)}")
         for line in edit_notes(record.head_by, record.notes):
@@ -181,6 +192,7 @@ def json_line(record: BatchRecord) -> str:
             "head_by": record.head_by,
             "notes": list(record.notes),
             "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
+            "verdict": None if record.verdict is None else record.verdict.as_json(),
             "model": record.model,
             "model_sha256": record.model_sha256,
             "device": record.device,

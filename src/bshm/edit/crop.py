@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,21 +11,13 @@ import numpy as np
 from bshm import geometry
 from bshm.edit.words import NO_MARGINS, Margins
 from bshm.errors import ShapeError
+from bshm.types import Box as Box  # noqa: PLC0414 - boxes of people are taken from here
 from bshm.types import FloatArray, PixelArray
 
 # Alpha from which a pixel counts as people: the haze that networks leave in far corners must not widen a crop.
 _PERSON_FROM = 0.3
 # Below this share of the picture nobody is there: a face of 16x16 px in a 12-megapixel photograph is 0.002 %.
 EMPTY_SHARE = 2e-5
-
-
-class Box(NamedTuple):
-    """A rectangle of whole pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 def is_nobody(alpha: FloatArray) -> bool:

@@ -37,6 +37,13 @@ _THERE = 0.25
 MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
 
 
+class Told(Protocol):
+    """What is said of a matte: see ``bshm.matting.verdict.Verdict``."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+
+
 class Matted(Protocol):
     """What is rendered: see ``bshm.result.Matte``."""
 
@@ -63,6 +70,10 @@ class Matted(Protocol):
     @property
     def ran(self) -> Run:
         """What worked on it."""
+
+    @property
+    def verdict(self) -> Told | None:
+        """How far to trust it; None where nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,7 @@ class Rendered:
         timings_ms: milliseconds by stage.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
+        verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
     """
 
     data: bytes
@@ -131,6 +143,7 @@ class Rendered:
     people: int | None = None
     head_by: str | None = None
     notes: tuple[str, ...] = ()
+    verdict: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -204,6 +217,7 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         None if matte.people is None else len(matte.people),
         composed.head_by,
         composed.notes,
+        None if matte.verdict is None else matte.verdict.as_json(),
     )
 
 
@@ -260,6 +274,7 @@ class _Converted:
     ran: Run
     people: tuple[FloatArray, ...] | None
     depth: tuple[int, ...]
+    verdict: Told | None
 
 
 def _in_srgb(matte: Matted) -> Matted:
@@ -272,7 +287,7 @@ def _in_srgb(matte: Matted) -> Matted:
         return matte
     pixels = colour_space.to_srgb(matte.picture.pixels, profile)
     picture = replace(matte.picture, pixels=pixels, alpha=None, icc_profile=None)
-    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth)
+    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth, matte.verdict)
 
 
 def _turned(layer: Any, edit: Edit) -> Any:

@@ -189,7 +189,7 @@ class ItemRecord:
         error: set exactly when ``state`` is ``failed``.
         media_type: of the result; None unless ``done``.
         size: of the result in bytes; None unless ``done``.
-        details: what is known of the matte: ``width``, ``height``, ``empty``, ``model``,
+        details: what is known of the matte: ``width``, ``height``, ``empty``, ``verdict``, ``model``,
             ``model_sha256``, ``device``, ``timings_ms``.
         input, result: names of the bytes in the store, for drivers; None once they are deleted or before they exist.
         lease: who works on it; None unless ``running``.

@@ -51,11 +51,13 @@ class Answer(NamedTuple):
         alpha: (H, W) float32, 0..1, a new array.
         doubtful: see ``Matte.doubtful``; None where the engine has no mask to tell it by.
         state: for the next picture of the same video.
+        mask: (h, w) float32, 0..1, of any size: what the alpha was made of; None where there is none.
     """
 
     alpha: FloatArray
     doubtful: float | None = None
     state: State = None
+    mask: FloatArray | None = None
 
 
 class Engine(Protocol):
@@ -181,7 +183,7 @@ class Staged:
         if "matting" in self.sessions:
             held = doubt.somebody(guide)
             alpha = clock.time("matting", lambda: doubt.drop_loose(self.matting(pixels, sure, guide), held))
-        return Answer(alpha, doubtful)
+        return Answer(alpha, doubtful, mask=mask)
 
     def _mask(self, pixels: PixelArray) -> FloatArray:
         from bshm.matting.networks import foreign, mask

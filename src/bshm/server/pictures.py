@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 from starlette.responses import Response
@@ -34,6 +35,7 @@ def answer(served: Served) -> Response:
         "X-Bshm-Device": rendered.device,
         "X-Bshm-Cache": "hit" if served.cached else "miss",
         "X-Bshm-Empty": "true" if rendered.empty else "false",
+        "X-Bshm-Verdict": json.dumps(rendered.verdict, separators=(",", ":")),
         "X-Width": str(rendered.width),
         "X-Height": str(rendered.height),
         "Server-Timing": ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in rendered.timings_ms.items()),

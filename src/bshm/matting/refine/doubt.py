@@ -40,10 +40,14 @@ def doubtful(mask: FloatArray) -> float:
     0.5
     """
     people = int(np.count_nonzero(mask > _NO))
+    return int(np.count_nonzero(open_patches(mask))) / people if people else 0.0
+
+
+def open_patches(mask: FloatArray) -> npt.NDArray[np.bool_]:
+    """(h, w) bool: the patches that ``doubtful`` counts in a (h, w) mask."""
     open_ = ((mask > _NO) & (mask < _YES)).astype(np.uint8)
     width = 2 * round((mask.shape[0] * mask.shape[1]) ** 0.5 * _EDGE_SHARE) + 1
-    thick = cv2.morphologyEx(open_, cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
-    return int(np.count_nonzero(thick)) / people if people else 0.0
+    return cv2.morphologyEx(open_, cv2.MORPH_OPEN, np.ones((width, width), np.uint8)) > 0
 
 
 def drop_doubtful(mask: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """From a matte and an ``Edit`` to pixels and to a file: the one way there is.
 
-    region -> shadow -> crop, scale, position -> background -> cut-out, alpha or picture -> file
+    region -> edges -> shadow -> crop, scale, position -> background -> light -> cut-out, alpha or picture -> file
 
 ``compose`` goes as far as the pixels, ``render`` to the end.
 """
@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bshm.edit import composite
+from bshm.edit import composite, edges, light
 from bshm.edit.background import filled
 from bshm.edit.crop import Box, arrange, foreground_box, is_nobody
-from bshm.edit.shadow import drop, under
+from bshm.edit.shadow import contact, drop, under
 from bshm.edit.spec import Edit
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region
 from bshm.errors import RegionError, option
@@ -175,8 +175,20 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
 def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
     """The pixels that ``edit`` describes; as ``render``, without the file."""
     alpha = matte.alpha if edit.region is None else _within(matte.alpha, edit.region)
-    box, is_empty = foreground_box(alpha), is_nobody(alpha)
     colour, wanted = matte.foreground, edit.background
+    if edit.has_edges:
+        before = alpha
+        alpha = edges.changed(
+            alpha,
+            grow=edit.grow,
+            fill_holes=edit.fill_holes,
+            drop_islands=edit.drop_islands,
+            feather=edit.feather,
+        )
+        colour = edges.recoloured(colour, before, alpha, matte.picture.pixels)
+    box, is_empty = foreground_box(alpha), is_nobody(alpha)
+    # Of the people alone: a shadow says nothing about how they are lit.
+    own_light = light.light_of(colour, alpha) if edit.harmonize else None
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
         # Made of the original, it is cropped with it; all else fills what the people end up on.
@@ -185,15 +197,26 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     around = box or Box(0, 0, *alpha.shape)
     if edit.shadow:  # it does not widen a crop
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
-        colour, alpha = under(colour, alpha, (0, 0, 0), drop(alpha) * np.float32(opacity))
+        thrown = contact(alpha) if edit.shadow_kind == "contact" else drop(alpha)
+        colour, alpha = under(colour, alpha, (0, 0, 0), thrown * np.float32(opacity), blend=edit.blend)
     colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
     if isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency:
-        colour, alpha = under(colour, alpha, wanted.rgb, wanted.opacity)
+        colour, alpha = under(colour, alpha, wanted.rgb, wanted.opacity, blend=edit.blend)
     elif wanted is not None:
         if behind is None:
             canvas = replace(matte.picture, pixels=colour, alpha=None)
-            behind = filled(wanted, canvas, alpha, background)
-        colour = composite.over(colour, alpha, behind)
+            behind = filled(
+                wanted,
+                canvas,
+                alpha,
+                background,
+                fit=edit.background_fit,
+                position=edit.background_position,
+                blur_px=edit.background_blur,
+            )
+        if edit.harmonize and own_light is not None and (wanted_light := light.light_of(behind)) is not None:
+            colour = light.harmonized(colour, own_light, wanted_light, edit.harmonize)
+        colour = composite.over(colour, alpha, behind, blend=edit.blend)
         alpha = np.ones_like(alpha)
     return Composed(colour, alpha, behind is not None, edit.alpha, box, is_empty)
 

@@ -273,8 +273,9 @@ def _fitted(
             for side, wanted in zip(pixels.shape[:2], (height, width), strict=True)
         ]
         top, left = _offset(pixels.shape[0] - kept[0], position[1]), _offset(pixels.shape[1] - kept[1], position[0])
-        part: PixelArray = np.ascontiguousarray(pixels[top : top + kept[0], left : left + kept[1]])
-        return _depth(geometry.enlarge(part, (height, width)), picture.pixels.dtype)
+        part = pixels[top : top + kept[0], left : left + kept[1]]
+        part = geometry.enlarge(np.ascontiguousarray(part), (height, width))  # type: ignore[assignment]
+        return _depth(part, picture.pixels.dtype)
     size = max(1, round(pixels.shape[0] * min(ratios))), max(1, round(pixels.shape[1] * min(ratios)))
     size = min(height, size[0]), min(width, size[1])
     result: PixelArray = np.full_like(picture.pixels, np.iinfo(picture.pixels.dtype).max)

@@ -23,7 +23,9 @@ _OPACITY = 0.45
 _CONTACT_OPACITY = 0.6
 _SOLID = 0.9
 _FEET_SHARE, _SMALLEST_SHARE = 0.05, 0.05
-_REACH, _FLAT, _SOFT = 1.15, 0.16, 0.1
+_REACH, _FLAT, _SOFT = 1.2, 0.22, 0.35
+# And all feet of a person together throw a wider and fainter one.
+_AROUND_REACH, _AROUND_PART = 1.5, 0.5
 # The blur runs on a picture small enough for this radius.
 _WORKING_RADIUS_PX = 3.0
 
@@ -133,9 +135,13 @@ def contact(alpha: FloatArray) -> FloatArray:
             continue
         feet_top = top + down - max(1, round(_FEET_SHARE * down))
         feet = labels[feet_top : top + down, left : left + across] == label
-        for start, stop in _runs(feet.any(axis=0), gap=max(1, round(0.05 * across))):
+        runs = _runs(feet.any(axis=0), gap=max(1, round(0.05 * across)))
+        for start, stop in runs:
             lowest = feet_top + int(np.flatnonzero(feet[:, start:stop].any(axis=1))[-1]) + 1
             shadow = np.maximum(shadow, _ellipse(size, left + (start + stop) / 2, lowest, (stop - start) / 2))
+        start, stop = runs[0][0], runs[-1][1]
+        wide = _ellipse(size, left + (start + stop) / 2, top + down, _AROUND_REACH * (stop - start) / 2)
+        shadow = np.maximum(shadow, wide * np.float32(_AROUND_PART))
     return np.clip(geometry.resize(shadow, (height, width)), np.float32(0), np.float32(_CONTACT_OPACITY))
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import re
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bshm.cli import matte as command
 from bshm.edit.background import blur, filled, gradient
 from bshm.edit.render import compose, render
 from bshm.edit.shadow import contact
@@ -18,6 +22,8 @@ from bshm.edit.spec import Edit
 from bshm.edit.words import LinearBackground, PictureBackground, RadialBackground, parse_background
 from bshm.errors import OptionError
 from bshm.types import FloatArray, Picture, PixelArray, Run
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @dataclass(frozen=True)
@@ -248,3 +254,16 @@ def test_what_has_no_meaning_is_refused_by_its_name(given: dict[str, Any], wrong
 def test_these_edits_go_through_json_and_back(given: dict[str, Any]) -> None:
     edit = Edit(**given)
     assert Edit.from_json(edit.to_json()) == edit and hash(edit) == hash(Edit(**given))
+
+
+def test_every_command_in_the_page_of_looks_is_taken_and_its_pictures_are_there() -> None:
+    page = (DOCS / "studio.md").read_text(encoding="utf-8")
+    lines = [line.strip() for line in page.splitlines() if line.startswith("    --")]
+    names = {each.name for each in fields(Edit)}
+    for line in lines:
+        said = vars(command.parser().parse_args(["photo.jpg", *shlex.split(line)]))
+        Edit(**{name: said[name] for name in names})
+    pictures = re.findall(r"\((pictures/[^)]+)\)", page)
+    gallery = {f"pictures/{path.name}" for path in (DOCS / "pictures").glob("gallery-*.jpg")}
+    assert len(lines) > 10 and set(pictures) == gallery
+    assert sum((DOCS / each).stat().st_size for each in gallery) < 400_000

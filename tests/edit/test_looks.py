@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -185,17 +185,18 @@ def test_people_cut_off_below_throw_none_on_the_floor() -> None:
 
 
 def test_the_kind_of_shadow_is_what_the_edit_says() -> None:
-    matte = made()
+    block = np.zeros((120, 160), np.float32)
+    block[20:90, 60:100] = 1
+    matte = replace(made(), alpha=block)
     plain, drop, floor = (
         compose(matte, Edit(background="white", shadow=kind is not None, shadow_kind=kind)).pixels()
         for kind in (None, "drop", "contact")
     )
-    # A hair's breadth below, and to the right of them.
-    below, beside = (104, slice(77, 84)), (slice(55, 70), slice(107, 109))
-    assert plain[below].min() > 250 and floor[below].max() < 245
-    assert floor[beside].min() > 250 and drop[beside].max() < 250
-    default = compose(matte, Edit(background="white", shadow=True)).pixels()
-    np.testing.assert_array_equal(default, drop)
+    below, beside = (slice(90, 92), slice(70, 90)), (slice(45, 60), slice(100, 101))
+    assert (plain[below] == 255).all() and (plain[beside] == 255).all()
+    assert floor[below].max() < 200 and floor[beside].min() > 252
+    assert drop[beside].max() < 245
+    np.testing.assert_array_equal(compose(matte, Edit(background="white", shadow=True)).pixels(), drop)
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from sent import opened, picture
 from starlette.testclient import TestClient
 

@@ -26,7 +26,7 @@ def with_hair() -> np.ndarray:
     return np.maximum(alpha, cv2.GaussianBlur(strands, (0, 0), 0.8))
 
 
-@pytest.mark.parametrize("by_px", [-7.0, -3.0, -0.5, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("by_px", [-7.0, -3.0, -0.5, 0.5, 1.0, 4.0, 20.0])
 def test_a_hard_edge_moves_by_just_so_many_pixels(by_px: float) -> None:
     found = changed(square(), grow=by_px)
     # The middle row crosses two edges.

@@ -42,6 +42,8 @@ _AROUND_SHARE, _AROUND_LEAST_PX = 0.004, 2
 # Each blur is filled by one so much wider where it sees only people, up to the size of the picture.
 _WIDER = 3.0
 _STRIP_ROWS = 64
+# More than there are levels of 16 bits between two colours.
+_GRADIENT_STEPS = 1 << 17
 
 
 def background_of(given: AnyBackground) -> tuple[Background, Picture | None]:
@@ -131,7 +133,9 @@ def gradient(
     # Pixels' centres.
     x, y = np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32)[:, None] + 0.5
     top = np.iinfo(np.dtype(dtype)).max
-    colors = np.asarray(background.colors, np.float32) * (top / 255)
+    colors = np.asarray(background.colors, np.float64) * (top / 255)
+    stops, steps = np.linspace(0, 1, len(colors)), np.linspace(0, 1, _GRADIENT_STEPS + 1)
+    table = np.stack([np.interp(steps, stops, channel) + 0.5 for channel in colors.T], axis=1).astype(dtype)
     result: PixelArray = np.empty((height, width, 3), dtype)
     for first in range(0, height, _STRIP_ROWS):
         rows = slice(first, first + _STRIP_ROWS)
@@ -144,11 +148,7 @@ def gradient(
             left, above = background.center[0] * width, background.center[1] * height
             farthest = math.hypot(max(left, width - left), max(above, height - above))
             share = np.hypot(x - left, y[rows] - above) / farthest
-        at = np.clip(share, 0, 1) * (len(colors) - 1)
-        below = np.minimum(at.astype(np.intp), len(colors) - 2)
-        part = (at - below)[..., None]
-        mixed = colors[below] * (1 - part) + colors[below + 1] * part
-        result[rows] = mixed + 0.5
+        result[rows] = table[(np.clip(share, 0, 1) * _GRADIENT_STEPS + 0.5).astype(np.intp)]
     return result
 
 

@@ -23,6 +23,7 @@ _STRAND_PX = 2
 _HARD_PX = 8.0
 # An island that is thin or soft and this near to people, as a share of the square root of the area, is their hair.
 _HAIR_NEAR_SHARE = 0.02
+_STEP_PX = 8
 # The faint rim of an island.
 _RIM_PX = 4
 
@@ -178,7 +179,11 @@ def _moved(alpha: FloatArray, radius: int, *, out: bool) -> FloatArray:
     if radius == 0:
         return alpha
     operation = cv2.dilate if out else cv2.erode
-    return np.asarray(operation(alpha, _disc(radius), borderType=cv2.BORDER_REPLICATE), np.float32)
+    # In steps: the time of one goes with the disc's area.
+    for start in range(0, radius, _STEP_PX):
+        disc = _disc(min(_STEP_PX, radius - start))
+        alpha = np.asarray(operation(alpha, disc, borderType=cv2.BORDER_REPLICATE), np.float32)
+    return alpha
 
 
 def _opened(mask: Any, radius: int) -> Any:

@@ -50,7 +50,8 @@ def test_the_commands_of_the_readme_run_in_order_as_they_stand(tmp_path: Path) -
 
     shutil.copy(REPOSITORY / "src/bshm/cli/astronaut.jpg", tmp_path / "photo.jpg")
     (tmp_path / "photos" / "below").mkdir(parents=True)
-    shutil.copy(tmp_path / "photo.jpg", tmp_path / "group.jpg")
+    for other in ("group.jpg", "beach.jpg"):
+        shutil.copy(tmp_path / "photo.jpg", tmp_path / other)
     shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos" / "a.jpg")
     shutil.copy(tmp_path / "photo.jpg", tmp_path / "photos" / "below" / "b.jpg")
     command = tmp_path / "bin" / "bshm"

@@ -96,6 +96,10 @@ def test_a_background_makes_it_opaque(photo: Photo, tmp_path: Path) -> None:
             {"crop": True, "crop_margin": "10% 40px", "shadow": True},
         ),
         (["--scale", "60%", "--position", "50% 100%"], {"scale": "60%", "position": "50% 100%"}),
+        (
+            ["--grow=-2", "--feather", "3", "--fill-holes", "1%", "--shadow", "--shadow-kind", "contact"],
+            {"grow": -2, "feather": 3, "fill_holes": "1%", "shadow": True, "shadow_kind": "contact"},
+        ),
     ],
 )
 def test_the_same_words_make_the_same_file_as_in_the_service(

@@ -264,6 +264,31 @@ def test_an_error_names_the_field(client: TestClient, data: dict[str, str], erro
 def test_an_alpha_alone_shows_no_shadow(client: TestClient) -> None:
     plain, shady = (
         client.post("/matte", files={"image": picture()}, data={"alpha": "true", **more}).content
-        for more in ({}, {"shadow": "true", "shadow_opacity": "50%"})
+        for more in ({}, {"shadow": "true", "shadow_opacity": "50%", "shadow_kind": "contact"})
     )
     assert plain == shady
+
+
+def test_a_gradient_and_the_light_of_people_are_fields(client: TestClient) -> None:
+    more = {"harmonize": "0.5", "blend": "linear", "drop_islands": "2%", "grow": "1"}
+    answer = client.post(
+        "/matte", files={"image": picture()}, data={"background": "linear:red,blue:90", "format": "png", **more}
+    )
+    assert answer.status_code == 200, answer.text
+    with Image.open(io.BytesIO(answer.content)) as made:
+        assert made.mode == "RGB"
+        left, right = made.getpixel((0, 0)), made.getpixel((made.width - 1, 0))
+    assert left[0] > 200 > 60 > left[2] and right[2] > 200 > 60 > right[0]
+
+
+def test_a_picture_sent_along_is_contained_on_white(client: TestClient) -> None:
+    tall = io.BytesIO()
+    Image.new("RGB", (10, 400), (0, 0, 200)).save(tall, "png")
+    answer = client.post(
+        "/matte",
+        files={"image": picture(), "background_image": tall.getvalue()},
+        data={"background_fit": "contain", "background_position": "100% 0%", "format": "png"},
+    )
+    assert answer.status_code == 200, answer.text
+    with Image.open(io.BytesIO(answer.content)) as made:
+        assert made.getpixel((0, 0)) == (255, 255, 255) and made.getpixel((made.width - 1, 0)) == (0, 0, 200)

@@ -20,7 +20,7 @@ from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.presets import add_folder
 from bshm.cli.streams import hushed, put, say
-from bshm.edit.spec import FLIPS, MASKS, TURNS, Edit
+from bshm.edit.spec import BLENDS, FITS, FLIPS, MASKS, SHADOW_KINDS, TURNS, Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError
 from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
@@ -45,6 +45,7 @@ EXAMPLES = [
     ("bshm matte group.jpg --split", "a cut-out of each person"),
     ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "as a shop asks for it; see `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
+    ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -157,7 +158,8 @@ def add_flags(result: Parser) -> None:
         "--background",
         metavar="SPEC",
         default=Edit.background,
-        help="lay the people over a colour (white, '#1e90ff', 30,144,255), a picture, or blur[:RADIUS] of the original",
+        help="lay the people over a colour (white, '#1e90ff', 30,144,255), a gradient (linear:COLOURS[:ANGLE], "
+        "radial:COLOURS[:CENTRE]), a picture, or blur[:RADIUS] of the original",
     )
     what.add_argument(
         "-f",
@@ -285,6 +287,8 @@ def add_flags(result: Parser) -> None:
         help="how dark the shadow is, 0%% to 100%% (default: 100%%)",
     )
 
+    _add_looks(result)
+
     how = result.add_argument_group("How")
     how.add_argument(
         "-m", "--model", metavar="NAME", default=defaults.DEFAULT_MODEL, help="see `bshm models` (default: %(default)s)"
@@ -347,6 +351,65 @@ def add_flags(result: Parser) -> None:
     telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
     telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
     add_help(telling)
+
+
+def _add_looks(result: Parser) -> None:
+    looks = result.add_argument_group("Edges and light")
+    looks.add_argument(
+        "--shadow-kind",
+        choices=SHADOW_KINDS,
+        default=Edit.shadow_kind,
+        help="drop, on a wall close behind them (default), or contact, on the floor where they stand",
+    )
+    looks.add_argument(
+        "--background-fit",
+        choices=FITS,
+        default=Edit.background_fit,
+        help="a picture as background covers all, or all of it shows, white around (default: %(default)s)",
+    )
+    looks.add_argument(
+        "--background-position",
+        metavar="PLACE",
+        default=Edit.background_position,
+        help="which part of it is kept, or where it stands, as in '50%% 0%%' (default: center)",
+    )
+    looks.add_argument(
+        "--background-blur", metavar="PX", default=Edit.background_blur, help="it goes out of focus, by so many pixels"
+    )
+    looks.add_argument(
+        "--grow",
+        metavar="PX",
+        default=Edit.grow,
+        help="move the people's edge out, or in where it is below 0, as --grow=-2; soft hair stays as it is, here and "
+        "in the three below",
+    )
+    looks.add_argument(
+        "--fill-holes", metavar="SHARE", default=Edit.fill_holes, help="close holes in people up to this share of them"
+    )
+    looks.add_argument(
+        "--drop-islands",
+        metavar="SHARE",
+        default=Edit.drop_islands,
+        help="take away what stands apart and is smaller than this share of the largest",
+    )
+    looks.add_argument(
+        "--feather",
+        metavar="PX",
+        default=Edit.feather,
+        help="make the people's edge soft, inwards, so many pixels wide",
+    )
+    looks.add_argument(
+        "--harmonize",
+        metavar="AMOUNT",
+        default=Edit.harmonize,
+        help="how far the people's light goes towards the background's, 0 to 1: brightness, contrast, warmth",
+    )
+    looks.add_argument(
+        "--blend",
+        choices=BLENDS,
+        default=Edit.blend,
+        help="mix people and background by their levels, or by linear light (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,12 +6,13 @@ such a file multiplies again and sees dark fringes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bshm.edit import light
 from bshm.errors import ShapeError
 from bshm.types import FloatArray, PixelArray
 
@@ -75,7 +76,9 @@ def cutout(foreground: PixelArray, alpha: FloatArray) -> PixelArray:
     return result
 
 
-def over(foreground: PixelArray, alpha: FloatArray, background: PixelArray) -> PixelArray:
+def over(
+    foreground: PixelArray, alpha: FloatArray, background: PixelArray, *, blend: Literal["srgb", "linear"] = "srgb"
+) -> PixelArray:
     """Lay the foreground over the background: ``alpha * F + (1 - alpha) * B``, exact in whole levels.
 
     Alpha counts with the level that ``cutout`` writes, so that a saved cut-out laid over the same background by
@@ -85,6 +88,8 @@ def over(foreground: PixelArray, alpha: FloatArray, background: PixelArray) -> P
         foreground: (H, W, 3) uint8 or uint16, straight colour.
         alpha: (H, W) float32, 0..1; 1 shows only the foreground.
         background: (H, W, 3), dtype and colour space of the foreground.
+        blend: what is mixed: levels, as everybody who shows a cut-out does, or ``"linear"``, the light that they stand
+            for by sRGB's curve, which keeps bright hair before something dark from looking thin.
 
     Returns:
         (H, W, 3), dtype of ``foreground``, a new array.
@@ -104,6 +109,10 @@ def over(foreground: PixelArray, alpha: FloatArray, background: PixelArray) -> P
     for rows in _strips(alpha.shape):
         level = _levels(alpha[rows], foreground.dtype)
         _blend(foreground[rows], level, background[rows], result[rows])
+        if blend == "linear":
+            soft = (level > 0) & (level < np.iinfo(level.dtype).max)
+            share = level[soft] / np.float32(np.iinfo(level.dtype).max)
+            result[rows][soft] = light.mixed(foreground[rows][soft], background[rows][soft], share)
     return result
 
 

@@ -1,7 +1,7 @@
 """From a matte and an ``Edit`` to pixels and to a file: the one way there is.
 
-    region -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> outline -> background
-           -> mask -> cut-out, alpha or picture -> file
+    region -> edges -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> background
+           -> light -> outline -> mask -> cut-out, alpha or picture -> file
 
 ``compose`` goes as far as the pixels, ``render`` to the end.
 """
@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bshm.edit import composite, framing
+from bshm.edit import composite, edges, framing, light
 from bshm.edit import head as heads
 from bshm.edit.background import filled
 from bshm.edit.crop import Box, arrange, foreground_box, is_nobody, laid
 from bshm.edit.finish import disc, outlined
-from bshm.edit.shadow import drop, under
+from bshm.edit.shadow import contact, drop, under
 from bshm.edit.spec import Edit
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region, WhichPeople
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
@@ -228,8 +228,20 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     alpha = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
     if edit.region is not None:
         alpha = _within(alpha, edit.region)
-    box, is_empty = foreground_box(alpha), is_nobody(alpha)
     colour, wanted = matte.foreground, edit.background
+    if edit.has_edges:
+        before = alpha
+        alpha = edges.changed(
+            alpha,
+            grow=edit.grow,
+            fill_holes=edit.fill_holes,
+            drop_islands=edit.drop_islands,
+            feather=edit.feather,
+        )
+        colour = edges.recoloured(colour, before, alpha, matte.picture.pixels)
+    box, is_empty = foreground_box(alpha), is_nobody(alpha)
+    # Of the people alone: a shadow says nothing about how they are lit.
+    own_light = light.light_of(colour, alpha) if edit.harmonize else None
     picture = replace(matte.picture, pixels=_turned(matte.picture.pixels, edit), alpha=None)
     colour, alpha, everybody = (_turned(each, edit) for each in (colour, alpha, matte.alpha))
     behind: PixelArray | None = None
@@ -241,7 +253,8 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     head = heads.find(picture.pixels, alpha) if edit.head is not None and not is_empty else None
     if edit.shadow:  # it does not widen a crop
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
-        colour, alpha = under(colour, alpha, (0, 0, 0), drop(alpha) * np.float32(opacity))
+        thrown = contact(alpha) if edit.shadow_kind == "contact" else drop(alpha)
+        colour, alpha = under(colour, alpha, (0, 0, 0), thrown * np.float32(opacity), blend=edit.blend)
     notes: tuple[str, ...] = ()
     if edit.is_framed:
         chosen = framing.frame(edit, around, picture.size_hw, head)
@@ -249,15 +262,26 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
         colour, alpha, behind = _framed(colour, alpha, behind, chosen)
     else:
         colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
-    if edit.outline is not None:
+    see_through = isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency
+    if wanted is not None and behind is None and not see_through:
+        behind = filled(
+            wanted,
+            replace(picture, pixels=colour),
+            alpha,
+            background,
+            fit=edit.background_fit,
+            position=edit.background_position,
+            blur_px=edit.background_blur,
+        )
+    if behind is not None and own_light is not None and (wanted_light := light.light_of(behind)) is not None:
+        colour = light.harmonized(colour, own_light, wanted_light, edit.harmonize or 0.0)
+    if edit.outline is not None:  # it keeps its own colour
         colour, alpha = outlined(colour, alpha, edit.outline.width.of(min(alpha.shape)), edit.outline.rgb)
-    if isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency:
-        colour, alpha = under(colour, alpha, wanted.rgb, wanted.opacity)
-    elif wanted is not None:
-        if behind is None:
-            behind = filled(wanted, replace(picture, pixels=colour), alpha, background)
-        colour = composite.over(colour, alpha, behind)
+    if behind is not None:
+        colour = composite.over(colour, alpha, behind, blend=edit.blend)
         alpha = np.ones_like(alpha)
+    elif isinstance(wanted, ColorBackground):
+        colour, alpha = under(colour, alpha, wanted.rgb, wanted.opacity, blend=edit.blend)
     if edit.mask is not None:
         alpha = alpha * disc(*alpha.shape)
     is_opaque = behind is not None and edit.mask is None

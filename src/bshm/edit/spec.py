@@ -15,11 +15,17 @@ from bshm.edit.size import DEFAULT_DPI, Size, parse_aspect, parse_dpi, parse_siz
 from bshm.edit.words import (
     BACKGROUNDS,
     Background,
+    ColorBackground,
     Margins,
     Outline,
+    PictureBackground,
     Region,
     WhichPeople,
+    parse_amount,
     parse_background,
+    parse_blur,
+    parse_feather,
+    parse_grow,
     parse_head,
     parse_margins,
     parse_opacity,
@@ -52,6 +58,12 @@ _NOT_IN_LAYERS = (
 )  # fmt: skip
 # Files beyond this are none that anybody asks for in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
+Fit = Literal["cover", "contain"]
+FITS: tuple[Fit, ...] = ("cover", "contain")
+ShadowKind = Literal["drop", "contact"]
+SHADOW_KINDS: tuple[ShadowKind, ...] = ("drop", "contact")
+Blend = Literal["srgb", "linear"]
+BLENDS: tuple[Blend, ...] = ("srgb", "linear")
 
 
 class _Field(Generic[Value, Given]):
@@ -142,6 +154,20 @@ class Edit:
         srgb: convert the colours to sRGB, 8 bits a level where they are not.
         max_kb: make the file no larger, by a lower quality of JPEG or WebP.
         min_kb: make the file no smaller, by a higher quality of JPEG, and beyond that by an empty comment in it.
+        shadow_kind: ``"drop"``, on a wall close behind them, or ``"contact"``, on the floor where they stand (nothing
+            where the picture's lower edge cuts them off); None is ``"drop"``.
+        background_fit: a picture as background is scaled to ``"cover"``, and what sticks out is cropped, or to
+            ``"contain"``, and around it is white.
+        background_position: which part of it is kept, or where it stands: written as ``position``; None is the middle.
+        background_blur: it goes out of focus: sigma of the Gaussian in pixels; None leaves it sharp.
+        grow: move the people's edge out by so many pixels, or in where it is below 0.
+        fill_holes: close holes in people up to this share of their area, ``"1%"`` or 0..1.
+        drop_islands: take away what is smaller than this share of the largest and stands apart.
+        feather: make the people's edge soft, inwards, so many pixels wide.  These four leave soft hair as it is.
+        harmonize: how far the people's light goes towards that of the background, 0..1 or ``"50%"``: brightness,
+            contrast and warmth.
+        blend: where both show, people and background are mixed by their levels, ``"srgb"``, or by the light that
+            these stand for, ``"linear"``.
 
     Raises:
         OptionError: a value that is not allowed, or two that contradict each other.
@@ -182,6 +208,16 @@ class Edit:
     srgb: bool = False
     max_kb: float | None = None
     min_kb: float | None = None
+    shadow_kind: ShadowKind | None = None
+    background_fit: Fit = "cover"
+    background_position: _Field[tuple[float, float] | None, Sequence[float] | str | None] = _Field(parse_position, None)
+    background_blur: _Field[float | None, float | str | None] = _Field(parse_blur, None)
+    grow: _Field[float | None, float | str | None] = _Field(parse_grow, None)
+    fill_holes: _Field[float | None, float | str | None] = _Field(parse_amount, None)
+    drop_islands: _Field[float | None, float | str | None] = _Field(parse_amount, None)
+    feather: _Field[float | None, float | str | None] = _Field(parse_feather, None)
+    harmonize: _Field[float | None, float | str | None] = _Field(parse_amount, None)
+    blend: Blend = "srgb"
 
     def __post_init__(self) -> None:
         for name in ("strip_metadata", "alpha", "crop", "shadow", "srgb"):
@@ -219,6 +255,7 @@ class Edit:
             )
         self._check_frame()
         self._check_file()
+        self._check_looks()
 
     def _check_frame(self) -> None:
         for name, words in (("rotate", TURNS), ("flip", (None, *FLIPS)), ("mask", (None, *MASKS))):
@@ -273,6 +310,43 @@ class Edit:
         if self.dpi is None and self.size is not None and self.size.unit != "px":
             return DEFAULT_DPI
         return self.dpi
+
+    def _check_looks(self) -> None:
+        for name, words in (
+            ("shadow_kind", (None, *SHADOW_KINDS)),
+            ("background_fit", FITS),
+            ("blend", BLENDS),
+        ):
+            if getattr(self, name) not in words:
+                taken = ", ".join(each for each in words if each is not None)
+                raise OptionError(f"{option(name)} takes {taken}; got {getattr(self, name)!r:.40}.")
+        if self.shadow_kind is not None and not self.shadow:
+            raise OptionError(
+                f"{option('shadow_kind')} has a meaning with {option('shadow')} only. "
+                f"Add {option('shadow')}, or drop it."
+            )
+        for name in ("background_fit", "background_position", "background_blur"):
+            if getattr(self, name) != getattr(type(self), name) and not isinstance(self.background, PictureBackground):
+                raise OptionError(
+                    f"{option(name)} has a meaning with a picture as {option('background')} only. "
+                    "Give one, or drop it; the original out of focus is blur:RADIUS."
+                )
+        see_through = isinstance(self.background, ColorBackground) and self.background.opacity < 1
+        if self.harmonize is not None and (self.background is None or (see_through and self.has_transparency)):
+            raise OptionError(
+                f"{option('harmonize')} needs an opaque {option('background')} whose light it can match. "
+                "Give one, or drop it."
+            )
+        if self.blend != "srgb" and self.background is None and not self.shadow:
+            raise OptionError(
+                f"{option('blend')} says how people and a {option('background')} or a {option('shadow')} are mixed. "
+                "Give one, or drop it."
+            )
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether the alpha's edges change."""
+        return any(each is not None for each in (self.grow, self.fill_holes, self.drop_islands, self.feather))
 
     @property
     def has_transparency(self) -> bool:

@@ -21,6 +21,9 @@ _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,20})?)%")
 # The limits of remove.bg's crop_margin; without any a request could ask for a canvas of any size.
 _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
 _LARGEST_RADIUS_PX = 1000
+_MOST_COLORS = 8
+_AMOUNT = re.compile(r"\d?\.?\d{1,20}")
+_PIXELS = re.compile(r"([-+]?\d{1,6}(?:\.\d{1,6})?)(?:px)?")
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,51 @@ class PictureBackground:
         return PictureBackground(sha256=hashlib.sha256(file).hexdigest())
 
 
-Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground
+@dataclass(frozen=True)
+class LinearBackground:
+    """Colours from one side to the other, as CSS has it.
+
+    Attributes:
+        colors: two to eight of red, green and blue, 0..255, at equal distances; opaque.
+        angle: where to, in degrees clockwise, 0 to 360: 0 is up, 90 to the right, 180 down.
+    """
+
+    colors: tuple[tuple[int, int, int], ...]
+    angle: float = 180.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "colors", _colors(self.colors))
+        if isinstance(self.angle, bool) or not isinstance(self.angle, (int, float)) or not 0 <= self.angle <= 360:
+            raise OptionError(f"the angle of a gradient is 0 to 360 degrees; got {self.angle!r:.40}.")
+
+
+@dataclass(frozen=True)
+class RadialBackground:
+    """Colours from a centre to the farthest corner.
+
+    Attributes:
+        colors: two to eight of red, green and blue, 0..255, at equal distances; opaque.
+        center: 0..1 from the left and the top.
+    """
+
+    colors: tuple[tuple[int, int, int], ...]
+    center: tuple[float, float] = (0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "colors", _colors(self.colors))
+        found = None if isinstance(self.center, str) else parse_position(self.center)
+        if found is None:
+            raise OptionError(f"the centre of a gradient is two shares of 0 to 1; got {self.center!r:.40}.")
+        object.__setattr__(self, "center", found)
+
+
+def _colors(given: Any) -> tuple[tuple[int, int, int], ...]:
+    if not isinstance(given, (list, tuple)) or not 2 <= len(given) <= _MOST_COLORS:
+        raise OptionError(f"a gradient has two to {_MOST_COLORS} colours; got {given!r:.80}.")
+    return tuple(ColorBackground(each).rgb for each in given)
+
+
+Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground | LinearBackground | RadialBackground
 """What lies behind the people."""
 
 # What each is called in JSON.  A further kind goes here, and into ``bshm.edit.background.filled``.
@@ -174,6 +221,8 @@ BACKGROUNDS: dict[str, type[Background]] = {
     "color": ColorBackground,
     "blur": BlurBackground,
     "picture": PictureBackground,
+    "linear": LinearBackground,
+    "radial": RadialBackground,
 }
 
 
@@ -182,11 +231,12 @@ def parse_background(given: str | PathLike[str] | Sequence[int]) -> Background:
 
     Args:
         given: a colour (a CSS name, ``#rgb``, ``#rrggbb``, ``r,g,b``, each with opacity as a fourth part, or three
-            numbers); ``blur`` or ``blur:RADIUS`` (pixels); or else the path or the URL of a picture.  Give a
-            ``pathlib.Path`` for a file that is called ``red``.
+            numbers); ``blur`` or ``blur:RADIUS`` (pixels); ``linear:COLOUR,COLOUR`` with an angle after a further
+            colon, or ``radial:COLOUR,COLOUR`` with a centre there, names and ``#`` only; or else the path or the URL
+            of a picture.  Give a ``pathlib.Path`` for a file that is called ``red``.
 
     Raises:
-        OptionError: a colour or a radius that is none.
+        OptionError: a colour, a radius or a gradient that is none.
 
     >>> parse_background("white"), parse_background("blur:20"), parse_background("beach.jpg").source
     (ColorBackground(rgb=(255, 255, 255), opacity=1.0), BlurBackground(radius_px=20.0), 'beach.jpg')
@@ -211,7 +261,31 @@ def parse_background(given: str | PathLike[str] | Sequence[int]) -> Background:
         except ValueError as error:
             raise OptionError(f'"blur:RADIUS" needs a number of pixels, e.g. "blur:20"; got {text[:40]!r}.') from error
         return BlurBackground(radius)
+    if text.startswith(("linear:", "radial:")):
+        return _gradient(text)
     return PictureBackground(text)
+
+
+def _gradient(text: str) -> LinearBackground | RadialBackground:
+    kind, _, rest = text.partition(":")
+    listed, _, where = rest.partition(":")
+    found = [parse_rgba(each) for each in listed.split(",")]
+    if any(opacity < 1 for _, opacity in found):
+        raise OptionError(f"the colours of a gradient are opaque; got {text[:60]!r}.")
+    colors = tuple(rgb for rgb, _ in found)
+    if kind == "radial":
+        center = parse_position(where) if where else (0.5, 0.5)
+        if center is None:
+            raise OptionError(f'"radial:COLOURS:CENTRE" takes center, or "30% 40%"; got {text[:60]!r}.')
+        return RadialBackground(colors, center)
+    try:
+        return LinearBackground(colors, float(where) if where else LinearBackground.angle)
+    except ValueError as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(
+            f'"linear:COLOURS:ANGLE" takes degrees, as in "linear:#fff,#ccd:90"; got {text[:60]!r}.'
+        ) from error
 
 
 def parse_length(text: str) -> Length:
@@ -389,6 +463,66 @@ def parse_opacity(given: str | float) -> float:
     if share is None or share > 1:
         raise OptionError(f"an opacity is 0% to 100%; got {_shown(given)}.")
     return share
+
+
+def parse_amount(given: str | float) -> float:
+    """A share of 0 to 1, also as a number in words.
+
+    Raises:
+        OptionError: it is none.
+
+    >>> parse_amount("60%"), parse_amount("0.6"), parse_amount(1)
+    (0.6, 0.6, 1.0)
+    """
+    plain = isinstance(given, str) and _AMOUNT.fullmatch(given.strip())
+    share = float(given) if plain else _share(given)
+    if share is None or share > 1:
+        raise OptionError(f"an amount is 0 to 1, or 0% to 100%; got {_shown(given)}.")
+    return share
+
+
+def parse_blur(given: str | float) -> float:
+    """The sigma of a blur: pixels above 0, at most 1000.
+
+    Raises:
+        OptionError: it is none.
+
+    >>> parse_blur("2.5px"), parse_blur(3)
+    (2.5, 3.0)
+    """
+    return _pixels(given, 0, _LARGEST_RADIUS_PX, without_low=True)
+
+
+def parse_feather(given: str | float) -> float:
+    """How wide an edge becomes soft: pixels above 0, at most 200.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _pixels(given, 0, 200, without_low=True)
+
+
+def parse_grow(given: str | float) -> float:
+    """How far an edge moves out: pixels from -50 to 50; below 0 it moves in.
+
+    Raises:
+        OptionError: it is none.
+
+    >>> parse_grow("-2px"), parse_grow(1.5)
+    (-2.0, 1.5)
+    """
+    return _pixels(given, -50, 50)
+
+
+def _pixels(given: object, low: float, high: float, *, without_low: bool = False) -> float:
+    match = _PIXELS.fullmatch(given.strip()) if isinstance(given, str) else None
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    value = float(match[1] if match else given) if match or is_number else math.nan  # type: ignore[arg-type]
+    # "not" also catches NaN.
+    if not low <= value <= high or (without_low and value == low):
+        from_low = f"above {low:g}, at most" if without_low else f"{low:g} to"
+        raise OptionError(f"a number of pixels was needed, {from_low} {high:g}; got {_shown(given)}.")
+    return value
 
 
 def _share(given: object) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bshm.edit.spec import Edit, Flip, Mask
+from bshm.edit.spec import Blend, Edit, Fit, Flip, Mask, ShadowKind
 from bshm.edit.words import PictureBackground, parse_background
 from bshm.errors import OptionError, UnknownPresetError
 from bshm.options import DEFAULT_MODEL, Format, MatteOptions
@@ -23,9 +23,9 @@ class PictureFields(BaseModel):
     alpha: bool = Field(Edit.alpha, description="The alpha alone, as one grey channel.")
     background: str | None = Field(
         None,
-        description="Lay the people over a colour (white, #1e90ff, 30,144,255), blur or blur:RADIUS of the original, "
-        "or the picture at a URL where URLs are allowed. A picture of your own goes into background_image.",
-        examples=["white", "#1e90ff", "blur"],
+        description="Lay the people over a colour (white, #1e90ff, 30,144,255), a gradient, blur or blur:RADIUS of the "
+        "original, or the picture at a URL where URLs are allowed. A picture of your own goes into background_image.",
+        examples=["white", "#1e90ff", "blur", "linear:#fff,#ccd:90", "radial:white,#bbb"],
     )
     format: Literal[Format, "zip", "ora"] | None = Field(
         None, description="Of the result, else png. zip holds color.jpg and alpha.png, ora a layer a person."
@@ -122,6 +122,37 @@ class PictureFields(BaseModel):
     min_kb: float | None = Field(
         Edit.min_kb, ge=1, le=10240, description="Make a jpg no smaller, by a higher quality, then by an empty comment."
     )
+    shadow_kind: ShadowKind | None = Field(
+        Edit.shadow_kind, description="drop, on a wall behind them (the default), or contact, on the floor beneath."
+    )
+    background_fit: Fit = Field(
+        Edit.background_fit, description="A picture behind the people covers all, or all of it shows on white."
+    )
+    background_position: str | None = Field(
+        None, max_length=80, description="Which part of it is kept, or where it stands.", examples=["50% 0%"]
+    )
+    background_blur: float | None = Field(
+        Edit.background_blur, gt=0, le=1000, description="It goes out of focus: pixels."
+    )
+    grow: float | None = Field(
+        Edit.grow, ge=-50, le=50, description="Move the people's edge out by so many pixels, or in; not soft hair."
+    )
+    fill_holes: str | None = Field(
+        None, max_length=80, description="Close holes in people up to this share of their area.", examples=["1%"]
+    )
+    drop_islands: str | None = Field(
+        None,
+        max_length=80,
+        description="Take away what stands apart and is smaller than this share of the largest.",
+        examples=["2%"],
+    )
+    feather: float | None = Field(
+        Edit.feather, gt=0, le=200, description="Make the people's edge soft, inwards, so many pixels wide."
+    )
+    harmonize: float | None = Field(
+        Edit.harmonize, ge=0, le=1, description="How far the people's light goes towards the background's, 0 to 1."
+    )
+    blend: Blend = Field(Edit.blend, description="Mix people and background by their levels, or by linear light.")
     strip_metadata: bool = Field(
         Edit.strip_metadata,
         description="Leave out the EXIF that is kept by default: camera, date, author, place (GPS).",
@@ -157,7 +188,7 @@ def edit_of(fields: PictureFields, *, has_background: bool) -> tuple[Edit, str |
     elif fields.background is not None:
         given["background"], url = _background(fields.background)
     if fields.alpha:
-        given["shadow"], given["shadow_opacity"] = False, None  # an alpha alone shows none
+        given.update(shadow=False, shadow_kind=None, shadow_opacity=None)  # an alpha alone shows none
     if fields.preset is not None:
         given = _by_preset(fields.preset, given)
     given["format"] = given["format"] or "png"  # an answer has no file name that could say
@@ -227,5 +258,8 @@ def _background(text: str) -> tuple[Any, str | None]:
     if (found.source or "").lower().startswith(("http://", "https://")):
         return PictureBackground(), found.source
     raise FieldError(
-        {"background": "is a colour, blur, blur:RADIUS or a URL. Send a picture of your own as background_image."}
+        {
+            "background": "is a colour, linear:COLOURS, radial:COLOURS, blur, blur:RADIUS or a URL. "
+            "Send a picture of your own as background_image."
+        }
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -166,3 +168,18 @@ def test_an_empty_file_a_folder_and_nothing_are_told_apart(tmp_path: Path) -> No
     (tmp_path / "words.mp4").write_text("not a video " * 100)
     with pytest.raises(UnreadableVideoError, match="no video at all"):
         reading.probe(tmp_path / "words.mp4")
+
+
+MANY_PARTS = """
+import sys
+from bshm.video import reading
+clip = reading.probe(sys.argv[1])
+for _ in range(300):
+    assert len(list(reading.frames(clip, start_s=0.5, end_s=1.2))) == 7
+"""
+
+
+def test_clips_that_are_left_in_the_middle_never_hang(clip: Clip) -> None:
+    path = clip("long.mp4", 20, rate=Fraction(10))
+    # In a process of its own: one that hangs is ended.
+    subprocess.run([sys.executable, "-c", MANY_PARTS, str(path)], check=True, timeout=120)

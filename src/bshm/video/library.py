@@ -11,8 +11,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("video needs an optional part: pip install 'bshm[video]'.") from error
 
-# Its messages would go to stderr between ours; what matters is raised.
-av.logging.set_level(av.logging.PANIC)
+# FFmpeg's messages are dropped where they arise; what matters is raised.  Any other level calls Python from FFmpeg's
+# threads: who closes a clip in the middle waits for those, and they wait for the interpreter, for ever.
+av.logging.set_level(None)
 
 # Conversions between YUV and RGB are rounded, not cut off, and every pixel gets a colour of its own: without these
 # flags a round trip moves colours by up to four levels.  FFmpeg's SWS_BICUBIC, SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP

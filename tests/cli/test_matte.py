@@ -253,9 +253,9 @@ def test_an_animation_tells_that_its_first_picture_was_taken(photo: Photo, tmp_p
     assert main(["matte", str(tmp_path / "in"), "--json"]) == 0
     told = capsys.readouterr()
     assert [json.loads(line)["frames"] for line in told.out.splitlines()] == [3, 3, 3, 3, 1]
-    assert told.err.count("the first of its 3 pictures was taken") == 4
+    assert told.err.count("only the first of its 3 pictures was used") == 4
     done = subprocess.run(command("-"), input=(tmp_path / "in" / "a.gif").read_bytes(), capture_output=True, check=True)
-    assert b"stdin: the first of its 3 pictures was taken" in done.stderr
+    assert b"stdin: only the first of its 3 pictures was used" in done.stderr
     assert main(["matte", str(tmp_path / "in"), "--overwrite", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 

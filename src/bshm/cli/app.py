@@ -16,24 +16,27 @@ from bshm.errors import BshmError, OptionError
 # Verb -> (module, what it does).  The module is imported when the verb is used: it has `parser()` and `run(arguments)`.
 VERBS: dict[str, tuple[str, str]] = {
     "matte": ("bshm.cli.matte", "cut the people out of pictures"),
-    "batch": ("bshm.cli.batch", "cut them out of thousands: resumed, reported, on one machine or many"),
+    "batch": (
+        "bshm.cli.batch",
+        "cut the people out of thousands of pictures; resumes, reports, uses one machine or many",
+    ),
     "check": ("bshm.cli.check", "measure a finished picture against the rules of a shop or an office"),
     "sheet": ("bshm.cli.sheet", "lay out ID photographs on paper, to print and cut"),
-    "presets": ("bshm.cli.presets", "list what shops and offices ask of a picture"),
+    "presets": ("bshm.cli.presets", "list the picture rules of shops and offices"),
     "video": ("bshm.cli.video", "cut the people out of clips"),
     "live": ("bshm.cli.live", "replace the background of a camera, live"),
     "models": ("bshm.cli.models", "list the models: size, hash, licence, what they were trained on"),
-    "models import": ("bshm.cli.models_import", "take the official BSHM weights, or an ONNX file, into the store"),
+    "models import": ("bshm.cli.models_import", "import the official BSHM weights, or an ONNX file"),
     "models pull": ("bshm.cli.models_pull", "fetch the official BSHM weights from ModelScope and import them"),
-    "models remove": ("bshm.cli.models_remove", "take imported weights out of the store"),
+    "models remove": ("bshm.cli.models_remove", "remove imported weights"),
     "serve": ("bshm.cli.serve", "serve pictures over HTTP: POST /matte, remove.bg's API, jobs, a web page"),
-    "worker": ("bshm.cli.worker", "do the jobs that a server puts into RabbitMQ or Redis"),
+    "worker": ("bshm.cli.worker", "work on the jobs that a server puts into RabbitMQ or Redis"),
     "keys": ("bshm.cli.keys", "make, list and revoke the API keys of the service"),
     "doctor": ("bshm.cli.doctor", "check the installation with a real run"),
     "eval": ("bshm.cli.eval", "measure models on pictures whose alpha is known"),
     "label": ("bshm.cli.label", "write coarse masks for pictures that have none"),
     "train": ("bshm.cli.train", "train one stage, or run a whole recipe"),
-    "reopen": ("bshm.cli.reopen", "make a checkpoint of a set of weights, to train on from it"),
+    "reopen": ("bshm.cli.reopen", "make a checkpoint from a set of weights, to continue training"),
     "export": ("bshm.cli.export", "make a set of weights from checkpoints"),
 }
 
@@ -41,7 +44,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg", "writes photo.cutout.png"),
     ("bshm matte photos/ -o cut/", "every picture of a folder"),
     ("bshm matte photo.jpg -o white.jpg --background white", "over a colour"),
-    ("bshm doctor", "does it work here, and on which device"),
+    ("bshm doctor", "checks that it works here, and on which device"),
 ]
 
 
@@ -111,7 +114,7 @@ def help_page() -> str:
         "Cuts people out of pictures, hair included, on this machine.\n\n"
         f"{example_lines(EXAMPLES)}\n\n"
         f"Verbs:\n{verbs}\n\n"
-        "Others:\n  bshm VERB --help  all about a verb\n  bshm version      the version\n\n"
+        "Others:\n  bshm VERB --help  show the help of a verb\n  bshm version      show the version\n\n"
         f"Exit codes:\n{exit_codes.table()}\n"
     )
 
@@ -120,11 +123,11 @@ def _unknown(word: str) -> str:
     from difflib import get_close_matches
 
     if word.startswith("-"):
-        return f"there is no option {word} before a verb. `bshm --help` shows the verbs."
+        return f"no option {word} is allowed before the verb. `bshm --help` shows the verbs."
     if os.path.exists(word) or "." in word:  # noqa: PTH110 - a word, not yet a path
-        return f"what shall be done with {word}? To cut the people out: bshm matte {word}"
+        return f"{word} is not a verb. To cut the people out of a picture: bshm matte {word}"
     close = get_close_matches(word, VERBS, n=1)
-    return f"there is no verb {word}. " + (f"Did you mean {close[0]}?" if close else f"There are {', '.join(VERBS)}.")
+    return f"unknown verb {word}. " + (f"Did you mean {close[0]}?" if close else f"The verbs are {', '.join(VERBS)}.")
 
 
 def _trace(error: Exception) -> list[str]:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 
 EXAMPLES = [
-    ("bshm batch photos/ -o cut/", "a folder and all below it; again: goes on"),
+    ("bshm batch photos/ -o cut/", "a folder and its sub-folders; run it again to continue"),
     ("bshm batch list.csv more.zip -o cut/", "the pictures that a list and a zip name"),
-    ("bshm batch list.parquet -o cut/ --json > log", "a line of JSON a picture"),
+    ("bshm batch list.parquet -o cut/ --json > log", "one line of JSON per picture"),
     ("bshm batch in/ -o shop/ -b white -f jpg --crop", "over a colour, cropped, as JPEG"),
     ("bshm batch list.csv -o /all/cut --engine ray", "on the machines of a Ray cluster"),
 ]
@@ -38,19 +38,18 @@ NOTES = """\
 What an input may be:
   A picture, a folder with all below it, a pattern in quotes, a zip, a URL (http, https, s3), or a
   manifest: .csv, .jsonl or .parquet with a column input (paths from the manifest's folder on, or
-  URLs) and, if wanted, a column output (paths below -o; the suffix picks the format).  Results keep
-  their folders.  What cannot be read is one failure, and the others go on.
+  URLs) and, if you like, a column output (paths below -o; the suffix picks the format).  Results keep
+  their folders.  An input that cannot be read is one failure; the others continue.
 
 What is in the output folder afterwards:
-  The results; report.parquet (report.csv without the extra bshm[bulk]), a row a picture; report.html
-  with figures and the pictures to look at; and .bshm-batch/, the journal.
+  The results; report.parquet (report.csv without the extra bshm[bulk]), with one row per picture;
+  report.html with figures and the pictures to look at; and .bshm-batch/, the journal.
 
-Going on where it stopped:
-  The same command again, whatever ended the last one.  The journal says what was made of which bytes
-  with which settings; what is there as it says is not made again.  A picture that changed is.  Files
-  that the batch has not written are never replaced without --overwrite, and results of other settings
-  neither.  Two pictures of the same bytes are made once: the second result is a hard link to the
-  first, or a copy.
+Continuing where it stopped:
+  Run the same command again.  The journal records which bytes and settings each result was made from,
+  and a result that still matches is not made again.  A picture that changed is.  Without --overwrite,
+  files that the batch did not write and results of other settings are never replaced.  Two pictures
+  with the same bytes are made once: the second result is a hard link to the first, or a copy.
 
 docs/batch.md says more, also about Ray."""
 
@@ -68,12 +67,12 @@ def parser() -> Parser:
         "inputs", nargs="+", metavar="INPUT", help="picture, folder, pattern in quotes, manifest, zip or URL"
     )
     where = result.add_argument_group("Where")
-    where.add_argument("-o", "--output", metavar="FOLDER", required=True, help="made if need be; for results alone")
+    where.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder for the results, made if needed")
     where.add_argument(
         "--overwrite",
         action="store_true",
         default=BatchOptions.overwrite,
-        help="replace files that the batch has not written, and results of other settings",
+        help="replace files that the batch did not write, and results of other settings",
     )
     machines = result.add_argument_group("Machines")
     machines.add_argument(
@@ -112,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder.")
     if "-" in arguments.inputs or arguments.output == "-":
-        raise OptionError("a batch has no place for a pipe. Use `bshm matte - -o -` for one picture.")
+        raise OptionError("a batch cannot use a pipe. Use `bshm matte - -o -` for one picture.")
     folder = Path(arguments.output)
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"-o takes a folder; {folder} is a file.")

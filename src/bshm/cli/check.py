@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 _HEADS = {"auto": None, "face": True, "shape": False}
 NOTES = """\
 Each rule is measured: the file's format, kB, colours, size and resolution; the background's colour
-away from the people, who are found by the networks; their share of the frame; head, eyes and the
-margin above by the face detector (pip install "bshm[faces]"), else by the outline of the people,
-which knows no eyes.  "head_by" in --json says by which.  What nobody can measure is listed.
+away from the people, whom the networks find; and their share of the frame.  Head, eyes and the margin
+above are measured by the face detector (pip install "bshm[faces]"), or else by the outline of the
+people, which cannot find eyes; "head_by" in --json says which.  Rules that cannot be measured are
+listed.
 
---fix makes the picture anew from its people with the preset's options, writes it to -o and measures
-that; the exit code is that of the new picture."""
+--fix makes a new picture of the people with the preset's options, writes it to -o and measures it; the
+exit code is that of the new picture."""
 
 
 def parser() -> Parser:
@@ -42,7 +43,7 @@ def parser() -> Parser:
         usage="PICTURE… --preset NAME [--fix -o FILE|FOLDER] [options]",
         examples=[
             ("bshm check photo.jpg --preset passport-us", "each rule, what it asks for and what was found"),
-            ("bshm check shop/*.jpg --preset amazon-main --json", "a line of JSON a picture"),
+            ("bshm check shop/*.jpg --preset amazon-main --json", "one line of JSON per picture"),
             ("bshm check photo.jpg --preset visa-cn --fix -o visa.jpg", "repairs it, and measures the repaired one"),
             ("bshm presets", "which presets there are"),
         ],
@@ -50,11 +51,11 @@ def parser() -> Parser:
     )
     result.inputs.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture, or the URL of one")
     options = result.add_argument_group("Options")
-    options.add_argument("--preset", metavar="NAME", required=True, help="whose rules, see `bshm presets`")
+    options.add_argument("--preset", metavar="NAME", required=True, help="the rules to check, see `bshm presets`")
     add_folder(options)
-    options.add_argument("--fix", action="store_true", help="repair: make each picture anew, and measure that")
+    options.add_argument("--fix", action="store_true", help="repair each picture, and measure the new one")
     options.add_argument("-o", "--output", metavar="PATH", help="where --fix writes: a file, or a folder for several")
-    options.add_argument("--overwrite", action="store_true", help="replace outputs that are there")
+    options.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     options.add_argument(
         "--head",
         choices=tuple(_HEADS),
@@ -62,7 +63,9 @@ def parser() -> Parser:
         help="measure heads by the face detector, by the outline, or by what is installed (default: %(default)s)",
     )
     add_model(options)
-    options.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
+    options.add_argument(
+        "--json", action="store_true", help="write one line of JSON per picture to stdout, with errors"
+    )
     add_help(options)
     return result
 
@@ -150,7 +153,7 @@ def measured(matting: Matting, source: str, chosen: Preset, detector: bool | Non
 
     data, name = sources.read(source, Limits())
     if not isinstance(data, bytes):
-        raise OptionError(f"{name} is no file that can be measured.")
+        raise OptionError(f"{name} is not a file that can be measured.")
     picture = decode.decode(data, name=name, limits=Limits())
     matte = matting.matte_picture(picture, MatteOptions(decontaminate=False))
     return check(data, picture, matte.alpha, chosen, detector=detector)
@@ -175,7 +178,7 @@ def _outputs(arguments: argparse.Namespace, pictures: list[str], chosen: Preset)
         suffix = chosen.edit.get("format", "png")
         found = [path / f"{Path(each).stem}.{suffix}" for each in pictures]
         if len(set(found)) < len(found):
-            raise OptionError(f"two of the pictures would both be written to one name in {path}. Do them apart.")
+            raise OptionError(f"two of the pictures would get the same name in {path}. Run them separately.")
         outputs: list[Path | None] = [*found]
     elif len(pictures) > 1:
         raise OptionError(f"there are {len(pictures)} pictures, but {path} is one file. Give -o a folder.")

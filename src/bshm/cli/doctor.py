@@ -61,7 +61,7 @@ def parser() -> Parser:
             ("bshm doctor --device cuda", "would the GPU run, and if not, what is missing"),
             ("bshm doctor --json", "for a bug report or a health check"),
         ],
-        notes="Ends with 0 when all is well, else with the code of the first thing that is not.",
+        notes="Exits with 0 if everything works, else with the code of the first check that failed.",
     )
     options = result.add_argument_group("Options")
     options.add_argument(

@@ -42,16 +42,16 @@ OF_ERROR: dict[type[BaseException], int] = {
 
 MEANINGS: dict[int, str] = {
     OK: "everything was done",
-    SOME_FAILED: "of several pictures or clips some failed, each named on stderr; of a single one, its own code",
+    SOME_FAILED: "some of several pictures or clips failed; stderr names each (a single one has its own code)",
     USAGE: "a flag or its value is wrong",
     3: "no such file",
     4: "not a picture or a video, or a damaged one",
     5: "a folder or a pattern without pictures or clips",
     6: "the picture is larger than allowed",
-    7: "the URL is not one that may be fetched",
-    8: "a URL did not give the picture, or a download the model",
+    7: "the URL is not allowed",
+    8: "a picture or a model could not be downloaded",
     9: "evaluation or training data is incomplete",
-    10: "the output is there already",
+    10: "the output already exists",
     11: "the output cannot be written",
     12: "the disk is full",
     13: "no model of that name",
@@ -65,11 +65,11 @@ MEANINGS: dict[int, str] = {
     21: "no preset of that name",
     RULES_NOT_MET: "a picture does not meet the rules of its preset",
     23: "a manifest cannot be read",
-    24: "the machine that worked on a picture went away, each time that it was tried",
-    25: "nobody is where --people looks",
+    24: "the machine that worked on a picture was lost on every attempt",
+    25: "--people found nobody",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
-    BROKEN_PIPE: "whoever read stdout went away",
+    BROKEN_PIPE: "the reader of stdout closed it",
 }
 
 

@@ -38,8 +38,9 @@ Where it goes (-o):
   FILE              .mp4, .mkv, .mov or .ts, H.264
   rtmp://, srt://   a stream
 
-When it is too slow the picture is matted smaller before frames are dropped.  While no matte is fresh
-and sure the whole picture is blurred, so that nobody's room is shown by mistake (--no-fail-safe)."""
+If the machine is too slow, the picture is matted at a smaller size before frames are dropped.  Whenever
+there is no fresh and reliable matte, the whole picture is blurred, so that your room is never shown by
+mistake; --no-fail-safe turns that off."""
 
 
 def parser() -> Parser:
@@ -65,21 +66,21 @@ def parser() -> Parser:
     where.add_argument(
         "--pipe", default="mjpeg", choices=["mjpeg", "raw"], help="what -o - writes; raw is RGB (default: mjpeg)"
     )
-    where.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    where.add_argument("--overwrite", action="store_true", help="replace an existing file")
     what = result.add_argument_group("What")
     what.add_argument(
         "-b", "--background", required=True, metavar="SPEC", help="a colour, blur[:RADIUS], a picture or a video"
     )
-    what.add_argument("--size", default="1280x720", metavar="WxH", help="of what is shown (default: %(default)s)")
-    what.add_argument("--fps", type=float, default=30.0, help="of what is shown (default: 30)")
+    what.add_argument("--size", default="1280x720", metavar="WxH", help="size of the output (default: %(default)s)")
+    what.add_argument("--fps", type=float, default=30.0, help="frame rate of the output (default: 30)")
     what.add_argument("--mirror", action="store_true", help="swap left and right, as a mirror does")
     what.add_argument(
         "--no-fail-safe",
         dest="fail_safe",
         action="store_false",
-        help="do not blur the picture while no matte is fresh and sure",
+        help="do not blur the picture when there is no fresh and reliable matte",
     )
-    what.add_argument("--seconds", type=float, metavar="N", help="stop after so long (default: on and on)")
+    what.add_argument("--seconds", type=float, metavar="N", help="stop after this time (default: never)")
     how = result.add_argument_group("How")
     how.add_argument(
         "-m", "--model", metavar="NAME", default="bshm-live", help="see `bshm models` (default: %(default)s)"
@@ -92,8 +93,10 @@ def parser() -> Parser:
         help="as in `bshm matte` (default: %(default)s)",
     )
     telling = result.add_argument_group("Telling")
-    telling.add_argument("--json", action="store_true", help="on stderr one line of JSON a second, in place of words")
-    telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
+    telling.add_argument(
+        "--json", action="store_true", help="write one line of JSON a second to stderr, in place of text"
+    )
+    telling.add_argument("--quiet", action="store_true", help="write only errors to stderr")
     add_help(telling)
     return result
 

@@ -38,44 +38,44 @@ EXAMPLES = [
     ("bshm matte photo.jpg", "writes photo.cutout.png beside it"),
     ("bshm matte photo.jpg -o cut.webp", "the suffix picks the format"),
     ("bshm matte photos/ -o cut/ --recursive", "a folder and those below it"),
-    ("bshm matte 'photos/*.jpg' -o cut/ --skip-existing", "goes on where it stopped"),
+    ("bshm matte 'photos/*.jpg' -o cut/ --skip-existing", "continues where it stopped"),
     ("bshm matte photo.jpg -o shop.jpg --background white", "over a colour"),
     ("bshm matte photo.jpg -o call.jpg --background blur", "over the blurred original"),
     ("bshm matte photo.jpg --crop --crop-margin 5% --shadow", "cropped to the people, with a shadow"),
     ("bshm matte group.jpg --split", "a cut-out of each person"),
-    ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "as a shop asks for it; see `bshm presets`"),
+    ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by the rules of a shop; `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
     ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
-    ("bshm matte photos/ -o cut/ --review-below 0.3", "what to look at goes into cut/review, too"),
-    ("bshm matte photos/ -o cut/ --json > report.jsonl", "one line of JSON a picture"),
+    ("bshm matte photos/ -o cut/ --review-below 0.3", "copies doubtful results to cut/review"),
+    ("bshm matte photos/ -o cut/ --json > report.jsonl", "one line of JSON per picture"),
 ]
 
 NOTES = """\
 Where results go:
-  Without -o beside the picture, as NAME.cutout.png or NAME.alpha.png; of a URL into the current
-  folder; of stdin to stdout.  A folder gets NAME.png, with the sub-folders of --recursive kept.
-  Where two pictures would get one name the second fails.  A picture itself is replaced by its own
-  result alone, and with --overwrite-inputs alone.
+  Without -o, results go next to the picture, as NAME.cutout.png or NAME.alpha.png.  The result of a
+  URL goes into the current folder, that of stdin to stdout.  A folder gets NAME.png, and --recursive
+  keeps the sub-folders.  If two pictures would get the same name, the second fails.  A picture is only
+  ever replaced by its own result, and only with --overwrite-inputs.
 
-Which files are taken:
-  A file that is named, whatever it is called: what it is shows in how it begins.  In a folder and by
-  a pattern those with the suffix of a picture (docs/conventions.md lists them), and those without
-  suffix that begin like one.  Hidden files are passed over; so are, unless one is named alone,
-  results of earlier runs (*.cutout.*, *.alpha.*).  What else is passed over is counted on stderr.
-  A folder that may not be read is a failure of its own.  A name that begins with a dash goes
-  after --.  Of an animation or several pages the first is taken, which is said, and "frames" in
-  --json is how many there are.
+Which files are read:
+  A file that you name is read whatever its name is: its first bytes show its format.  In a folder or
+  a pattern, files with a picture's suffix are read (docs/conventions.md lists them), and files without
+  a suffix that begin like a picture.  Hidden files are skipped, and so are results of earlier runs
+  (*.cutout.*, *.alpha.*) unless you name a single one.  stderr says how many other files were skipped.
+  A folder that cannot be read counts as one failure.  Put a name that begins with a dash after --.
+  Of an animation or a file with several pages only the first picture is used; a note says so, and
+  "frames" in --json is their number.
 
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
-and --position then take the whole picture for the people.  "width" and "height" are the result's;
-"doubtful" is the share of the people's area, 0 to 1, where the mask does not say whether it is a
-person, soft edges left out; null where the weights cannot tell.  "verdict" is how far to trust the
-result: "score", 0 to 1, 1 is sure; "expected_error", of alpha, 0 to 1; and "reasons", what there is
-to look at, each with "code" and "box": left, top, width and height in pixels of the picture.  A score
-below 0.27 is a note on stderr.  docs/verdict.md says what the reasons mean."""
+and --position then use the whole picture.  "width" and "height" are the size of the result.
+"doubtful" is the share of the people's area, 0 to 1, where the mask is unsure whether it is a person,
+not counting soft edges; null if the weights cannot tell.  "verdict" says how far to trust the result:
+"score" is 0 to 1, where 1 is sure; "expected_error" is the expected error of alpha, 0 to 1; "reasons"
+are the places to look at, each with "code" and "box": left, top, width and height in pixels of the
+picture.  A score below 0.27 gives a note on stderr.  docs/verdict.md explains the reasons."""
 
 
 def parser() -> Parser:
@@ -93,41 +93,41 @@ def parser() -> Parser:
 
     where = result.add_argument_group("Where")
     where.add_argument(
-        "-o", "--output", metavar="PATH", help="file, folder (there already, or ending with /), or - for stdout"
+        "-o", "--output", metavar="PATH", help="file, folder (an existing one, or ending with /), or - for stdout"
     )
     where.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders, too")
     where.add_argument(
         "--split",
         action="store_true",
         default=BatchOptions.split,
-        help="one file a person, from left to right: NAME.1.png, NAME.2.png, …",
+        help="write one file per person, from left to right: NAME.1.png, NAME.2.png, …",
     )
     existing = where.add_mutually_exclusive_group()
     existing.add_argument(
-        "--overwrite", action="store_true", default=BatchOptions.overwrite, help="replace outputs that are there"
+        "--overwrite", action="store_true", default=BatchOptions.overwrite, help="replace existing outputs"
     )
     existing.add_argument(
         "--skip-existing",
         action="store_true",
         default=BatchOptions.skip_existing,
-        help="leave pictures alone whose output is there; without either such a picture fails",
+        help="skip pictures whose output exists; without --overwrite or this flag they fail",
     )
     existing.add_argument(
         "--overwrite-inputs",
         action="store_true",
-        help="as --overwrite, and a picture itself may be replaced by its own result",
+        help="like --overwrite, and a picture may also be replaced by its own result",
     )
 
     where.add_argument(
         "--review-below",
         type=float,
         metavar="SCORE",
-        help="copy results with a score below this, 0 to 1, into a folder of their own, with a sheet of the worst",
+        help="copy results with a score below this (0 to 1) to a folder of their own, with a sheet of the worst",
     )
     where.add_argument(
         "--review-folder",
         metavar="FOLDER",
-        help="for --review-below (default: review in the folder of -o, else in the current one)",
+        help="the folder for --review-below (default: review in the folder of -o, or in the current one)",
     )
     add_flags(result)
     return result
@@ -166,7 +166,7 @@ def add_flags(result: Parser) -> None:
         "--format",
         choices=(*defaults.FORMATS, "ora"),
         default=Edit.format,
-        help="default: what the output's suffix says, else png; ora has a layer a person",
+        help="default: by the suffix of the output, else png; ora has one layer per person",
     )
     what.add_argument(
         "-q",
@@ -174,13 +174,13 @@ def add_flags(result: Parser) -> None:
         type=int,
         metavar="N",
         default=Edit.quality,
-        help="of jpg and webp, 1 to 100; 100 makes webp lossless (default: %(default)s)",
+        help="quality of jpg and webp, 1 to 100; 100 makes webp lossless (default: %(default)s)",
     )
     what.add_argument(
         "--strip-metadata",
         action="store_true",
         default=Edit.strip_metadata,
-        help="leave out the EXIF that is kept by default: camera, date, author, place (GPS)",
+        help="leave out EXIF, which is kept by default: camera, date, author, place (GPS)",
     )
 
     add_preset(what)
@@ -188,23 +188,23 @@ def add_flags(result: Parser) -> None:
         "--outline",
         metavar="SPEC",
         default=Edit.outline,
-        help="a band around the people as stickers have it: width in px or %% of the result, and a colour; '2%% white'",
+        help="outline around the people, as on stickers: width in px or %% of the result, and a colour: '2%% white'",
     )
-    what.add_argument("--mask", choices=MASKS, default=Edit.mask, help="leave the largest circle in the middle")
+    what.add_argument("--mask", choices=MASKS, default=Edit.mask, help="keep only the largest circle in the middle")
     what.add_argument("--srgb", action="store_true", default=Edit.srgb, help="convert the colours to sRGB")
     what.add_argument(
         "--max-kb",
         type=float,
         metavar="N",
         default=Edit.max_kb,
-        help="make the file no larger, by a lower quality of jpg or webp",
+        help="largest file size, reached by lowering the quality of jpg or webp",
     )
     what.add_argument(
         "--min-kb",
         type=float,
         metavar="N",
         default=Edit.min_kb,
-        help="make a jpg no smaller, by a higher quality, then by an empty comment",
+        help="smallest size of a jpg, reached by raising its quality, then by adding an empty comment",
     )
 
     frame = result.add_argument_group("Size and frame")
@@ -212,60 +212,60 @@ def add_flags(result: Parser) -> None:
         "--size",
         metavar="SIZE",
         default=Edit.size,
-        help="of the result: 600x600 (pixels), 35x45mm or 2x2in; what is kept is scaled to fit in",
+        help="size of the result: 600x600 (pixels), 35x45mm or 2x2in; the picture is scaled to fit",
     )
     frame.add_argument(
         "--dpi",
         metavar="N",
         default=Edit.dpi,
-        help="the resolution that is written into the file, with which mm and in count (default: the picture's, "
+        help="resolution to write into the file, also used to convert mm and in (default: the picture's; "
         "300 with --size in mm or in)",
     )
     frame.add_argument(
-        "--aspect", metavar="RATIO", default=Edit.aspect, help="of the result where there is no --size, as in 4:3"
+        "--aspect", metavar="RATIO", default=Edit.aspect, help="aspect ratio of the result without --size, e.g. 4:3"
     )
     frame.add_argument(
         "--head",
         metavar="SHARE",
         default=Edit.head,
-        help="how high the head is from chin to crown, by the result's height, as 75%% or 70%%..80%%; it stands in the "
-        "middle",
+        help="height of the head, from chin to crown, as a share of the result's height: 75%% or 70%%..80%%; the head "
+        "is centred",
     )
     frame.add_argument(
         "--head-top",
         metavar="SHARE",
         default=Edit.head_top,
-        help="what is left above the head (default: half of what --head leaves, at most 12%%)",
+        help="space above the head (default: half of what --head leaves, at most 12%%)",
     )
     frame.add_argument(
         "--rotate",
         type=int,
         choices=TURNS,
         default=Edit.rotate,
-        help="degrees clockwise, before all that follows (default: 0)",
+        help="degrees clockwise; applied before everything else (default: 0)",
     )
-    frame.add_argument("--flip", choices=FLIPS, default=Edit.flip, help="mirror it, after --rotate")
+    frame.add_argument("--flip", choices=FLIPS, default=Edit.flip, help="mirror the picture, after --rotate")
 
     place = result.add_argument_group("People, crop and shadow")
     place.add_argument(
         "--region",
         metavar="LENGTHS",
         default=Edit.region,
-        help="look for people here only: left, top, right and bottom in px or %%, as in '10%% 0 90%% 400px'",
+        help="look for people only here: left, top, right and bottom in px or %%, e.g. '10%% 0 90%% 400px'",
     )
     place.add_argument(
         "--people",
         metavar="WHICH",
         default=Edit.people,
-        help="which of several: all, largest, a number from the left, at:X,Y or box:X1,Y1,X2,Y2 in px or %%",
+        help="which people to keep: all, largest, a number from the left, at:X,Y or box:X1,Y1,X2,Y2 in px or %%",
     )
     place.add_argument("--crop", action="store_true", default=Edit.crop, help="crop to the people")
     place.add_argument(
         "--crop-margin",
         metavar="LENGTHS",
         default=Edit.crop_margin,
-        help="left around the people when cropping: one, two or four lengths in px, or in %% of the people; "
-        "as in 10%%, or '20px 40px' for top and bottom, left and right",
+        help="margin around the people when cropping: one, two or four lengths in px, or in %% of the people; "
+        "e.g. 10%%, or '20px 40px' for top and bottom, left and right",
     )
     place.add_argument(
         "--scale",
@@ -277,9 +277,9 @@ def add_flags(result: Parser) -> None:
         "--position",
         metavar="PLACE",
         default=Edit.position,
-        help="move the people: center, or one or two of 0%% to 100%% from the left and the top, as in '50%% 100%%'",
+        help="move the people: center, or one or two of 0%% to 100%% from the left and the top, e.g. '50%% 100%%'",
     )
-    place.add_argument("--shadow", action="store_true", default=Edit.shadow, help="let the people throw a soft shadow")
+    place.add_argument("--shadow", action="store_true", default=Edit.shadow, help="add a soft shadow of the people")
     place.add_argument(
         "--shadow-opacity",
         metavar="SHARE",
@@ -303,10 +303,10 @@ def add_flags(result: Parser) -> None:
     how.add_argument(
         "--gpu-memory-limit",
         metavar="SIZE",
-        help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
+        help="memory of a CUDA device for this process: 2G, 512M (default: grows as needed)",
     )
     how.add_argument(
-        "--threads", type=int, metavar="N", help="of one run of the network (default: all cores, at most 8)"
+        "--threads", type=int, metavar="N", help="threads per run of the network (default: all cores, at most 8)"
     )
     how.add_argument(
         "-j",
@@ -314,7 +314,7 @@ def add_flags(result: Parser) -> None:
         type=int,
         metavar="N",
         default=BatchOptions.in_flight,
-        help="pictures in the works at once (default: %(default)s)",
+        help="pictures to work on at once (default: %(default)s)",
     )
     how.add_argument("--jobs", dest="in_flight", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     how.add_argument(
@@ -322,7 +322,7 @@ def add_flags(result: Parser) -> None:
         type=int,
         metavar="N",
         default=MatteOptions.shrink_to,
-        help="pixels; make a larger picture as small first, and its result with it (default: never)",
+        help="shrink larger pictures to this many pixels first; the result is as small (default: never)",
     )
 
     limits = result.add_argument_group("Limits")
@@ -348,8 +348,10 @@ def add_flags(result: Parser) -> None:
     )
 
     telling = result.add_argument_group("Telling")
-    telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a picture, errors as well")
-    telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
+    telling.add_argument(
+        "--json", action="store_true", help="write one line of JSON per picture to stdout, with errors"
+    )
+    telling.add_argument("--quiet", action="store_true", help="write only errors to stderr")
     add_help(telling)
 
 
@@ -359,56 +361,59 @@ def _add_looks(result: Parser) -> None:
         "--shadow-kind",
         choices=SHADOW_KINDS,
         default=Edit.shadow_kind,
-        help="drop, on a wall close behind them (default), or contact, on the floor where they stand",
+        help="drop: on a wall close behind the people (default); contact: on the floor under their feet",
     )
     looks.add_argument(
         "--background-fit",
         choices=FITS,
         default=Edit.background_fit,
-        help="a picture as background covers all, or all of it shows, white around (default: %(default)s)",
+        help="a background picture fills the result, or is shown whole on white (default: %(default)s)",
     )
     looks.add_argument(
         "--background-position",
         metavar="PLACE",
         default=Edit.background_position,
-        help="which part of it is kept, or where it stands, as in '50%% 0%%' (default: center)",
+        help="which part of the background picture is kept, or where it is placed, e.g. '50%% 0%%' (default: center)",
     )
     looks.add_argument(
-        "--background-blur", metavar="PX", default=Edit.background_blur, help="it goes out of focus, by so many pixels"
+        "--background-blur", metavar="PX", default=Edit.background_blur, help="blur the background picture by this much"
     )
     looks.add_argument(
         "--grow",
         metavar="PX",
         default=Edit.grow,
-        help="move the people's edge out, or in where it is below 0, as --grow=-2; soft hair stays as it is, here and "
-        "in the three below",
+        help="move the people's edge out, or in if below 0, e.g. --grow=-2; this and the next three leave soft hair "
+        "as it is",
     )
     looks.add_argument(
-        "--fill-holes", metavar="SHARE", default=Edit.fill_holes, help="close holes in people up to this share of them"
+        "--fill-holes",
+        metavar="SHARE",
+        default=Edit.fill_holes,
+        help="close holes up to this share of the people's area",
     )
     looks.add_argument(
         "--drop-islands",
         metavar="SHARE",
         default=Edit.drop_islands,
-        help="take away what stands apart and is smaller than this share of the largest",
+        help="remove separate parts smaller than this share of the largest",
     )
     looks.add_argument(
         "--feather",
         metavar="PX",
         default=Edit.feather,
-        help="make the people's edge soft, inwards, so many pixels wide",
+        help="soften the people's edge inwards, over this many pixels",
     )
     looks.add_argument(
         "--harmonize",
         metavar="AMOUNT",
         default=Edit.harmonize,
-        help="how far the people's light goes towards the background's, 0 to 1: brightness, contrast, warmth",
+        help="match the people's brightness, contrast and warmth to the background, from 0 (not at all) to 1",
     )
     looks.add_argument(
         "--blend",
         choices=BLENDS,
         default=Edit.blend,
-        help="mix people and background by their levels, or by linear light (default: %(default)s)",
+        help="blend people and background by sRGB levels or by linear light (default: %(default)s)",
     )
 
 
@@ -429,13 +434,15 @@ def _run(arguments: argparse.Namespace) -> int:
         skip_existing=arguments.skip_existing,
     )
     if arguments.review_folder is not None and arguments.review_below is None:
-        raise OptionError("--review-folder needs --review-below SCORE: which results go there?")
+        raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
-        raise OptionError("--split writes everybody, --people chooses one result. Drop one of them.")
+        raise OptionError("--split writes all people, and --people selects some. Drop one of them.")
     if arguments.split and (edit.format == "ora" or str(arguments.output).lower().endswith(".ora")):
-        raise OptionError("--split writes a file a person, ora one file of them all. Drop one of them.")
+        raise OptionError(
+            "--split writes one file per person, and ora holds all of them in one file. Drop one of them."
+        )
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
     if "-" in inputs or to_stdout:
@@ -444,7 +451,9 @@ def _run(arguments: argparse.Namespace) -> int:
                 f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
             )
         if to_stdout and arguments.split:
-            raise OptionError("--split writes a file a person, and stdout takes one. Give -o a file or a folder.")
+            raise OptionError(
+                "--split writes one file per person, and stdout takes only one. Give -o a file or a folder."
+            )
         if to_stdout and arguments.review_below is not None:
             raise OptionError("--review-below needs a result in a file. Give -o a file or a folder.")
         if to_stdout:
@@ -493,7 +502,7 @@ def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> Non
         "--preset",
         metavar="NAME",
         required=required,
-        help="what a shop or an office asks for, see `bshm presets`"
+        help="use the rules of a shop or an office, see `bshm presets`"
         + ("" if required else "; other flags go before it"),
     )
     add_folder(group)

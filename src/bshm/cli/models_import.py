@@ -24,7 +24,7 @@ Where it goes:
   at all.  A frozen graph needs TensorFlow and tf2onnx once, for the conversion: pip install "bshm[import]",
   or --python (or {PYTHON_VARIABLE}) with the path of a Python that has them.
 
-Networks that are known (--like): bshm, modnet, rvm, u2net, isnet, birefnet.  Others take --card, see
+Known networks (--like): bshm, modnet, rvm, u2net, isnet, birefnet.  Others take --card, see
 docs/official-model.md."""
 
 
@@ -37,9 +37,9 @@ def parser() -> Parser:
         examples=[
             ("bshm models import tf_graph.pb", "the official weights, as bshm-official"),
             ("bshm models import bshm.onnx --against tf_graph.pb", "somebody's conversion, compared with the graph"),
-            ("bshm models import bshm.onnx --channels BGR", "one that was made for OpenCV's order"),
+            ("bshm models import bshm.onnx --channels BGR", "a network that expects OpenCV's channel order"),
             ("bshm models import modnet.onnx --name modnet", "another network, to compare with `bshm eval`"),
-            ("bshm models import net.onnx --card net.json", "one that nobody here knows"),
+            ("bshm models import net.onnx --card net.json", "a network that bshm does not know"),
         ],
         notes=NOTES,
     )
@@ -50,18 +50,20 @@ def parser() -> Parser:
     what.add_argument(
         "--name", metavar="NAME", help="what --model will take (default: bshm-official, or the file's name)"
     )
-    what.add_argument("--like", metavar="NETWORK", help="the network it is (default: found out)")
+    what.add_argument("--like", metavar="NETWORK", help="which network it is (default: detected)")
     what.add_argument("--card", type=Path, metavar="FILE", help="a card that describes it, in place of --like")
     what.add_argument("--input", metavar="TENSOR", help="what takes the picture (default: input_image)")
     what.add_argument("--output", metavar="TENSOR", help="what gives the result (default: output_png)")
     what.add_argument(
-        "--channels", choices=("RGB", "BGR"), default="RGB", help="order it expects (default: %(default)s)"
+        "--channels", choices=("RGB", "BGR"), default="RGB", help="channel order it expects (default: %(default)s)"
     )
     what.add_argument("--licence", help="of the weights, for the card")
     how = result.add_argument_group("Conversion and check")
     how.add_argument("--python", metavar="PATH", help="a Python with TensorFlow and tf2onnx (default: this one)")
     how.add_argument("--opset", type=int, metavar="N", help="of the ONNX file, 11 to 18 (default: 17)")
-    how.add_argument("--tolerance", type=float, metavar="LEVELS", help="of 255, allowed to differ (default: 1)")
+    how.add_argument(
+        "--tolerance", type=float, metavar="LEVELS", help="largest difference allowed, of 255 (default: 1)"
+    )
     how.add_argument("--pictures", type=Path, metavar="FOLDER", help="compare on these, too (10 at most)")
     how.add_argument("--against", type=Path, metavar="FILE", help="the graph that an ONNX file was made of")
     how.add_argument("--threads", type=int, metavar="N", help="of both programs (default: 2)")

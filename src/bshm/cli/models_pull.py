@@ -14,11 +14,11 @@ from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put, say
 
 NOTES = """\
-Nothing is fetched unless this command is given.  What comes is kept as FILE.partial until size and
-SHA-256 are right; an interrupted download goes on where it stopped.  The first download is trusted and
-its hash written down; every later one must have the same.
+bshm downloads models only with this command.  A download is kept as FILE.partial until its size and
+SHA-256 are verified; an interrupted one continues where it stopped.  The first download is trusted and
+its hash is stored; later ones must have the same hash.
 
-Environment: BSHM_MODELSCOPE (a mirror), HTTPS_PROXY and NO_PROXY, BSHM_MODELS (where models lie),
+Environment: BSHM_MODELSCOPE (a mirror), HTTPS_PROXY and NO_PROXY, BSHM_MODELS (the model folder),
 BSHM_TENSORFLOW_PYTHON (a Python with TensorFlow, for the conversion)."""
 
 
@@ -40,7 +40,13 @@ def parser() -> Parser:
     how = result.add_argument_group("Download")
     how.add_argument("--mirror", metavar="URL", help="a server with ModelScope's interface (default: modelscope.cn)")
     how.add_argument("--proxy", metavar="URL", help="an HTTP proxy (default: HTTPS_PROXY of the environment)")
-    how.add_argument("--timeout", type=float, metavar="S", default=30.0, help="without a byte (default: %(default)s)")
+    how.add_argument(
+        "--timeout",
+        type=float,
+        metavar="S",
+        default=30.0,
+        help="give up when no data comes for this many seconds (default: %(default)s)",
+    )
     how.add_argument("--sha256", metavar="HEX", help="the hash it must have (default: that of the first download)")
     how.add_argument("--via", choices=("https", "sdk"), help="default: sdk where the modelscope package is installed")
     how.add_argument("--offline", action="store_true", help="only say what to copy where")

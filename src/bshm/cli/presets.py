@@ -30,15 +30,15 @@ def parser() -> Parser:
         usage="[NAME] [--presets FOLDER] [--json]",
         examples=[
             ("bshm presets", "all of them"),
-            ("bshm presets passport-us", "one: its source, its rules, and the options that reach them"),
+            ("bshm presets passport-us", "one: its source, its rules and its options"),
             ("bshm matte photo.jpg --preset passport-us", "uses one"),
             ("bshm check photo.jpg --preset passport-us", "measures a finished picture"),
         ],
         notes="""\
 Your own presets:
-  A file NAME.toml in the folder of --presets, of the variable BSHM_PRESETS, or bshm/presets below
-  the system's folder for an application's data (~/.local/share on Linux).  One of your own comes
-  before one in the box of the same name.  docs/presets.md says what such a file holds.""",
+  Put a file NAME.toml into the folder of --presets or of the variable BSHM_PRESETS, or into bshm/presets
+  in the system's folder for application data (~/.local/share on Linux).  Your own preset overrides a
+  built-in one of the same name.  docs/presets.md describes the file.""",
     )
     result.inputs.add_argument("name", nargs="?", metavar="NAME", help="show this one")
     options = result.add_argument_group("Options")

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from bshm.matting.verdict import Verdict
 
-EMPTY_NOTE = "nobody was found, so nothing is left of it"
+EMPTY_NOTE = "nobody was found, so the result is empty"
 
 
 def frames_note(frames: int) -> str:
     """What is said of an animation, or of a file with several pages."""
-    return f"the first of its {frames} pictures was taken"
+    return f"only the first of its {frames} pictures was used"
 
 
 def edit_notes(head_by: str | None, notes: Iterable[str]) -> list[str]:

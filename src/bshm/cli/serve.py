@@ -24,7 +24,7 @@ EXAMPLES = [
 
 NOTES = """\
 Each setting is also a variable BSHM_NAME in the environment, and a line under [server] in bshm.toml:
-a flag wins over the variable, that over the file.  All about it: docs/service.md.
+a flag overrides the variable, which overrides the file.  docs/service.md says more.
 
 SIGTERM and Ctrl-C: requests in flight are answered, jobs stay in their queue."""
 

@@ -37,9 +37,9 @@ def parser() -> Parser:
             ("bshm sheet id.jpg --preset id-35x45 --as-is -o sheet.jpg", "of a finished picture"),
         ],
         notes=f"""\
-Print it at 100 %: "fit to page" changes the size.  The resolution is written into the file, and a PDF
-has a page of the paper's size.  The paper is turned where more fit that way; the photographs never
-are, and none is mirrored.
+Print it at 100 %: "fit to page" changes the size.  The resolution is written into the file, and the page
+of a PDF has the size of the paper.  The paper is turned if more photographs fit that way; the photographs
+are never turned or mirrored.
 
 Exit codes:
 {exit_codes.table()}""",
@@ -53,7 +53,9 @@ Exit codes:
         help=f"the sheet: {', '.join(f'.{each}' for each in SHEET_FORMATS)}",
     )
     options = result.add_argument_group("Options")
-    options.add_argument("--preset", metavar="NAME", required=True, help="of which size, see `bshm presets`")
+    options.add_argument(
+        "--preset", metavar="NAME", required=True, help="the preset that gives the size, see `bshm presets`"
+    )
     add_folder(options)
     options.add_argument("--as-is", action="store_true", help="the picture is finished: only scale it to its size")
     options.add_argument(

@@ -55,10 +55,10 @@ Containers, with the codec that each gets unless --codec says another:
 What --for chooses (docs/video.md says where each is from):
 {targets}
 
-What is kept: the time of every frame, audio and subtitles that the container can hold (what it cannot is
-told), rotation (applied), colour tags and range, more than 8 bits where the codec has them.  HDR is
-refused.  A file gets its name when it is whole and was read back: every frame there, at its time, with its
-alpha; "alpha" in --json says how much that changed."""
+What is kept: the time of every frame, rotation (applied), colour tags and range, more than 8 bits if the
+codec has them, and the audio and subtitles that the container can hold; you are told what is left out.  HDR
+is refused.  A file gets its name only when it is complete and was read back: every frame is there, at its
+time, with its alpha.  "alpha" in --json says how much alpha changed."""
 
 
 def parser() -> Parser:
@@ -73,15 +73,19 @@ def parser() -> Parser:
     result.inputs.add_argument("inputs", nargs="+", metavar="INPUT", help="video, folder, or pattern in quotes")
 
     where = result.add_argument_group("Where")
-    where.add_argument("-o", "--output", metavar="PATH", help="file, or folder (there already, or ending with /)")
+    where.add_argument("-o", "--output", metavar="PATH", help="file, or folder (an existing one, or ending with /)")
     where.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders, too")
     where.add_argument(
-        "--overwrite", action="store_true", default=VideoOptions.overwrite, help="replace outputs that are there"
+        "--overwrite", action="store_true", default=VideoOptions.overwrite, help="replace existing outputs"
     )
 
     what = result.add_argument_group("What")
     what.add_argument(
-        "--for", dest="target", choices=tuple(codecs.TARGETS), default=VideoOptions.target, help="the program for it"
+        "--for",
+        dest="target",
+        choices=tuple(codecs.TARGETS),
+        default=VideoOptions.target,
+        help="the program that will open it",
     )
     what.add_argument(
         "--codec",
@@ -99,21 +103,21 @@ def parser() -> Parser:
         default=VideoOptions.background,
         help="lay the people over a colour, green-screen, blur[:RADIUS] of the original, a picture, or a video",
     )
-    what.add_argument("--start", type=float, metavar="SECONDS", default=VideoOptions.start_s, help="begin there")
-    what.add_argument("--end", type=float, metavar="SECONDS", default=VideoOptions.end_s, help="end there")
+    what.add_argument("--start", type=float, metavar="SECONDS", default=VideoOptions.start_s, help="start at this time")
+    what.add_argument("--end", type=float, metavar="SECONDS", default=VideoOptions.end_s, help="end at this time")
     what.add_argument("--no-audio", action="store_true", help="leave sound and subtitles out")
     what.add_argument(
         "--fewer-bits",
         action="store_true",
         default=VideoOptions.fewer_bits,
-        help="write 10 bits of colour in 8 where the codec holds no more; without it that is refused",
+        help="allow writing 10-bit colour with 8 bits if the codec holds no more (default: an error)",
     )
 
     how = result.add_argument_group("How")
     how.add_argument(
         "--each-alone",
         action="store_true",
-        help="matte every frame as a picture of its own, without memory of those before it",
+        help="matte every frame on its own, without using its neighbours",
     )
     how.add_argument(
         "-m",
@@ -131,8 +135,8 @@ def parser() -> Parser:
     )
 
     telling = result.add_argument_group("Telling")
-    telling.add_argument("--json", action="store_true", help="on stdout one line of JSON a clip, errors as well")
-    telling.add_argument("--quiet", action="store_true", help="on stderr nothing but errors")
+    telling.add_argument("--json", action="store_true", help="write one line of JSON per clip to stdout, with errors")
+    telling.add_argument("--quiet", action="store_true", help="write only errors to stderr")
     add_help(telling)
     return result
 

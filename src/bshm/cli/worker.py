@@ -26,13 +26,13 @@ def parser() -> Parser:
         usage="--broker URL [--results URL] [options]",
         examples=[
             ("bshm worker --broker redis://127.0.0.1:6379/0", "Redis for everything"),
-            ("bshm worker --broker redis://redis/0 --blobs file:///srv/jobs", "the bytes in a folder that all share"),
+            ("bshm worker --broker redis://redis/0 --blobs file:///srv/jobs", "pictures in a shared folder"),
             ("bshm worker --broker amqp://me:word@rabbit// --results redis://redis/0", "RabbitMQ and Redis"),
-            ("bshm worker --broker redis://redis/0 --blobs s3://cut/jobs", "the bytes in an object store"),
+            ("bshm worker --broker redis://redis/0 --blobs s3://cut/jobs", "pictures in an object store"),
         ],
         notes=(
-            "Start as many as there are devices, on as many machines as you like: several share the pictures of a\n"
-            "job, and a picture whose worker dies is done by another.\n\n"
+            "Start one worker per device, on as many machines as you like.  Several workers share the pictures of a\n"
+            "job, and if a worker dies, another one does its picture.\n\n"
             "Broker, results, blobs, model, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
             "from BSHM_... in the environment and from [server] in bshm.toml as `bshm serve` reads them; a flag wins.\n"
             "A URL with a password is better given as BSHM_BROKER and BSHM_RESULTS in the environment, where the list\n"
@@ -64,7 +64,7 @@ def parser() -> Parser:
         "-m",
         "--model",
         metavar="NAME",
-        help=f"opened at once; others that jobs ask for are opened when they do (default: {defaults.DEFAULT_MODEL})",
+        help=f"opened at the start; other models are opened when a job needs them (default: {defaults.DEFAULT_MODEL})",
     )
     options.add_argument(
         "-d",
@@ -94,7 +94,7 @@ def parser() -> Parser:
         metavar="N",
         type=int,
         default=queue.max_attempts,
-        help="how often a picture may take its worker with it before it fails (default: %(default)s)",
+        help="how many workers a picture may crash before it fails (default: %(default)s)",
     )
     options.add_argument(
         "--item-timeout",
@@ -107,7 +107,7 @@ def parser() -> Parser:
         metavar="SECONDS",
         type=float,
         default=queue.lease_s,
-        help="a worker silent for so long is taken for dead (default: %(default)g)",
+        help="a worker that is silent for this long is considered dead (default: %(default)g)",
     )
     # Of version 0.1, whose messages stayed with the broker while a picture was made.
     options.add_argument("--visibility-timeout", type=float, help=argparse.SUPPRESS)

@@ -49,46 +49,46 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and says which")
-    model: str = Field(DEFAULT_MODEL, description="the model that requests get which name none; see `bshm models`")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and prints it")
+    model: str = Field(DEFAULT_MODEL, description="model for requests that do not name one; see `bshm models`")
     device: str = Field(DEFAULT_DEVICE, description="auto, cpu, cuda, …: that device or an error, never another one")
-    threads: int = Field(0, ge=0, le=256, description="threads of one run of the network; 0 takes all cores, at most 8")
+    threads: int = Field(0, ge=0, le=256, description="threads per run of the network; 0 takes all cores, at most 8")
 
     gpu_memory_limit: int | None = Field(
-        None, ge=1, description="of a CUDA device, for this process: 2G, 512M; unset grows as needed"
+        None, ge=1, description="memory of a CUDA device for this process: 2G, 512M; unset grows as needed"
     )
 
     in_flight: int = Field(
         BatchOptions.in_flight,
         ge=1,
         le=64,
-        description="pictures decoded, matted or encoded at once, each in memory whole",
+        description="pictures decoded, matted or encoded at once; each is held in memory whole",
     )
     queue: int = Field(64, ge=1, le=10_000, description="requests in flight at once; more get 503 with Retry-After")
     queue_per_key: int | None = Field(
         None,
         ge=0,
         le=10_000,
-        description="of these, requests of one key, or without keys of one address; more get 429 with Retry-After; 0 "
-        "has no limit; unset is half of --queue where there are several keys or --allow-open, else no limit",
+        description="requests in flight for one key, or for one address without keys; more get 429 with Retry-After; "
+        "0 is no limit; unset is half of --queue with several keys or --allow-open, else no limit",
     )
     request_timeout_s: float = Field(
-        60.0, gt=0, le=3600, description="longest time from a request to its answer; what takes longer is given up"
+        60.0, gt=0, le=3600, description="longest time from a request to its answer; a longer one is given up"
     )
     upload_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time that a request may take to arrive")
     idle_timeout_s: float = Field(
         20.0,
         gt=0,
         le=3600,
-        description="longest silence of a client in the midst of a request or of its answer, and longest time for the "
-        "head of a request",
+        description="longest pause of a client within a request or its answer, and longest time for the head of a "
+        "request",
     )
     connections: int | None = Field(
         None,
         ge=1,
         le=100_000,
-        description="connections at once; those that wait for a request make room for new ones; unset is half of the "
-        "files that the process may open, at most 4096",
+        description="connections at once; new ones replace idle ones; unset is half of the files that the process may "
+        "open, at most 4096",
     )
     shutdown_timeout_s: float = Field(30.0, gt=0, le=3600, description="longest time for requests to end on SIGTERM")
 
@@ -97,70 +97,70 @@ class Settings(BaseSettings):
     rate_limit: int | None = Field(
         None,
         ge=0,
-        description="megapixel pictures a minute for each key or address; 0 has no limit; unset is "
-        f"{DEFAULT_RATE_LIMIT} where there are keys or --allow-open, else no limit",
+        description="megapixel pictures a minute for each key or address; 0 is no limit; unset is "
+        f"{DEFAULT_RATE_LIMIT} with keys or --allow-open, else no limit",
     )
 
     allow_urls: bool = Field(False, description="fetch pictures from public URLs (image_url, bg_image_url)")
     url_timeout_s: float = Field(15.0, gt=0, le=600, description="longest time for one download")
     keys_file: Path | None = Field(
-        None, description="where `bshm keys` keeps its hashes; unset is ~/.config/bshm/keys.json"
+        None, description="file in which `bshm keys` keeps the hashes; unset is ~/.config/bshm/keys.json"
     )
-    allow_open: bool = Field(False, description="serve other machines without API keys: anybody may use the service")
+    allow_open: bool = Field(False, description="serve other machines without API keys: anybody can use the service")
     allowed_hosts: Words = Field(
-        (), description="names in Host that are served without keys, beside localhost; * takes all"
+        (), description="values of Host that are served without keys, besides localhost; * allows all"
     )
     cors_origins: Words = Field((), description="web pages of other origins that may use the service; none by default")
     root_path: str = Field(
-        "", description="path below which a proxy in front shows the service, such as /bshm; it may pass it on or not"
+        "", description="path under which a proxy serves this, such as /bshm; the proxy may strip it or pass it on"
     )
     trusted_proxies: Words = Field(
-        (), description="addresses of proxies in front whose X-Forwarded-For and -Proto are believed"
+        (), description="addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted"
     )
 
-    cache: str = Field("disk", description="disk, off, or redis://HOST:PORT/N: keeps results for equal requests")
+    cache: str = Field("disk", description="where results are kept for equal requests: disk, off, redis://HOST:PORT/N")
     cache_dir: Path | None = Field(None, description="folder of the disk cache; unset is ~/.cache/bshm/results")
     cache_bytes: int = Field(1024 * MIB, ge=MIB, description="largest size of the disk cache; the oldest go first")
     cache_age_s: float = Field(3600.0, gt=0, description="how long a result is kept")
 
     jobs: bool = Field(True, description="offer /jobs")
     broker: str = Field(
-        "embedded", description="embedded, or amqp://… (RabbitMQ) or redis://…, where `bshm worker` takes jobs"
+        "embedded", description="embedded, or amqp://… (RabbitMQ) or redis://…, from which `bshm worker` takes jobs"
     )
     results: str | None = Field(
         None,
         description="where jobs are kept: a folder for the embedded queue, redis://… with a --broker; unset is "
-        "~/.local/share/bshm/jobs, or the broker where that is Redis",
+        "~/.local/share/bshm/jobs, or the broker if it is Redis",
     )
     blobs: str | None = Field(
         None,
         description="where the pictures and results of brokered jobs are kept: s3://BUCKET/PREFIX, with credentials "
-        "from AWS_… in the environment, or file:///FOLDER that all machines share; unset keeps them in --results",
+        "from AWS_… in the environment, or file:///FOLDER, shared by all machines; unset keeps them in --results",
     )
-    blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store that is not AWS's")
+    blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store other than AWS")
     jobs_in_flight: int = Field(1, ge=1, le=64, description="pictures of jobs worked on at once by the embedded queue")
     jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
     jobs_per_key: int | None = Field(
         None,
         ge=0,
-        description="of these, jobs of one key; more get 429 with Retry-After; 0 has no limit; unset is half of "
-        "--jobs-capacity where there are several keys, else no limit",
+        description="jobs of one key that may wait or run at once; more get 429 with Retry-After; 0 is no limit; unset "
+        "is half of --jobs-capacity with several keys, else no limit",
     )
     job_timeout_s: float = Field(
-        600.0, gt=0, le=86400, description="longest time for one picture of a job; what takes longer fails"
+        600.0, gt=0, le=86400, description="longest time for one picture of a job; a longer one fails"
     )
     jobs_keep_s: float = Field(
         3600.0, ge=1, le=31 * 86400, description="how long results are kept once a job has ended"
     )
-    allow_webhooks: bool = Field(False, description="call the webhook_url of an ended job; public addresses only")
+    allow_webhooks: bool = Field(False, description="call the webhook_url when a job has ended; public addresses only")
     webhook_secret: SecretStr | None = Field(
-        None, description="signs webhooks of jobs without an API key; those with one are signed with its SHA-256"
+        None, description="signs webhooks of jobs without an API key; others are signed with the SHA-256 of their key"
     )
     max_job_bytes: int = Field(512 * MIB, ge=1024, description="largest request to /jobs, and largest unpacked zip")
     max_job_items: int = Field(1000, ge=1, le=1000, description="pictures in one job")
 
     page: bool = Field(True, description="serve the web page at /")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe lines in the log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
 
     @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     def _path(cls, value: str) -> str:
         value = value.rstrip("/")
         if value and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
-            raise ValueError("it is a path such as /bshm")
+            raise ValueError("it must be a path such as /bshm")
         return value
 
     @property
@@ -231,7 +231,7 @@ def load(flags: dict[str, Any] | None = None, *, config: Path | None = None) -> 
         config: the file; None takes bshm.toml in the current folder, if it is there.
 
     Raises:
-        OptionError: a value that is not allowed, a name that there is not, or a file that cannot be read.
+        OptionError: a value that is not allowed, an unknown name, or a file that cannot be read.
     """
     try:
         return Settings(**(flags or {}), _config=config)  # type: ignore[call-arg]
@@ -260,7 +260,7 @@ def _file(path: Path | None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OptionError(
-            f"the settings in {path} cannot be read: {reason}. Mend it, or name another with --config."
+            f"the settings in {path} cannot be read: {reason}. Fix it, or name another with --config."
         ) from error
     if not isinstance(table, dict):
         raise OptionError(f"{path} needs a table [{TABLE}]; got {TABLE} = {table!r}.")

@@ -21,8 +21,8 @@ class ErrorAnswer(NamedTuple):
     Attributes:
         status: HTTP status.
         title: the same for every error of the kind.
-        detail: told in place of the error's own message, which may name files or addresses of this machine; None
-            tells the message.
+        detail: shown in place of the error's own message, which may name files or addresses of this machine; None
+            shows the message.
     """
 
     status: int
@@ -36,14 +36,14 @@ _OUR_FAULT = "The service is at fault, not the request. Its log says more under 
 OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.CallerError: ErrorAnswer(422, "The request asks for something that is not possible"),
     errors.OptionError: ErrorAnswer(422, "An option is wrong"),
-    errors.ShapeError: ErrorAnswer(422, "The picture has no shape that can be worked on"),
+    errors.ShapeError: ErrorAnswer(422, "A picture of this shape cannot be used"),
     errors.UnknownModelError: ErrorAnswer(422, "No such model"),
-    errors.OutputExistsError: ErrorAnswer(409, "It is there already"),
+    errors.OutputExistsError: ErrorAnswer(409, "The output already exists"),
     errors.JobNotFoundError: ErrorAnswer(404, "No such job"),
-    errors.JobUnfinishedError: ErrorAnswer(409, "The job has no such result"),
-    errors.IdempotencyError: ErrorAnswer(409, "The idempotency key stands for another request"),
+    errors.JobUnfinishedError: ErrorAnswer(409, "The job does not have this result"),
+    errors.IdempotencyError: ErrorAnswer(409, "The idempotency key belongs to another request"),
     errors.InputError: ErrorAnswer(422, "The input cannot be used"),
-    errors.SourceNotFoundError: ErrorAnswer(422, "The picture is not there", "There is no such picture."),
+    errors.SourceNotFoundError: ErrorAnswer(422, "The picture was not found", "The picture was not found."),
     errors.UnreadablePictureError: ErrorAnswer(422, "The picture cannot be read"),
     errors.PictureTooLargeError: ErrorAnswer(413, "The picture is too large"),
     # Its own message would tell which addresses names have in here.
@@ -57,10 +57,10 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.EnvironmentFault: ErrorAnswer(500, "The service is at fault", _OUR_FAULT),
     errors.DeviceUnavailableError: ErrorAnswer(503, "The device is not available", _OUR_FAULT),
     errors.ModelFileError: ErrorAnswer(503, "The model cannot be opened", _OUR_FAULT),
-    errors.OutputError: ErrorAnswer(503, "The service cannot store it", _OUR_FAULT),
+    errors.OutputError: ErrorAnswer(503, "The service cannot store the result", _OUR_FAULT),
     errors.DiskFullError: ErrorAnswer(507, "The service has no room left", _OUR_FAULT),
     errors.MissingExtraError: ErrorAnswer(
-        415, "This kind of picture is not read here", "This service was installed without a reader for such pictures."
+        415, "This kind of picture is not supported here", "The reader for such pictures is not installed."
     ),
     errors.QueueFullError: ErrorAnswer(503, "The queue is full"),
     errors.QueueShareError: ErrorAnswer(429, "Too many jobs at once"),
@@ -69,14 +69,14 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.OverrunError: ErrorAnswer(
         504,
         "It took too long",
-        "The picture took longer than a request may and was given up. Send a smaller one, or make it a job.",
+        "The picture took longer than a request is allowed and was given up. Send a smaller one, or make it a job.",
     ),
     MemoryError: ErrorAnswer(
-        503, "Out of memory", "There is not enough memory now. Try again later, or a smaller picture."
+        503, "Out of memory", "There is not enough memory now. Try again later, or send a smaller picture."
     ),
     refusals.KeyRefusedError: ErrorAnswer(401, "An API key is needed"),
     refusals.KeysUnreadableError: ErrorAnswer(503, "The API keys cannot be read", _OUR_FAULT),
-    refusals.HostRefusedError: ErrorAnswer(403, "Not from here"),
+    refusals.HostRefusedError: ErrorAnswer(403, "The Host or Origin is not allowed"),
     refusals.RateLimitError: ErrorAnswer(429, "Too many requests"),
     refusals.TooManyAtOnceError: ErrorAnswer(429, "Too many requests at once"),
     refusals.TooBusyError: ErrorAnswer(503, "The service is busy"),
@@ -88,7 +88,7 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
 BUG = ErrorAnswer(500, "A fault in bshm itself", _OUR_FAULT)
 
 
-# What libraries that write files by themselves are told when no more may be open.
+# What libraries that write files themselves get when no more files may be open.
 _NO_FILES = {errno.EMFILE, errno.ENFILE}
 _TOO_MANY_FILES = ErrorAnswer(503, "The service is busy", "Too many files are open. Try again shortly.")
 
@@ -96,7 +96,7 @@ _TOO_MANY_FILES = ErrorAnswer(503, "The service is busy", "Too many files are op
 def answer_to(error: BaseException) -> ErrorAnswer:
     """How ``error`` is answered: as its class is, or the nearest class above it that stands in the table.
 
-    That a disk is full is told as such, whoever wrote to it: an upload in a temporary file, say.
+    A full disk is reported as such, no matter what was written to it, such as an upload in a temporary file.
 
     >>> answer_to(errors.DiskFullError()).status, answer_to(ZeroDivisionError()).status
     (507, 500)

@@ -238,8 +238,8 @@ def _clip(path: Path, container: av.container.InputContainer, stream: av.VideoSt
     if transfer in (_PQ, _HLG, _LINEAR) or bits > 16:
         what = {_PQ: "HDR (PQ)", _HLG: "HDR (HLG)", _LINEAR: "in linear light"}.get(transfer, f"{bits} bits deep")
         raise UnreadableVideoError(
-            f"{path} is {what}, which the networks do not know. Convert it to SDR (BT.709) first: only you can say how "
-            "bright parts shall look."
+            f"{path} is {what}, which the networks do not know. Convert it to SDR (BT.709) first: how its bright parts "
+            "should look is your decision."
         )
     turned = round(first.rotation / 90) * 90 % 360
     size = (first.height, first.width) if turned % 180 == 0 else (first.width, first.height)

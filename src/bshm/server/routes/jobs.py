@@ -54,7 +54,7 @@ class JobFields(PictureFields):
         None, max_length=2048, description="Gets a signed POST when the job has ended; off unless --allow-webhooks."
     )
     idempotency_key: str | None = Field(
-        None, min_length=1, max_length=255, description="As the header Idempotency-Key, for whoever sets no headers."
+        None, min_length=1, max_length=255, description="The same as the header Idempotency-Key."
     )
 
 
@@ -204,7 +204,7 @@ async def listing(
     owner = _owner(request)
     if owner == ANONYMOUS:
         raise KeyRefusedError(
-            "a list of jobs needs an API key: without keys nobody owns a job but whoever knows its id. Make one with "
+            "a list of jobs needs an API key, because jobs have no owner without keys. Make one with "
             "`bshm keys add NAME`."
         )
     before = None if cursor is None else _place_of(cursor)

@@ -9,7 +9,7 @@ from bshm.errors import OptionError
 from bshm.jobs.base_queue import BaseQueue
 from bshm.jobs.dispatcher import Dispatcher
 from bshm.jobs.job_store import JobStore
-from bshm.jobs.messages import open_messages
+from bshm.jobs.messages import check_broker, open_messages
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import JobRecord
@@ -85,8 +85,9 @@ def store_of(broker: str, results: str | None) -> str:
     """Where records and bytes are kept.
 
     Raises:
-        OptionError: nowhere: RabbitMQ keeps messages only; or ``results`` is no Redis.
+        OptionError: ``broker`` is none; or nowhere: RabbitMQ keeps messages only; or ``results`` is no Redis.
     """
+    check_broker(broker)
     if results is not None:
         check_place(results)
         return results

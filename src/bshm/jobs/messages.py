@@ -69,6 +69,16 @@ class Messages(Protocol):
         """Let go of connections."""
 
 
+def check_broker(broker: str) -> None:
+    """See that a URL names a broker.
+
+    Raises:
+        OptionError: it is of another kind.
+    """
+    if broker.partition("://")[0] not in SCHEMES:
+        raise OptionError("a broker is amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis).")
+
+
 def open_messages(broker: str) -> Messages:
     """The broker that a URL names.
 
@@ -80,10 +90,8 @@ def open_messages(broker: str) -> Messages:
         MissingExtraError: the package for it is not installed.
         QueueUnavailableError: the URL is none.
     """
-    scheme = broker.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise OptionError("a broker is amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis).")
-    if scheme.startswith("redis"):
+    check_broker(broker)
+    if broker.startswith("redis"):
         from bshm.jobs.redis_messages import RedisMessages
 
         return RedisMessages(broker)

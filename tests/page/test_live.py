@@ -220,7 +220,7 @@ def test_stop_frees_the_camera_and_so_does_leaving(open_live: Callable[..., Stud
     expect(studio.get("#live-canvas")).to_be_hidden()
     expect(studio.get("#live-start")).to_be_focused()
     start(studio)
-    studio.page.wait_for_function("streams.length === 2")
+    studio.page.wait_for_function("() => streams.length === 2")
     studio.page.go_back()
     expect(studio.get("#choose")).to_be_visible()
     assert studio.page.evaluate(ended)

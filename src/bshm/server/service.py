@@ -69,10 +69,10 @@ class Order:
     background_url: str | None = None
 
     def canonical(self) -> str:
-        """The same text for all orders that get the same bytes of the same picture from the same weights."""
+        """The same text for all orders that get the same answer for the same picture: the answer names the model."""
         how = asdict(self.options)
         del how["limits"]
-        return json.dumps([self.edit.to_json(), how], sort_keys=True, separators=(",", ":"))
+        return json.dumps([self.model, self.edit.to_json(), how], sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import fake_network
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 TESTS = Path(__file__).parent
@@ -45,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if item.path.relative_to(TESTS).as_posix().startswith(SLOW) or item.get_closest_marker("real"):
             item.add_marker(pytest.mark.slow)
+
+
+# A busy machine is no reason to fail.
+settings.register_profile("bshm", deadline=None)
+settings.load_profile("bshm")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ resize would shift the alpha edge by up to half a pixel of the small picture, se
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ SMALLEST_SIDE = 64
 LONGEST_FACTOR = 4
 # Alpha that survives a resize must be one of these; cv2 resizes no others that bshm has.
 _RESIZABLE = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+_STRIP_ROWS = 64
 
 
 def whole_picture_size(height: int, width: int, side_px: int) -> tuple[int, int]:
@@ -95,7 +96,7 @@ def shrink(pixels: PixelArray, size_hw: tuple[int, int]) -> npt.NDArray[np.uint8
         small = cv2.resize(small, half, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     small = resize(small, size_hw)
     if small.dtype == np.uint16:
-        return ((small.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return in_depth(small, np.uint8)
     return small.copy() if small is pixels else small  # type: ignore[return-value]
 
 
@@ -194,6 +195,39 @@ def resize(array: Array, size_hw: tuple[int, int]) -> Array:
     if array.shape[:2] != (height, width):
         array = _like(array, cv2.resize(array, (width, height), interpolation=cv2.INTER_LINEAR))
     return array
+
+
+@overload
+def in_depth(pixels: PixelArray, dtype: type[np.uint8]) -> npt.NDArray[np.uint8]: ...
+
+
+@overload
+def in_depth(pixels: PixelArray, dtype: npt.DTypeLike) -> PixelArray: ...
+
+
+def in_depth(pixels: PixelArray, dtype: npt.DTypeLike) -> PixelArray:
+    """The same levels in 8 or 16 bits, rounded; the array itself where it has them already.
+
+    Args:
+        pixels: (H, W) or (H, W, C) uint8 or uint16.
+        dtype: uint8 or uint16.
+
+    Returns:
+        an array of ``dtype``.
+
+    >>> in_depth(np.array([[0, 128, 65535]], np.uint16), np.uint8).tolist()
+    [[0, 0, 255]]
+    >>> in_depth(np.array([[255]], np.uint8), np.uint16).tolist()
+    [[65535]]
+    """
+    if pixels.dtype == dtype:
+        return pixels
+    result: PixelArray = np.empty(pixels.shape, dtype)
+    # In strips: what is worked with takes four bytes a level.
+    for top in range(0, pixels.shape[0], _STRIP_ROWS):
+        wide = pixels[top : top + _STRIP_ROWS].astype(np.uint32)
+        result[top : top + _STRIP_ROWS] = wide * 257 if result.dtype == np.uint16 else (wide + 128) // 257
+    return result
 
 
 def _like(before: Array, after: Any) -> Array:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from drawn_people import Drawn
+from PIL import Image
 
 from bshm.edit.render import compose, layers
 from bshm.edit.spec import Edit
 from bshm.errors import OptionError
+from bshm.files.openraster import encode_openraster
 
 
 def two() -> Drawn:
@@ -44,3 +49,10 @@ def test_what_changes_the_whole_picture_has_no_place_in_layers(given: dict[str, 
 def test_people_who_were_not_told_apart_cannot_be_chosen() -> None:
     with pytest.raises(OptionError, match="tell_apart"):
         compose(Drawn(np.ones((4, 4), np.float32)), Edit(people="largest"))
+
+
+def test_the_thumbnail_of_a_picture_of_sixteen_bits_is_as_light_as_it_is() -> None:
+    white = np.full((8, 8, 4), 65535, np.uint16)
+    with zipfile.ZipFile(io.BytesIO(encode_openraster([("1", white)], white))) as archive:
+        thumbnail = Image.open(io.BytesIO(archive.read("Thumbnails/thumbnail.png")))
+    assert np.asarray(thumbnail).min() == 255

@@ -137,6 +137,7 @@ def finished(source: str | bytes) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8 in sRGB, its own transparency over white."""
     import numpy as np
 
+    from bshm import geometry
     from bshm.edit import composite
     from bshm.files import colour_space
     from bshm.files.decode import open_picture
@@ -147,6 +148,4 @@ def finished(source: str | bytes) -> npt.NDArray[np.uint8]:
         share = picture.alpha.astype(np.float32) / np.float32(np.iinfo(picture.alpha.dtype).max)
         pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
     pixels = colour_space.to_srgb(pixels, picture.icc_profile)
-    if pixels.dtype != np.uint8:
-        pixels = (pixels.astype(np.uint32) + 128) // 257  # type: ignore[assignment]
-    return pixels.astype(np.uint8, copy=False)
+    return geometry.in_depth(pixels, np.uint8)

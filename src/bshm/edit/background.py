@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -264,7 +264,7 @@ def _fitted(
         share = given.alpha.astype(np.float32) / np.float32(np.iinfo(given.alpha.dtype).max)
         pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
     if fit == "cover" and position == (0.5, 0.5):
-        return _depth(geometry.cover(pixels, picture.size_hw), picture.pixels.dtype)
+        return geometry.in_depth(geometry.cover(pixels, picture.size_hw), picture.pixels.dtype)
     height, width = picture.size_hw
     ratios = height / pixels.shape[0], width / pixels.shape[1]
     if fit == "cover":  # crop to the canvas' shape, then scale
@@ -275,25 +275,14 @@ def _fitted(
         top, left = _offset(pixels.shape[0] - kept[0], position[1]), _offset(pixels.shape[1] - kept[1], position[0])
         part = pixels[top : top + kept[0], left : left + kept[1]]
         part = geometry.enlarge(np.ascontiguousarray(part), (height, width))  # type: ignore[assignment]
-        return _depth(part, picture.pixels.dtype)
+        return geometry.in_depth(part, picture.pixels.dtype)
     size = max(1, round(pixels.shape[0] * min(ratios))), max(1, round(pixels.shape[1] * min(ratios)))
     size = min(height, size[0]), min(width, size[1])
     result: PixelArray = np.full_like(picture.pixels, np.iinfo(picture.pixels.dtype).max)
     top, left = _offset(height - size[0], position[1]), _offset(width - size[1], position[0])
-    result[top : top + size[0], left : left + size[1]] = _depth(geometry.resize(pixels, size), result.dtype)
+    result[top : top + size[0], left : left + size[1]] = geometry.in_depth(geometry.resize(pixels, size), result.dtype)
     return result
 
 
 def _offset(free: int, share: float) -> int:
     return math.floor(free * share + 0.5)
-
-
-def _depth(pixels: PixelArray, dtype: np.dtype[Any]) -> PixelArray:
-    """The same levels in 8 or 16 bits."""
-    if pixels.dtype == dtype:
-        return pixels
-    result: PixelArray = np.empty(pixels.shape, dtype)
-    for top in range(0, pixels.shape[0], _STRIP_ROWS):
-        wide = pixels[top : top + _STRIP_ROWS].astype(np.uint32)
-        result[top : top + _STRIP_ROWS] = wide * 257 if dtype == np.uint16 else (wide + 128) // 257
-    return result

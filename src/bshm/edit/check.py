@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from bshm import geometry
 from bshm.color import RGB
 from bshm.edit import faces
 from bshm.edit import head as heads
@@ -19,7 +20,7 @@ from bshm.edit.finish import disc
 from bshm.edit.preset import Preset, Rules
 from bshm.edit.size import MM_PER_INCH, Range, Size
 from bshm.files import colour_space
-from bshm.types import FloatArray, Picture, PixelArray
+from bshm.types import FloatArray, Picture
 
 # What is nearer to people than this share of the shorter side, or has more alpha than this, is no background: the soft
 # edge of hair and the ripples of JPEG around it.
@@ -215,7 +216,9 @@ def _colour(
     outside = _background(alpha)
     if not outside.any():
         return Finding("background", needed, "nothing of it is seen", None)
-    pixels = _eight_bits(colour_space.to_srgb(picture.pixels, picture.icc_profile))[outside].astype(np.int16)
+    pixels = geometry.in_depth(colour_space.to_srgb(picture.pixels, picture.icc_profile), np.uint8)[outside].astype(
+        np.int16
+    )
     seen = np.ones(len(pixels), bool) if clear is None else clear[outside] >= 1
     shares = [float(((np.abs(pixels - each).max(axis=1) <= tolerance) & seen).mean()) for each in colours]
     best = max(shares)
@@ -254,7 +257,7 @@ def _of_people(box: Box | None, picture: Picture, rules: Rules) -> list[Finding]
 
 def _plain_rows(picture: Picture) -> int:
     """Rows at the lower edge in nothing but the colour of the upper one: networks take such strips for cloth."""
-    pixels = _eight_bits(picture.pixels).astype(np.int16)
+    pixels = geometry.in_depth(picture.pixels, np.uint8).astype(np.int16)
     usual = np.median(pixels[0], axis=0)
     plain = (np.abs(pixels - usual).max(axis=2) <= _PLAIN_LEVELS).all(axis=1)[::-1]
     return len(plain) if plain.all() else int(np.argmin(plain))
@@ -299,10 +302,6 @@ def _whole(needed: Range, picture: Picture, preset: Preset) -> float:
     if needed.unit == "mm":
         return size.mm(preset.dpi)[1] if size is not None else height / preset.dpi * MM_PER_INCH
     return float(size.pixels(preset.dpi)[0]) if preset.rules.size is not None and size is not None else float(height)
-
-
-def _eight_bits(pixels: PixelArray) -> PixelArray:
-    return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _share(share: float) -> str:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bshm import geometry
 from bshm.evaluation.pairs import Sample
 from bshm.evaluation.report import Examined, Row
 from bshm.files.thumbnail import address
@@ -182,9 +183,7 @@ def _view(examined: Examined, part: tuple[slice, slice], size_hw: tuple[int, int
 
 
 def _eight_bit(picture: Picture) -> Pixels:
-    if picture.pixels.dtype == np.uint16:
-        return cast(Pixels, ((picture.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    return cast(Pixels, picture.pixels)
+    return geometry.in_depth(picture.pixels, np.uint8)
 
 
 def _grey(alpha: FloatArray) -> Pixels:

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+from bshm import geometry
 from bshm.types import PixelArray
 
 # Profiles of sRGB differ in the last level or two; Display P3 and Adobe RGB by 20 and more.
@@ -47,7 +48,7 @@ def to_srgb(pixels: PixelArray, icc_profile: bytes | None) -> PixelArray:
     transform = _transform(icc_profile)
     if transform is None:
         return pixels
-    eight = pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    eight = geometry.in_depth(pixels, np.uint8)
     return np.asarray(ImageCms.applyTransform(Image.fromarray(np.ascontiguousarray(eight)), transform))
 
 

@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 import cv2
 import numpy as np
 
+from bshm import geometry
 from bshm.files.png import encode_png
 from bshm.types import PixelArray
 
@@ -40,7 +41,7 @@ def encode_openraster(
     height, width = merged.shape[:2]
     scale = min(1.0, _THUMBNAIL_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    levels = merged if merged.dtype == np.uint8 else np.asarray((merged + 128) // 257, np.uint8)
+    levels = geometry.in_depth(merged, np.uint8)
     thumbnail = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8)
     # In the list the topmost layer stands first.
     entries = [

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
-import numpy as np
-
 from bshm import geometry
 from bshm.color import looks_like_color
 from bshm.edit.background import filled, opened
@@ -48,7 +46,7 @@ class ClipBackground:
             (H, W, 3), dtype of ``pixels``.
         """
         if self._film is not None:
-            return _depth(geometry.cover(self._film.at(time_s), alpha.shape), pixels)
+            return geometry.in_depth(geometry.cover(self._film.at(time_s), alpha.shape), pixels.dtype)
         if isinstance(self._background, BlurBackground):
             return filled(self._background, Picture(pixels), alpha)
         if self._filled is None or self._filled.shape != pixels.shape or self._filled.dtype != pixels.dtype:
@@ -100,11 +98,3 @@ class _Film:
 
 def _is_video(spec: str) -> bool:
     return not looks_like_color(spec) and Path(spec).suffix.lower() in VIDEO_SUFFIXES
-
-
-def _depth(background: PixelArray, like: PixelArray) -> PixelArray:
-    if background.dtype == like.dtype:
-        return background
-    if like.dtype == np.uint16:
-        return background.astype(np.uint16) * np.uint16(257)
-    return ((background.astype(np.uint32) + 128) // 257).astype(np.uint8)

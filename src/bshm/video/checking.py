@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bshm import geometry
 from bshm.errors import OutputError
 from bshm.types import PixelArray
 from bshm.video.codecs import Packing
@@ -121,7 +122,7 @@ class _AlphaTally:
             return
         height, width = wanted.shape  # what was padded to even sides is longer
         top = float(np.iinfo(wanted.dtype).max)
-        change = np.abs(_as(levels[:height, :width], wanted.dtype).astype(np.int64) - wanted) / top
+        change = np.abs(geometry.in_depth(levels[:height, :width], wanted.dtype).astype(np.int64) - wanted) / top
         self._compared += 1
         self._sum += float(change.mean())
         self._largest = max(self._largest, float(change.max()))
@@ -179,14 +180,6 @@ def _alpha(frame: Any) -> PixelArray | None:
     return result
 
 
-def _as(levels: PixelArray, dtype: Any) -> PixelArray:
-    if levels.dtype == dtype:
-        return levels
-    wide = levels.astype(np.uint32)
-    result: PixelArray = (wide * 257 if dtype == np.uint16 else (wide + 128) // 257).astype(dtype)
-    return result
-
-
 def _thumb(levels: PixelArray) -> Bytes:
-    small = cv2.resize(_as(levels, np.dtype(np.uint8)), (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(geometry.in_depth(levels, np.dtype(np.uint8)), (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

@@ -104,6 +104,20 @@ def test_a_matte_says_how_much_of_it_is_doubtful(matting: Matting) -> None:
     assert sure is not None and low is not None and low.score < 0.1 < 0.9 < sure.score
 
 
+@pytest.mark.parametrize("somebody", [True, False])
+def test_an_unsure_patch_is_looked_at_for_a_body(somebody: bool) -> None:
+    class Unsure(RedIsAPerson):
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            answer = super().run(feeds)
+            answer["mask"] = answer["mask"] * np.float32(0.7)
+            answer["middle"] = answer["middle"] + np.float32(somebody)
+            return answer
+
+    matte = with_sessions(mask=Unsure()).matte(person())
+    assert matte.is_empty is not somebody
+    assert list(matte.ran.timings_ms) == ["decode", "mask", "islands", "refine", "foreground"]
+
+
 def test_weights_that_answer_with_alpha_have_no_mask_to_tell_doubt_by() -> None:
     class Alpha:
         def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:

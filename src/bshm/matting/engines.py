@@ -179,6 +179,8 @@ class Staged:
             mask = clock.time("quality", lambda: self.unify(pixels, coarse))
         doubtful = doubt.doubtful(mask)
         sure = doubt.drop_doubtful(mask)
+        if doubt.questionable(sure):
+            sure = clock.time("islands", lambda: self._without_bodiless(pixels, sure))
         alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, sure))
         if "matting" in self.sessions:
             held = doubt.somebody(guide)
@@ -192,6 +194,13 @@ class Staged:
         # One from elsewhere is called as its card says.
         predict = mask.predict if network.signature is None else foreign.predict
         return predict(self.sessions["mask"], network, pixels)
+
+    def _without_bodiless(self, pixels: PixelArray, mask: FloatArray) -> FloatArray:
+        """The mask without unsure islands that hold no body, where the weights can tell."""
+        from bshm.matting.refine import doubt
+
+        found = clues(self, pixels)
+        return mask if found is None else doubt.drop_bodiless(mask, found.body())
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""

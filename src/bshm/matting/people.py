@@ -69,6 +69,10 @@ class Clues:
     offsets: FloatArray
     sizes: FloatArray
 
+    def body(self) -> FloatArray:
+        """(h, w) float32, 0..1: how likely there is anybody's middle or any joint."""
+        return np.maximum(self.middle, self.keypoints.max(0))
+
 
 @dataclass(frozen=True)
 class Skeleton:

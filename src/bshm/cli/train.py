@@ -82,8 +82,9 @@ def parser() -> Parser:
         "--movenet", type=Path, metavar="FILE", help="of mpn: movenet-multipose.json, for an encoder with -people"
     )
     options.add_argument(
-        "--selfie", type=Path, metavar="FILE", help="of mpn: selfie_segmentation.tflite, for an encoder with -selfie"
-    )
+        "--selfie", type=Path, metavar="FILE",
+        help="of mpn: selfie_segmentation.tflite, for an encoder with -selfie, and for live to begin with",
+    )  # fmt: skip
     options.add_argument(
         "--without", choices=["coarse", "fine", "wide", "rendered", "patches"],
         help="of mpn: leave one kind of sample out, to see what it gives",
@@ -142,8 +143,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     if first and arguments.mask is not None:
         raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
+    eyes = ["selfie"] if arguments.encoder == "live" else arguments.encoder.split("-")[1:]
     for eye, flag in (("people", "movenet"), ("selfie", "selfie")):
-        if getattr(arguments, flag) is not None and eye not in arguments.encoder.split("-"):
+        if getattr(arguments, flag) is not None and eye not in eyes:
             raise OptionError(f"--{flag} is for an --encoder with -{eye}; {arguments.encoder} has no use for it.")
     if not first and arguments.without is not None:
         raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")

@@ -71,7 +71,7 @@ class Clues:
 
     def body(self) -> FloatArray:
         """(h, w) float32, 0..1: how likely there is anybody's middle or any joint."""
-        return np.maximum(self.middle, self.keypoints.max(0))
+        return np.asarray(np.maximum(self.middle, self.keypoints.max(0)), np.float32)
 
 
 @dataclass(frozen=True)

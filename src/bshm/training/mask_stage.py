@@ -20,9 +20,19 @@ from bshm.training.devices import device_of
 from bshm.training.losses import mask_loss
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
-from bshm.training.network.variants import MaskVariant, lacks, mask_network
+from bshm.training.network.variants import MaskVariant, eyes_of, lacks, mask_network
 from bshm.training.reporting import RunReporter
-from bshm.training.sampler import MaskBatches, Mixture, Pools, as_numbers, fix_threads, start_worker
+from bshm.training.sampler import (
+    GPU_SIZES,
+    LIVE_SIZES,
+    SIZES,
+    MaskBatches,
+    Mixture,
+    Pools,
+    as_numbers,
+    fix_threads,
+    start_worker,
+)  # fmt: skip
 from bshm.training.scenes import composite_scene, cutout_of, photograph
 from bshm.training.sheet import cutout_on_colour, levels
 
@@ -67,7 +77,8 @@ def train_mask(
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Before the minute that decoding takes: what is missing is told at once.
     _begin(network, variant, start, {"people": movenet, "selfie": selfie})
-    network.encoder.freeze_early()
+    if isinstance(network, MaskNetwork):
+        network.encoder.freeze_early()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
     # MoveNet's features are the same whoever computes them: on a processor, the process that makes the samples.
@@ -77,7 +88,7 @@ def train_mask(
     def batches(numbers: range) -> Iterable[Sequence[Tensor]]:
         dataset = MaskBatches(
             pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed,
-            people=people, few_sizes=not on_processor,
+            people=people, sizes=LIVE_SIZES if variant == "live" else SIZES if on_processor else GPU_SIZES,
         )  # fmt: skip
         chosen = Subset(dataset, numbers)
         return DataLoader(
@@ -108,15 +119,15 @@ def _begin(
     Args:
         eyes: the published weights of what it sees with beside its own encoder, by the word in the variant's name.
     """
-    missing = set(variant.split("-")[1:])
-    if start is None:
+    missing = eyes_of(variant)
+    if start is None and isinstance(network, MaskNetwork):
         network.encoder.load_imagenet()
-    else:
+    elif start is not None:
         state = checkpoints.load(start)
         found = lacks(variant, state["describe"]["variant"])
         if found is None:
             checkpoints.load(start, describe={"variant": variant})  # says what differs
-        missing &= found or set()
+        missing = found or set()
         weights = checkpoints.part(state, "mask")
         try:
             if isinstance(network, MaskNetwork):
@@ -134,8 +145,9 @@ def _begin(
             raise CheckpointError(
                 f"{variant} begins with {owner} weights: give {flag}. docs/training.md tells where it comes from."
             )
-        assert isinstance(network, MaskNetwork)
-        if eye == "people":
+        if isinstance(network, LiveNetwork):
+            network.load_mediapipe(path)
+        elif eye == "people":
             assert network.people is not None
             network.people.load_movenet(path)
         else:

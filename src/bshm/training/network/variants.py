@@ -23,6 +23,15 @@ def mask_network(variant: MaskVariant) -> MaskNetwork | LiveNetwork:
     return MaskNetwork(cast("Variant", encoder), people="people" in eyes, selfie="selfie" in eyes)
 
 
+def eyes_of(variant: MaskVariant) -> set[str]:
+    """Whose published weights a variant sees with from its first step: ``people`` (MoveNet), ``selfie`` (MediaPipe).
+
+    >>> eyes_of("lite2-people"), eyes_of("live")
+    ({'people'}, {'selfie'})
+    """
+    return {"selfie"} if variant == "live" else set(variant.split("-")[1:])
+
+
 def lacks(variant: MaskVariant, start: MaskVariant) -> set[str] | None:
     """The eyes that ``start`` would have to get to become ``variant``; None where it can't become that.
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from bshm.errors import CheckpointError
-from bshm.training.network import selfie
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.selfie import SelfieNetwork
@@ -89,35 +87,31 @@ def test_a_variant_says_what_another_lacks() -> None:
     assert lacks("lite2-people", "lite2-people-selfie") is None
 
 
-def test_the_network_for_calls_begins_as_what_mediapipe_believes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_its_own_shape_it_believes_the_same_at_half_the_size() -> None:
     torch.manual_seed(2)
-    published = SelfieNetwork().eval()
-    layers = [layer for layer in published.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d)]
-
-    def as_stored(layer: torch.nn.Conv2d | torch.nn.ConvTranspose2d) -> tuple[np.ndarray, np.ndarray]:
-        assert layer.bias is not None
-        channels_last = isinstance(layer, torch.nn.ConvTranspose2d) or layer.groups > 1
-        order = (1, 2, 3, 0) if channels_last else (0, 2, 3, 1)
-        return layer.weight.numpy().transpose(order), layer.bias.numpy()
-
-    monkeypatch.setattr(selfie, "_read_tflite", lambda _: [as_stored(layer) for layer in layers])
-    live = LiveNetwork().eval()
-    live.load_mediapipe(Path("published.tflite"))
-    image = torch.rand(1, 3, 256, 256)
-    with torch.no_grad():
-        logits = torch.logit(published(image).double(), eps=1e-12)
-        found = live(image)
-    assert found.shape == (1, 1, 128, 128)
-    # The mean of four logits, not of their probabilities; a sigmoid in single precision gives back five digits of one.
+    network, image = SelfieNetwork().eval(), torch.rand(1, 3, 256, 256)
+    found = network.at_half(image)
+    assert network.at_half(image[..., :160]).shape == (1, 1, 128, 80)
+    # The mean of four logits; a sigmoid in single precision gives back five digits of one.
+    logits = torch.logit(network(image).double())
     assert torch.allclose(found, torch.nn.functional.avg_pool2d(logits, 2).float(), atol=1e-3)
 
 
-def test_the_network_for_calls_learns_in_all_its_layers() -> None:
-    network = LiveNetwork().train()
-    for _ in range(2):  # what tells the attention begins at zero: the attention hears of it a step later
-        fine, coarse = network.predict(torch.rand(2, 3, 64, 96))
-        (fine.square().mean() + coarse.square().mean()).backward()
-        with torch.no_grad():
-            network.told.weight.add_(0.1)
-    silent = [name for name, parameter in network.named_parameters() if parameter.grad is None]
-    assert silent == []
+def test_the_network_for_calls_begins_with_both_answers_and_learns_whom_to_trust() -> None:
+    torch.manual_seed(3)
+    alone, both = LiveNetwork().eval(), LiveNetwork(selfie=True).eval()
+    both.grow_from(alone.state_dict())
+    assert both.selfie is not None
+    image = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        believed = both.selfie.at_half(image).clamp(-7, 7)
+        assert torch.allclose(both(image), alone(image) + 0.75 * believed, atol=1e-4)  # sums in another order
+    both.train()
+    both(image).square().sum().backward()
+    assert both.trust.weight.grad is not None and both.trust.weight.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in both.selfie.parameters())
+
+
+def test_a_network_for_calls_can_be_given_mediapipes_eyes() -> None:
+    assert lacks("live-selfie", "live") == {"selfie"}
+    assert lacks("live-selfie", "lite0") is None

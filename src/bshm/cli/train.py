@@ -73,7 +73,16 @@ def parser() -> Parser:
     )
     options.add_argument(
         "--encoder",
-        choices=["lite0", "lite1", "lite2", "lite0-people", "lite2-people", "lite2-people-selfie", "live"],
+        choices=[
+            "lite0",
+            "lite1",
+            "lite2",
+            "lite0-people",
+            "lite2-people",
+            "lite2-people-selfie",
+            "live",
+            "live-selfie",
+        ],
         default="lite2",
         help="of mpn; live is small enough for video calls, -people also sees with MoveNet, -selfie with MediaPipe "
         "(default: %(default)s)",
@@ -82,9 +91,8 @@ def parser() -> Parser:
         "--movenet", type=Path, metavar="FILE", help="of mpn: movenet-multipose.json, for an encoder with -people"
     )
     options.add_argument(
-        "--selfie", type=Path, metavar="FILE",
-        help="of mpn: selfie_segmentation.tflite, for an encoder with -selfie, and for live to begin with",
-    )  # fmt: skip
+        "--selfie", type=Path, metavar="FILE", help="of mpn: selfie_segmentation.tflite, for an encoder with -selfie"
+    )
     options.add_argument(
         "--without", choices=["coarse", "fine", "wide", "rendered", "patches"],
         help="of mpn: leave one kind of sample out, to see what it gives",
@@ -143,9 +151,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     if first and arguments.mask is not None:
         raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
-    eyes = ["selfie"] if arguments.encoder == "live" else arguments.encoder.split("-")[1:]
     for eye, flag in (("people", "movenet"), ("selfie", "selfie")):
-        if getattr(arguments, flag) is not None and eye not in eyes:
+        if getattr(arguments, flag) is not None and eye not in arguments.encoder.split("-"):
             raise OptionError(f"--{flag} is for an --encoder with -{eye}; {arguments.encoder} has no use for it.")
     if not first and arguments.without is not None:
         raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")

@@ -20,7 +20,7 @@ from bshm.training.devices import device_of
 from bshm.training.losses import mask_loss
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
-from bshm.training.network.variants import MaskVariant, eyes_of, lacks, mask_network
+from bshm.training.network.variants import MaskVariant, lacks, mask_network
 from bshm.training.reporting import RunReporter
 from bshm.training.sampler import (
     GPU_SIZES,
@@ -77,18 +77,18 @@ def train_mask(
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Before the minute that decoding takes: what is missing is told at once.
     _begin(network, variant, start, {"people": movenet, "selfie": selfie})
-    if isinstance(network, MaskNetwork):
-        network.encoder.freeze_early()
+    network.encoder.freeze_early()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
     # MoveNet's features are the same whoever computes them: on a processor, the process that makes the samples.
     on_processor = fabric is None or fabric.device.type == "cpu"
     people = network.people if isinstance(network, MaskNetwork) and on_processor else None
+    sizes = LIVE_SIZES if isinstance(network, LiveNetwork) else SIZES if on_processor else GPU_SIZES
 
     def batches(numbers: range) -> Iterable[Sequence[Tensor]]:
         dataset = MaskBatches(
             pools, mixture or Mixture(), plan.batch, first=0, count=numbers.stop, seed=plan.seed,
-            people=people, sizes=LIVE_SIZES if variant == "live" else SIZES if on_processor else GPU_SIZES,
+            people=people, sizes=sizes,
         )  # fmt: skip
         chosen = Subset(dataset, numbers)
         return DataLoader(
@@ -119,21 +119,18 @@ def _begin(
     Args:
         eyes: the published weights of what it sees with beside its own encoder, by the word in the variant's name.
     """
-    missing = eyes_of(variant)
-    if start is None and isinstance(network, MaskNetwork):
+    missing = set(variant.split("-")[1:])
+    if start is None:
         network.encoder.load_imagenet()
-    elif start is not None:
+    else:
         state = checkpoints.load(start)
         found = lacks(variant, state["describe"]["variant"])
         if found is None:
             checkpoints.load(start, describe={"variant": variant})  # says what differs
-        missing = found or set()
+        missing &= found or set()
         weights = checkpoints.part(state, "mask")
         try:
-            if isinstance(network, MaskNetwork):
-                network.grow_from(weights)
-            else:
-                network.load_state_dict(weights)
+            network.grow_from(weights)
         except RuntimeError as error:
             raise checkpoints.other_shape(start, error) from error
     files = {"people": ("MoveNet's", "--movenet movenet-multipose.json"),
@@ -145,10 +142,8 @@ def _begin(
             raise CheckpointError(
                 f"{variant} begins with {owner} weights: give {flag}. docs/training.md tells where it comes from."
             )
-        if isinstance(network, LiveNetwork):
-            network.load_mediapipe(path)
-        elif eye == "people":
-            assert network.people is not None
+        if eye == "people":
+            assert isinstance(network, MaskNetwork) and network.people is not None
             network.people.load_movenet(path)
         else:
             assert network.selfie is not None

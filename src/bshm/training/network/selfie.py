@@ -82,14 +82,15 @@ class _Up(nn.Module):
         return x + F.relu(self.depthwise(x))
 
 
-class SelfieTrunk(nn.Module):
-    """All of it but the last layer: features of a picture at strides from 2 to 16, and back to 2.
+class SelfieNetwork(nn.Module):
+    """What MediaPipe believes of a picture.  It never learns.
 
-    ``down`` and then ``up`` take pictures (N, 3, H, W) float32, RGB 0..1, H and W multiples of 16.
+    Args of ``forward``:
+        image: (N, 3, H, W) float32, RGB 0..1, of any size.
+
+    Returns of ``forward``:
+        mask (N, 1, 256, 256) float32, 0..1, the picture stretched to a square.
     """
-
-    # Channels of what ``down`` ends with, and of what ``up`` gives at strides 8 and 2.
-    channels = (128, 24, 16)
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,36 +106,43 @@ class SelfieTrunk(nn.Module):
         )
         self.bottom, self.bottom_weight = _conv(32, 128), _conv(32, 128)
         self.up8, self.up4, self.up2 = _Up(128, 24), _Up(24, 16), _Up(16, 16)
+        self.head = nn.ConvTranspose2d(16, 1, 2, stride=2)
+        self.requires_grad_(False)
 
-    def down(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features at strides 2, 4 and 8, and the deepest at 16."""
-        f2 = F.hardswish(self.stem(image))
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        seen = F.interpolate(image, _SEEN_HW, mode="bilinear", align_corners=False)
+        return torch.sigmoid(self.head(self._features(seen)))
+
+    @torch.no_grad()
+    def at_half(self, image: Tensor) -> Tensor:
+        """Logits (N, 1, H/2, W/2) of a picture in its own shape; H and W are multiples of 16.
+
+        The last layer writes each cell of stride 2 as four pixels; their mean is the cell.
+        """
+        weight = self.head.weight.mean((2, 3)).reshape(1, -1, 1, 1)
+        return F.conv2d(self._features(image), weight, self.head.bias)
+
+    def _features(self, seen: Tensor) -> Tensor:
+        f2 = F.hardswish(self.stem(seen))
         f4 = self.down4(f2)
         f8 = self.down8(f4)
         f16 = self.down16(f8)
-        deepest = F.relu(self.bottom(f16)) * torch.sigmoid(self.bottom_weight(f16.mean((2, 3), keepdim=True)))
-        return f2, f4, f8, deepest
-
-    def up(self, f2: Tensor, f4: Tensor, f8: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor]:
-        """Features at strides 8 and 2 again, from those of ``down``."""
-        d8 = self.up8(deepest, f8)
-        return d8, self.up2(self.up4(d8, f4), f2)
+        x = F.relu(self.bottom(f16)) * torch.sigmoid(self.bottom_weight(f16.mean((2, 3), keepdim=True)))
+        features: Tensor = self.up2(self.up4(self.up8(x, f8), f4), f2)
+        return features
 
     @torch.no_grad()
-    def load_mediapipe(self, path: Path) -> tuple[Tensor, Tensor]:
+    def load_mediapipe(self, path: Path) -> None:
         """Load the published weights, ``selfie_segmentation.tflite``.
-
-        Returns:
-            weight (16, 1, 2, 2) and bias (1,) of the last layer, a transposed convolution of stride 2.
 
         Raises:
             CheckpointError: they cannot be read or are of another network.
         """
-        layers: list[nn.Conv2d | nn.ConvTranspose2d] = [x for x in self.modules() if isinstance(x, nn.Conv2d)]
-        head = nn.ConvTranspose2d(self.channels[-1], 1, 2, stride=2)
+        layers = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
         try:
             published = _read_tflite(path)
-            for layer, (weight, bias) in zip([*layers, head], published, strict=True):
+            for layer, (weight, bias) in zip(layers, published, strict=True):
                 assert layer.bias is not None
                 layer.weight.copy_(_as_torch(weight, layer))
                 layer.bias.copy_(torch.from_numpy(bias))
@@ -146,39 +154,6 @@ class SelfieTrunk(nn.Module):
                 f"{path} does not hold the weights of MediaPipe's selfie segmentation ({error}). It is "
                 "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite in the wheel of mediapipe 0.10.14."
             ) from error
-        assert head.bias is not None
-        return head.weight.data, head.bias.data
-
-
-class SelfieNetwork(SelfieTrunk):
-    """What MediaPipe believes of a picture.  It never learns.
-
-    Args of ``forward``:
-        image: (N, 3, H, W) float32, RGB 0..1, of any size.
-
-    Returns of ``forward``:
-        mask (N, 1, 256, 256) float32, 0..1, the picture stretched to a square.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = nn.ConvTranspose2d(self.channels[-1], 1, 2, stride=2)
-        self.requires_grad_(False)
-
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
-        seen = F.interpolate(image, _SEEN_HW, mode="bilinear", align_corners=False)
-        _, d2 = self.up(*self.down(seen))
-        return torch.sigmoid(self.head(d2))
-
-    @torch.no_grad()
-    def load_mediapipe(self, path: Path) -> tuple[Tensor, Tensor]:
-        """Load the published weights, the last layer's too; see ``SelfieTrunk``."""
-        weight, bias = super().load_mediapipe(path)
-        self.head.weight.copy_(weight)
-        assert self.head.bias is not None
-        self.head.bias.copy_(bias)
-        return weight, bias
 
 
 def _as_torch(weight: npt.NDArray[np.float32], layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:

@@ -8,7 +8,9 @@ from bshm.training.network.encoder import Variant
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 
-MaskVariant = Literal["lite0", "lite1", "lite2", "lite0-people", "lite2-people", "lite2-people-selfie", "live"]
+MaskVariant = Literal[
+    "lite0", "lite1", "lite2", "lite0-people", "lite2-people", "lite2-people-selfie", "live", "live-selfie"
+]
 VARIANTS: tuple[MaskVariant, ...] = get_args(MaskVariant)
 
 
@@ -17,19 +19,10 @@ def mask_network(variant: MaskVariant) -> MaskNetwork | LiveNetwork:
 
     Those with ``-people`` have MoveNet's features beside it, those with ``-selfie`` what MediaPipe believes.
     """
-    if variant == "live":
-        return LiveNetwork()
     encoder, *eyes = variant.split("-")
+    if encoder == "live":
+        return LiveNetwork(selfie="selfie" in eyes)
     return MaskNetwork(cast("Variant", encoder), people="people" in eyes, selfie="selfie" in eyes)
-
-
-def eyes_of(variant: MaskVariant) -> set[str]:
-    """Whose published weights a variant sees with from its first step: ``people`` (MoveNet), ``selfie`` (MediaPipe).
-
-    >>> eyes_of("lite2-people"), eyes_of("live")
-    ({'people'}, {'selfie'})
-    """
-    return {"selfie"} if variant == "live" else set(variant.split("-")[1:])
 
 
 def lacks(variant: MaskVariant, start: MaskVariant) -> set[str] | None:

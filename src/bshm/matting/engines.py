@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from bshm.concurrency.overlap import overlap
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
 from bshm.weights import store
-from bshm.weights.card import Card
+from bshm.weights.card import Card, Network
 
 if TYPE_CHECKING:
     from bshm.matting.people import Clues
@@ -90,9 +91,19 @@ class Engine(Protocol):
 
 
 def open_engine(
-    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
+    card: Card,
+    device: str,
+    threads: int | None = None,
+    *,
+    gpu_memory_limit: int | None = None,
+    read: Callable[[Card, Network], bytes] = store.read,
 ) -> Staged | Whole:
     """Read, verify and open every network of ``card``.
+
+    Args:
+        card: of the set.
+        device, threads, gpu_memory_limit: see ``Matting``.
+        read: gives the bytes of a network of the card, verified.
 
     Raises:
         ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -101,10 +112,14 @@ def open_engine(
     threads = threads or default_threads()
     # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
     tile_threads = threads if chosen.name == "cpu" else 1
-    sessions = {
-        role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
-        for role, network in card.networks.items()
-    }
+
+    def opened(entry: tuple[str, Network]) -> OnnxSession:
+        role, network = entry
+        return OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
+
+    # The mask network takes as long to open as all others together, and each is opened on one core.
+    outcomes = overlap(card.networks.items(), opened, threads=min(2, tile_threads))
+    sessions = {outcome.item[0]: outcome.unwrap() for outcome in outcomes}
     if "mask" in sessions:
         return Staged(card, chosen, sessions, tile_threads)
     return Whole(card, chosen, sessions)
@@ -143,7 +158,7 @@ class Staged:
         card: what the networks are.
         device: where they run.
         sessions: by role, as on the card: ``mask``, and maybe ``quality`` and ``matting``.
-        tile_threads: tiles of the matting network worked on at once.
+        tile_threads: tiles of the matting network worked on at once, and looks of the mask network.
     """
 
     card: Card
@@ -190,8 +205,9 @@ class Staged:
 
         network = self.card.networks["mask"]
         # One from elsewhere is called as its card says.
-        predict = mask.predict if network.signature is None else foreign.predict
-        return predict(self.sessions["mask"], network, pixels)
+        if network.signature is not None:
+            return foreign.predict(self.sessions["mask"], network, pixels)
+        return mask.predict(self.sessions["mask"], network, pixels, threads=self.tile_threads)
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""

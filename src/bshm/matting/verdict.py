@@ -43,7 +43,7 @@ _SMALL_SHARE = 0.01
 _BLUR_KEPT = 0.85
 # Where the brightest twentieth of the picture begins, 0..255: a dark room has a lamp or a face above it; all but one of
 # the judge's pictures, a black one, begin above 110.
-_DARK_LEVEL = 60
+_DARK_LEVEL, _BRIGHT_SHARE = 60, 0.05
 
 _CUT = "cut-"
 _SIDES = ("top", "left", "bottom", "right")
@@ -159,7 +159,7 @@ def _reasons(pixels: PixelArray, mask: FloatArray, alpha: FloatArray) -> Iterato
     """Codes with the box of each, and the size of the array that the box is in."""
     height, width = shape = alpha.shape[0], alpha.shape[1]
     grey = cv2.cvtColor(geometry.shrink(pixels, shape), cv2.COLOR_RGB2GRAY)
-    if np.percentile(grey, 95) < _DARK_LEVEL:
+    if np.count_nonzero(grey >= _DARK_LEVEL) < _BRIGHT_SHARE * grey.size:
         yield "dark", Box(0, 0, height, width), shape
     if doubt.doubtful(mask) > _UNSURE_SHARE:
         yield "unsure", _largest(doubt.open_patches(mask)), (mask.shape[0], mask.shape[1])

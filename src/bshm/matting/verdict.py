@@ -181,11 +181,16 @@ def _reasons(pixels: PixelArray, mask: FloatArray, alpha: FloatArray) -> Iterato
 def _holes(person: npt.NDArray[np.bool_], mask: FloatArray) -> list[Box]:
     """The largest hole that the mask is not sure of, if there is one."""
     count, islands, facts, _ = cv2.connectedComponentsWithStats((~person).astype(np.uint8), connectivity=4)
-    rim = np.concatenate((islands[0], islands[-1], islands[:, 0], islands[:, -1]))
-    inner = np.setdiff1d(np.arange(1, count), rim)
+    inner = np.arange(count) > 0
+    for rim in (islands[0], islands[-1], islands[:, 0], islands[:, -1]):
+        inner[rim] = False
     least = _HOLE_SHARE * np.count_nonzero(person)
     doubts = np.bincount(islands.ravel(), mask.ravel(), count)
-    holes = [each for each in inner if facts[each, 4] >= least and doubts[each] > _HOLE_DOUBT * facts[each, 4]]
+    holes = [
+        each
+        for each in np.flatnonzero(inner)
+        if facts[each, 4] >= least and doubts[each] > _HOLE_DOUBT * facts[each, 4]
+    ]
     return [_box(facts[max(holes, key=lambda each: facts[each, 4])])] if holes else []
 
 

@@ -97,6 +97,7 @@ def open_engine(
     *,
     gpu_memory_limit: int | None = None,
     read: Callable[[Card, Network], bytes] = store.read,
+    at_once: int = 1,
 ) -> Staged | Whole:
     """Read, verify and open every network of ``card``.
 
@@ -104,6 +105,8 @@ def open_engine(
         card: of the set.
         device, threads, gpu_memory_limit: see ``Matting``.
         read: gives the bytes of a network of the card, verified.
+        at_once: networks opened at a time, each by a thread of its own.  For a process that does it once: memory that
+            a thread lets go of is kept for threads to come, and grows by 50 MB with each set that is opened.
 
     Raises:
         ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -117,8 +120,7 @@ def open_engine(
         role, network = entry
         return OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
 
-    # The mask network takes as long to open as all others together, and each is opened on one core.
-    outcomes = overlap(card.networks.items(), opened, threads=min(2, tile_threads))
+    outcomes = overlap(card.networks.items(), opened, threads=at_once)
     sessions = {outcome.item[0]: outcome.unwrap() for outcome in outcomes}
     if "mask" in sessions:
         return Staged(card, chosen, sessions, tile_threads)

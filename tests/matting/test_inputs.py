@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,26 +72,6 @@ def test_a_closer_look_takes_the_place_of_the_mirrored_one(share: float, looks: 
     network = _SeesAShare(share)
     predict(network, looking(mirrored=True, closer_px=96), np.zeros((64, 64, 3), np.uint8))
     assert len(network.seen) == looks
-
-
-class _WaitsForAnother(_SeesAShare):
-    """Its looks after the first end only while two of them are under way."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__(share)
-        self.both = threading.Barrier(2, timeout=60)
-
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
-        answer = super().run(feeds)
-        if len(self.seen) > 1:
-            self.both.wait()
-        return answer
-
-
-def test_looks_that_do_not_wait_for_each_other_are_taken_at_once() -> None:
-    network, pixels = looking(mirrored=True, closer_px=96), np.zeros((64, 64, 3), np.uint8)
-    found = predict(_WaitsForAnother(0.25), network, pixels, threads=2)
-    assert np.array_equal(found, predict(_SeesAShare(0.25), network, pixels))
 
 
 @pytest.mark.parametrize("closer_px", [32, 64])

@@ -633,7 +633,6 @@ def open_matting(arguments: argparse.Namespace) -> Matting:
             arguments.threads,
             gpu_memory_limit=limit,
             read=lambda _, network: files()[network.file],
-            at_once=2,
         )
     )
     from bshm.pipeline import Matting

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from bshm.concurrency.overlap import overlap
 from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
@@ -97,7 +96,6 @@ def open_engine(
     *,
     gpu_memory_limit: int | None = None,
     read: Callable[[Card, Network], bytes] = store.read,
-    at_once: int = 1,
 ) -> Staged | Whole:
     """Read, verify and open every network of ``card``.
 
@@ -105,8 +103,6 @@ def open_engine(
         card: of the set.
         device, threads, gpu_memory_limit: see ``Matting``.
         read: gives the bytes of a network of the card, verified.
-        at_once: networks opened at a time, each by a thread of its own.  For a process that does it once: memory that
-            a thread lets go of is kept for threads to come, and grows by 50 MB with each set that is opened.
 
     Raises:
         ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -115,13 +111,10 @@ def open_engine(
     threads = threads or default_threads()
     # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
     tile_threads = threads if chosen.name == "cpu" else 1
-
-    def opened(entry: tuple[str, Network]) -> OnnxSession:
-        role, network = entry
-        return OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
-
-    outcomes = overlap(card.networks.items(), opened, threads=at_once)
-    sessions = {outcome.item[0]: outcome.unwrap() for outcome in outcomes}
+    sessions = {
+        role: OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
+        for role, network in card.networks.items()
+    }
     if "mask" in sessions:
         return Staged(card, chosen, sessions, tile_threads)
     return Whole(card, chosen, sessions)
@@ -160,7 +153,7 @@ class Staged:
         card: what the networks are.
         device: where they run.
         sessions: by role, as on the card: ``mask``, and maybe ``quality`` and ``matting``.
-        tile_threads: tiles of the matting network worked on at once, and looks of the mask network.
+        tile_threads: tiles of the matting network worked on at once.
     """
 
     card: Card
@@ -207,9 +200,8 @@ class Staged:
 
         network = self.card.networks["mask"]
         # One from elsewhere is called as its card says.
-        if network.signature is not None:
-            return foreign.predict(self.sessions["mask"], network, pixels)
-        return mask.predict(self.sessions["mask"], network, pixels, threads=self.tile_threads)
+        predict = mask.predict if network.signature is None else foreign.predict
+        return predict(self.sessions["mask"], network, pixels)
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""

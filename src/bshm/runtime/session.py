@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,19 +109,6 @@ def _spinning(version: str) -> dict[str, str]:
     return {"session.intra_op.allow_spinning": "1", "session.intra_op.spin_duration_us": "50"}
 
 
-@functools.cache
-def _share_memory() -> None:
-    """Let all networks of this process work in the same memory of the processor's.
-
-    Networks that run one after the other, as those of a set do, then need as much as the largest of them and not as
-    much as all: 250 MB in place of 340 for the set in the box, and the later ones find it touched already.
-    """
-    memory = onnxruntime.OrtMemoryInfo(
-        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-    )
-    onnxruntime.create_and_register_allocator(memory, None)
-
-
 class OnnxSession:
     """A network in onnxruntime.  ``run`` may be called from several threads at once."""
 
@@ -139,9 +125,8 @@ class OnnxSession:
             ModelFileError: onnxruntime cannot read it, or its preprocessing is not the card's.
             DeviceUnavailableError: the device does not start.
         """
-        _share_memory()
         options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.use_env_allocators", "1")
+        options.add_session_config_entry("session.use_env_allocators", "1")  # see ``bshm.runtime``
         options.intra_op_num_threads = threads or default_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4

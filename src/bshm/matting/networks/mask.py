@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from bshm import geometry
-from bshm.concurrency.overlap import overlap
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
 from bshm.weights.card import Network, Preprocessing
@@ -37,14 +36,13 @@ def network_input(pixels: PixelArray, preprocessing: Preprocessing, side_px: int
     return planes[None]
 
 
-def predict(session: Session, network: Network, pixels: PixelArray, *, threads: int = 1) -> FloatArray:
+def predict(session: Session, network: Network, pixels: PixelArray) -> FloatArray:
     """Where the people are.
 
     Args:
         session: the network, opened.
         network: its entry on the card.
         pixels: (H, W, 3) uint8 or uint16, RGB.
-        threads: looks at once, where more than one is left to take after the first.
 
     Returns:
         (h, w) float32, 0..1: the probability of a person in each cell of the small picture.
@@ -53,16 +51,10 @@ def predict(session: Session, network: Network, pixels: PixelArray, *, threads: 
     image = network_input(pixels, network.preprocessing, look.side_px)
     mask = _look(session, image)
     closer = _much_is_empty(mask) if look.closer_px else 0.0
-    images = [image[..., ::-1]] if look.mirrored and closer < 1 else []
-    if closer > 0:
-        images.append(network_input(pixels, network.preprocessing, look.closer_px))
-    # The layers are so small that the threads of one run wait for each other: two runs at once take less.
-    outcomes = overlap(images, lambda image: _look(session, image), threads=max(1, min(threads, len(images))))
-    looks = [outcome.unwrap() for outcome in outcomes]
     if look.mirrored and closer < 1:
-        mask = (mask + looks.pop(0)[:, ::-1]) * np.float32(0.5)
+        mask = (mask + _look(session, image[..., ::-1])[:, ::-1]) * np.float32(0.5)
     if closer > 0:
-        near = looks.pop()
+        near = _look(session, network_input(pixels, network.preprocessing, look.closer_px))
         mask = geometry.enlarge(mask, near.shape) * np.float32(1 - closer) + near * np.float32(closer)
     return mask
 

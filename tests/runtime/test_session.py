@@ -161,6 +161,16 @@ print(held() - before)
     assert int(done.stdout) < 64 * mebi
 
 
+def test_a_program_around_bshm_may_have_set_up_that_memory_itself() -> None:
+    code = (
+        "import onnxruntime\n"
+        "def register(*_): raise RuntimeError('an allocator was registered')\n"
+        "onnxruntime.create_and_register_allocator = register\n"
+        "import bshm.runtime.session"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # --- from the card to the session
 
 

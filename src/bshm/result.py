@@ -17,8 +17,8 @@ from bshm.edit.words import ColorBackground, PictureBackground
 from bshm.errors import OptionError, ShapeError, option
 from bshm.files import sink
 from bshm.files.decode import open_picture
-from bshm.files.encode import format_of_result
 from bshm.files.source import Source
+from bshm.files.suffixes import format_of_result
 from bshm.matting.verdict import Verdict, judge
 from bshm.types import FloatArray, Picture, PixelArray, Run
 

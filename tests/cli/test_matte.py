@@ -486,6 +486,15 @@ def test_a_fainter_shadow_is_fainter(photo: Photo, tmp_path: Path) -> None:
     assert seen[0] > seen[1] > seen[2] == 0
 
 
+def test_threads_of_a_library_that_nothing_uses_are_not_started(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for chosen, found in ((None, "1"), ("4", "4")):
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        if chosen is not None:
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", chosen)
+        assert main(["matte", str(photo("a.png")), "--overwrite"]) == 0
+        assert os.environ["OPENBLAS_NUM_THREADS"] == found
+
+
 def test_threads_reach_the_network(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     from bshm.matting import engines
 

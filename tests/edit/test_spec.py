@@ -23,6 +23,7 @@ from bshm.edit.words import (
 )
 from bshm.errors import OptionError
 from bshm.files import encode
+from bshm.files.suffixes import format_of
 from bshm.options import FORMATS
 
 EDITS = [
@@ -158,5 +159,5 @@ def test_every_format_has_an_encoder_and_a_media_type() -> None:
     assert set(encode._ENCODERS) == set(FORMATS)
     assert set(MEDIA_TYPES) == set(RESULT_FORMATS) - {"auto"}
     for form, facts in FORMATS.items():
-        assert all(encode.format_of(f"x{suffix}") == form for suffix in facts.suffixes)
+        assert all(format_of(f"x{suffix}") == form for suffix in facts.suffixes)
         assert facts.suffixes[0].removeprefix(".") in (form, "tif")

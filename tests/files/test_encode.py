@@ -15,8 +15,9 @@ from PIL import Image
 from bshm.errors import MemoryExhaustedError, OptionError, ShapeError
 from bshm.files import encode as module
 from bshm.files.decode import open_picture
-from bshm.files.encode import encode, format_of
+from bshm.files.encode import encode
 from bshm.files.png import _STRIP_BYTES, encode_png
+from bshm.files.suffixes import format_of
 from bshm.options import FORMATS, Format
 
 PROFILE = srgb_profile()

@@ -161,7 +161,7 @@ def measured(matting: Matting, source: str, chosen: Preset, detector: bool | Non
 
 def _format_of(output: Path) -> dict[str, Any]:
     """The suffix of a file decides over the preset."""
-    from bshm.files.encode import format_of
+    from bshm.files.suffixes import format_of
 
     return {"format": format_of(output)}
 

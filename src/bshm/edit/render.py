@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -484,6 +483,8 @@ def _file(pixels: PixelArray, form: Format, picture: Picture, edit: Edit) -> byt
 def _stored(files: dict[str, bytes]) -> bytes:
     """A zip of files that are compressed already; without the time, so that equal requests have equal answers."""
     buffer = io.BytesIO()
+    import zipfile  # with all that it can unpack; one format in ten needs it
+
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name), data)

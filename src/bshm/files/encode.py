@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -20,8 +18,6 @@ from bshm.files.png import encode_png
 from bshm.options import FORMATS, Format
 from bshm.types import PixelArray
 
-_SUFFIXES: dict[str, Format] = {suffix: form for form, facts in FORMATS.items() for suffix in facts.suffixes}
-
 _Dpi: TypeAlias = "tuple[float, float] | None"
 
 # From here on colour is stored at full resolution: halved colour shows at the sharp edge between people and a new
@@ -30,42 +26,6 @@ _FULL_COLOUR_QUALITY = 90
 
 # Lossless effort: 0 takes a tenth of the time of Pillow's 4 for a quarter more bytes.
 _WEBP_LOSSLESS_METHOD = 0
-
-
-def names_a_format(path: str | os.PathLike[str]) -> bool:
-    """Whether the suffix of ``path`` is one that ``format_of`` knows."""
-    return Path(path).suffix.lower() in _SUFFIXES
-
-
-def format_of(path: str | os.PathLike[str]) -> Format:
-    """The format that the suffix of ``path`` names.
-
-    Raises:
-        OptionError: it names none.
-
-    Example:
-        >>> format_of("holiday.JPEG")
-        'jpg'
-    """
-    suffix = Path(path).suffix.lower()
-    if not names_a_format(path):
-        raise OptionError(
-            f"an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
-            f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or name the format."
-        )
-    return _SUFFIXES[suffix]
-
-
-def format_of_result(path: str | os.PathLike[str]) -> Format | Literal["ora"]:
-    """The format that the suffix of a result's name stands for.
-
-    Raises:
-        OptionError: it names none.
-
-    >>> format_of_result("group.ora")
-    'ora'
-    """
-    return "ora" if os.fspath(path).lower().endswith(".ora") else format_of(path)
 
 
 def encode(

@@ -20,7 +20,7 @@ from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
 from bshm.weights import store
-from bshm.weights.card import Card
+from bshm.weights.card import Card, Network
 
 if TYPE_CHECKING:
     from bshm.matting.people import Clues
@@ -90,9 +90,19 @@ class Engine(Protocol):
 
 
 def open_engine(
-    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
+    card: Card,
+    device: str,
+    threads: int | None = None,
+    *,
+    gpu_memory_limit: int | None = None,
+    read: Callable[[Card, Network], bytes] = store.read,
 ) -> Staged | Whole:
     """Read, verify and open every network of ``card``.
+
+    Args:
+        card: of the set.
+        device, threads, gpu_memory_limit: see ``Matting``.
+        read: gives the bytes of a network of the card, verified.
 
     Raises:
         ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -102,7 +112,7 @@ def open_engine(
     # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
     tile_threads = threads if chosen.name == "cpu" else 1
     sessions = {
-        role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
+        role: OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
         for role, network in card.networks.items()
     }
     if "mask" in sessions:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bshm.edit import composite
 from bshm.errors import OutputExistsError
 from bshm.files import encode, sink
+from bshm.files.suffixes import format_of
 from bshm.types import FloatArray, PixelArray
 from bshm.video.result import Written
 
@@ -40,7 +41,7 @@ class SequenceWriter:
         path = self._name(self._count)
         shown = pixels if alpha is None else composite.cutout(pixels, alpha)
         # 100: WebP without loss, and a JPEG that an editor can work on.
-        sink.write(encode.encode(shown, encode.format_of(path), quality=100), path, overwrite=self._overwrite)
+        sink.write(encode.encode(shown, format_of(path), quality=100), path, overwrite=self._overwrite)
         self._count += 1
 
     def written(self) -> Written:

@@ -28,6 +28,8 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@# Files of one name, by their whole names.
+	$(BIN)/mypy $(addprefix -m tests.,conftest jobs.conftest official.conftest server.conftest training.conftest video.conftest)
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev

@@ -329,7 +329,12 @@ def test_a_shared_folder_that_is_not_mounted_is_away_and_loses_nothing(tmp_path:
     blobs.put(name, b"picture")
     (tmp_path / "shared").rename(tmp_path / "elsewhere")
     (tmp_path / "shared").mkdir()
-    for ask in (lambda: blobs.get(name), lambda: blobs.put(name, b"x"), lambda: blobs.take(name, tmp_path / "upload")):
+    asks: list[Callable[[], object]] = [
+        lambda: blobs.get(name),
+        lambda: blobs.put(name, b"x"),
+        lambda: blobs.take(name, tmp_path / "upload"),
+    ]
+    for ask in asks:
         with pytest.raises(QueueUnavailableError, match="mounted"):
             ask()
     assert list((tmp_path / "shared").iterdir()) == []

@@ -15,7 +15,7 @@ from test_urls import Pictures, loopback_too, serving
 from bshm.net.fetch import Fetched, Validators
 from bshm.options import Limits
 
-SMALL = {"size": (32, 32), "person": (8, 8, 24, 24)}
+SMALL: dict[str, Any] = {"size": (32, 32), "person": (8, 8, 24, 24)}
 
 
 def text(data: bytes) -> str:

@@ -26,7 +26,7 @@ test: $(VENV)/.dev $(TF)/.ready
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest --ignore=tests/page -m "not slow" -n 2 --dist loadfile
 
-# Old versions warn of newer ones beside them.  Training and Ray are left out: their lowest versions are gigabytes.
+# Not part of CI: it takes minutes.  Old versions warn of newer ones beside them.  Training and Ray are left out: their lowest versions are gigabytes.
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python -m pytest --ignore=tests/page --ignore=tests/training --ignore=tests/bulk/test_ray.py -m "not slow" \
 	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -n 2 --dist loadfile

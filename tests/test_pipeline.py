@@ -86,7 +86,7 @@ def test_the_stages_come_apart_with_a_mask_changed_in_between() -> None:
     assert isinstance(engine, Staged)
     pixels, clock = person(), Clock()
     mask = engine.mask(pixels, clock)
-    together = engine.matte(pixels, engine.start(), Clock())
+    together = engine.matte(pixels, None, Clock())
     assert np.array_equal(engine.finish(pixels, mask, clock).alpha, together.alpha)
     assert list(clock.timings) == ["mask", "quality", "refine", "matting"]
     assert engine.finish(pixels, np.zeros_like(mask)).alpha.max() == 0
@@ -278,7 +278,7 @@ def test_map_raises_the_first_error_in_its_place(matting: Matting, in_flight: in
 
 @pytest.mark.parametrize("in_flight", [1, 3])
 def test_map_returns_errors_in_the_place_of_their_mattes(matting: Matting, in_flight: int, tmp_path: Path) -> None:
-    sources = [tmp_path / "none.jpg", person(), b"no picture", person()]
+    sources: list[Any] = [tmp_path / "none.jpg", person(), b"no picture", person()]
     found = list(matting.map(sources, in_flight=in_flight, errors="return"))
     kinds = [type(each) if isinstance(each, BshmError) else each.is_empty for each in found]
     assert kinds == [SourceNotFoundError, False, UnreadablePictureError, False]

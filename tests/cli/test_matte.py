@@ -125,8 +125,8 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
     is_wall = background == "wall.png"
     said = server.PictureFields(format=kind, background=None if is_wall else background, **fields)
     edit, _ = server.edit_of(said, has_background=is_wall)
-    behind = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
-    rendered = render(Matting().matte(path), edit, behind)
+    picture = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
+    rendered = render(Matting().matte(path), edit, picture)
     assert Path(f"out.{kind}").read_bytes() == rendered.data
     assert opened(Path(f"out.{kind}")).size == (rendered.width, rendered.height)
 
@@ -514,4 +514,4 @@ def test_a_half_transparent_colour_lies_behind_the_people(photo: Photo, tmp_path
     path, out = photo("a.png"), tmp_path / "out.png"
     assert main(["matte", str(path), "-o", str(out), "--background", "#0000ff80"]) == 0
     found = opened(out)
-    assert (found.getpixel((2, 2)), found.getpixel((32, 24))[3]) == ((0, 0, 255, 128), 255)
+    assert found.getpixel((2, 2)) == (0, 0, 255, 128) and np.asarray(found)[24, 32, 3] == 255

@@ -19,7 +19,7 @@ from bshm.types import Picture
 def _picture(dtype: type = np.uint8, size_hw: tuple[int, int] = (120, 160)) -> tuple[Picture, np.ndarray]:
     """A red person in the middle of green."""
     factor = 257 if dtype == np.uint16 else 1
-    alpha = np.zeros(size_hw, np.float32)
+    alpha: np.ndarray = np.zeros(size_hw, np.float32)
     cv2.circle(alpha, (size_hw[1] // 2, size_hw[0] // 2), size_hw[0] // 4, 1.0, -1)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 1.5)
     mixed = alpha[..., None] * np.array([255, 0, 0]) + (1 - alpha[..., None]) * np.array([0, 200, 0])

@@ -50,7 +50,7 @@ def test_messages_can_name_the_source(path: Path) -> None:
     with Image.open(path) as image:
         assert read(image, Limits())[1] == str(path)
     stdin = io.BytesIO(PNG)
-    stdin.name = "<stdin>"  # type: ignore[attr-defined]
+    stdin.name = "<stdin>"
     assert read(stdin, Limits())[1] == "stdin"
 
 

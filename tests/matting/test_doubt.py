@@ -70,7 +70,8 @@ def test_what_was_held_stays_and_all_else_stays_or_is_nothing(alpha: np.ndarray,
 def soft_square(edge: int) -> np.ndarray:
     """A sure square of 160 cells in the middle of 320, its edge fading over ``edge`` cells."""
     ramp = np.clip((80.5 + edge / 2 - np.abs(np.arange(320) - 159.5)) / max(edge, 1), 0, 1).astype(np.float32)
-    return np.minimum(ramp[:, None], ramp[None, :])
+    found: np.ndarray = np.minimum(ramp[:, None], ramp[None, :])
+    return found
 
 
 @given(st.integers(0, 14))

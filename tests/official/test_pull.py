@@ -17,6 +17,7 @@ from bshm.errors import FetchError, ModelFileError, OptionError
 from bshm.importing import modelscope
 from bshm.importing.modelscope import Pulled, PullOptions, pull, remote
 from bshm.net.download import ConnectionOptions, check_url, download
+from bshm.weights import store
 
 Captured = pytest.CaptureFixture[str]
 DATA = bytes(range(256)) * 3000
@@ -176,7 +177,7 @@ def test_the_mirror_of_the_environment_is_used_and_a_proxy_too(monkeypatch: pyte
         connection = ConnectionOptions(proxy=proxy.url, timeout_s=1.0, tries=1, pause_s=0.0)
         target = proxy.url.replace("127.0.0.1", "localhost")
         found = download(f"{target}/api/v1/models/iic/cv_unet_image-matting/repo?FilePath=tf_graph.pb",
-                         Path(modelscope.store.root()) / "x.pb", connection)  # fmt: skip
+                         Path(store.root()) / "x.pb", connection)  # fmt: skip
         assert found == SHA256
         assert proxy.paths[-1].startswith("http://localhost:")
 

@@ -11,7 +11,7 @@ import pytest
 
 from bshm.cli import main
 from bshm.errors import ModelFileError
-from bshm.importing import command, frozen, protobuf
+from bshm.importing import frozen, protobuf
 from bshm.importing.protobuf import Node
 
 Captured = pytest.CaptureFixture[str]
@@ -150,7 +150,7 @@ def test_a_wrong_flag_is_told_before_tensorflow_is_started(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(command.subprocess, "run", never)
+    monkeypatch.setattr("subprocess.run", never)
     path = tmp_path / "tf_graph.pb"
     path.write_bytes(GRAPH)
     assert main(["models", "import", str(path), *flags]) == code

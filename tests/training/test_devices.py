@@ -16,7 +16,7 @@ from bshm.training import checkpoints
 from bshm.training.devices import open_devices
 
 
-def script(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def script(*words: str | int | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, two_processes.__file__, *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 

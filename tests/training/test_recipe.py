@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,17 @@ def test_steps_run_in_order_and_the_first_that_fails_ends_the_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(label, "run", lambda arguments: ran.append(str(arguments.output)) or 0)
-    monkeypatch.setattr(export, "run", lambda arguments: ran.append(arguments.name) or 5)
+
+    def labels(arguments: Any) -> int:
+        ran.append(str(arguments.output))
+        return 0
+
+    def exports(arguments: Any) -> int:
+        ran.append(arguments.name)
+        return 5
+
+    monkeypatch.setattr(label, "run", labels)
+    monkeypatch.setattr(export, "run", exports)
     path = written(
         tmp_path,
         """

@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from bshm.cli import exit_codes, main
-from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError
-from bshm.matting.engines import open_engine
+from bshm.errors import CheckpointError, DataFolderError, DiskFullError, OutputError, ParityError
+from bshm.matting.engines import Staged, open_engine
 from bshm.pipeline import Matting
 from bshm.training import checkpoints, export, fine_stages, reopen
 from bshm.training.data import DataFolder
@@ -253,10 +253,10 @@ def test_the_mean_of_two_networks_is_exported_and_a_mask_network_may_look_twice(
     assert torch.allclose(bias, before["head.bias"] + 1)
     further = fine(data_root, tmp_path / "mrn", "mrn", trained["mrn"])
     both = [trained["mrn"], further]
-    found = export.parts(trained["mrn"], ("matting",), 256, mattings=both)["matting"].module.state_dict()
+    of_both = export.parts(trained["mrn"], ("matting",), 256, mattings=both)["matting"].module.state_dict()
     one, other_one = (weights(path)["matting.head.weight"] for path in both)
     assert not torch.equal(one, other_one)
-    assert torch.allclose(next(v for n, v in found.items() if n.endswith("head.weight")), (one + other_one) / 2)
+    assert torch.allclose(next(v for n, v in of_both.items() if n.endswith("head.weight")), (one + other_one) / 2)
     # A matting network that is given is written, although the checkpoint has none that has learned.
     card = export.write("whole", trained["qun"], tmp_path / "whole", mattings=both)
     assert sorted(card.networks) == ["mask", "matting", "quality"] and card.quality == {}
@@ -295,7 +295,7 @@ def test_a_network_that_computes_something_else_is_refused(
     trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", 0.0)
-    with pytest.raises(export.ParityError, match="differs from PyTorch"):
+    with pytest.raises(ParityError, match="differs from PyTorch"):
         export.write("small", trained["mpn"], tmp_path)
     assert not (tmp_path / "small.json").exists()
 
@@ -378,4 +378,6 @@ def test_two_sets_of_one_network_share_its_file_and_differ_in_how_they_look(
     assert two.networks["mask"].file == "one.mask.onnx" and not (tmp_path / "two.mask.onnx").exists()
     assert one.sha256 != two.sha256
     for card in (one, two):
-        assert open_engine(card, "cpu").mask(np.zeros((64, 64, 3), np.uint8)).max() <= 1
+        engine = open_engine(card, "cpu")
+        assert isinstance(engine, Staged)
+        assert engine.mask(np.zeros((64, 64, 3), np.uint8)).max() <= 1

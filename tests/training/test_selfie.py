@@ -25,7 +25,7 @@ def test_a_network_that_does_not_listen_yet_computes_what_it_did() -> None:
         # And it can learn to: what reads the belief gets a gradient.
     grown.train()
     grown(image).sum().backward()
-    assert grown.up2.reduce[0].weight.grad[:, -1].abs().max() > 0  # type: ignore[union-attr, index]
+    assert grown.up2.reduce[0].weight.grad[:, -1].abs().max() > 0  # type: ignore[index]
 
 
 def test_what_it_believes_never_learns() -> None:

@@ -80,7 +80,7 @@ def test_short_clips_become_moving_pictures_that_pillow_reads(
 ) -> None:
     convert(clip(), tmp_path / name, options=ALONE)
     with Image.open(tmp_path / name) as picture:
-        assert picture.n_frames == frames
+        assert getattr(picture, "n_frames", 1) == frames
         for number in range(frames):
             picture.seek(number)
             assert number_of(np.asarray(picture.convert("RGBA"))[..., 3]) == number
@@ -166,7 +166,7 @@ def test_sound_is_copied_bit_by_bit_and_stays_in_time(clip: Clip, tmp_path: Path
 
     def packets(path: Path) -> list[tuple[float, bytes]]:
         with av.open(str(path)) as container:
-            found = [each for each in container.demux(audio=0) if each.size]
+            found: list[Any] = [each for each in container.demux(audio=0) if each.size]
             return [(round(float(each.pts * each.time_base), 6), bytes(each)) for each in found]
 
     assert made.copied == ("aac",)
@@ -177,7 +177,7 @@ def test_sound_of_a_part_begins_with_it(clip: Clip, tmp_path: Path) -> None:
     source = clip("clip.mp4", 60, audio=True)
     convert(source, tmp_path / "out.mov", options=VideoOptions(start_s=1.0, steady=False))
     with av.open(str(tmp_path / "out.mov")) as container:
-        first = next(each for each in container.demux(audio=0) if each.size)
+        first: Any = next(each for each in container.demux(audio=0) if each.size)
         assert 0 <= float(first.pts * first.time_base) < 0.03
 
 

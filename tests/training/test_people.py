@@ -197,7 +197,7 @@ def test_movenet_is_refused_where_nothing_reads_it(tmp_path: Path) -> None:
     from bshm.cli import train
 
     arguments = train.parser().parse_args([
-        "--stage", "mpn", "--data", str(tmp_path), "--out", str(tmp_path), "--movenet", "movenet.json",
+        "--stage", "mask", "--data", str(tmp_path), "--out", str(tmp_path), "--movenet", "movenet.json",
     ])  # fmt: skip
     with pytest.raises(OptionError, match="--movenet is for an --encoder with -people; lite2 has no use for it"):
         train.run(arguments)

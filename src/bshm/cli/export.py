@@ -53,7 +53,7 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="of stage mpn: a mask network in place of --checkpoint's; of several of one run, their mean",
+        help="of stage mask: a mask network in place of --checkpoint's; of several of one run, their mean",
     )
     networks.add_argument(
         "--matting",
@@ -61,7 +61,7 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="of stage mrn: likewise, in place of --checkpoint's matting network",
+        help="of stage matting: likewise, in place of --checkpoint's matting network",
     )
     options = result.add_argument_group("The card")
     options.add_argument("--purpose", default="", help="one line for people who choose")

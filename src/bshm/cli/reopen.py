@@ -19,7 +19,7 @@ def parser() -> Parser:
         usage="MODEL --data FOLDER -o FILE [options]",
         examples=[
             ("bshm reopen bshm --data data -o start.pt", "the default set"),
-            ("bshm train --stage qun --start start.pt --data data --out runs/mine", "and learn on"),
+            ("bshm train --stage quality --start start.pt --data data --out runs/mine", "and learn on"),
         ],
     )
     inputs = result.inputs

@@ -1,4 +1,4 @@
-"""``bshm train RECIPE``: every step of a recipe, in order."""
+"""``bshm train RECIPE``: run all steps of a recipe in order."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Verb = tuple[Callable[[], Parser], Callable[[argparse.Namespace], int]]
 
 
 def run(path: Path, settings: Sequence[str], train: Verb) -> int:
-    """Run the steps of a recipe; all of them are checked before the first begins.
+    """Run the steps of a recipe, after checking the flags of all of them.
 
     Args:
         path: the recipe.
-        settings: ``NAME=VALUE``, in place of the recipe's own names.
-        train: the parser and the run of the verb that called this one.
+        settings: ``NAME=VALUE``, replacing the recipe's own values.
+        train: parser and run function of ``bshm train``.
 
     Raises:
-        OptionError: the recipe is not one, or a step has a flag that its verb does not take.
+        OptionError: the file is not a recipe, or a step has a wrong flag.
     """
     verbs: dict[str, Verb] = {
         "label": (label.parser, label.run),

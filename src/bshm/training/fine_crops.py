@@ -30,7 +30,7 @@ _LOST, _BODY_PX, _LOST_SHARE = 0.35, 25, 0.004
 
 
 class CropBatches(Dataset[dict[str, Tensor]]):
-    """Batch ``n`` of stage ``mrn``: crops of as many scenes, and the masks that the networks before make of those.
+    """Batch ``n`` of stage ``matting``: crops of as many scenes, and the masks that the networks before make of those.
 
     Keys, with N crops of side S:
         image, foreground, background: (N, 3, S, S) uint8; alpha: (N, 1, S, S) uint8.
@@ -76,7 +76,7 @@ class CropBatches(Dataset[dict[str, Tensor]]):
 
 
 class WindowBatches(Dataset[dict[str, Tensor]]):
-    """Batch ``n`` of stage ``qun``: windows of the scenes of one batch, see ``windows_of``."""
+    """Batch ``n`` of stage ``quality``: windows of the scenes of one batch, see ``windows_of``."""
 
     def __init__(self, scenes: FineBatches, mask: nn.Module) -> None:
         """Windows behind ``mask``, a network that is held still and runs in the processes that make samples."""

@@ -1,4 +1,4 @@
-"""Stages ``qun``, ``mrn`` and ``joint``: the networks behind mask prediction, on exact alpha."""
+"""Stages ``quality``, ``matting`` and ``joint``: the networks behind mask prediction, on exact alpha."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from bshm.training.sampler import fix_threads, start_worker
 from bshm.training.scenes import cutout_of
 from bshm.training.sheet import cutout_on_colour, levels
 
-FineStage = Literal["qun", "mrn", "joint"]
+FineStage = Literal["quality", "matting", "joint"]
 # Side of the square whose area the quality network sees a picture at.
 QUALITY_SIDE_PX = 512
 LEARNING: dict[FineStage, tuple[str, ...]] = {
-    "qun": ("quality",),
-    "mrn": ("matting",),
+    "quality": ("quality",),
+    "matting": ("matting",),
     "joint": ("mask", "quality", "matting"),
 }
 # What each stage may go on from: all that it leaves as it is must have learned.
 BEFORE: dict[FineStage, tuple[str, ...]] = {
-    "qun": ("mpn", "qun", "mrn", "joint"),
-    "mrn": ("qun", "mrn", "joint"),
-    "joint": ("mrn", "joint"),
+    "quality": ("mask", "quality", "matting", "joint"),
+    "matting": ("quality", "matting", "joint"),
+    "joint": ("matting", "joint"),
 }
 # Validation pictures on the contact sheet.
 _SHOWN = 4
@@ -87,9 +87,9 @@ class Networks(nn.Module):
         Args:
             checkpoint: of any stage.
             stage: that shall go on from it; None is no learning.
-            masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network
-                in ``checkpoint``.
-            mattings: likewise, of stage mrn and of the matting network.
+            masks: checkpoints of one run of stage mask; the mean of their networks replaces the mask network of
+                ``checkpoint``.
+            mattings: the same for the matting network, from checkpoints of stage matting.
 
         Raises:
             CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
@@ -104,9 +104,9 @@ class Networks(nn.Module):
         learned = checkpoints.learned(state)
         found = {name: (checkpoint, checkpoints.part(state, name)) for name in learned}
         if masks:
-            found["mask"] = masks[0], checkpoints.mean(masks, "mask", stage="mpn", describe=describe)
+            found["mask"] = masks[0], checkpoints.mean(masks, "mask", stage="mask", describe=describe)
         if mattings:
-            found["matting"] = mattings[0], checkpoints.mean(mattings, "matting", stage="mrn")
+            found["matting"] = mattings[0], checkpoints.mean(mattings, "matting", stage="matting")
         networks = cls(describe["variant"], LEARNING[stage] if stage else (), found)
         for name, (path, weights) in found.items():
             try:
@@ -172,7 +172,7 @@ def train_fine(
             mask_side_px=MASK_SIDE_PX, quality_side_px=QUALITY_SIDE_PX,
         )  # fmt: skip
         dataset: Dataset[dict[str, Tensor]] = scenes
-        if before is not None and stage == "mrn":
+        if before is not None and stage == "matting":
             dataset = CropBatches(
                 scenes, before.mask, before.quality, crops=crops, stride=numbers.step * max(1, workers)
             )
@@ -183,9 +183,9 @@ def train_fine(
 
     def loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         assert isinstance(net, Networks)
-        if stage == "mrn":
+        if stage == "matting":
             return _learn_matting(net, batch)
-        if stage == "qun":
+        if stage == "quality":
             return _learn_quality(net, batch)
         # The native pictures stay where they are: only crops of them are needed.
         names = ("whole", "whole_alpha", "middle", "middle_alpha")

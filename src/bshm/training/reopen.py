@@ -31,7 +31,7 @@ from bshm.weights import store
 from bshm.weights.card import Card
 
 # The stage that a set is the end of, by its networks.
-_STAGES = {("mask",): "mpn", ("mask", "quality"): "qun", ("mask", "matting", "quality"): "mrn"}
+_STAGES = {("mask",): "mask", ("mask", "quality"): "quality", ("mask", "matting", "quality"): "matting"}
 # What is in training alone and so in no ONNX file; it begins anew.
 _TRAINING_ONLY = "coarse_head."
 _BATCHES = 24
@@ -107,7 +107,7 @@ def checkpoint(card: Card, out: Path, batches: FineBatches) -> Path:
     networks.eval()
     with torch.no_grad():
         _measure(networks, norms, [batches[index] for index in range(len(batches))])
-    state = (networks.mask if stage == "mpn" else networks).state_dict()
+    state = (networks.mask if stage == "mask" else networks).state_dict()
     checkpoints.save(out, {
         "stage": stage, "describe": {"variant": networks.variant}, "step": 0, "figures": {}, "average": state,
         "reopened": {"name": card.name, "sha256": card.sha256},

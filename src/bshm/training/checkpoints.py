@@ -76,7 +76,8 @@ def load(path: Path, **expected: object) -> dict[str, Any]:
             f"{path} has checkpoint format {state['format']}; this version reads {FORMAT}. "
             "Train it again, or use the version of bshm that made it."
         )
-    state["stage"] = stage_named(state["stage"])
+    if "stage" in state:
+        state["stage"] = stage_named(state["stage"])
     for name, value in expected.items():
         if state.get(name) != value:
             raise CheckpointError(

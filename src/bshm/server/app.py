@@ -188,6 +188,6 @@ def check_place(settings: Settings, *, has_keys: bool) -> None:
     """
     if not settings.is_loopback and not has_keys and not settings.allow_open:
         raise OptionError(
-            f"--host {settings.host} serves other machines, and there are no API keys. Make one with "
-            "`bshm keys add NAME`, listen on 127.0.0.1, or say --allow-open to let anybody use it."
+            f"--host {settings.host} serves other machines, but there are no API keys. Add one with "
+            "`bshm keys add NAME`, listen on 127.0.0.1, or use --allow-open to let anybody use the service."
         )

@@ -35,9 +35,9 @@ def unpack(
         opened = zipfile.ZipFile(archive)
         entries = zips.files_in(opened)
     if len(entries) > most_items:
-        raise PictureTooLargeError(f"a job takes {most_items:,} pictures; the zip has {len(entries):,}.")
+        raise PictureTooLargeError(f"a job takes up to {most_items:,} pictures; the zip has {len(entries):,}.")
     if not entries:
-        raise UnreadablePictureError("the zip has no files. Put pictures into it.")
+        raise UnreadablePictureError("the zip contains no files. Add pictures to it.")
     left = most_bytes
     for entry in entries:
         name = PurePosixPath(zips.path_in(entry)).name

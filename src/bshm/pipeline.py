@@ -220,8 +220,8 @@ class Matting:
         clues = engines.clues(self.engine, pixels)
         if clues is None:
             raise OptionError(
-                f"{option('people')} needs weights that tell people apart; {self.engine.card.name} has no such answer. "
-                f"Choose another {option('model')}: {DEFAULT_MODEL} has."
+                f"{option('people')} needs a model that tells people apart; {self.engine.card.name} does not. "
+                f"Choose another {option('model')}, such as {DEFAULT_MODEL}."
             )
         return people.share(pixels, alpha, people.find(clues))
 

@@ -336,8 +336,8 @@ def test_one_rule_for_one_picture_and_for_a_folder_the_picture_itself_is_not_rep
 def test_every_limit_has_its_flag_and_no_message_names_what_has_none(photo: Photo, capsys: Captured) -> None:
     path = photo("a.png")
     for words, says in (
-        (["--max-pixels", "3071"], "may have 3,071 pixels here"),
-        (["--max-bytes", "0.1K"], "may have 102 bytes here"),
+        (["--max-pixels", "3071"], "may have up to 3,071 pixels"),
+        (["--max-bytes", "0.1K"], "may have up to 102 bytes"),
     ):
         assert main(["matte", str(path), *words]) == 6
         told = capsys.readouterr().err

@@ -89,7 +89,7 @@ def test_ones_own_come_first_and_beside_those_in_the_box(tmp_path: Path, monkeyp
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="is no folder"):
+    with pytest.raises(OptionError, match="is not a folder"):
         preset.names(tmp_path / "none")
 
 
@@ -99,7 +99,7 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
         ("title = ", "no TOML"),
         ('title = "x"', "source is missing"),
         (MINE.replace("2026-01-02", "soon"), "YYYY-MM-DD"),
-        (MINE.replace('seen = "source"', 'seen = "yes"'), "seen is source, copies or nothing"),
+        (MINE.replace('seen = "source"', 'seen = "yes"'), "seen takes source, copies or nothing"),
         (f'{MINE}kolour = "red"', "a preset has no 'kolour'"),
         (f'{MINE}[rules]\nhaed = "5%"', "Did you mean head"),
         (f'{MINE}[rules]\nhead = "five"', "head: a range is"),

@@ -27,7 +27,7 @@ def test_the_file_is_there_whole_and_alone(tmp_path: Path, overwrite: bool) -> N
 def test_what_is_there_stays_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
-    with pytest.raises(OutputExistsError, match="there already"):
+    with pytest.raises(OutputExistsError, match="already exists"):
         write(b"new", target, overwrite=False)
     assert contents(tmp_path) == {"a.png": b"old"}
     write(b"new", target, overwrite=True)

@@ -281,7 +281,7 @@ def _locked(folder: str, error: OSError, top: Path) -> Found:
         folder,
         below,
         UnreadablePictureError(
-            f"the folder {folder} may not be read: {reason}. Change its permissions, or run as a user who may read it."
+            f"the folder {folder} cannot be read: {reason}. Change its permissions, or run as a user who may read it."
         ),
     )
 

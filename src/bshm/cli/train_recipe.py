@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bshm.cli import exit_codes, export, label, reopen
-from bshm.cli.parsing import Parser
+from bshm.cli.parsing import Parser, told
 from bshm.cli.streams import say
 from bshm.errors import OptionError
 from bshm.training import recipe
@@ -44,7 +44,7 @@ def run(path: Path, settings: Sequence[str], train: Verb) -> int:
         try:
             parsed.append(verbs[step.verb][0]().parse(step.words))
         except OptionError as error:
-            raise OptionError(f"step {number} of {path}: {error}") from error
+            raise OptionError(f"step {number} of {path}: {told(error)}") from error
     for number, (step, arguments) in enumerate(zip(steps, parsed, strict=True), 1):
         say(f"step {number} of {len(steps)}: {step}")
         code = verbs[step.verb][1](arguments)

@@ -108,7 +108,7 @@ class _Field(Generic[Value, Given]):
         except OptionError as error:
             raise OptionError(f"{option(self._name)}: {error}") from error
         except (TypeError, AttributeError) as error:
-            raise OptionError(f"{option(self._name)} is not written like this: {given!r:.60}.") from error
+            raise OptionError(f"{option(self._name)} cannot be written as {given!r:.60}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +230,7 @@ class Edit:
         if self.alpha and (self.background is not None or self.shadow):
             other = option("shadow" if self.background is None else "background")
             raise OptionError(
-                f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
+                f"{option('alpha')} returns only the alpha, so it cannot be combined with {other}. Drop one of them."
             )
         if self.format == "ora":
             for name in _NOT_IN_LAYERS:
@@ -246,7 +246,7 @@ class Edit:
             )
         if self.crop_margin is not None and not self.crop:
             raise OptionError(
-                f"{option('crop_margin')} has a meaning with {option('crop')} only. Add {option('crop')}, or drop it."
+                f"{option('crop_margin')} works only with {option('crop')}. Add {option('crop')}, or drop it."
             )
         if self.shadow_opacity is not None and not self.shadow:
             raise OptionError(
@@ -270,18 +270,20 @@ class Edit:
                 raise OptionError(f"{option(name)} and {option(other)} contradict each other. Drop one of them.")
         if self.head_top is not None and self.head is None:
             raise OptionError(
-                f"{option('head_top')} has a meaning with {option('head')} only. Add {option('head')}, or drop it."
+                f"{option('head_top')} works only with {option('head')}. Add {option('head')}, or drop it."
             )
         if self.head is not None and self.head[1] + (self.head_top or (0, 0))[1] >= 1:
-            raise OptionError(f"{option('head')} and {option('head_top')} are less than 100% together.")
+            raise OptionError(f"{option('head')} and {option('head_top')} must be less than 100% together.")
         for name in ("outline", "mask"):
             if self.alpha and getattr(self, name) is not None:
                 raise OptionError(
-                    f"{option('alpha')} gives the alpha alone, so {option(name)} has no place in it. Drop one of them."
+                    f"{option('alpha')} returns only the alpha, so it cannot be combined with {option(name)}. Drop "
+                    "one of them."
                 )
         if self.mask is not None and not self.has_transparency:
             raise OptionError(
-                f"{option('mask')} leaves transparency around it, and {self.format} has none. Choose png, webp or tiff."
+                f"{option('mask')} makes the rest transparent, but {self.format} has no transparency. Choose png, "
+                "webp or tiff."
             )
 
     def _check_file(self) -> None:
@@ -292,10 +294,12 @@ class Edit:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= most:
                 raise OptionError(f"{option(name)} takes 1 to {most} kB; got {value!r:.40}.")
             if self.format == "zip":
-                raise OptionError(f"{option(name)} is for one picture; a zip holds two. Drop it, or choose a format.")
+                raise OptionError(
+                    f"{option(name)} works for one picture, but a zip holds two. Drop it, or choose another format."
+                )
         if self.max_kb is not None and self.min_kb is not None and self.min_kb > 0.9 * self.max_kb:
             raise OptionError(
-                f"{option('min_kb')} needs to be at most nine tenths of {option('max_kb')}; "
+                f"{option('min_kb')} must be at most nine tenths of {option('max_kb')}; "
                 f"got {self.min_kb:g} and {self.max_kb:g}."
             )
 
@@ -322,25 +326,23 @@ class Edit:
                 raise OptionError(f"{option(name)} takes {taken}; got {getattr(self, name)!r:.40}.")
         if self.shadow_kind is not None and not self.shadow:
             raise OptionError(
-                f"{option('shadow_kind')} has a meaning with {option('shadow')} only. "
-                f"Add {option('shadow')}, or drop it."
+                f"{option('shadow_kind')} works only with {option('shadow')}. Add {option('shadow')}, or drop it."
             )
         for name in ("background_fit", "background_position", "background_blur"):
             if getattr(self, name) != getattr(type(self), name) and not isinstance(self.background, PictureBackground):
                 raise OptionError(
-                    f"{option(name)} has a meaning with a picture as {option('background')} only. "
-                    "Give one, or drop it; the original out of focus is blur:RADIUS."
+                    f"{option(name)} works only with a picture as {option('background')}. "
+                    "Add one, or drop it; to blur the original, use blur:RADIUS."
                 )
         see_through = isinstance(self.background, ColorBackground) and self.background.opacity < 1
         if self.harmonize is not None and (self.background is None or (see_through and self.has_transparency)):
             raise OptionError(
-                f"{option('harmonize')} needs an opaque {option('background')} whose light it can match. "
-                "Give one, or drop it."
+                f"{option('harmonize')} needs an opaque {option('background')} to match its light. Add one, or drop it."
             )
         if self.blend != "srgb" and self.background is None and not self.shadow:
             raise OptionError(
-                f"{option('blend')} says how people and a {option('background')} or a {option('shadow')} are mixed. "
-                "Give one, or drop it."
+                f"{option('blend')} works only with a {option('background')} or a {option('shadow')}. "
+                "Add one, or drop it."
             )
 
     @property
@@ -365,14 +367,16 @@ class Edit:
             OptionError: a name or a version that there is not, or a value that is not allowed.
         """
         if not isinstance(value, Mapping):
-            raise OptionError(f"an edit is written as a mapping; got {value!r:.60}.")
+            raise OptionError(f"an edit must be a mapping; got {value!r:.60}.")
         given = dict(value)
         version = given.pop("version", cls.VERSION)
         if version != cls.VERSION:
-            raise OptionError(f"an edit of version {version!r:.20} was given; {cls.VERSION} is read. Update bshm.")
+            raise OptionError(
+                f"the edit has version {version!r:.20}; this bshm reads version {cls.VERSION}. Update bshm."
+            )
         unknown = set(given) - {each.name for each in fields(cls)}
         if unknown:
-            raise OptionError(f"an edit has no {', '.join(sorted(f'{each!r:.40}' for each in unknown))}.")
+            raise OptionError(f"an edit has no option {', '.join(sorted(f'{each!r:.40}' for each in unknown))}.")
         if isinstance(given.get("background"), Mapping):
             given["background"] = _background(given["background"])
         return cls(**given)

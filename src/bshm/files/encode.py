@@ -50,8 +50,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     suffix = Path(path).suffix.lower()
     if not names_a_format(path):
         raise OptionError(
-            f"an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
-            f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or name the format."
+            f"the name of an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
+            f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or give the format."
         )
     return _SUFFIXES[suffix]
 
@@ -110,7 +110,7 @@ def encode(
     except MemoryError as error:
         raise MemoryExhaustedError(
             f"not enough memory to encode {pixels.shape[1]}x{pixels.shape[0]} as {format}. "
-            "Work on fewer pictures at once, or on smaller ones."
+            "Process fewer pictures at the same time, or smaller ones."
         ) from error
 
 
@@ -161,7 +161,7 @@ def encode_within(
         if len(data) > most:
             raise OptionError(
                 f"{option('max_kb')}: even at quality {_LOWEST_QUALITY} the file has {len(data) / 1000:.0f} kB, more "
-                f"than {max_kb:g}. Ask for a smaller size or for more kB, or leave out its metadata."
+                f"than {max_kb:g}. Choose a smaller size or more kB, or leave out the metadata."
             )
     if least is not None and len(data) < least:
         if format != "jpg":
@@ -289,13 +289,13 @@ def _check(
             f"got {shape} {pixels.dtype}."
         )
     if format not in FORMATS:
-        raise OptionError(f"the format needs to be one of {', '.join(FORMATS)}; got {format!r}.")
+        raise OptionError(f"format takes {', '.join(FORMATS)}; got {format!r}.")
     if not 1 <= quality <= 100:
         raise OptionError(f"quality takes 1 to 100; got {quality}.")
     facts = FORMATS[format]
     if not facts.transparency and pixels.ndim == 3 and shape[2] == 4:
         raise OptionError(
-            f"{format} has no transparency; got RGBA. Lay it over a background, or choose png, webp or tiff."
+            f"{format} has no transparency; got RGBA. Put it on a background, or choose png, webp or tiff."
         )
     if max(shape[:2]) > facts.largest_side:
         raise OptionError(

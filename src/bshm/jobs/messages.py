@@ -76,7 +76,9 @@ def check_broker(broker: str) -> None:
         OptionError: it is of another kind.
     """
     if broker.partition("://")[0] not in SCHEMES:
-        raise OptionError("a broker is amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis).")
+        raise OptionError(
+            "a broker needs the form amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis)."
+        )
 
 
 def open_messages(broker: str) -> Messages:

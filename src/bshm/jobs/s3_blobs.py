@@ -129,7 +129,7 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
     """
     place = _PLACE.fullmatch(url)
     if place is None:
-        raise OptionError(f"an object store is s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
+        raise OptionError(f"an object store needs the form s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
     store = object_store.bucket(
         place["bucket"], prefix=(place["prefix"] or "").strip("/") or None, endpoint=endpoint, purpose="jobs"
     )

@@ -107,7 +107,7 @@ def run_worker(
             messages.close()
             records.close()
     if broken.is_set():
-        raise OverrunError(f"more than {MOST_STUCK} pictures hang in this worker. Start it anew; its jobs wait.")
+        raise OverrunError(f"more than {MOST_STUCK} pictures are stuck in this worker. Restart it; its jobs are kept.")
 
 
 class _WorkerThread(threading.Thread):

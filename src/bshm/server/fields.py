@@ -31,8 +31,8 @@ class PictureFields(BaseModel):
     )
     format: Literal[Format, "zip", "ora"] | None = Field(
         None,
-        description="File format of the result; png if not given. A zip contains color.jpg and alpha.png, an ora file has "
-        "one layer per person.",
+        description="File format of the result; png if not given. A zip contains color.jpg and alpha.png, an ora "
+        "file has one layer per person.",
     )
     quality: int = Field(
         Edit.quality, ge=1, le=100, description="Quality of jpg and webp files; at 100, webp is lossless."
@@ -161,7 +161,8 @@ class PictureFields(BaseModel):
         Edit.grow,
         ge=-50,
         le=50,
-        description="Move the edge of the people outwards by this many pixels, or inwards if negative; soft hair stays.",
+        description="Move the edge of the people outwards by this many pixels, or inwards if negative; soft hair "
+        "stays.",
     )
     fill_holes: str | None = Field(
         None,

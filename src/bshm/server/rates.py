@@ -66,8 +66,8 @@ class Rates:
         rate = self.look(caller)
         if units > rate.remaining and rate.remaining < self.limit:
             raise RateLimitError(
-                f"the limit is {self.limit} pictures of one megapixel per minute; {rate.remaining} are left, and this request "
-                f"counts as {units}.",
+                f"the limit is {self.limit} pictures of one megapixel per minute; {rate.remaining} are left, and "
+                f"this request counts as {units}.",
                 retry_after_s=max(0.0, rate.reset_at - self._clock()),
             )
         used = self.limit - rate.remaining + units

@@ -89,8 +89,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=100_000,
-        description="open connections; new ones replace idle ones; if unset, half of the files that the process may open, "
-        "at most 4096",
+        description="open connections; new ones replace idle ones; if unset, half of the files that the process may "
+        "open, at most 4096",
     )
     shutdown_timeout_s: float = Field(
         30.0, gt=0, le=3600, description="longest time that running requests get to finish on SIGTERM"
@@ -148,8 +148,8 @@ class Settings(BaseSettings):
     )
     blobs: str | None = Field(
         None,
-        description="where the pictures and results of jobs with a broker are stored: s3://BUCKET/PREFIX with credentials "
-        "from AWS_… in the environment, or file:///FOLDER, shared by all machines; if unset, in --results",
+        description="where the pictures and results of jobs with a broker are stored: s3://BUCKET/PREFIX with "
+        "credentials from AWS_… in the environment, or file:///FOLDER, shared by all machines; if unset, in --results",
     )
     blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store other than AWS")
     jobs_in_flight: int = Field(
@@ -159,8 +159,8 @@ class Settings(BaseSettings):
     jobs_per_key: int | None = Field(
         None,
         ge=0,
-        description="jobs of one key that may wait or run at the same time; further ones get 429 with Retry-After; 0 for "
-        "no limit; if unset, half of --jobs-capacity with several keys, otherwise no limit",
+        description="jobs of one key that may wait or run at the same time; further ones get 429 with Retry-After; 0 "
+        "for no limit; if unset, half of --jobs-capacity with several keys, otherwise no limit",
     )
     job_timeout_s: float = Field(
         600.0, gt=0, le=86400, description="longest time for one picture of a job; after that the picture fails"
@@ -173,7 +173,8 @@ class Settings(BaseSettings):
     )
     webhook_secret: SecretStr | None = Field(
         None,
-        description="secret that signs webhooks of jobs without an API key; others are signed with the SHA-256 of their key",
+        description="secret that signs webhooks of jobs without an API key; others are signed with the SHA-256 of "
+        "their key",
     )
     max_job_bytes: int = Field(512 * MIB, ge=1024, description="largest request to /jobs, and largest unpacked zip")
     max_job_items: int = Field(1000, ge=1, le=1000, description="pictures in one job")

@@ -21,11 +21,13 @@ _HEADERS = {
     "X-Bshm-Model": "Name of the model that ran.",
     "X-Bshm-Model-Sha256": "Hash of its weights, as printed by `bshm models`.",
     "X-Bshm-Device": "Device that it ran on.",
-    "X-Bshm-Cache": "hit if the result was made for an equal request before or at the same time; miss if it was made for this one.",
+    "X-Bshm-Cache": "hit if the result was made for an equal request before or at the same time; miss if it was "
+    "made for this one.",
     "X-Bshm-Empty": "true if nobody was found.",
     "X-Bshm-Head-By": "How the head was found, if the framing depends on it.",
     "X-Bshm-Notes": "Requirements that the result does not meet.",
-    "X-Bshm-Verdict": "JSON with score (0 to 1), expected_error and reasons with boxes; null if the model cannot estimate it.",
+    "X-Bshm-Verdict": "JSON with score (0 to 1), expected_error and reasons with boxes; null if the model cannot "
+    "estimate it.",
     "X-Width": "Width of the result in pixels.",
     "X-Height": "Height of the result in pixels.",
     "Server-Timing": "Milliseconds spent in each stage.",

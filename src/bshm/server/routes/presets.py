@@ -18,7 +18,7 @@ router = APIRouter(tags=["pictures"])
 
 @router.get("/presets", summary="List the presets", responses=PROBLEMS)
 async def presets(request: Request) -> dict[str, Any]:
-    """The names that the field `preset` takes, with their sizes in pixels and mm, their rules and the rules' sources."""
+    """The names that the field `preset` takes, with sizes in pixels and mm, and rules with their sources."""
     service: Service = request.app.state.service
     return {"presets": await service.pool.beside(_every)}
 

@@ -165,9 +165,9 @@ def test_other_names_are_found_and_told_where_there_is_one_choice() -> None:
     assert len(found.notes) == 3
     switch = Node("training", "Placeholder", (), "bool", ())
     assert frozen.find([*nodes, switch]).image.name == "image"
-    with pytest.raises(ModelFileError, match="Set --input to its name"):
+    with pytest.raises(ModelFileError, match="Set image to its name"):
         frozen.find([*nodes, Node("second", "Placeholder", (), "float32", (-1, -1, 3))])
-    with pytest.raises(ModelFileError, match="Set --output to its name"):
+    with pytest.raises(ModelFileError, match="Set answer to its name"):
         frozen.find([*nodes, Node("colour", "Tanh", ("image",))])
 
 

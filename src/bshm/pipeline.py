@@ -1,4 +1,4 @@
-"""The tour: one picture through the whole flow, in plain calls.
+"""The tour: a picture through the whole pipeline, in plain calls.
 
 source -> decode -> engine -> foreground colour -> matte
 

@@ -1,4 +1,4 @@
-"""``Matte``: the people of a picture, and what can be made of them."""
+"""``Matte``: the people of a picture, and the results that can be made of them."""
 
 from __future__ import annotations
 

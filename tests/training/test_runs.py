@@ -194,7 +194,7 @@ def test_checkpoints_that_are_none_are_refused(tmp_path: Path, trained: dict[str
         checkpoints.load(tmp_path / "gone.pt")
     cut = tmp_path / "cut.pt"
     cut.write_bytes(trained["mask"].read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"cut\.pt is not a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"cut\.pt is not a readable checkpoint"):
         checkpoints.load(cut)
     torch.save(torch.zeros(3), tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match=r"not a checkpoint of `bshm train`"):

@@ -1,4 +1,4 @@
-"""Which pictures an input names: a file, a folder, a pattern or a URL, and what lay among them and was left alone."""
+"""Find the pictures that an input means (a file, a folder, a pattern or a URL), and note what was left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the inputs of a batch name: folders, patterns, manifests, zips, URLs to items, one after the other."""
+"""Gather the items of a batch from folders, patterns, manifests, zips and URLs, one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch has written, so that the next run neither does it again nor takes what is not its own.
+"""The journal of a batch: what it has written, so that the next run neither repeats work nor touches other files.
 
     FOLDER/.bshm-batch/journal/*.jsonl    one file of each process that wrote; lines are only ever added
 

@@ -1,4 +1,4 @@
-"""A batch on many machines, with Ray Data: where pictures are goes in, what became of them comes out.
+"""A batch on many machines with Ray Data: rows say where pictures are, and come back as records.
 
 Neither pictures nor results pass through Ray.  Each actor holds one session, reads, decodes and writes by itself, and
 notes what it writes in the journal of the output folder, which all machines see under one path.  An actor that goes

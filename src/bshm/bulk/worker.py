@@ -1,4 +1,4 @@
-"""One picture of a batch at a time: known already, a copy of another one, or made and written.
+"""Process one picture of a batch: already done, copied from an equal picture, or made and written.
 
 A batch on one machine shares one between its threads; on many machines each process has its own.
 """

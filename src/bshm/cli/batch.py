@@ -1,4 +1,4 @@
-"""``bshm batch``: thousands of pictures, each done once, on one machine or on many."""
+"""``bshm batch``: process thousands of pictures, each once, on one machine or many."""
 
 from __future__ import annotations
 

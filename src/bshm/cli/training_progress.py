@@ -1,4 +1,4 @@
-"""What ``bshm train`` shows: a bar on a terminal, plain lines elsewhere."""
+"""The progress of ``bshm train``: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

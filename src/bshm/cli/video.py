@@ -1,4 +1,4 @@
-"""``bshm video``: clips in, clips of the people in them out."""
+"""``bshm video``: cut the people out of clips."""
 
 from __future__ import annotations
 

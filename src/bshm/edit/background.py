@@ -1,4 +1,4 @@
-"""What people are laid over: a colour, a picture, or the original out of focus, as an array of the picture's size."""
+"""Backgrounds as arrays of the picture's size: a colour, a gradient, a picture, or the blurred original."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presets: what a shop, an office or a platform asks of a picture, and the edit that gets there, as small files.
+"""Presets: the rules of a shop, an office or a platform, and the edit that meets them, as small files.
 
 Those in the box lie beside this file in ``presets/NAME.toml``; a user's own lie in a folder and come first.  The table
 ``[rules]`` says what ``bshm.edit.check`` measures, ``[edit]`` holds the options of an ``Edit``.

@@ -1,4 +1,4 @@
-"""From a matte and an ``Edit`` to pixels and to a file: the one way there is.
+"""Render a matte and an ``Edit`` to pixels and to a file.  All results are made here.
 
     region -> edges -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> background
            -> light -> outline -> mask -> cut-out, alpha or picture -> file

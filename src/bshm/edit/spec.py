@@ -1,4 +1,4 @@
-"""``Edit``: everything that is made of a matte, as data.
+"""``Edit``: all options of a result, as data.
 
 Flags, fields of a request and Python's keywords make one, and ``bshm.edit.render`` makes the pixels and the file of it.
 A new option is a field here and a step there.

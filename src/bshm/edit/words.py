@@ -1,4 +1,4 @@
-"""What an edit says in words: lengths, margins, a region, a scale, a position, a background.
+"""Parse the values of an edit: lengths, margins, a region, a scale, a position, a background.
 
 The command line, the service and Python take the same words; this loads no numpy, so that help pages may show them.
 """

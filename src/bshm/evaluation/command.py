@@ -1,4 +1,4 @@
-"""What ``bshm eval`` does: find the pairs, open the models, measure, write the files."""
+"""The work of ``bshm eval``: find the pairs, open the models, measure, write the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures and their true alphas in a folder.
+"""Find pictures and their true alphas in a folder.
 
 Two layouts, alone or in sub-folders, and a sub-folder is a kind of picture (``portrait``, ``group``, …):
 

@@ -1,4 +1,4 @@
-"""Models side by side over pairs of picture and alpha: a row for each picture, and their means."""
+"""Compare models on pairs of picture and alpha: a row for each picture, and their means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture file to a ``Picture``: upright, RGB, with its profile, its resolution, its transparency and its 16 bits.
+"""Decode a picture file to a ``Picture``: upright RGB with profile, resolution, transparency and 16 bits.
 
 Who decodes what, and why:
 

@@ -1,4 +1,4 @@
-"""What Photoshop says of the merged picture of a PSD file, and Pillow does not tell."""
+"""Facts about the merged picture of a PSD file that Pillow does not report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write an output file whole or not at all."""
+"""Write an output file completely or not at all."""
 
 from __future__ import annotations
 

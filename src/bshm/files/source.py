@@ -1,4 +1,4 @@
-"""Where a picture comes from: a path, a URL, bytes, a file object, a PIL image, or an array."""
+"""Sources of a picture: a path, a URL, bytes, a file object, a PIL image or an array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a zip that somebody else has made: sizes that it states are not believed, and damage is told as such."""
+"""Read zips from others: stated sizes are not trusted, and damage is reported."""
 
 from __future__ import annotations
 

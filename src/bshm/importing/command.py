@@ -1,4 +1,4 @@
-"""What ``bshm models import`` does: look, convert, compare, store."""
+"""The work of ``bshm models import``: read, convert, compare, store."""
 
 from __future__ import annotations
 

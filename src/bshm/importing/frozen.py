@@ -1,4 +1,4 @@
-"""The tensors of a frozen graph that take the picture and give the answer."""
+"""Find the input and output tensors of a frozen graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official BSHM weights from ModelScope: what is fetched from where, and which hash it must have.
+"""The official BSHM weights on ModelScope: what to download, and which hash it must have.
 
 The first download is trusted: its hash is written to ``pins.json`` in the model store, and every later one must have
 the same, whatever the server says then.  A hash that the user gives counts before both.

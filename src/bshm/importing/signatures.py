@@ -1,4 +1,4 @@
-"""Portrait matting networks that are known, and which of them an ONNX file is.
+"""Known portrait matting networks, and how to recognise them in an ONNX file.
 
 Each entry is what the network's published inference code does with a picture, as far as a card can say it (bshm
 averages by area where those resize otherwise).  ``docs/official-model.md`` has a card for any other.

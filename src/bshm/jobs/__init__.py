@@ -1,4 +1,4 @@
-"""Jobs: work that outlives the request that asked for it.
+"""Jobs: work that goes on after the request that asked for it.
 
     JobRequest -> queue.submit() -> JobRecord -> queue.get() … -> queue.result() -> JobResult
 

@@ -1,4 +1,4 @@
-"""What a queue answers from its store alone, however its jobs get to whoever does them."""
+"""The parts of a queue that only need its store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver with servers: RabbitMQ or Redis carries the messages, workers on any number of machines do the jobs."""
+"""The queue with servers: RabbitMQ or Redis carries messages to workers on any number of machines."""
 
 from __future__ import annotations
 

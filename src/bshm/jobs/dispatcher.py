@@ -1,4 +1,4 @@
-"""Tell workers of pictures that wait, and tell them again when the broker has lost it.
+"""Send workers a message for waiting pictures, and again if the broker lost it.
 
 A job with pictures that wait has one message in the broker.  Whoever takes it takes one picture and, where more of the
 job wait, sends the next message before the work begins: so several workers share a job, jobs take turns, and a job of a

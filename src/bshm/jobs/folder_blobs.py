@@ -1,4 +1,4 @@
-"""Bytes as files in a folder, of this machine or shared by several."""
+"""Bytes as files in a folder, local or shared."""
 
 from __future__ import annotations
 

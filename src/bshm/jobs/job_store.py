@@ -1,4 +1,4 @@
-"""What both drivers share: accepting, asking, fetching, cancelling and deleting, over records and bytes."""
+"""The part that both queues share: accept, show, download, cancel and delete jobs, over records and bytes."""
 
 from __future__ import annotations
 

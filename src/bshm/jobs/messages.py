@@ -1,4 +1,4 @@
-"""Messages between servers and workers: "a picture of this job waits", and nothing else.
+"""Messages between servers and workers, which only say that a picture of a job is waiting.
 
 A message names a job; which picture, and whether there still is one, the record says.  So a message may be lost,
 doubled or late, see ``bshm.jobs.protocol``, and it is acknowledged as soon as its picture is taken: while the network

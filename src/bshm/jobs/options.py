@@ -1,4 +1,4 @@
-"""How a queue behaves: every default, once."""
+"""The options of a queue and their defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a queue of jobs is, whoever drives it, and the three things that a driver is built of.
+"""The protocols of a job queue and of its three parts.
 
     JobQueue   what a server talks to: submit, ask, fetch, cancel
     Work       makes the result of one picture

@@ -1,4 +1,4 @@
-"""What a job is: the request that makes one and the record that tells what has become of it.
+"""Jobs as data: the request that creates one, and the record of its state.
 
 All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
 same in SQLite and in Redis.

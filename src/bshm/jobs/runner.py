@@ -1,4 +1,4 @@
-"""Do one picture of a job: take it, make its result, and keep saying that it is alive."""
+"""Process one picture of a job: take it, make its result, and renew the lease meanwhile."""
 
 from __future__ import annotations
 

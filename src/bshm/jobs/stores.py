@@ -1,4 +1,4 @@
-"""Open the stores of records and of bytes that URLs name."""
+"""Open the stores of records and bytes from their URLs."""
 
 from __future__ import annotations
 

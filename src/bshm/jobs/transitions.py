@@ -1,4 +1,4 @@
-"""What may become of a record, as functions from one record to the next.
+"""The possible changes of a record, as functions from one record to the next.
 
     queued ──claimed──> running ──item_done, item_failed──> done | failed     of each picture; the last one ends the job
        ^                   │

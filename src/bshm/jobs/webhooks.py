@@ -1,4 +1,4 @@
-"""Tell whoever asked for it that a job has ended: a signed POST, again and again until it is accepted.
+"""Report the end of a job: a signed POST, repeated until it is accepted.
 
     POST /your/path
     Content-Type: application/json

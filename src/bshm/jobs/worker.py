@@ -1,4 +1,4 @@
-"""What `bshm worker` runs: threads that take messages and make results, around the networks of one process."""
+"""The process of `bshm worker`: threads that take messages and make results with the networks of this process."""
 
 from __future__ import annotations
 

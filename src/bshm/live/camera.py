@@ -1,4 +1,4 @@
-"""Where live frames come from: a camera of this machine, a file that plays at its own speed, or a stream."""
+"""Sources of live frames: a camera, a video file at its own speed, or a stream."""
 
 from __future__ import annotations
 

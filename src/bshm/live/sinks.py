@@ -1,4 +1,4 @@
-"""Where live frames go: a virtual camera, a window, a pipe, a file or a stream."""
+"""Outputs of live frames: a virtual camera, a window, a pipe, a file or a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Download a large file that the user asked for by name: resumed where it stopped, whole and right, or not at all.
+"""Download a large file that the user asked for by name: resumable, verified, complete or not at all.
 
 Unlike ``fetch``, which takes URLs that anybody may have chosen, this goes to a host that the user or this package
 named; so the environment's proxies are used, and there is no guard against private addresses.  What came is written to

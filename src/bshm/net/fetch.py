@@ -1,4 +1,4 @@
-"""Fetch a picture from a URL that somebody else may have chosen, behind the URL guard (``bshm.net.guard``).
+"""Fetch a picture from a URL that somebody else may have chosen, checked by the guard (``bshm.net.guard``).
 
 Each redirect passes the guard, too.
 """

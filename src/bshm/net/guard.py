@@ -1,4 +1,4 @@
-"""The URL guard: nobody gets into a private network by a URL that he has chosen.
+"""The URL guard: a chosen URL must not reach into a private network.
 
 The name is resolved once, every address it has must be public, and the connection goes to one of those very addresses,
 so that a second answer of the name server cannot lead elsewhere.  Certificates are checked against the name.  Proxy

@@ -1,4 +1,4 @@
-"""The parts put together: ``create_app`` for whoever has an ASGI server, ``run`` for `bshm serve`."""
+"""The application: ``create_app`` for any ASGI server, ``run`` for `bshm serve`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zips on their way in and out: a bomb is not unpacked, and what goes out is never whole in memory."""
+"""Zips in requests and answers: bombs are refused, and answers are never completely in memory."""
 
 from __future__ import annotations
 

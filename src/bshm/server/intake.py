@@ -1,4 +1,4 @@
-"""From the body of a request to its fields: multipart, form or JSON."""
+"""Read the fields of a request body: multipart, form or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as hashes, revoked at once."""
+"""API keys: shown once, stored as hashes, revoked at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests in flight (being read, waiting or served): how many there may be, in all and of one caller."""
+"""Limit the requests in flight (being read, waiting or served), in total and per caller."""
 
 from __future__ import annotations
 

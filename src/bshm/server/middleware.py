@@ -1,4 +1,4 @@
-"""What every request passes, whatever its route: id, host, key, room, size, time; and what every answer carries."""
+"""Checks for every request on any route: id, host, key, limits, size, time; and headers for every answer."""
 
 from __future__ import annotations
 

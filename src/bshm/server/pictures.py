@@ -1,4 +1,4 @@
-"""A picture out of a request, and the cut-out as its answer: what the routes of single pictures share."""
+"""Read a picture from a request and answer with the result, for the routes of single pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much one key or address may ask for: megapixel pictures a minute, as remove.bg counts."""
+"""Rate limits per key or address, in pictures of one megapixel per minute, as remove.bg counts."""
 
 from __future__ import annotations
 

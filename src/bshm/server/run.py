@@ -1,4 +1,4 @@
-"""The service as a process: what `bshm serve` does once its settings are known."""
+"""The service as a process: what `bshm serve` runs with its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One service: what its routes share.  From an order to its answer, through rates, cache and single flight."""
+"""The service behind all routes: from an order to its answer, through rate limits, cache and single flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training data as it lies on disk, split by person, decoded once.
+"""The training data on disk, split by person, decoded once.
 
 Two kinds of annotation, as in the paper: *fine* (a keyed foreground with its true alpha) and *coarse* (a mask
 drawn by hand over superpixels, or one that a network wrote).  The folder layout is that of docs/training.md.

@@ -1,4 +1,4 @@
-"""From checkpoints to a set of weights: ONNX files, a card, and the proof that both forms agree.
+"""Export checkpoints as a model: ONNX files, a card, and a check that both forms agree.
 
 Weights are stored as half floats (half the wheel) and computed with as single floats.  They are rounded *after* the
 comparison, so that the parity figure is the exporter's alone (it folds normalisations into convolutions, whose weights

@@ -1,4 +1,4 @@
-"""Stages ``quality``, ``matting`` and ``joint``: the networks behind mask prediction, on exact alpha."""
+"""Stages ``quality``, ``matting`` and ``joint``: train the networks after mask prediction, on exact alpha."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recipe: the commands from pictures to weights as one file, each step with the flags of its verb."""
+"""Recipes: all commands from pictures to weights in one file, each step with the flags of its verb."""
 
 from __future__ import annotations
 

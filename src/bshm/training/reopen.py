@@ -1,4 +1,4 @@
-"""From a set of weights back to a checkpoint: training goes on from weights whose checkpoints are gone.
+"""Make a checkpoint from a model, to continue training when its checkpoints are gone.
 
 Export folds each normalisation into the convolution before it.  Folded weights compute the same but cannot learn on as
 they are: in training a normalisation measures its input anew, and what was folded in would be divided out.  So each is

@@ -1,4 +1,4 @@
-"""Networks from elsewhere: called and read as their card says, for roles ``mask``, ``alpha`` and ``rgba``.
+"""Imported networks: run as their card says, for the roles ``mask``, ``alpha`` and ``rgba``.
 
 The three stages of this package know their own networks.  This module is for all others: the official BSHM graph, its
 conversions, and portrait matting networks that somebody wants to compare with.

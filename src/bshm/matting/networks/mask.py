@@ -1,4 +1,4 @@
-"""Mask prediction: the whole picture, small, to where the people are."""
+"""Mask prediction: find the people in the small picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Islands of doubt: patches that nowhere are a person with more than even odds, in the mask and behind matting."""
+"""Islands of doubt: patches, in the mask and after matting, that are nowhere more likely a person than not."""
 
 from __future__ import annotations
 

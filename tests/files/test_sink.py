@@ -103,7 +103,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(DiskFullError, match="no room"):
+    with pytest.raises(DiskFullError, match="no space"):
         write(b"abc", tmp_path / "a.png", overwrite=True)
     monkeypatch.undo()
     assert contents(tmp_path) == {"a.png": b"old"}

@@ -99,7 +99,7 @@ def test_whatever_stops_an_installation_the_store_stays_as_it_was(
 def test_replacing_a_set_leaves_nothing_of_the_old_one(models: Path) -> None:
     store.install(card(), {"alpha": b"old"}, overwrite=False)
     store.install(card("mine.too"), {"alpha": b"other"}, overwrite=False)
-    with pytest.raises(OutputExistsError, match="--overwrite"):
+    with pytest.raises(OutputExistsError, match="Add overwrite"):
         store.install(card(), {"alpha": b"new"}, overwrite=False)
     store.install(card(), {"alpha": b"new"}, overwrite=True)
     assert len(names(models)) == 4
@@ -145,7 +145,7 @@ def test_a_card_from_anywhere_does_not_lead_out_of_its_folder(models: Path, file
     ("change", "says"),
     [
         ({"format": 3}, "format is 3"),
-        ({"networks": {}}, "no model has the networks none"),
+        ({"networks": {}}, "no model has exactly the networks none"),
         ({"surprise": 1}, "surprise"),
         ({"data": None}, "NoneType"),
         ({"networks": 3}, "int"),

@@ -24,7 +24,7 @@ def parser() -> Parser:
         "Ctrl-C or SIGTERM saves the current step first.  With a recipe file it runs every step of the file.",
         usage="--stage STAGE --data FOLDER --out FOLDER [options]\n       bshm train RECIPE [--set NAME=VALUE…]",
         examples=[
-            ("bshm train recipes/bshm.toml --set data=data", "from pictures to weights"),
+            ("bshm train recipes/bshm.toml --set data=data", "all steps"),
             ("bshm train --stage mask --data data --out runs/mask", "the mask network"),
             ("bshm train --stage quality --data data --start runs/mask/last.pt --out runs/quality", "the next one"),
             ("bshm train --stage matting --data data --start runs/quality/last.pt --out runs/matting", "the last one"),

@@ -219,10 +219,10 @@ def test_a_checkpoint_with_the_paper_s_name_of_its_stage_is_read_and_continued_u
 
 def test_a_stage_starts_behind_those_that_it_needs(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        CheckpointError, match=r"stage matting goes on from .*quality or matting or joint; .* is of mask"
+        CheckpointError, match=r"stage matting continues from .*quality or matting or joint; .* is of mask"
     ):
         fine(data_root, tmp_path, "matting", trained["mask"])
-    with pytest.raises(CheckpointError, match=r"stage joint goes on from .*matting or joint; .* is of quality"):
+    with pytest.raises(CheckpointError, match=r"stage joint continues from .*matting or joint; .* is of quality"):
         fine(data_root, tmp_path, "joint", trained["quality"])
 
 

@@ -185,7 +185,7 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
             raise DataFolderError(
                 f"{pair.counted} should say which pixels of {pair.picture} ({_size(picture.size_hw)}) count; it is "
                 f"{_size(counted.shape)}, and white in {np.count_nonzero(counted)} pixels. Leave the pair out, or make "
-                "it anew."
+                "it again."
             )
     sample = Sample(pair, picture, reference, trimap, counted)
     return sample if longest_px is None else sample.shrunk(longest_px)

@@ -244,7 +244,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
             raise UnreadablePictureError(f"{name} is {why}")
         raise UnreadablePictureError(
             f"{name} must be a {KNOWN} picture; it begins with {beginning(data)}. "
-            "The bytes count, not the suffix: open it in a viewer and save it anew."
+            "The bytes count, not the suffix: open it in a viewer and save it again."
         )
     if form == "heif":
         return _from_heif(data, name, limits)
@@ -812,5 +812,5 @@ def _damaged(name: str, form: str, reason: object) -> UnreadablePictureError:
     said = _in_words(reason)
     return UnreadablePictureError(
         f"{name} begins like a {form.upper()} file but cannot be read whole: {said}. "
-        "It may be truncated, damaged or of a rare kind: copy it again, or save it anew as PNG."
+        "It may be truncated, damaged or of a rare kind: copy it again, or save it again as PNG."
     )

@@ -1,13 +1,13 @@
 """The protocols of a job queue and of its three parts.
 
-    JobQueue   what a server talks to: submit, ask, fetch, cancel
+    JobQueue   the interface for servers: submit, show, download, cancel
     Work       makes the result of one picture
-    Records    keeps the records; changes one only if nobody else has meanwhile
-    Blobs      keeps the bytes: pictures on their way in, results on their way out
+    Records    stores the records; changes one only if nobody else has changed it meanwhile
+    Blobs      stores the bytes of pictures and results
 
-The records are the truth.  A worker takes a picture by changing the record of its job, and gives the result by changing
-it again; a message of a broker is only a hint that there is something to take.  So a message that is lost, doubled or
-late changes nothing but the time that a job waits.
+The records decide what happens.  A worker takes a picture by changing the record of its job, and delivers the result by
+changing it again; a message in a broker is only a hint that there is something to take.  So a lost, repeated or late
+message only changes how long a job waits.
 """
 
 from __future__ import annotations

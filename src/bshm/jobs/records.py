@@ -1,6 +1,6 @@
 """Jobs as data: the request that creates one, and the record of its state.
 
-All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
+All of these are frozen and survive a round trip through JSON (except for uploaded bytes), so that a record means the
 same in SQLite and in Redis.
 """
 

@@ -8,8 +8,8 @@
 
     {"event": "job.done", "delivery": …, "job": {"id": …, "state": "done", "items": [{"name": …, "state": …}, …], …}}
 
-An answer of 200 to 299 accepts it, 410 ends it, everything else is tried again after 5 s, 10 s, 20 s, … .  It comes at
-least once: a receiver drops a delivery that it has seen.
+An answer of 200 to 299 accepts it, 410 refuses it; after any other answer it is sent again after 5 s, 10 s, 20 s, … .
+A delivery may arrive more than once, so receivers ignore ids that they have seen.
 """
 
 from __future__ import annotations

@@ -354,7 +354,7 @@ class Service:
     def _jobs_depth(self) -> float:
         if self.queue is None:
             return 0.0
-        # Prometheus' word for "not known": a store that is away shall not take the other figures with it.
+        # Prometheus' word for "not known": an unreachable store must not hide the other figures.
         return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:

@@ -40,14 +40,14 @@ from bshm.training.scenes import cutout_of
 from bshm.training.sheet import cutout_on_colour, levels
 
 FineStage = Literal["quality", "matting", "joint"]
-# Side of the square whose area the quality network sees a picture at.
+# The quality network sees pictures with as many pixels as a square of this side.
 QUALITY_SIDE_PX = 512
 LEARNING: dict[FineStage, tuple[str, ...]] = {
     "quality": ("quality",),
     "matting": ("matting",),
     "joint": ("mask", "quality", "matting"),
 }
-# What each stage may go on from: all that it leaves as it is must have learned.
+# The stages that each one may continue from: the networks that it does not train must be trained.
 BEFORE: dict[FineStage, tuple[str, ...]] = {
     "quality": ("mask", "quality", "matting", "joint"),
     "matting": ("quality", "matting", "joint"),
@@ -58,15 +58,15 @@ _SHOWN = 4
 
 
 class Networks(nn.Module):
-    """The three networks, of which some learn and the others are held still."""
+    """The three networks, some of which are trained."""
 
     def __init__(self, variant: MaskVariant, learning: Collection[str] = (), settled: Collection[str] = ()) -> None:
-        """Untrained networks.
+        """Make untrained networks.
 
         Args:
-            variant: of the mask network.
-            learning: those that learn.
-            settled: those of them that have learned before and keep their normalisations' statistics.
+            variant: the variant of the mask network.
+            learning: names of the networks to train.
+            settled: names of those that were trained before and keep the statistics of their normalisations.
         """
         super().__init__()
         self.variant = variant
@@ -74,7 +74,7 @@ class Networks(nn.Module):
         self.learning, self.settled = frozenset(learning), frozenset(settled)
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
-        # No loss of these stages hears the mask network's second opinion.
+        # No loss of these stages uses the coarse output of the mask network.
         self.mask.coarse_head.requires_grad_(False)
 
     @classmethod
@@ -82,22 +82,22 @@ class Networks(nn.Module):
         cls, checkpoint: Path, stage: FineStage | None = None, *,
         masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
     ) -> Networks:  # fmt: skip
-        """The averaged weights of a checkpoint; what it does not have yet starts afresh.
+        """Load the averaged weights of a checkpoint; networks that it does not have start untrained.
 
         Args:
-            checkpoint: of any stage.
-            stage: that shall go on from it; None is no learning.
+            checkpoint: a checkpoint of any stage.
+            stage: the stage that continues from it; None if nothing is trained.
             masks: checkpoints of one run of stage mask; the mean of their networks replaces the mask network of
                 ``checkpoint``.
             mattings: the same for the matting network, from checkpoints of stage matting.
 
         Raises:
-            CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
+            CheckpointError: it cannot be read, has another version, or is of a stage too early for ``stage``.
         """
         state = checkpoints.load(checkpoint)
         if stage is not None and state["stage"] not in BEFORE[stage]:
             raise CheckpointError(
-                f"stage {stage} goes on from a checkpoint of {' or '.join(BEFORE[stage])}; "
+                f"stage {stage} continues from a checkpoint of {' or '.join(BEFORE[stage])}; "
                 f"{checkpoint} is of {state['stage']}."
             )
         describe = checkpoints.load(masks[0])["describe"] if masks else state["describe"]
@@ -121,15 +121,14 @@ class Networks(nn.Module):
 
     @property
     def learned(self) -> list[str]:
-        """The networks that have learned by the end of this stage."""
+        """The networks that are trained at the end of this stage."""
         return [name for name, _ in self.named_children() if name in self.learning | self.settled]
 
     def train(self, mode: bool = True) -> Networks:
-        """As ``nn.Module.train``; networks that are held still keep their statistics, and so do settled ones.
+        """As ``nn.Module.train``, but networks that are not trained, and settled ones, keep their statistics.
 
-        The windows of a step come from a picture or two, and their statistics are far from everybody's: a network that
-        normalised by them learned what it could not use, and its gradient error on other pictures rose by up to two
-        thirds while its loss fell.
+        The windows of a step come from one or two pictures, whose statistics are not typical. A network that normalised
+        with them got worse on other pictures, by up to two thirds in gradient error, while its loss fell.
         """
         super().train(mode)
         for name, network in self.named_children():
@@ -146,13 +145,13 @@ def train_fine(
     mask: Path | None = None, workers: int = 1, crops: int = 16, report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:  # fmt: skip
-    """One of the stages behind mask prediction.
+    """Run one of the stages after mask prediction.
 
     Args:
-        stage: which networks learn.
-        start: checkpoint of the stage before; its mask network gives the masks, mistakes included.
-        mask: checkpoint of a mask network that has learned more since.
-        crops: native-resolution crops of a scene, for the matting network.
+        stage: which networks to train.
+        start: checkpoint of the stage before; its mask network makes the masks, with their errors.
+        mask: checkpoint of a mask network that replaces the one in ``start``.
+        crops: native-resolution crops per scene, for the matting network.
 
     Raises:
         CheckpointError: ``start`` cannot be read or is of a stage too early.

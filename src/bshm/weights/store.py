@@ -133,7 +133,7 @@ def check_free(name: str, *, overwrite: bool, taken: tuple[str, ...] = ()) -> No
     """Refuse a name early, before hours of work on what could not be kept.
 
     Args:
-        name: what the set shall be called.
+        name: name of the model.
         overwrite: whether a set of that name in the store may be replaced.
         taken: names of the sets in the box, which nothing may hide.
 

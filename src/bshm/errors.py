@@ -40,11 +40,11 @@
         └── MissingExtraError       an optional part of bshm is not installed
             └── EncoderMissingError  this FFmpeg cannot write what was asked for
 
-A message says what was expected, what was given, and what to do.  One table maps this tree to exit codes (``bshm.cli``),
-another to HTTP statuses.
+A message says what was expected, what was given, and what to do.  One table maps this tree to exit codes
+(``bshm.cli``), another to HTTP statuses.
 
-A message names an option with ``option("crop_margin")``, the name of its field in Python.  Each interface shows it in its
-own way (``told``); the command line shows ``--crop-margin``.
+A message names an option with ``option("crop_margin")``, the name of its field in Python.  Each interface shows it in
+its own way (``told``); the command line shows ``--crop-margin``.
 """
 
 from __future__ import annotations

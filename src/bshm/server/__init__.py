@@ -8,7 +8,7 @@ Each line imports only those below it; pyproject.toml has the whole order, and `
 run.py          the process: sockets, signals, the log
 app.py          the application, made of the parts below
 middleware.py   checks of every request, on any route
-routes/         one file per interface: matte, removebg, rembg, jobs, models, presets, live, operation (health, API page)
+routes/         one file per interface: matte, removebg, rembg, jobs, models, presets, live, operation (health, docs)
 pictures.py, job_pictures.py    pictures from requests, for the routes
 service.py      shared by the routes: from an order to its answer
 job_queue.py    the queue of jobs that the settings describe

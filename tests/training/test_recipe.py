@@ -62,7 +62,7 @@ def test_steps_run_in_order_and_the_first_that_fails_ends_the_recipe(
         ("step = [{ verb = 'bake' }]", "step 1 of .* needs a verb: label, train"),
         ("step = [{ verb = 'label', inputs = ['{data}'] }]", "uses {data}"),
         ("", "has no .*step"),
-        ("step = [", "not a recipe that can be read"),
+        ("step = [", "not a readable recipe"),
     ],
 )
 def test_what_is_no_recipe_is_refused_with_its_step(tmp_path: Path, text: str, message: str) -> None:

@@ -3,8 +3,8 @@
     PREFIX/ID/WORD    an object each
 
 Only bytes are stored here: records change often while a job runs, by compare-and-set, which Redis does better.  An
-object exists completely or not at all, so the bytes of a record are complete.  Objects have no time to live, so ``sweep``
-looks for those that a crash left behind.
+object exists completely or not at all, so the bytes of a record are complete.  Objects have no time to live, so
+``sweep`` looks for those that a crash left behind.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Export checkpoints as a model: ONNX files, a card, and a check that both forms agree.
 
-Weights are stored as half floats (half the wheel) and computed with as single floats.  They are rounded *after* the
-comparison, so that the parity figure is the exporter's alone (it folds normalisations into convolutions, whose weights
-round otherwise than their parts); what rounding costs is in the quality figures, which are measured on the ONNX files.
+Weights are stored as 16-bit floats, to halve the size of the package, and used as 32-bit floats.  They are rounded
+*after* the comparison, so that the parity figure shows only the exporter, which folds normalisations into convolutions.
+The effect of rounding is part of the quality figures, which are measured on the ONNX files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read back what was written: every frame there, at its time, with the alpha that it was given."""
+"""Read back a written file: every frame exists, at its time and with its alpha."""
 
 from __future__ import annotations
 

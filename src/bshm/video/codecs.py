@@ -1,4 +1,4 @@
-"""Which containers and codecs hold what, and which of them a program opens: as data.
+"""Containers and codecs, what they can hold, and which ones a program opens, as data.
 
 Nothing here needs PyAV.  Whether an encoder is there is found out when it is opened.
 """

@@ -1,4 +1,4 @@
-"""One clip in, one to three out: decode, networks and memory, encode, each in a thread of its own, and a check."""
+"""Convert a clip to one to three files: decode, matte and encode in separate threads, then check the files."""
 
 from __future__ import annotations
 

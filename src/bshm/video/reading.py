@@ -1,4 +1,4 @@
-"""Read a clip: what it is, and its frames, upright, in RGB, each with the time that the file gives it."""
+"""Read a clip: its facts, and its frames upright in RGB, each with its time in the file."""
 
 from __future__ import annotations
 

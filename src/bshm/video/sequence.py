@@ -1,4 +1,4 @@
-"""A clip as numbered pictures, ``out/%05d.png``: each whole or not there."""
+"""A clip as numbered pictures, ``out/%05d.png``; each is written completely or not at all."""
 
 from __future__ import annotations
 

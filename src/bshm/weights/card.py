@@ -1,4 +1,4 @@
-"""The card of a set of weights: everything needed to run it, to trust it and to make it again."""
+"""The card of a model: everything needed to run it, to trust it and to make it again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Weight files that are what their card says, and the folder where a user's own sets lie.
+"""Model files that match their card, and the folder of imported models.
 
-A set is there when its card is: files come first, under names that hold their hash, and the card takes its name in one
-step at the end.  Whatever stops an installation half-way, the store reads as before.
+A model exists as soon as its card does: the files are written first, with their hash in the name, and the card gets its
+name in one step at the end.  If an import is interrupted, the store is unchanged.
 """
 
 from __future__ import annotations

@@ -462,10 +462,10 @@ def test_outside_of_the_region_nobody_is_found(photo: Photo, tmp_path: Path, cap
     assert json.loads(capsys.readouterr().out)["empty"] is True
     assert main([*words, "--region", "0 0 65px 100%"]) == 2
     told = capsys.readouterr()
-    assert "--region: it reaches to 65, 48, but the picture has 64x48 pixels" in told.err
+    assert "--region reaches to 65, 48, but the picture has 64x48 pixels" in told.err
     assert json.loads(told.out)["error"] == {
         "kind": "RegionError",
-        "message": "--region: it reaches to 65, 48, but the picture has 64x48 pixels.",
+        "message": "--region reaches to 65, 48, but the picture has 64x48 pixels.",
         "exit_code": 2,
     }
 

@@ -73,7 +73,7 @@ def test_auto_is_the_processor_where_there_is_no_gpu(monkeypatch: pytest.MonkeyP
 def test_a_torch_without_gpus_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(torch.version, "hip", None)
-    with pytest.raises(DeviceUnavailableError, match=r"torch built for GPUs.*pytorch\.org"):
+    with pytest.raises(DeviceUnavailableError, match=r"PyTorch built for GPUs.*pytorch\.org"):
         open_devices("cuda")
 
 

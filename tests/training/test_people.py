@@ -199,5 +199,5 @@ def test_movenet_is_refused_where_nothing_reads_it(tmp_path: Path) -> None:
     arguments = train.parser().parse_args([
         "--stage", "mask", "--data", str(tmp_path), "--out", str(tmp_path), "--movenet", "movenet.json",
     ])  # fmt: skip
-    with pytest.raises(OptionError, match="--movenet is for an --encoder with -people; lite2 has no use for it"):
+    with pytest.raises(OptionError, match="--movenet needs an --encoder with -people; got --encoder lite2"):
         train.run(arguments)

@@ -75,7 +75,7 @@ def test_what_is_no_recipe_is_refused_with_its_step(tmp_path: Path, text: str, m
     [
         (["--set", "datum=x"], "has no name datum"),
         (["--set", "data"], "--set takes NAME=VALUE"),
-        (["--out", "x"], "a recipe has its own"),
+        (["--out", "x"], "a recipe sets --stage"),
     ],
 )
 def test_wrong_words_beside_a_recipe_are_refused(

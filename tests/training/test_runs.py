@@ -375,7 +375,7 @@ def test_networks_that_make_no_set_are_refused_by_name(tmp_path: Path, capsys: p
     asked = ["reopen", "bshm", "--networks", "quality,matting", "--data", str(tmp_path), "-o", str(tmp_path / "x.pt")]
     assert main(asked) == exit_codes.USAGE
     told = capsys.readouterr().err
-    assert "no set has the networks matting, quality" in told and "mask,quality,matting" in told
+    assert "no model has exactly the networks matting, quality" in told and "mask,quality,matting" in told
     assert not (tmp_path / "x.pt").exists()
 
 

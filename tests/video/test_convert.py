@@ -204,7 +204,7 @@ def test_ten_bits_are_kept_in_prores_and_refused_in_fewer(clip: Clip, tmp_path: 
     with pytest.raises(OptionError, match=r"10 bits of each colour, and out.webm would hold 8. Use .*prores"):
         convert(source, tmp_path / "out.webm", options=ALONE)
     made = convert(source, tmp_path / "out.webm", options=VideoOptions(fewer_bits=True, steady=False))
-    assert "cutout: 10 bits of each colour became 8" in made.notes
+    assert "cutout: 10 bits per colour became 8" in made.notes
 
 
 def test_a_container_without_alpha_names_those_with(clip: Clip, tmp_path: Path) -> None:

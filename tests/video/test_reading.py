@@ -130,7 +130,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         frame.sample_rate = 48000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(UnreadableVideoError, match="no moving pictures, only audio"):
+    with pytest.raises(UnreadableVideoError, match="has no video, only audio"):
         reading.probe(path)
 
 

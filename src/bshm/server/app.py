@@ -29,10 +29,10 @@ from bshm.server.settings import Settings
 STATIC = Path(__file__).parents[1] / "web"
 
 _DESCRIPTION = """\
-Human matting: a picture of people in, the people with a true alpha channel out, hair included.
+Human matting: cuts people out of pictures with a true alpha channel, including hair.
 
-Errors are RFC 9457 problem details; below `/v1.0` they are remove.bg's. Every answer has an `X-Request-Id`, which the
-log has too.
+Errors are RFC 9457 problem details; below `/v1.0` they have the form of remove.bg. Every answer has an `X-Request-Id`,
+which is also in the log.
 """
 
 

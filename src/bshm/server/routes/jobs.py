@@ -83,12 +83,12 @@ _BODY = request_body(
     {
         "image": {"type": "array", "items": BINARY, "description": "The pictures."},
         "archive": {**BINARY, "description": "A zip file of pictures, instead of image."},
-        "background_image": {**BINARY, "description": "A picture to lay the people over."},
+        "background_image": {**BINARY, "description": "A picture to put the people on."},
     },
     {
         "images": _IMAGES,
         "image": {**BASE64, "description": "One picture, instead of images."},
-        "background_image": {**BASE64, "description": "A picture to lay the people over."},
+        "background_image": {**BASE64, "description": "A picture to put the people on."},
     },
 )
 _BODY["content"]["application/json"]["example"] = {
@@ -200,7 +200,7 @@ async def submit(request: Request) -> Response:
 )
 async def listing(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Number of jobs on a page.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of jobs on a page.")] = 100,
     cursor: Annotated[str | None, Query(max_length=100, description="Taken from `next` of the previous page.")] = None,
 ) -> Response:
     """The jobs of your API key, newest first; `next` is the address of the next page. It needs a key: without keys, a

@@ -214,11 +214,11 @@ def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | Non
 
 @router.get(
     "/account",
-    summary="As remove.bg's API: a balance that never ends",
+    summary="Like remove.bg's API: the balance of the account",
     responses={200: {"description": "The balance."}, **_ERRORS},
 )
 async def account(request: Request) -> dict[str, Any]:
-    """Nothing is charged here; what may be used is limited by the rate alone."""
+    """Nothing is charged, so the balance is always high. Only the rate limit applies."""
     service: Service = request.app.state.service
     rate = service.rates.look(request.scope["state"]["caller"])
     return {

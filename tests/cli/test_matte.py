@@ -377,7 +377,7 @@ def test_stdin_may_go_into_a_file_or_a_folder(photo: Photo, tmp_path: Path) -> N
         assert opened(written).size == (64, 48)
 
 
-@pytest.mark.parametrize(("data", "says"), [(b"", b"stdin is empty"), (b"no picture", b"stdin needs to be")])
+@pytest.mark.parametrize(("data", "says"), [(b"", b"stdin is empty"), (b"no picture", b"stdin must be")])
 def test_a_pipe_without_a_picture_says_so(data: bytes, says: bytes) -> None:
     done = subprocess.run(command("-"), input=data, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (4, b"")

@@ -248,7 +248,7 @@ def test_a_larger_picture_is_made_smaller(client: TestClient) -> None:
     ("data", "errors"),
     [
         ({"format": "jpg"}, {"format": "jpg has no transparency. Add a background, or choose png, webp or tiff."}),
-        ({"crop_margin": "5%"}, {"crop_margin": "has a meaning with crop only. Add crop, or drop it."}),
+        ({"crop_margin": "5%"}, {"crop_margin": "works only with crop. Add crop, or drop it."}),
         ({"scale": "5%"}, {"scale": "a scale is original, or 10% to 100%; got '5%'."}),
         (
             {"background": "blur:0"},

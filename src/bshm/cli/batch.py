@@ -182,7 +182,7 @@ def _pool(arguments: argparse.Namespace) -> Pool | None:
     given = (arguments.ray_address, arguments.actors, arguments.actor_memory)
     if arguments.engine != "ray":
         if given != (None, None, None):
-            raise OptionError("--ray-address, --actors and --actor-memory have a meaning with --engine ray only.")
+            raise OptionError("--ray-address, --actors and --actor-memory work only with --engine ray.")
         return None
     from bshm.bulk.ray_engine import Pool
 

@@ -107,8 +107,8 @@ def told(error: BaseException) -> str:
     """The message of an error, with its options as flags.
 
     >>> from bshm.errors import option
-    >>> told(OptionError(f"{option('crop_margin')} has a meaning with {option('crop')} only."))
-    '--crop-margin has a meaning with --crop only.'
+    >>> told(OptionError(f"{option('crop_margin')} works only with {option('crop')}."))
+    '--crop-margin works only with --crop.'
     """
     return error.told(_flag) if isinstance(error, BshmError) else str(error)
 

@@ -234,8 +234,8 @@ class Edit:
             for name in _NOT_IN_LAYERS:
                 if getattr(self, name):
                     raise OptionError(
-                        f"{option('format')}: ora holds every person as a layer, so {option(name)} has no place in it. "
-                        "Drop one of them."
+                        f"{option('format')}: ora has a layer for every person, so it cannot be combined with "
+                        f"{option(name)}. Drop one of them."
                     )
         if not self.has_transparency and self.background is None and not self.alpha:
             raise OptionError(
@@ -248,8 +248,7 @@ class Edit:
             )
         if self.shadow_opacity is not None and not self.shadow:
             raise OptionError(
-                f"{option('shadow_opacity')} has a meaning with {option('shadow')} only. "
-                f"Add {option('shadow')}, or drop it."
+                f"{option('shadow_opacity')} works only with {option('shadow')}. Add {option('shadow')}, or drop it."
             )
         self._check_frame()
         self._check_file()

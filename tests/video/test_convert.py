@@ -201,7 +201,7 @@ def test_ten_bits_are_kept_in_prores_and_refused_in_fewer(clip: Clip, tmp_path: 
     source = clip("deep.mkv", deep, codec="ffv1", pixel_format="yuv444p10le")
     convert(source, tmp_path / "out.mov", options=ALONE)
     assert reading.probe(tmp_path / "out.mov").bits >= 10
-    with pytest.raises(OptionError, match=r"10 bits of each colour, and out.webm would hold 8. Use .*prores"):
+    with pytest.raises(OptionError, match=r"10 bits per colour, but out.webm would hold 8. Use .*prores"):
         convert(source, tmp_path / "out.webm", options=ALONE)
     made = convert(source, tmp_path / "out.webm", options=VideoOptions(fewer_bits=True, steady=False))
     assert "cutout: 10 bits per colour became 8" in made.notes

@@ -41,7 +41,7 @@ def test_two_processes_learn_what_one_learns_from_both_samples(tmp_path: Path, t
 
 
 def test_a_run_goes_on_with_as_many_processes_alone(two: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"--devices 2.* this one has 1"):
+    with pytest.raises(CheckpointError, match=r"devices 2.* this run has 1"):
         two_processes.learn(two, 1)
 
 

@@ -145,7 +145,7 @@ def test_a_network_grows_learns_goes_on_and_is_exported_and_reopened(
 ) -> None:
     data = DataFolder(data_root)
     small = train_mask(data, tmp_path / "small", PLAN, variant="lite0", workers=0, report=Silent())
-    with pytest.raises(CheckpointError, match=r"give --movenet movenet-multipose\.json"):
+    with pytest.raises(CheckpointError, match=r"give movenet movenet-multipose\.json"):
         train_mask(
             data, tmp_path / "grown", PLAN, variant="lite0-people", start=small, workers=0, report=Silent()
         )  # fmt: skip

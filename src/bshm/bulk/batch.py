@@ -306,7 +306,7 @@ def _do(
     company: threading.Event,
 ) -> BatchRecord:
     if job.error is not None or job.output is None:
-        raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
+        raise job.error or OptionError(f"{job.name} has no output. Set one for this job.")
     first = numbered(job.output, 1) if batch.split else job.output
     if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:

@@ -1,4 +1,4 @@
-"""``bshm check``: finished pictures measured against the rules of a preset, and repaired."""
+"""``bshm check``: measure finished pictures against the rules of a preset, and repair them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``bshm matte``: pictures in, cut-outs out."""
+"""``bshm matte``: cut the people out of pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door to onnxruntime."""
+"""The only module that uses onnxruntime."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""A clip as numbered pictures, ``out/%05d.png``: each whole or not there."""
+"""A clip as numbered pictures, ``out/%05d.png``; each is written completely or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bshm.edit import composite
-from bshm.errors import OutputExistsError
+from bshm.errors import OutputExistsError, option
 from bshm.files import encode, sink
 from bshm.files.suffixes import format_of
 from bshm.types import FloatArray, PixelArray
@@ -27,7 +27,7 @@ class SequenceWriter:
         self._count = 0
         first = self._name(0)
         if first.exists() and not overwrite:
-            raise OutputExistsError(f"{first} is there already. Add --overwrite, or choose another folder.")
+            raise OutputExistsError(f"{first} already exists. Add {option('overwrite')}, or choose another folder.")
 
     def _name(self, number: int) -> Path:
         return self.path.with_name(self.path.name % number)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bshm.errors import CorrectionsError, OptionError
+from bshm.errors import CorrectionsError
 
 Kind = Literal["keep", "erase", "soft"]
 KINDS: tuple[Kind, ...] = ("keep", "erase", "soft")
@@ -201,7 +201,7 @@ class Corrections:
         try:
             value = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise CorrectionsError(f"{name} is no JSON ({error}). docs/corrections.md shows what it holds.") from error
+            raise CorrectionsError(f"{name} is not JSON ({error}). docs/corrections.md shows what it holds.") from error
         try:
             return Corrections.from_json(value, kind=kind)
         except CorrectionsError as error:
@@ -250,13 +250,3 @@ def _bytes(value: Any, what: str) -> bytes | None:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
-
-
-def check_option(value: Any) -> None:
-    """Whether it is what ``MatteOptions.corrections`` takes.
-
-    Raises:
-        OptionError: it is not.
-    """
-    if value is not None and value != "auto" and not isinstance(value, Corrections):
-        raise OptionError(f"corrections takes Corrections, 'auto' or None; got {value!r:.40}.")

@@ -39,6 +39,11 @@ _FADE = 0.2
 _COVERED = 0.4
 # Doubt: the mask is that far from sure.
 _DOUBT = 0.15
+# A mask is unsure along every edge: half the width of that band, as a share of the mask's side.
+_EDGE_SHARE = 1 / 128
+# What a click means by its colour: so far from the click's own in each of L, a and b of 8 bits, and of that size, in
+# cells and as a share of the picture: less is noise, more is a wall or the sky.
+_ALIKE, _FEWEST_ALIKE, _MOST_ALIKE = 14, 12, 0.05
 # Side of the square whose area colours are compared at, and rounds of it.
 _COLOURS_PX, _ROUNDS = 256, 4
 # The mask is sure enough below and above these to speak for what lies beyond the reach.
@@ -125,7 +130,7 @@ def check(corrections: Corrections, pixels: PixelArray, name: str) -> None:
     )
     if apart.mean() > _LOOK_MEAN or apart.max() > _LOOK_MOST:
         raise CorrectionsError(
-            f'the corrections were made on another picture than {name}: it looks different. Use them with their own, '
+            f"the corrections were made on another picture than {name}: it looks different. Use them with their own, "
             'or, if it was only made brighter or the like, leave "look" out of the corrections.'
         )
 
@@ -154,11 +159,10 @@ def apply(
     """
     if pixels.shape[:2] != alpha.shape:
         raise ShapeError(f"apply() needs one height and width; got pixels {pixels.shape} and alpha {alpha.shape}.")
-    size = alpha.shape[0], alpha.shape[1]
     belief = mask if mask is not None else _shrunk(alpha)
     marks = _marks(pixels, alpha, belief, corrections, trimap)
     found, decided = alpha.copy(), belief.copy()
-    reach = cv2.bitwise_or(cv2.bitwise_or(marks.up, marks.down), marks.soft)
+    reach = np.maximum(np.maximum(marks.up, marks.down), marks.soft)
     for box in _boxes(reach, belief.shape):
         _work(box, pixels, found, decided, marks, detail)
     # Cores overlap no reach that says otherwise: the later of two strokes counts.
@@ -205,7 +209,7 @@ def _marks(
             continue
         if stroke.is_click:
             thing = _thing(stroke, number, pixels, coarse, mask)
-            inner = cv2.erode(thing, np.ones((3, 3), np.uint8))
+            inner = np.asarray(cv2.erode(thing, np.ones((3, 3), np.uint8)), np.uint8)
             core = _enlarged(inner if inner.any() else thing, size)
             around = _enlarged(_grown(thing, _EDGE_CELLS), size)
         else:
@@ -302,22 +306,22 @@ def _thing(stroke: Stroke, number: int, pixels: PixelArray, alpha: FloatArray, m
         raise NobodyThereError(f"{place} is to erase, but nothing is kept there. Click on what is to go.")
     likely = float(mask[near].max())
     if keep and likely > _TRACE:
-        thing = _touching((mask > max(_TRACE, likely / 2)) & (alpha < _EVEN), seed)
-        if np.count_nonzero(thing) <= _EVEN * mask.size:
+        thing = _touching(_without_edges((mask > max(_TRACE, likely / 2)) & (alpha < _EVEN)), seed)
+        if 0 < np.count_nonzero(thing) <= _EVEN * mask.size:
             return thing
     if not keep:
         island = _touching(alpha > _TRACE, seed)
         if np.count_nonzero(island) <= np.count_nonzero(alpha > _TRACE) / 2:
             return island
-        doubt = _touching((mask < 1 - _DOUBT) & (alpha > _TRACE), seed)
-        if doubt.any():
-            return doubt
-    thing = _alike(pixels, mask.shape, seed, (alpha < _EVEN) if keep else (alpha > _TRACE))
-    if thing is None:
+        doubtful = _touching(_without_edges((mask < 1 - _DOUBT) & (alpha > _TRACE)), seed)
+        if doubtful.any():
+            return doubtful
+    alike = _alike(pixels, mask.shape, seed, (alpha < _EVEN) if keep else (alpha > _TRACE))
+    if alike is None:
         raise NobodyThereError(
             f"{place} met nothing with an edge of its own: no one can say what is meant. Draw a stroke along it."
         )
-    return thing
+    return alike
 
 
 def _alike(
@@ -327,12 +331,18 @@ def _alike(
     small = geometry.shrink(pixels, (size_hw[0], size_hw[1]))
     smooth = cv2.medianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2Lab), 5).astype(np.float32)
     apart = np.abs(smooth - smooth[seed].mean(0)).max(2)
-    thing = _touching((apart < 14) & within, seed)
+    thing = _touching((apart < _ALIKE) & within, seed)
     count = np.count_nonzero(thing)
-    if not 12 <= count <= 0.05 * thing.size:
+    if not _FEWEST_ALIKE <= count <= _MOST_ALIKE * thing.size:
         return None
     kernel = np.ones((5, 5), np.uint8)
     return np.asarray(cv2.morphologyEx(thing, cv2.MORPH_CLOSE, kernel), np.uint8)
+
+
+def _without_edges(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """What is wider than a soft edge, with the edges that hang on to it left out: (h, w) bool."""
+    side = 2 * round(plane.size**0.5 * _EDGE_SHARE) + 1
+    return np.asarray(cv2.morphologyEx(plane.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0)
 
 
 def _touching(plane: npt.NDArray[np.bool_], points: npt.NDArray[np.bool_]) -> Plane:
@@ -384,11 +394,9 @@ def _boxes(reach: Plane, cells_hw: tuple[int, ...]) -> list[_Box]:
     return found
 
 
-def _work(
-    box: _Box, pixels: PixelArray, alpha: FloatArray, mask: FloatArray, marks: _Marks, detail: Detail
-) -> None:
+def _work(box: _Box, pixels: PixelArray, alpha: FloatArray, mask: FloatArray, marks: _Marks, detail: Detail) -> None:
     """Change alpha and mask within one box, in place."""
-    part = np.ascontiguousarray(pixels[box.where])
+    part: PixelArray = pixels[box.where].copy()
     here = _Marks(*(np.ascontiguousarray(plane[box.where]) for plane in marks))
     before = alpha[box.where]
     cells = mask[box.cells]
@@ -413,7 +421,7 @@ def _work(
         before += _inner(here.soft) * (after - before)
     np.clip(before, 0, 1, out=before)
     # The mask, too, stays as it was beyond the reach.
-    touched = _cells_of(cv2.bitwise_or(cv2.bitwise_or(here.up, here.down), here.soft), size) > 0
+    touched = _cells_of(np.maximum(np.maximum(here.up, here.down), here.soft), size) > 0
     cells[touched] = wanted[touched]
 
 
@@ -446,7 +454,7 @@ def _regions(
     somebody = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if somebody.any() and not somebody.all():
         cv2.setRNGSeed(0)  # of this thread: a second run shall give the same
-        cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(small, labels, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
         somebody = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     kept = _touching((somebody & up) | keep, keep) > 0 if keep.any() else np.zeros(size, bool)
     gone = _touching((~somebody & down) | erase, erase) > 0 if erase.any() else np.zeros(size, bool)

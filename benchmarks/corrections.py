@@ -84,7 +84,8 @@ def pictures(
     if data is not None:
         import judge
 
-        for name, sample in judge.samples(data).items():
+        found = sorted(judge.samples(data).items())
+        for name, sample in found[:: max(1, len(found) // (most or len(found)))]:
             yield f"judge/{name}", sample.picture, sample.reference, sample.counted
 
 
@@ -124,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--wide", type=Path, metavar="DATA", help="the pictures of judge.py, too")
-    parser.add_argument("--most", type=int, metavar="N", help="pictures of a folder, of each kind in turn")
+    parser.add_argument("--most", type=int, metavar="N", help="about so many pictures of each FOLDER and of DATA")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures")
     arguments = parser.parse_args()

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from bshm import geometry
 from bshm.corrections import LOOK_SIDE, Corrections, PictureMark, Stroke
 from bshm.errors import CorrectionsError, NobodyThereError, ShapeError
+from bshm.matting.refine import doubt
 from bshm.types import FloatArray, PixelArray
 
 Plane = npt.NDArray[np.uint8]
@@ -232,8 +233,10 @@ def _marks(
 
 def _add_trimap(marks: _Marks, trimap: FloatArray) -> None:
     size = marks.keep.shape[0], marks.keep.shape[1]
-    whole = geometry.resize(np.ascontiguousarray(trimap), size)
-    level, opaque = whole[..., 0], whole[..., 1] > _EVEN
+    # What is transparent has no level that could run into its neighbours.
+    share = geometry.resize(np.ascontiguousarray(trimap[..., 1]), size)
+    level = geometry.resize(trimap[..., 0] * trimap[..., 1], size) / np.maximum(share, 1e-6)
+    opaque = share > _EVEN
     for plane, wanted in (
         (marks.keep, level >= _WHITE),
         (marks.erase, level <= _BLACK),
@@ -440,6 +443,11 @@ def _work(box: _Box, pixels: PixelArray, alpha: FloatArray, mask: FloatArray, ma
         before += weight * sign * np.maximum(sign * (after - before), 0)
     if here.soft.any():
         before += _inner(here.soft) * (after - before)
+    if here.down.any():
+        # Where an island went nothing of its rim is left; what leaves the crop may hang on to somebody there.
+        held = doubt.somebody(before)
+        held[[0, -1]] = held[:, [0, -1]] = True
+        np.copyto(before, doubt.drop_loose(before.copy(), held), where=here.down > 0)
     np.clip(before, 0, 1, out=before)
     # The mask, too, stays as it was beyond the reach.
     touched = _cells_of(np.maximum(np.maximum(here.up, here.down), here.soft), size) > 0

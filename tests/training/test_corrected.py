@@ -14,7 +14,7 @@ from bshm.corrections import Corrections, Stroke
 from bshm.training.data import DataFolder
 
 pytestmark = pytest.mark.usefixtures("fake")
-ERASE = Corrections((Stroke("erase", ((0.3, 0.5), (0.7, 0.5)), 0.03),))
+ERASE = Corrections((Stroke("erase", ((0.3, 0.7), (0.5, 0.7)), 0.02),))
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_corrected_pictures_are_written_and_training_reads_them(
     (item,) = DataFolder(data_root, labels=out).labelled("train", None)
     assert item.name == "corrected/masks/summer_a" and item.kind == "label"
     assert item.image.shape == (96, 128, 3) and item.belief is not None
-    assert item.mask[48, 45:83].max() == 0 and item.mask[30, 36] == 255 and item.mask[5, 5] == 0
-    assert item.belief[48, 45:83].min() == 255
+    assert item.mask[67, 40:62].max() == 0 and item.mask[30, 85] == 255 and item.mask[5, 5] == 0
+    assert item.belief[67, 40:62].min() == 255
 
 
 def test_what_was_not_touched_is_believed_as_far_as_the_network_was_sure(
@@ -57,7 +57,7 @@ def test_what_was_not_touched_is_believed_as_far_as_the_network_was_sure(
     assert main(["label", str(pictures), "-o", str(tmp_path / "labels"), "--from-corrections"]) == 0
     (item,) = DataFolder(data_root, labels=tmp_path / "labels").labelled("train", None)
     assert item.belief is not None
-    assert abs(int(item.belief[30, 64]) - round(0.6 * 255)) <= 1 and item.belief[48, 64] == 255
+    assert abs(int(item.belief[30, 85]) - round(0.6 * 255)) <= 1 and item.belief[67, 50] == 255
 
 
 def test_corrections_that_cannot_be_used_are_left_out_and_told(

@@ -22,6 +22,7 @@
     │   ├── UrlRefusedError         the guard does not allow the URL
     │   ├── FetchError              the URL is allowed but could not be downloaded
     │   ├── NobodyThereError        the selected person does not exist
+    │   ├── CorrectionsError        corrections cannot be read, or belong to another picture
     │   └── DataFolderError         training or evaluation data is incomplete
     └── EnvironmentFault            something is wrong with the machine; repair it
         ├── DeviceUnavailableError  the requested device does not work
@@ -55,6 +56,7 @@ __all__ = [
     "BshmError",
     "CallerError",
     "CheckpointError",
+    "CorrectionsError",
     "DataFolderError",
     "DeviceUnavailableError",
     "DiskFullError",
@@ -231,6 +233,10 @@ class FetchError(InputError):
 
 class NobodyThereError(InputError):
     """A person was selected by number or place, but nobody is there."""
+
+
+class CorrectionsError(InputError, ValueError):
+    """Corrections of a matte cannot be read, leave the picture or belong to another one, or mean nothing there."""
 
 
 class DataFolderError(InputError):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bshm.corrections import Corrections
 from bshm.edit import composite
 from bshm.edit.background import AnyBackground, background_of
 from bshm.edit.crop import is_nobody
@@ -38,6 +39,8 @@ class Matte:
         depth: indices of ``people`` from the back to the front, as far as known.
         doubtful: 0..1, the share of the people's area where the mask is unsure, without soft edges; see
             ``bshm.matting.refine.doubt.doubtful``.  None if the model has no mask.
+        corrections: those that were applied, drawn by hand; None for none.
+        notes: remarks on how it was made, in words.
         mask: (h, w) float32, 0..1, of any size: the mask from which ``alpha`` was made; None if the model has none.
     """
 
@@ -49,6 +52,8 @@ class Matte:
     depth: tuple[int, ...] = ()
     doubtful: float | None = None
     mask: FloatArray | None = None
+    corrections: Corrections | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:

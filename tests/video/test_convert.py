@@ -237,7 +237,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: writing.Writer) -> None:
-        raise writing._explained(OSError(28, "No space left on device"), self.path)
+        raise writing.explained(OSError(28, "No space left on device"), self.path)
 
     source = clip()
     monkeypatch.setattr(writing.Writer, "finish", full)

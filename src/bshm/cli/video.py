@@ -58,7 +58,10 @@ What --for chooses (docs/video.md says where each is from):
 What is kept: the time of every frame, rotation (applied), colour tags and range, more than 8 bits if the
 codec has them, and the audio and subtitles that the container can hold; you are told what is left out.  HDR
 is refused.  A file gets its name only when it is complete and was read back: every frame is there, at its
-time, with its alpha.  "alpha" in --json says how much alpha changed."""
+time, with its alpha.  "alpha" in --json says how much alpha changed.
+
+A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder beside the
+output, .NAME.bshm-parts.  The same command goes on from there and removes it.  GIF, APNG and WebP begin anew."""
 
 
 def parser() -> Parser:
@@ -211,10 +214,16 @@ def _matting(arguments: argparse.Namespace) -> Matting:
 
 
 def _one(job: ClipJob, options: VideoOptions, matting: Matting, arguments: argparse.Namespace) -> Converted:
-    from bshm.video.convert import convert
+    from bshm.video.convert import convert, saved
 
-    with _Bar(job.source.name, shown=not arguments.quiet) as bar:
-        return convert(job.source, job.output, options=options, matting=matting, progress=bar.show)
+    try:
+        with _Bar(job.source.name, shown=not arguments.quiet) as bar:
+            return convert(job.source, job.output, options=options, matting=matting, progress=bar.show)
+    except (BshmError, KeyboardInterrupt):
+        kept = 0 if arguments.quiet else saved(job.source, job.output, options)
+        if kept:
+            say(f"{job.source}: {kept} finished frames are kept; the same command goes on from there")
+        raise
 
 
 class _Bar:
@@ -247,7 +256,10 @@ class _Bar:
             self._progress.stop()
 
     def show(self, done: Progress) -> None:
-        """One more frame."""
+        """One more frame, or what was found of an earlier run."""
+        for note in done.notes:
+            if self._shown:
+                say(f"{self._name}: {note}")
         if self._progress is not None:
             self._progress.update(self._task, completed=done.frames, total=done.of)
         elif self._shown and time.monotonic() - self._said >= self._EVERY_S:

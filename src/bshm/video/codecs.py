@@ -37,6 +37,7 @@ class Codec:
         options: for the encoder.
         clear_options: more of them for alpha.
         tag: what a MOV or MP4 calls it, where FFmpeg would say something else.
+        joins: pieces of it can be joined without encoding them again.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     clear_options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tag: str | None = None
+    joins: bool = True
 
     def pixel_format(self, *, clear: bool, deep: bool) -> str | None:
         """FFmpeg's name of the pixel format, or None where it cannot hold that."""
@@ -120,6 +122,7 @@ CODECS: dict[str, Codec] = {
             lossless=True,
             alpha_exact=True,
             options=_options(pred="mixed"),
+            joins=False,
         ),
         Codec(
             "webp",
@@ -130,9 +133,10 @@ CODECS: dict[str, Codec] = {
             lossless=True,
             alpha_exact=True,
             options=MappingProxyType({"lossless": "1", "compression_level": "3"}),
+            joins=False,
         ),
         # 255 colours a frame, and alpha is there or not.
-        Codec("gif", ("gif",), (".gif",), ("pal8", None), ("pal8", None)),
+        Codec("gif", ("gif",), (".gif",), ("pal8", None), ("pal8", None), joins=False),
         Codec(
             "hevc-alpha",
             ("hevc_videotoolbox", "libx265"),

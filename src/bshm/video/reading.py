@@ -14,6 +14,7 @@ import numpy as np
 
 from bshm.errors import OptionError, SourceNotFoundError, UnreadableVideoError
 from bshm.types import PixelArray
+from bshm.video import parts
 from bshm.video.library import EXACT, av
 
 # Of the H.273 tables.
@@ -125,13 +126,17 @@ def probe(path: str | Path) -> Clip:
         return _clip(path, container, stream, first)
 
 
-def frames(clip: Clip, *, start_s: float = 0.0, end_s: float | None = None) -> Generator[Frame, None, None]:
+def frames(
+    clip: Clip, *, start_s: float = 0.0, end_s: float | None = None, first: int = 0, until: int | None = None
+) -> Generator[Frame, None, None]:
     """The frames of a clip from ``start_s`` up to ``end_s``, in the order in which they are shown.
 
     Args:
         clip: from ``probe``.
         start_s: seconds after the clip's beginning; earlier frames are left out and times count from here.
         end_s: frames from here on are left out; None takes all.
+        first, until: of these only those with an index from ``first`` on and below ``until``; None goes to the end.
+            Earlier ones are decoded, too, so that index and time of each are those that it has in the whole.
 
     Yields:
         one frame after the other; only one is held at a time.
@@ -163,7 +168,10 @@ def frames(clip: Clip, *, start_s: float = 0.0, end_s: float | None = None) -> G
                 continue
             if end_s is not None and float((pts - begin) * clip.time_base) >= end_s:
                 break
-            yield Frame(given, _rgb(found, clip), pts - start, found.duration or 0)
+            if until is not None and given >= until:
+                break
+            if given >= first:
+                yield Frame(given, _rgb(found, clip), pts - start, found.duration or 0)
             given += 1
         else:
             _check_whole(clip, given if not start_s else None, last_s, end_s)
@@ -173,6 +181,11 @@ def frames(clip: Clip, *, start_s: float = 0.0, end_s: float | None = None) -> G
             + (f" to {end_s:g} s" if end_s is not None else " on")
             + f"; it ends at {last_s:.2f} s. Choose another --start and --end."
         )
+
+
+def stamp(clip: Clip) -> dict[str, Any]:
+    """What tells a clip from another, or from itself before it was changed."""
+    return parts.stamp(clip.path)
 
 
 def begin_s(container: av.container.InputContainer) -> Fraction:

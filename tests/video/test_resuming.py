@@ -99,7 +99,9 @@ def test_after_kill_9_the_rest_is_made_and_the_whole_is_as_if_nothing_had_been(
     unbroken = tmp_path / "whole" / name
     convert(source, unbroken, options=options)
     same(tmp_path / name, unbroken)
-    assert packets(tmp_path / name, "audio") == packets(unbroken, "audio") == packets(source, "audio")
+    # Matroska has no place for what a decoder hears before nought to warm up.
+    heard = [each for each in packets(source, "audio") if name.endswith(".mov") or each[0] >= 0]
+    assert packets(tmp_path / name, "audio") == packets(unbroken, "audio") == heard
 
 
 def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
@@ -142,6 +144,15 @@ def test_joined_segments_keep_variable_times_and_the_order_of_frames(
     assert [number_of(rgba[..., 0]) for _, rgba in found] == [number % 16 for number in range(36)]
     shown = packets(tmp_path / name, "video")
     assert len(shown) == 36
+
+
+def test_joined_webm_says_that_it_has_alpha(clip: Clip, tmp_path: Path) -> None:
+    convert(clip("clip.mp4", list(moving(22))), tmp_path / "out.webm")
+    header = (tmp_path / "out.webm").read_bytes()[:4096]
+    assert b"\x53\xc0\x81\x01" in header  # AlphaMode: 1
+    assert [number_of(rgba[..., 3]) for _, rgba in decoded(tmp_path / "out.webm", decoder="libvpx-vp9")] == [
+        number % 16 for number in range(22)
+    ]
 
 
 def test_a_segment_that_was_damaged_is_made_again_and_no_other(clip: Clip, tmp_path: Path, made: list[int]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -254,6 +255,8 @@ class Copies(Nothing):
     def __init__(self, clip: Clip, container: Any, start_s: float, end_s: float | None) -> None:
         super().__init__()
         self._start_s, self._end_s = start_s, end_s
+        # Without edit lists all else would be moved to where the first one begins, and pictures be late.
+        self._from_nought = container.format.name in ("matroska", "webm")
         self._source = av.open(str(clip.path))
         self._begin = begin_s(self._source)
         self._streams: dict[int, Any] = {}
@@ -261,7 +264,7 @@ class Copies(Nothing):
         for stream in (*self._source.streams.audio, *self._source.streams.subtitles):
             name = stream.codec_context.name if stream.codec_context is not None else "unknown"
             canonical = stream.codec_context.codec.canonical_name if name != "unknown" else name
-            if canonical not in able:
+            if canonical not in able or not _holds(container.format.name, stream):
                 self.left_out.append(f"{stream.type} ({canonical}): {container.format.name} cannot hold it")
                 continue
             try:
@@ -283,7 +286,10 @@ class Copies(Nothing):
             if packet.dts is None or packet.size == 0:  # what ends a stream
                 continue
             time = float((packet.pts if packet.pts is not None else packet.dts) * packet.time_base - self._begin)
-            # From the beginning on even what a decoder hears before nought, to warm up, is needed.
+            # From the beginning on even what a decoder hears before nought, to warm up, is needed; what Opus has of it
+            # the container itself tells.
+            if self._from_nought and time < 0 and packet.stream.codec_context.name not in ("opus", "libopus"):
+                continue
             if (self._start_s > 0 and time < self._start_s) or (self._end_s is not None and time >= self._end_s):
                 continue
             shift = round((Fraction(self._start_s) + self._begin) / packet.time_base)
@@ -303,6 +309,17 @@ class Copies(Nothing):
 
     def close(self) -> None:
         self._source.close()
+
+
+def _holds(format: str, stream: Any) -> bool:
+    """Whether a container takes a stream; of some that it is said to hold (Opus in MOV) it can write no header."""
+    try:
+        with closing(av.open(io.BytesIO(), "w", format=format)) as tried:
+            tried.add_stream_from_template(stream)
+            tried.start_encoding()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def _offers(encoder: str, pixel_format: str) -> bool:

@@ -33,6 +33,7 @@ EXAMPLES = [
     ("bshm video clip.mp4 -o cut.mov --cutout --alpha --foreground", "all three, in one go"),
     ("bshm video clip.mp4 -o 'out/%05d.png'", "numbered pictures"),
     ("bshm video clip.mp4 -o part.mov --start 3 --end 8.5", "a part of it"),
+    ("bshm video clip.mp4 --person at:50%,40%@2.5", "one person, whoever is there at 2.5 s"),
     ("bshm video clips/ -o cut/ --for resolve", "every clip of a folder"),
 ]
 
@@ -114,6 +115,13 @@ def parser() -> Parser:
         action="store_true",
         default=VideoOptions.fewer_bits,
         help="allow writing 10-bit colour with 8 bits if the codec holds no more (default: an error)",
+    )
+
+    what.add_argument(
+        "--person",
+        metavar="WHO",
+        default=VideoOptions.person,
+        help="follow one person and leave the others out: largest, at:X,Y, or at:X,Y@SECONDS",
     )
 
     how = result.add_argument_group("How")
@@ -200,6 +208,7 @@ def _options(arguments: argparse.Namespace) -> VideoOptions:
         background=arguments.background,
         start_s=arguments.start,
         end_s=arguments.end,
+        person=arguments.person,
         steady=not arguments.each_alone,
         fewer_bits=arguments.fewer_bits,
         audio=not arguments.no_audio,
@@ -316,6 +325,7 @@ def _record(made: Converted) -> dict[str, Any]:
         "copied": list(made.copied),
         "notes": list(made.notes),
         "empty": made.empty,
+        "lost": [list(each) for each in made.lost],
         "model": made.model,
         "model_sha256": made.model_sha256,
         "device": made.device,

@@ -287,7 +287,7 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     """
     if pixels.shape[:2] != alpha.shape:
         raise ShapeError(f"share() needs one height and width; got pixels {pixels.shape} and alpha {alpha.shape}.")
-    size = _working_size(alpha.shape[0], alpha.shape[1])
+    size = working_size(alpha.shape[0], alpha.shape[1])
     small = np.asarray(shrink(pixels, size) / np.float32(np.iinfo(pixels.dtype).max), np.float32)
     body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
     near = _people(body, skeletons)
@@ -299,11 +299,7 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
     firm = np.asarray(np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + 1e-4, np.float32)
     owner = _without_scraps(_walk(likely, firm, small, body), near, body)
-    # Everybody's own but for a narrow border, which the picture then decides: a walk in doubt would leave ghosts.
-    shares = np.stack([
-        np.asarray(cv2.GaussianBlur((owner == person).astype(np.float32), (0, 0), _BORDER_PX), np.float32)
-        for person in range(len(near))
-    ])  # fmt: skip
+    shares = _soft(owner, len(near))  # a walk in doubt would leave ghosts
     present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]
     if len(present) < 2:
         return PeopleApart((alpha,), (0,))
@@ -311,6 +307,35 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     shares, near = shares[present], near[present]
     shares /= np.maximum(shares.sum(0), 1e-6)
     return PeopleApart(_enlarged(shares, pixels, alpha), _depth(shares, near, body))
+
+
+def divide(pixels: PixelArray, alpha: FloatArray, likely: FloatArray) -> tuple[FloatArray, ...]:
+    """Share alpha out by a guess of whose each pixel is; the picture's edges decide where one ends.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16, RGB.
+        alpha: (H, W) float32, 0..1.
+        likely: (N, h, w) float32, adding up to 1, at ``working_size``.
+
+    Returns:
+        one plane (H, W) for each of the N; they add up to alpha.
+    """
+    size = (likely.shape[1], likely.shape[2])
+    small = np.asarray(shrink(pixels, size) / np.float32(np.iinfo(pixels.dtype).max), np.float32)
+    body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    ordered = np.sort(likely, axis=0)
+    firm = np.asarray((ordered[-1] - ordered[-2]) * _HOLDS + 1e-4, np.float32)
+    return _enlarged(
+        _soft(np.asarray(_walk(likely, firm, small, body).argmax(0), np.int64), len(likely)), pixels, alpha
+    )
+
+
+def _soft(owner: npt.NDArray[np.int64], count: int) -> FloatArray:
+    """(N, h, w): everybody's own but for a narrow border, which the picture then decides."""
+    return np.stack([
+        np.asarray(cv2.GaussianBlur((owner == person).astype(np.float32), (0, 0), _BORDER_PX), np.float32)
+        for person in range(count)
+    ])  # fmt: skip
 
 
 def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int, ...]:
@@ -328,7 +353,8 @@ def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int,
     return tuple(sorted(people, key=lambda one: float(np.sign(before[one]).sum())))
 
 
-def _working_size(height: int, width: int) -> tuple[int, int]:
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width at which a picture is shared out."""
     scale = min(1.0, _AREA_PX / (height * width) ** 0.5)
     return max(1, round(height * scale)), max(1, round(width * scale))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,13 +30,18 @@ from bshm.video.library import av
 from bshm.video.options import VideoOptions
 from bshm.video.outputs import InOnePiece, Outputs, Segmented, Worked
 from bshm.video.parts import Parts
+from bshm.video.person import Follower, Memory, WhichPerson, parse_person
 from bshm.video.result import Converted
 from bshm.video.steady import AFTER, BEFORE
 
 # Frames that wait between two stages; of 4K each takes 25 MB and an alpha of 33 MB.
 _DEPTH = 2
+# A time that was read off a player is rounded.
+_CLOCK_TICKS = 0.5
 # As `Matte.is_empty` counts.
 _SOMEBODY_SHARE = 0.00002
+# Rows of frames that a note lists; the result has all of them.
+_MOST_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ def convert(
         kept = count = made.saved
         if found:
             told(Progress(count, total, 0.0, kept, kept, tuple(found)))
+        which = None if options.person is None else parse_person(options.person)
         for first, end in made.missing():
             with ExitStack() as gap:
                 background = None
@@ -124,7 +132,8 @@ def convert(
                     background = ClipBackground(wanted)
                     gap.callback(background.close)
                 made.begin(first)
-                making = _made(clip, matting, options, products, background, first, end)
+                follower = None if which is None else _follower(which, made.memory(first), clip, matting, options)
+                making = _made(clip, matting, options, products, background, follower, first, end)
                 for each in gap.enter_context(closing(ahead(making, depth=_DEPTH))):
                     made.write(each)
                     count += 1
@@ -134,6 +143,9 @@ def convert(
         finished = made.finish(overwrite=options.overwrite)
     card = matting.engine.card
     noted = finished.noted
+    lost = _rows(noted.lost)
+    if lost and not noted.empty:
+        found.append(f"the person was not found in {_told(lost)}")
     return Converted(
         source=source,
         size_hw=clip.size_hw,
@@ -147,7 +159,25 @@ def convert(
         copied=finished.copied,
         notes=(*notes, *found, *finished.notes),
         empty=noted.empty,
+        lost=lost,
     )
+
+
+def _rows(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """The first and the last of each row of numbers that follow each other."""
+    rows: list[tuple[int, int]] = []
+    for number in numbers:
+        if rows and rows[-1][1] == number - 1:
+            rows[-1] = (rows[-1][0], number)
+        else:
+            rows.append((number, number))
+    return tuple(rows)
+
+
+def _told(rows: tuple[tuple[int, int], ...]) -> str:
+    words = [str(first) if first == last else f"{first} to {last}" for first, last in rows[:_MOST_TOLD]]
+    more = f" and {len(rows) - _MOST_TOLD} more rows" if len(rows) > _MOST_TOLD else ""
+    return f"frame{'s' if len(rows) > 1 or rows[0][0] != rows[0][1] else ''} {', '.join(words)}{more}"
 
 
 def _outputs(
@@ -205,6 +235,7 @@ def _made(
     options: VideoOptions,
     products: tuple[Product, ...],
     background: ClipBackground | None,
+    follower: Follower | None,
     first: int,
     end: int | None,
 ) -> Iterator[Worked]:
@@ -220,7 +251,25 @@ def _made(
         ),
         depth=_DEPTH,
     )
-    return _worked(decoded, matting, clip, options, products, background, first, end)
+    return _worked(decoded, matting, clip, options, products, background, follower, first, end)
+
+
+def _follower(
+    which: WhichPerson, memory: bytes | None, clip: reading.Clip, matting: Matting, options: VideoOptions
+) -> Follower:
+    """Who follows the one person from the first frame of a gap on."""
+    if memory is not None:
+        return Follower(which, Memory.unpacked(memory))
+    if which.time_s is None:
+        return Follower(which)
+    # Somebody who is pointed at later has a name only then: until there the clip is looked at once before.
+    before = Follower(which)
+    until = (which.time_s - options.start_s) / float(clip.time_base) + _CLOCK_TICKS
+    frames = reading.frames(clip, start_s=options.start_s, end_s=options.end_s)
+    earlier = itertools.takewhile(lambda frame: frame.pts <= until, frames)
+    with closing(frames), closing(shown(earlier, matting, steady=False, follower=before)) as seen:
+        deque(seen, maxlen=0)
+    return Follower(which, wanted=before.name_at(clip.size_hw))
 
 
 def saved(source: str | Path, output: str | Path | None, options: VideoOptions) -> int:
@@ -309,12 +358,13 @@ def _worked(
     options: VideoOptions,
     products: tuple[Product, ...],
     background: ClipBackground | None,
+    follower: Follower | None,
     first: int,
     end: int | None,
 ) -> Iterator[Worked]:
     colours = options.decontaminate and set(products) != {"alpha"}
     number = first
-    with closing(decoded), closing(shown(decoded, matting, steady=options.steady)) as mattes:
+    with closing(decoded), closing(shown(decoded, matting, steady=options.steady, follower=follower)) as mattes:
         while True:
             try:
                 found = next(mattes, None)
@@ -323,7 +373,7 @@ def _worked(
                 if found.frame.index < first:  # what the others remember
                     continue
                 number = found.frame.index
-                yield _pictures(found, clip, colours, products, background)
+                yield _pictures(found, clip, colours, products, background, options.steady)
             except BshmError:
                 raise
             except MemoryError:
@@ -340,8 +390,12 @@ def _pictures(
     colours: bool,
     products: tuple[Product, ...],
     background: ClipBackground | None,
+    steady: bool,
 ) -> Worked:
     frame, alpha = found.frame, found.alpha
+    # Of this frame a segment that begins later needs it, which looks at so many before its own first.
+    is_needed = (frame.index + 1 + (BEFORE if steady else 0)) % parts.SEGMENT_FRAMES == 0
+    memory = found.memory.packed() if found.memory is not None and is_needed else None
     colour = foreground.estimate(frame.pixels, alpha) if colours else frame.pixels
     pictures: dict[Product, tuple[PixelArray, FloatArray | None]] = {}
     for product in products:
@@ -358,7 +412,7 @@ def _pictures(
             behind = background.behind(frame.pixels, alpha, float(frame.pts * clip.time_base))
             pictures[product] = (composite.over(colour, alpha, behind), None)
     somebody = bool((alpha > 0.5).mean() >= _SOMEBODY_SHARE)
-    return Worked(frame.index, frame.pts, frame.duration, somebody, pictures)
+    return Worked(frame.index, frame.pts, frame.duration, somebody, pictures, found.there, memory)
 
 
 def _hidden(colour: PixelArray, alpha: FloatArray) -> PixelArray:

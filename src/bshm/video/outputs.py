@@ -19,7 +19,7 @@ from bshm.types import FloatArray, PixelArray
 from bshm.video import checking, joining, parts
 from bshm.video.codecs import Packing, Product
 from bshm.video.joining import Times
-from bshm.video.parts import Parts
+from bshm.video.parts import Parts, Segment
 from bshm.video.reading import Clip
 from bshm.video.result import Written
 from bshm.video.sequence import SequenceWriter, picture
@@ -37,6 +37,8 @@ class Worked:
         pts, duration: as of ``reading.Frame``.
         somebody: whether a person is in it.
         pictures: by product its colour, and its alpha where it has one.
+        there: whether the person who is followed, where one is, was found in it.
+        memory: what a later segment begins with, in the frame that it needs it of.
     """
 
     index: int
@@ -44,6 +46,8 @@ class Worked:
     duration: int
     somebody: bool
     pictures: Mapping[Product, tuple[PixelArray, FloatArray | None]]
+    there: bool = True
+    memory: bytes | None = None
 
 
 @dataclass
@@ -53,12 +57,16 @@ class Noted:
     Attributes:
         pts, durations: of each, in ticks.
         products: how each product has to read back.
+        lost: the indices of those in which the person who is followed was not found.
+        memory: what the next segment begins with.
         empty: nobody was in any of them.
     """
 
     pts: array[int] = field(default_factory=lambda: array("q"))
     durations: array[int] = field(default_factory=lambda: array("q"))
     products: dict[Product, checking.Notes] = field(default_factory=dict)
+    lost: array[int] = field(default_factory=lambda: array("q"))
+    memory: bytes | None = None
     empty: bool = True
 
     def add(self, frame: Worked) -> None:
@@ -66,18 +74,27 @@ class Noted:
         self.pts.append(frame.pts)
         self.durations.append(frame.duration)
         self.empty = self.empty and not frame.somebody
+        self.memory = frame.memory or self.memory
+        if not frame.there:
+            self.lost.append(frame.index)
 
     def extend(self, later: Noted) -> None:
         """Add what is remembered of the frames that come next."""
         self.pts.extend(later.pts)
         self.durations.extend(later.durations)
+        self.lost.extend(later.lost)
         self.empty = self.empty and later.empty
         for product, notes in later.products.items():
             self.products.setdefault(product, checking.Notes()).extend(notes)
 
     def packed(self) -> bytes:
         """The same as bytes."""
-        arrays: dict[str, Any] = {"pts": np.array(self.pts), "durations": np.array(self.durations)}
+        arrays: dict[str, Any] = {
+            "pts": np.array(self.pts),
+            "durations": np.array(self.durations),
+            "lost": np.array(self.lost),
+            "memory": np.frombuffer(self.memory or b"", np.uint8),
+        }
         for product, notes in self.products.items():
             arrays |= {f"{product}.{name}": values for name, values in notes.packed().items()}
         file = io.BytesIO()
@@ -89,7 +106,8 @@ class Noted:
         """What ``packed`` gave."""
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             held = {name: arrays[name] for name in arrays.files}
-        noted = cls(array("q", held["pts"].tolist()), array("q", held["durations"].tolist()), empty=empty)
+        pts, durations, lost = (array("q", held[name].tolist()) for name in ("pts", "durations", "lost"))
+        noted = cls(pts, durations, lost=lost, memory=held["memory"].tobytes() or None, empty=empty)
         for product in products:
             own = {
                 name.removeprefix(f"{product}."): values
@@ -109,6 +127,10 @@ class Outputs(Protocol):
 
     def begin(self, first: int) -> None:
         """Open what the frames from ``first`` on go into: mistakes are told before the first one is made."""
+        ...
+
+    def memory(self, first: int) -> bytes | None:
+        """What the frames from ``first`` on begin with, as ``Worked.memory`` said it of an earlier one."""
         ...
 
     def write(self, frame: Worked) -> None:
@@ -189,6 +211,11 @@ class Segmented:
             raise ValueError(f"a segment begins at a multiple of {parts.SEGMENT_FRAMES}; got {first}")
         self._open()
 
+    def memory(self, first: int) -> bytes | None:
+        if not first:
+            return None
+        return self._noted_of(self._parts.segments[first // parts.SEGMENT_FRAMES - 1]).memory
+
     def write(self, frame: Worked) -> None:
         if not self._is_open:
             self._open()
@@ -213,8 +240,7 @@ class Segmented:
     def finish(self, *, overwrite: bool) -> Finished:
         noted, segments = Noted(), [self._parts.segments[index] for index in sorted(self._parts.segments)]
         for segment in segments:
-            packed = self._parts.notes_path(segment.index).read_bytes()
-            noted.extend(Noted.unpacked(packed, self._containers(), empty=segment.empty))
+            noted.extend(self._noted_of(segment))
         copied: list[str] = []
         notes: list[str] = []
         found: dict[str, Written] = {}
@@ -255,8 +281,10 @@ class Segmented:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _containers(self) -> list[Product]:
-        return [product for product, (_, packing) in self._planned.items() if packing.codec is not None]
+    def _noted_of(self, segment: Segment) -> Noted:
+        packed = self._parts.notes_path(segment.index).read_bytes()
+        products = [product for product, (_, packing) in self._planned.items() if packing.codec is not None]
+        return Noted.unpacked(packed, products, empty=segment.empty)
 
     def _piece(self, product: Product, index: int) -> Path:
         (path,) = files(self._parts.folder, self._planned)(product, index, 0)
@@ -318,6 +346,9 @@ class InOnePiece:
 
     def missing(self) -> list[tuple[int, int | None]]:
         return [(0, None)]
+
+    def memory(self, first: int) -> bytes | None:
+        return None
 
     def begin(self, first: int) -> None:
         for product, (path, packing) in self._planned.items():

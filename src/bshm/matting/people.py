@@ -96,10 +96,13 @@ class PeopleApart:
     Attributes:
         planes: (H, W) float32, 0..1, one a person, from left to right; they add up to alpha.
         depth: indices of ``planes``, from the back to the front, as far as it can be told.
+        bodies: for each of ``planes`` (h, w) float32, at ``working_size``: how far a pixel lies from the body's axis,
+            in thicknesses; below 1 it is within the body.  None for a blob of alpha in which no body was found.
     """
 
     planes: tuple[FloatArray, ...]
     depth: tuple[int, ...]
+    bodies: tuple[FloatArray | None, ...] = ()
 
 
 def find(clues: Clues) -> list[Skeleton]:
@@ -290,11 +293,11 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     size = working_size(alpha.shape[0], alpha.shape[1])
     small = np.asarray(shrink(pixels, size) / np.float32(np.iinfo(pixels.dtype).max), np.float32)
     body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
-    near = _people(body, skeletons)
+    near, count = _people(body, skeletons)
     if not len(near):
         return PeopleApart((), ())
     if len(near) == 1:
-        return PeopleApart((alpha,), (0,))
+        return PeopleApart((alpha,), (0,), (near[0] if count else None,))
     likely = _likely(near, small, body)
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
     firm = np.asarray(np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + 1e-4, np.float32)
@@ -302,11 +305,13 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     shares = _soft(owner, len(near))  # a walk in doubt would leave ghosts
     present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]
     if len(present) < 2:
-        return PeopleApart((alpha,), (0,))
+        whole = [index for index in present if index < count]
+        return PeopleApart((alpha,), (0,), (near[whole[0]] if whole else None,))
     present.sort(key=lambda index: _middle_column(shares[index] * body))
+    bodies = tuple(near[index] if index < count else None for index in present)
     shares, near = shares[present], near[present]
     shares /= np.maximum(shares.sum(0), 1e-6)
-    return PeopleApart(_enlarged(shares, pixels, alpha), _depth(shares, near, body))
+    return PeopleApart(_enlarged(shares, pixels, alpha), _depth(shares, near, body), bodies)
 
 
 def divide(pixels: PixelArray, alpha: FloatArray, likely: FloatArray) -> tuple[FloatArray, ...]:
@@ -364,8 +369,9 @@ def _middle_column(plane: FloatArray) -> float:
     return float((across * np.arange(len(across))).sum() / max(float(across.sum()), 1e-6))
 
 
-def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
-    """(N, h, w): nearness to each person that alpha has something of, skeletons first, then blobs of their own."""
+def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> tuple[FloatArray, int]:
+    """(N, h, w): nearness to each person that alpha has something of, skeletons first, then blobs of their own; and
+    how many are skeletons."""
     size = (body.shape[0], body.shape[1])
     near = [_nearness(skeleton, size) for skeleton in skeletons]
     # A skeleton without alpha is a statue, a poster or nobody: the mask knows better.
@@ -373,7 +379,8 @@ def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
     count, blobs, stats, _ = cv2.connectedComponentsWithStats((body > _SOMEBODY).astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     if count < 2:
-        return np.zeros((0, *size), np.float32)
+        return np.zeros((0, *size), np.float32), 0
+    skeletal = len(near)
     if near:
         held = np.unique(blobs[np.stack(near).min(0) < 1])
         mean = float(areas[[blob - 1 for blob in held if blob > 0]].sum()) / len(near)
@@ -383,7 +390,7 @@ def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
     for blob in more:
         away = cv2.distanceTransform((blobs != blob).astype(np.uint8), cv2.DIST_L2, 5)
         near.append((away / (0.1 * float(areas[blob - 1]) ** 0.5)).astype(np.float32))
-    return np.stack(near)
+    return np.stack(near), skeletal
 
 
 def _likely(near: FloatArray, small: FloatArray, body: FloatArray) -> FloatArray:

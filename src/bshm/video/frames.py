@@ -89,8 +89,8 @@ def _found(frames: Iterable[F], matting: Matting, follower: Follower | None) -> 
                 f"{option('person')} needs weights that tell people apart; {matting.engine.card.name} has no such "
                 f"answer. Choose another {option('model')}: {DEFAULT_MODEL} has."
             )
-        planes = people.share(frame.pixels, alpha, people.find(clues)).planes
-        plane = follower.follow(frame.pixels, alpha, planes)
+        apart = people.share(frame.pixels, alpha, people.find(clues))
+        plane = follower.follow(frame.pixels, alpha, apart)
         there = plane is not None
         yield Shown(frame, plane if plane is not None else np.zeros_like(alpha), there, follower.memory)
 

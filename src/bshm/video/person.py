@@ -23,6 +23,7 @@ from bshm import geometry
 from bshm.edit.words import Length, parse_length
 from bshm.errors import NobodyThereError, OptionError, option
 from bshm.matting import people
+from bshm.matting.people import PeopleApart
 from bshm.types import FloatArray, PixelArray
 from bshm.video.steady import carried
 
@@ -37,10 +38,14 @@ _WITHIN = 0.3
 # Colours are of one person from here on (Bhattacharyya's coefficient); how fast they change with the light.
 _SAME_COLOURS, _CHANGE = 0.6, 0.1
 # Who has less than this of the area of before is hidden.
-_LEAST = 0.03
+_LEAST = 0.1
 # What is expected to be nobody's may still be somebody's: how likely, against where one was expected.
 _ANYWHERE = 0.02
 _EDGE_PX = 2.0
+# Within so many thicknesses of a body's axis is nobody but who is in front.
+_FIRM = 0.6
+# Who was hidden there and comes out again is known by colours that are less alike, by so much.
+_COMES_OUT = 0.3
 # A piece that lies so far where a person was, and touches what was found for that person, is a part of that person.
 _A_PART = 0.6
 # A cut: so many of the pixels differ by so many levels from those expected.
@@ -96,7 +101,7 @@ class _Track:
         colours: float32, how common each colour is on them, adding up to 1.
         area: of the plane, in its pixels.
         seen: whether they are in the last frame.
-        behind: the name of who hides them, where somebody does.
+        behind: the name of who hides them, or whom they were found as one with; -1 for nobody.
     """
 
     name: int
@@ -152,6 +157,21 @@ class Memory:
             return cls(held["grey"], tracks, names, wanted)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Somebody in the frame at hand, whoever it is.
+
+    Attributes:
+        plane: (H, W) float32, what is theirs of alpha.
+        small: (h, w) float32, the same, smaller.
+        body: as of ``PeopleApart``.
+    """
+
+    plane: FloatArray
+    small: FloatArray
+    body: FloatArray | None
+
+
 class Follower:
     """Finds one person in frame after frame."""
 
@@ -174,13 +194,13 @@ class Follower:
         """What is remembered after the last frame."""
         return self._memory
 
-    def follow(self, pixels: PixelArray, alpha: FloatArray, planes: Sequence[FloatArray]) -> FloatArray | None:
+    def follow(self, pixels: PixelArray, alpha: FloatArray, apart: PeopleApart) -> FloatArray | None:
         """The next frame.
 
         Args:
             pixels: (H, W, 3) uint8 or uint16, RGB.
             alpha: (H, W) float32, 0..1, of everybody.
-            planes: (H, W) float32, 0..1, one a person; they add up to ``alpha``.
+            apart: the people of it.
 
         Returns:
             (H, W) float32, what is the one's of alpha; None where they are not found.
@@ -191,14 +211,16 @@ class Follower:
         size = people.working_size(*alpha.shape)
         small = np.asarray(geometry.in_depth(geometry.shrink(pixels, size), np.dtype(np.uint8)), np.uint8)
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-        found = [_shrunk(plane, size) for plane in planes]
+        found = [
+            _Found(plane, _shrunk(plane, size), body) for plane, body in zip(apart.planes, apart.bodies, strict=True)
+        ]
         before = self._memory
         tracks = before.tracks if before is not None else ()
         expected = self._expected(grey)
         held = _matched(tracks, expected, found, small)
         names = before.names if before is not None else 0
         parts, names = _known_again(tracks, expected, held, found, small, names)
-        self._planes, merged = _divided(tracks, expected, held, parts, found, planes, pixels, alpha, small)
+        self._planes, merged = _divided(tracks, expected, held, parts, found, pixels, small)
         self._memory = Memory(grey, _updated(tracks, self._planes, merged, small, self._wanted), names, self._wanted)
         if self._wanted < 0 and self._which.time_s is None and (self._planes or self._which.kind == "at"):
             self._wanted = self._chosen(alpha.shape)
@@ -249,17 +271,17 @@ class Follower:
 
 
 def _matched(
-    tracks: Sequence[_Track], expected: dict[int, FloatArray], found: Sequence[FloatArray], small: Bytes
+    tracks: Sequence[_Track], expected: dict[int, FloatArray], found: Sequence[_Found], small: Bytes
 ) -> dict[int, int]:
     """Which of those found each track is, by name: the surest first, and each is one."""
     scores: list[tuple[float, int, int]] = []
     for track in tracks:
         if track.name not in expected:
             continue
-        for index, plane in enumerate(found):
-            common = _common(expected[track.name], plane)
+        for index, each in enumerate(found):
+            common = _common(expected[track.name], each.small)
             if common >= _IN_COMMON:
-                scores.append((common * (0.3 + _alike(track.colours, _colours(small, plane))), track.name, index))
+                scores.append((common * (0.3 + _alike(track.colours, _colours(small, each.small))), track.name, index))
     held: dict[int, int] = {}
     for _, name, index in sorted(scores, key=lambda each: -each[0]):
         if name not in held and index not in held.values():
@@ -271,7 +293,7 @@ def _known_again(
     tracks: Sequence[_Track],
     expected: dict[int, FloatArray],
     held: dict[int, int],
-    found: Sequence[FloatArray],
+    found: Sequence[_Found],
     small: Bytes,
     names: int,
 ) -> tuple[dict[int, int], int]:
@@ -281,34 +303,44 @@ def _known_again(
         of each part, whose it is; and how many names were given.
     """
     parts: dict[int, int] = {}
-    lost = {track.name: track for track in tracks if track.name not in expected}
-    for index, plane in enumerate(found):
+    lost = {track.name: track for track in tracks if track.name not in expected or track.behind >= 0}
+    for index, each in enumerate(found):
         if index in held.values():
             continue
-        colours = _colours(small, plane)
+        owner = _whose_part(each, expected, held, found)
+        colours = _colours(small, each.small)
         alike = {name: _alike(track.colours, colours) for name, track in lost.items() if name not in held}
+        # Who was hidden by the one beside comes out again there.
+        for name in alike:
+            behind = lost[name].behind
+            if behind in held and _touch(each, found[held[behind]]):
+                alike[name] += _COMES_OUT
         best = max(alike, key=lambda name: alike[name], default=-1)
-        owner = _whose_part(plane, expected, held, found)
-        of_owner = next((_alike(track.colours, colours) for track in tracks if track.name == owner), 0.0)
+        # What has a body of its own is nobody's part.
+        part_of = owner if each.body is None else -1
+        of_owner = next((_alike(track.colours, colours) for track in tracks if track.name == part_of), 0.0)
         if best >= 0 and alike[best] >= max(_SAME_COLOURS, of_owner):
             held[best] = index
-        elif owner >= 0:
-            parts[index] = owner
+        elif part_of >= 0:
+            parts[index] = part_of
         else:
             held[names] = index
             names += 1
     return parts, names
 
 
-def _whose_part(
-    plane: FloatArray, expected: dict[int, FloatArray], held: dict[int, int], found: Sequence[FloatArray]
-) -> int:
-    wide = cv2.dilate(plane, np.ones((5, 5), np.uint8))
+def _whose_part(each: _Found, expected: dict[int, FloatArray], held: dict[int, int], found: Sequence[_Found]) -> int:
+    """The name of who was there before, and is beside it now; -1 for nobody."""
     for name, was in expected.items():
-        is_there = float((plane * was).sum()) > _A_PART * float(plane.sum())
-        if name in held and is_there and float((wide * found[held[name]]).max()) > _SOMEBODY:
+        is_there = float((each.small * was).sum()) > _A_PART * float(each.small.sum())
+        if name in held and is_there and _touch(each, found[held[name]]):
             return name
     return -1
+
+
+def _touch(one: _Found, other: _Found) -> bool:
+    wide = cv2.dilate(one.small, np.ones((5, 5), np.uint8))
+    return float((wide * other.small).max()) > _SOMEBODY
 
 
 def _divided(
@@ -316,16 +348,14 @@ def _divided(
     expected: dict[int, FloatArray],
     held: dict[int, int],
     parts: dict[int, int],
-    found: Sequence[FloatArray],
-    planes: Sequence[FloatArray],
+    found: Sequence[_Found],
     pixels: PixelArray,
-    alpha: FloatArray,
     small: Bytes,
 ) -> tuple[dict[int, FloatArray], dict[int, int]]:
     """The plane of everybody by name, and by whom each is hidden or touched."""
-    whole = {name: planes[index] for name, index in held.items()}
+    whole = {name: found[index].plane for name, index in held.items()}
     for index, owner in parts.items():
-        whole[owner] = whole[owner] + planes[index]
+        whole[owner] = whole[owner] + found[index].plane
     known = {track.name: track for track in tracks}
     merged: dict[int, int] = {}
     for name, index in held.items():
@@ -336,11 +366,16 @@ def _divided(
             for track in tracks
             if track.name not in held
             and track.name not in merged
-            and (_is_within(expected[track.name], found[index]) if track.name in expected else track.behind == name)
+            and (
+                _is_within(expected[track.name], found[index].small) if track.name in expected else track.behind == name
+            )
         ]
         if not also:
             continue
         claims = np.stack([_claim(track, expected, small) for track in (known[name], *also)])
+        body = found[index].body
+        if body is not None:  # that is seen, so it is in front
+            claims[1:] *= np.clip(body - _FIRM, _ANYWHERE, 1)
         shares = people.divide(pixels, whole[name], np.asarray(claims / claims.sum(0), np.float32))
         for track, share in zip((known[name], *also), shares, strict=True):
             whole[track.name] = share
@@ -378,7 +413,8 @@ def _updated(
         if before is None:
             now.append(_Track(name, levels, _colours(small, plane), area))
         elif name in merged:  # of what is divided by colours no colours are learned
-            now.append(replace(before, plane=levels, seen=True, behind=-1))
+            behind = -1 if merged[name] == name else merged[name]
+            now.append(replace(before, plane=levels, seen=True, behind=behind))
         else:
             colours = (1 - _CHANGE) * before.colours + _CHANGE * _colours(small, plane)
             now.append(_Track(name, levels, np.asarray(colours, np.float32), area))

@@ -1,9 +1,9 @@
 """How much memory `bshm.video.convert` takes on a long clip: a clip of many small frames, and what the process holds.
 
-    python benchmarks/video_memory.py [--frames 10000] [--size 96x64] [--model bshm-live]
+    python benchmarks/video_memory.py [--frames 10000] [--size 96x64] [--model bshm-live|fake]
 
-A disc walks over noise, from H.264 to FFV1 with alpha, steady in time, in segments as always.  Resident memory is noted
-every tenth of the clip, and once more after the file was joined and read back.  Results go to
+A reddish disc walks over noise, from H.264 to FFV1 with alpha, steady in time, in segments as always.  Resident memory
+is noted every tenth of the clip, and once more after the file was joined and read back.  Results go to
 results/video_memory.json.
 """
 
@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -39,13 +40,13 @@ def resident_mb() -> float:
 
 
 def pictures(count: int, size_hw: tuple[int, int]) -> Iterator[PixelArray]:
-    """A disc the colour of skin that walks over noise."""
+    """A reddish disc that walks over noise."""
     rng = np.random.default_rng(0)
     wall = rng.integers(40, 120, (*size_hw, 3)).astype(np.uint8)
     for number in range(count):
         frame = wall.copy()
         x = round(size_hw[1] * (0.5 + 0.3 * np.sin(number / 40)))
-        cv2.circle(frame, (x, size_hw[0] // 2), size_hw[0] // 4, (224, 172, 140), -1)
+        cv2.circle(frame, (x, size_hw[0] // 2), size_hw[0] // 4, (224, 120, 110), -1)
         yield frame
 
 
@@ -66,8 +67,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--size", default="96x64")
-    parser.add_argument("--model", default="bshm-live")
+    parser.add_argument("--model", default="bshm-live", help="`fake`: that of the tests, for which red is a person")
     arguments = parser.parse_args()
+    if arguments.model == "fake":
+        sys.path.append(str(Path(__file__).parents[1] / "tests"))
+        import fake_network
+
+        fake_network.install(setattr)
+    model = "bshm" if arguments.model == "fake" else arguments.model
     width, height = map(int, arguments.size.split("x"))
     every = max(1, arguments.frames // 10)
     held: dict[int, float] = {}
@@ -77,7 +84,7 @@ def main() -> None:
             held[done.frames] = round(resident_mb(), 1)
             print(done.frames, held[done.frames], "MB", flush=True)
 
-    with tempfile.TemporaryDirectory() as folder, Matting(model=arguments.model, threads=1) as matting:
+    with tempfile.TemporaryDirectory() as folder, Matting(model=model, threads=1) as matting:
         clip = Path(folder) / "clip.mp4"
         write(clip, arguments.frames, (height, width))
         begun = time.perf_counter()
@@ -87,7 +94,7 @@ def main() -> None:
         seconds = time.perf_counter() - begun
         after = round(resident_mb(), 1)
     result = {
-        "model": made.model,
+        "model": arguments.model,
         "size": arguments.size,
         "frames": made.frames,
         "resident_mb_at_frame": held,

@@ -32,6 +32,7 @@ EXAMPLES = [
     ("bshm video clip.mp4 -o beach.mp4 -b waves.mp4", "over another video"),
     ("bshm video clip.mp4 -o cut.mov --cutout --alpha --foreground", "all three, in one go"),
     ("bshm video clip.mp4 -o 'out/%05d.png'", "numbered pictures"),
+    ("bshm video 'frames/%05d.png' --fps 25 -o out.mov", "numbered pictures as the clip"),
     ("bshm video clip.mp4 -o part.mov --start 3 --end 8.5", "a part of it"),
     ("bshm video clip.mp4 --person at:50%,40%@2.5", "one person, whoever is there at 2.5 s"),
     ("bshm video clips/ -o cut/ --for resolve", "every clip of a folder"),
@@ -74,7 +75,9 @@ def parser() -> Parser:
         examples=EXAMPLES,
         notes=f"{_notes()}\n\nExit codes:\n{exit_codes.table()}",
     )
-    result.inputs.add_argument("inputs", nargs="+", metavar="INPUT", help="video, folder, or pattern in quotes")
+    result.inputs.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="video, folder, pattern in quotes, or frames/%%05d.png"
+    )
 
     where = result.add_argument_group("Where")
     where.add_argument("-o", "--output", metavar="PATH", help="file, or folder (an existing one, or ending with /)")
@@ -106,6 +109,9 @@ def parser() -> Parser:
         metavar="SPEC",
         default=VideoOptions.background,
         help="lay the people over a colour, green-screen, blur[:RADIUS] of the original, a picture, or a video",
+    )
+    what.add_argument(
+        "--fps", metavar="RATE", default=VideoOptions.fps, help="of numbered pictures: 25, 29.97, 30000/1001"
     )
     what.add_argument("--start", type=float, metavar="SECONDS", default=VideoOptions.start_s, help="start at this time")
     what.add_argument("--end", type=float, metavar="SECONDS", default=VideoOptions.end_s, help="end at this time")
@@ -206,6 +212,7 @@ def _options(arguments: argparse.Namespace) -> VideoOptions:
         codec=arguments.codec,
         products=tuple(products),
         background=arguments.background,
+        fps=arguments.fps,
         start_s=arguments.start,
         end_s=arguments.end,
         person=arguments.person,

@@ -17,12 +17,12 @@ import numpy as np
 from bshm._version import __version__
 from bshm.concurrency.ahead import ahead
 from bshm.edit import composite
-from bshm.errors import BshmError, OptionError, OutputExistsError
+from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.matting import foreground
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL
 from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
-from bshm.video import codecs, outputs, parts, reading
+from bshm.video import codecs, numbered, outputs, parts, reading
 from bshm.video.backgrounds import ClipBackground
 from bshm.video.codecs import Packing, Product
 from bshm.video.frames import Shown, shown
@@ -32,6 +32,7 @@ from bshm.video.outputs import InOnePiece, Outputs, Segmented, Worked
 from bshm.video.parts import Parts
 from bshm.video.person import Follower, Memory, WhichPerson, parse_person
 from bshm.video.result import Converted
+from bshm.video.sequence import picture
 from bshm.video.steady import AFTER, BEFORE
 
 # Frames that wait between two stages; of 4K each takes 25 MB and an alpha of 33 MB.
@@ -87,7 +88,7 @@ def convert(
     in the middle, with the same clip and options, it goes on from there; see ``bshm.video.parts``.
 
     Args:
-        source: a file that FFmpeg reads.
+        source: a file that FFmpeg reads, or numbered pictures, such as ``frames/%05d.png``, with ``options.fps``.
         output: the file to write; its suffix picks the container.  Of several products each gets its name before the
             suffix (``cut.alpha.mov``).  None writes ``NAME.cutout.mov`` beside the clip.
         options: what is written; see ``VideoOptions``.
@@ -111,7 +112,12 @@ def convert(
             raise OutputExistsError(f"{path} is there already. Add --overwrite, or choose another name.")
         if path.exists() and source.exists() and path.samefile(source):
             raise OutputExistsError(f"the result would replace the clip {source} itself. Choose another name.")
-    clip = reading.probe(source)
+    clip = _probed(source, options)
+    for path, packing in planned.values():
+        if packing.codec is None and any(
+            picture(path.resolve(), n) in clip.pictures for n in range(len(clip.pictures))
+        ):
+            raise OutputExistsError(f"{path} would replace pictures of {source} itself. Choose another folder.")
     notes = _notes(clip, planned, options)
     matting = matting or Matting(model=model, device=device)
     started = time.perf_counter()
@@ -163,6 +169,16 @@ def convert(
     )
 
 
+def _probed(source: Path, options: VideoOptions) -> reading.Clip:
+    if codecs.is_numbered(source):
+        if options.fps is None:
+            raise OptionError(f"numbered pictures ({source}) need {option('fps')}: how many are shown a second.")
+        return numbered.probe(source, numbered.parse_rate(options.fps))
+    if options.fps is not None:
+        raise OptionError(f"{option('fps')} is for numbered pictures; {source} has times of its own. Drop it.")
+    return reading.probe(source)
+
+
 def _rows(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
     """The first and the last of each row of numbers that follow each other."""
     rows: list[tuple[int, int]] = []
@@ -212,7 +228,7 @@ def _made_of(
     # Sound comes at the end, and the others only say what may be written, not what is.
     given = {name: value for name, value in asdict(options).items() if name not in ("audio", "overwrite", "fewer_bits")}
     return given | {
-        "clip": reading.stamp(clip),
+        "clip": numbered.stamp(clip),
         "background": background,
         "background's file": parts.stamp(Path(background)) if background and Path(background).is_file() else None,
         "output": {
@@ -242,7 +258,7 @@ def _made(
     """The frames of a gap, as they would be had all others been made before them."""
     before, after = (BEFORE, AFTER) if options.steady else (0, 0)
     decoded = ahead(
-        reading.frames(
+        numbered.frames(
             clip,
             start_s=options.start_s,
             end_s=options.end_s,
@@ -265,7 +281,7 @@ def _follower(
     # Somebody who is pointed at later has a name only then: until there the clip is looked at once before.
     before = Follower(which)
     until = (which.time_s - options.start_s) / float(clip.time_base) + _CLOCK_TICKS
-    frames = reading.frames(clip, start_s=options.start_s, end_s=options.end_s)
+    frames = numbered.frames(clip, start_s=options.start_s, end_s=options.end_s)
     earlier = itertools.takewhile(lambda frame: frame.pts <= until, frames)
     with closing(frames), closing(shown(earlier, matting, steady=False, follower=before)) as seen:
         deque(seen, maxlen=0)
@@ -300,7 +316,7 @@ def plan(
         elif codec is not None:
             suffix = codecs.CODECS[codec].suffixes[0]
         if output is None:
-            path = source.with_name(f"{source.stem}.{product}{suffix}")
+            path = source.with_name(f"{codecs.title(source)}.{product}{suffix}")
         else:
             path = Path(output)
             if target is not None and (not path.suffix or len(products) > 1):

@@ -19,6 +19,7 @@ class VideoOptions:
             grey), ``foreground`` (the people's straight colour, without alpha).  Empty: the composite where there is a
             background, else the cut-out.
         background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which begins anew at its end.
+        fps: how many numbered pictures are shown a second: ``25``, ``29.97``, ``30000/1001``.  None for files.
         start_s, end_s: the part of the clip, in seconds; None goes to the end.
         person: ``largest`` (of the first frame with anybody), ``at:X,Y`` (in the first frame) or ``at:X,Y@SECONDS``:
             that one is followed and all others are left out.  None takes everybody.
@@ -33,6 +34,7 @@ class VideoOptions:
     codec: str | None = None
     products: tuple[Product, ...] = ()
     background: str | None = None
+    fps: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
     person: str | None = None

@@ -14,7 +14,6 @@ import numpy as np
 
 from bshm.errors import OptionError, SourceNotFoundError, UnreadableVideoError
 from bshm.types import PixelArray
-from bshm.video import parts
 from bshm.video.library import EXACT, av
 
 # Of the H.273 tables.
@@ -72,6 +71,7 @@ class Clip:
         interlaced: whether frames hold two fields each.
         has_alpha: whether it has transparency already, which is not looked at.
         audio, subtitles: codecs of the other streams, in their order.
+        pictures: where it is no file but numbered pictures, all of them in order; see ``numbered``.
     """
 
     path: Path
@@ -91,6 +91,7 @@ class Clip:
     has_alpha: bool
     audio: tuple[str, ...]
     subtitles: tuple[str, ...]
+    pictures: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,16 +177,16 @@ def frames(
         else:
             _check_whole(clip, given if not start_s else None, last_s, end_s)
     if not given:
-        raise OptionError(
-            f"{clip.name} has no frame from {start_s:g} s"
-            + (f" to {end_s:g} s" if end_s is not None else " on")
-            + f"; it ends at {last_s:.2f} s. Choose another --start and --end."
-        )
+        raise nothing_there(clip, start_s, end_s, last_s)
 
 
-def stamp(clip: Clip) -> dict[str, Any]:
-    """What tells a clip from another, or from itself before it was changed."""
-    return parts.stamp(clip.path)
+def nothing_there(clip: Clip, start_s: float, end_s: float | None, last_s: float) -> OptionError:
+    """That no frame lies in the part that was asked for."""
+    return OptionError(
+        f"{clip.name} has no frame from {start_s:g} s"
+        + (f" to {end_s:g} s" if end_s is not None else " on")
+        + f"; it ends at {last_s:.2f} s. Choose another --start and --end."
+    )
 
 
 def begin_s(container: av.container.InputContainer) -> Fraction:

@@ -1,4 +1,4 @@
-"""A clip as numbered pictures, ``out/%05d.png``: each whole or not there."""
+"""A clip as numbered pictures, ``out/%05d.png``: each written whole or not there."""
 
 from __future__ import annotations
 

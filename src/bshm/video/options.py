@@ -19,7 +19,10 @@ class VideoOptions:
             grey), ``foreground`` (the people's straight colour, without alpha).  If empty, the composite if there is a
             background, otherwise the cut-out.
         background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which is repeated if needed.
+        fps: frames per second of numbered pictures: ``25``, ``29.97``, ``30000/1001``.  None for files.
         start_s, end_s: part of the clip in seconds; None is its end.
+        person: ``largest`` (in the first frame with people), ``at:X,Y`` (in the first frame) or ``at:X,Y@SECONDS``:
+            this person is followed, everybody else is left out.  None keeps everybody.
         steady: use neighbouring frames.
         decontaminate: remove the old background's colour from soft edges.
         fewer_bits: allow writing a 10-bit clip with 8 bits if the codec holds no more; otherwise that is an error.
@@ -31,8 +34,10 @@ class VideoOptions:
     codec: str | None = None
     products: tuple[Product, ...] = ()
     background: str | None = None
+    fps: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    person: str | None = None
     steady: bool = True
     decontaminate: bool = True
     fewer_bits: bool = False
@@ -55,3 +60,11 @@ class VideoOptions:
             raise OptionError(
                 f"{option('end_s')} takes seconds after {option('start_s')} ({self.start_s:g}); got {self.end_s:g}."
             )
+        if self.person is not None:
+            from bshm.video.person import parse_person
+
+            time_s = parse_person(self.person).time_s
+            if time_s is not None and not self.start_s <= time_s < (self.end_s or float("inf")):
+                raise OptionError(
+                    f"{option('person')}: {time_s:g} s is not between {option('start_s')} and {option('end_s')}."
+                )

@@ -85,12 +85,19 @@ export class ShopPane {
     this.find("#check-words").textContent = wanted ? headWords(state, check, problem) : "";
     const use = state === "done" && check ? (check.passed ? "i-check" : "i-alert") : "i-fit";
     head.querySelector("use").setAttribute("href", `#${use}`);
-    const rows = wanted && check ? check.findings.map(rowOf) : [];
-    this.find("#check-list").replaceChildren(...rows);
-    const more = wanted && check ? [...(result.notes ?? []).map(noteOf), ...check.unmeasured.map(unmeasuredOf)] : [];
+    const shown = wanted && check;
+    this.find("#check-warnings").replaceChildren(...(shown ? result.notes.map(noteOf) : []));
+    this.find("#check-list").replaceChildren(...(shown ? worstFirst(check.findings).map(rowOf) : []));
+    const more = shown ? check.unmeasured.map(unmeasuredOf) : [];
     this.find("#check-more").hidden = !more.length;
     this.find("#check-notes").replaceChildren(...more);
   }
+}
+
+/** What is broken, then what could not be measured, then the rest. */
+function worstFirst(findings) {
+  const rank = ({ passed }) => (passed === false ? 0 : passed === null ? 1 : 2);
+  return [...findings].sort((one, other) => rank(one) - rank(other));
 }
 
 function headWords(state, check, problem) {

@@ -78,7 +78,7 @@ export const EN = {
   "tools.touch": "Touch up",
   "tools.crop": "Crop",
   "tools.shop": "Shop & ID",
-  "tools.place": "Shadow & size",
+  "tools.place": "Shadow, size",
   "tools.quality": "Check",
 
   "background.none": "None",
@@ -212,6 +212,7 @@ export const EN = {
   "shop.fail": "Fail",
   "shop.unknown": "?",
   "shop.needs": "asks for {needed}",
+  "shop.warnings": "Mind this",
   "shop.more": "Also to know",
   "shop.unmeasured": "Look yourself: {text}",
   "shop.source": "Rules of {source}, checked on {day}.",

@@ -212,6 +212,7 @@ export const ZH = {
   "shop.fail": "不合格",
   "shop.unknown": "？",
   "shop.needs": "要求 {needed}",
+  "shop.warnings": "请注意",
   "shop.more": "其他须知",
   "shop.unmeasured": "请自行确认：{text}",
   "shop.source": "规则来源：{source}，核对于 {day}。",

@@ -61,8 +61,10 @@ def test_rules_for_heads_say_where_the_people_are_and_others_let_them_be_placed(
     studio.preset("etsy")
     studio.tool("place")
     expect(studio.get("#placed")).to_be_enabled()
-    studio.preset("")
+    studio.tool("shop")
+    studio.get("#preset").select_option("")
     expect(studio.get("#check-head")).to_be_hidden()
+    expect(studio.get("#stage")).to_have_attribute("data-finish", "off")
 
 
 def test_a_shadow_lies_beside_the_people_on_the_stage_and_in_the_file(studio: Studio) -> None:

@@ -6,7 +6,9 @@ const MOST_STEPS = 100;
 
 // What one press or one drag does is one step, however often it says that something changed.
 let gesture = 0;
-for (const type of ["pointerdown", "keydown", "change", "drop"]) addEventListener(type, () => (gesture += 1), true);
+const next = () => (gesture += 1);
+for (const type of ["pointerdown", "keydown", "change"]) addEventListener(type, next, true);
+addEventListener("change", next);
 
 const histories = new WeakMap();
 

@@ -442,6 +442,7 @@ album.addEventListener("key", () => keys.ask());
 
 startTabs($(".tabs"), (id) => {
   stage.setMode(MODES[id]);
+  $("#panes").scrollTop = 0;
   compare.place();
   cropper.place();
   touch.show();

@@ -1,11 +1,14 @@
 // The people of a picture, told apart by the server.
 
 import { decode } from "./codec.js";
-import { headOf, headSquare, subjectBox } from "./frame.js";
+import { headOf, subjectBox } from "./frame.js";
 import { askLayers } from "./server.js";
 import { unzip } from "./unzip.js";
 
-const FACE_PX = 88;
+const FACE_PX = 120;
+// Of a person's shorter side: a head with its shoulders; and what is left above it, of that.
+const FACE_SHARE = 0.7;
+const FACE_ABOVE = 0.12;
 
 // By the result that they belong to: another model finds others.
 const found = new WeakMap();
@@ -58,7 +61,10 @@ function personOf(image, number) {
 function faceOf(image, box) {
   const whole = new OffscreenCanvas(image.width, image.height);
   whole.getContext("2d").putImageData(new ImageData(image.data, image.width, image.height), 0, 0);
-  const { x, y, side } = headSquare(box, headOf(image));
+  const head = headOf(image);
+  const side = FACE_SHARE * Math.min(box.width, box.height);
+  const y = Math.max(0, head.top - FACE_ABOVE * side);
+  const x = head.x - side / 2;
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = FACE_PX;
   const context = canvas.getContext("2d");

@@ -19,6 +19,13 @@ DRAGGED = """(element) => {
 }"""
 
 
+DROPPED = """(body) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([new Uint8Array(9)], "own.png", { type: "image/png" }));
+  for (const type of ["dragenter", "drop"]) body.dispatchEvent(new DragEvent(type, { bubbles: true, dataTransfer }));
+}"""
+
+
 def test_the_finished_picture_is_copied_as_it_would_be_downloaded(open_page: Open, service: str) -> None:
     studio = open_page(service, permissions=["clipboard-read", "clipboard-write"])
     studio.add_and_wait()
@@ -70,6 +77,10 @@ def test_the_file_is_dragged_out_once_it_is_made(studio: Studio) -> None:
     read = "async (address) => [...new Uint8Array(await (await fetch(address)).arrayBuffer())]"
     pixels = decoded(bytes(studio.page.evaluate(read, address)))
     assert pixels.shape[:2] == (SIZE[1], SIZE[0]) and tuple(pixels[100, 100]) == (*RED, 255)
+    # Let go over the page it is not added as a new picture.
+    studio.get("body").evaluate(DROPPED)
+    handle.dispatch_event("dragend")
+    expect(studio.thumbs).to_have_count(1)
     # What changed since is made anew.
     studio.choose("format", "webp")
     handle.hover()

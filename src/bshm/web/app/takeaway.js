@@ -46,10 +46,13 @@ export function startTakeaway({ copy, drag }, current) {
       return;
     }
     const { file, url } = ready;
+    // What leaves the page is no picture that comes in, see intake.js.
+    document.body.dataset.dragging = "out";
     event.dataTransfer.effectAllowed = "copy";
     event.dataTransfer.setData("DownloadURL", `${file.type}:${file.name}:${url}`);
     event.dataTransfer.items.add(file);
   });
+  drag.addEventListener("dragend", () => delete document.body.dataset.dragging);
 }
 
 async function copyNow(button, current) {

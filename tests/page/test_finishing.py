@@ -102,7 +102,7 @@ def test_people_are_made_smaller_and_moved(studio: Studio) -> None:
     # By half of the side that people fill first; the edge of a mask is a few pixels wide.
     assert max(np.ptp(ys) / SIZE[1], np.ptp(xs) / SIZE[0]) == pytest.approx(0.5, abs=0.03)
     assert xs.min() <= 3 and ys.min() <= 3
-    assert studio.pixel(xs.min() + 10, ys.min() + 10) == (*RED, 255)
+    assert studio.pixel(int(xs.min()) + 10, int(ys.min()) + 10) == (*RED, 255)
 
 
 def test_a_blurred_room_and_a_picture_go_behind_a_finished_picture_too(studio: Studio) -> None:

@@ -27,7 +27,7 @@ def two() -> bytes:
 def seen(studio: Studio) -> tuple[bool, bool]:
     """Whether the left and the right person are in the file."""
     alpha = decoded(studio.download()[1])[..., 3]
-    return alpha[60, 36] == 255, alpha[60, 115] == 255
+    return bool(alpha[60, 36] == 255), bool(alpha[60, 115] == 255)
 
 
 def test_people_are_found_and_switched_off_and_on(studio: Studio, two: bytes) -> None:

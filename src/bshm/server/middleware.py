@@ -35,7 +35,9 @@ from bshm.server.settings import LOOPBACK_HOSTS, MIB
 _ALIVE = ("/healthz", "/readyz")
 _OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
 _OPEN_FOLDERS = ("/docs", "/app/", "/static/", "/vendor/", "/web-weights/")
-_WORK = {("POST", path) for path in ("/matte", "/v1.0/removebg", "/jobs", "/api/remove")} | {("GET", "/api/remove")}
+_WORK = {("POST", path) for path in ("/matte", "/finish", "/v1.0/removebg", "/jobs", "/api/remove")} | {
+    ("GET", "/api/remove")
+}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 

@@ -35,7 +35,7 @@ def encoded(pixels: Any, form: str = "PNG") -> bytes:
 def cutout() -> bytes:
     """Somebody in red, cut out: black where nobody is, as such files are."""
     alpha = np.rint(drawn_alpha(700, 500, crown=120, head=180) * 255).astype(np.uint8)
-    return encoded(np.dstack([np.where(alpha[..., None] > 0, np.uint8(RED), np.uint8(0)), alpha]))
+    return encoded(np.dstack([np.where(alpha[..., None] > 0, np.array(RED, np.uint8), np.uint8(0)), alpha]))
 
 
 def sent(client: TestClient, data: bytes, **fields: str) -> Any:

@@ -19,6 +19,7 @@
     │   ├── UnreadablePictureError  not a picture, truncated, empty
     │   │   └── UnreadableVideoError  not a video, damaged, or of a kind that the networks do not know
     │   ├── PictureTooLargeError    more pixels or bytes than allowed
+    │   │   └── VideoTooLargeError    a video that is longer, larger or has more bytes than allowed
     │   ├── UrlRefusedError         a URL that the guard does not allow
     │   ├── FetchError              a URL that was allowed but did not give the bytes
     │   ├── NobodyThereError        nobody is where one person was asked for
@@ -90,6 +91,7 @@ __all__ = [
     "UnreadablePictureError",
     "UnreadableVideoError",
     "UrlRefusedError",
+    "VideoTooLargeError",
     "WorkerLostError",
 ]
 
@@ -219,6 +221,10 @@ class UnreadableVideoError(UnreadablePictureError):
 
 class PictureTooLargeError(InputError):
     """The picture has more pixels or bytes than allowed."""
+
+
+class VideoTooLargeError(PictureTooLargeError):
+    """The video is longer, its frames are larger, or it has more bytes than allowed."""
 
 
 class UrlRefusedError(InputError):

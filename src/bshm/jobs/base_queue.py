@@ -36,6 +36,11 @@ class BaseQueue(ABC):
         """See ``JobQueue``."""
         return self._store.blobs.folder
 
+    @property
+    def scratch(self) -> Path | None:
+        """See ``JobQueue``."""
+        return self._store.blobs.scratch
+
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """See ``JobQueue``."""
         if self._closed.is_set():

@@ -44,6 +44,10 @@ class JobQueue(Protocol):
         """A folder on the queue's own file system where uploads may be written before ``submit``: taking them over is
         a rename then, not a copy.  None where the store has no files."""
 
+    @property
+    def scratch(self) -> Path | None:
+        """A folder there for what is made of several files; see ``bshm.jobs.scratch``."""
+
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """Accept a job.  When this has returned, the job ends in results or in stated errors, whatever dies meanwhile.
 

@@ -364,16 +364,14 @@ class Runner:
         over = threading.Event()
         every_s = self._options.lease_s / 3 if watch is None else min(_PROGRESS_S, self._options.lease_s / 3)
 
+        def again(found: JobRecord) -> JobRecord | None:
+            progress = None if watch is None else watch.latest
+            return transitions.renewed(found, token=token, now=self._store.clock(), progress=progress)
+
         def renew() -> None:
             while not over.wait(every_s):
-                progress = None if watch is None else watch.latest
                 try:
-                    renewed = self._store.change(
-                        job_id,
-                        lambda found: transitions.renewed(
-                            found, token=token, now=self._store.clock(), progress=progress
-                        ),
-                    )
+                    renewed = self._store.change(job_id, again)
                 except BshmError as error:
                     log.warning("job %s: its lease could not be renewed: %s", job_id, error)
                 else:

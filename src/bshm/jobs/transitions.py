@@ -43,9 +43,7 @@ def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now:
     )
 
 
-def renewed(
-    record: JobRecord, *, token: str, now: float, progress: ClipProgress | None = None
-) -> JobRecord | None:
+def renewed(record: JobRecord, *, token: str, now: float, progress: ClipProgress | None = None) -> JobRecord | None:
     """A sign of life, and of a clip how far it is."""
     index = held_by(record, token)
     if index is None:

@@ -44,8 +44,8 @@ def run_worker(
     options: QueueOptions | None = None,
     secrets: Secrets | None = None,
 ) -> None:
-    """Do pictures and clips until SIGTERM or Ctrl-C: pictures in the works are finished then, a clip is given back after
-    its next frame, and no other is begun.
+    """Do pictures and clips until SIGTERM or Ctrl-C: pictures in the works are finished then, a clip is given back
+    after its next frame, and no other is begun.
 
     ``options.workers`` pictures are done at once, in threads of this process, through the one ``work``.  There are no
     child processes: one that dies (out of memory, say) is restarted by whatever started it, and its pictures are taken

@@ -43,7 +43,9 @@ def measure(path: Path) -> Measured:
         UnreadableVideoError: it is no file that holds moving pictures itself.
     """
     try:
-        with closing(av.open(str(path), "r", options={"format_whitelist": _HELD, "protocol_whitelist": "file"})) as found:
+        with closing(
+            av.open(str(path), "r", options={"format_whitelist": _HELD, "protocol_whitelist": "file"})
+        ) as found:
             pictures = av.stream.Disposition.attached_pic
             stream = next((each for each in found.streams.video if not each.disposition & pictures), None)
             if stream is None or stream.time_base is None or stream.codec_context is None:

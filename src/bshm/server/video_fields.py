@@ -15,7 +15,7 @@ from bshm.jobs.clip_work import in_fields
 from bshm.jobs.clips import COMES_ALONG, Behind, in_words
 from bshm.options import DEFAULT_MODEL
 from bshm.server.answers import FieldError
-from bshm.video.codecs import CODECS, CONTAINERS, TARGETS, Product
+from bshm.video.codecs import CODECS, CONTAINERS, PRODUCTS, TARGETS, Product
 from bshm.video.options import VideoOptions
 
 FORMATS = tuple(suffix[1:] for suffix in CONTAINERS)
@@ -91,15 +91,8 @@ def clip_options_of(
         behind = "picture"
     if fields.format is not None and fields.format not in FORMATS:
         raise FieldError({"format": f"is one of {', '.join(FORMATS)}; got {fields.format[:40]!r}."})
-    wished: list[Product] = [
-        name
-        for name, is_wished in (
-            ("cutout", fields.cutout),
-            ("alpha", fields.alpha),
-            ("foreground", fields.foreground),
-        )
-        if is_wished
-    ]
+    told = {"cutout": fields.cutout, "alpha": fields.alpha, "foreground": fields.foreground}
+    wished: list[Product] = [product for product in PRODUCTS if told.get(product)]
     if wished and background is not None:
         wished.insert(0, "composite")
     try:
@@ -127,17 +120,17 @@ def clip_options_of(
     return options, url
 
 
-def field_error(error: OptionError, otherwise: str = "body") -> FieldError:
+def field_error(error: OptionError, text: str | None = None) -> FieldError:
     """An error of the room of video, which names flags, as one that names the field.
 
     Args:
         error: from there.
-        otherwise: the field where it names none.
+        text: what is told of it; None takes its own words.
     """
-    text = in_fields(str(error))
     known = {field.alias or name for name, field in VideoFields.model_fields.items()}
     flags = [in_fields(flag) for flag in re.findall(r"--[a-z][a-z-]*", str(error))]
-    return FieldError({next((flag for flag in flags if flag in known), otherwise): text})
+    name = next((flag for flag in flags if flag in known), "body")
+    return FieldError({name: (text or in_fields(str(error))).removeprefix(f"{name} ")})
 
 
 def container_field(fields: VideoFields) -> str:

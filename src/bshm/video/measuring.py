@@ -10,6 +10,7 @@ from pathlib import Path
 from bshm.errors import EncoderMissingError, UnreadableVideoError
 from bshm.video.codecs import CODECS, Packing
 from bshm.video.library import av
+from bshm.video.writing import offers
 
 # Kinds of files that hold their frames themselves, as FFmpeg calls them.  Play lists and scripts (HLS, DASH, concat)
 # would make it open other files of this machine, or addresses.
@@ -82,9 +83,15 @@ def check_encoders(packings: Iterable[Packing]) -> None:
     """
     for packing in packings:
         codec = packing.codec
-        if codec is not None and not set(codec.encoders) & av.codec.codecs_available:
+        if codec is None:
+            continue
+        format = codec.pixel_format(clear=packing.clear, deep=False) or codec.pixel_format(
+            clear=packing.clear, deep=True
+        )
+        here = [name for name in codec.encoders if name in av.codec.codecs_available]
+        if not any(offers(name, format or "") for name in here):
             raise EncoderMissingError(
-                f"this FFmpeg cannot encode {codec.name}: it needs {' or '.join(codec.encoders)}. "
+                f"this FFmpeg cannot encode {codec.name}{' with alpha' if packing.clear else ''}: it needs {' or '.join(codec.encoders)}. "
                 f"It has encoders for {', '.join(codecs_here())}."
             )
 

@@ -192,7 +192,7 @@ async def submit(request: Request) -> Response:
             )
         if behind_url is not None:
             background = folder / "behind.png"
-            background.write_bytes(await service.fetched(behind_url))
+            await service.pool.beside(partial(background.write_bytes, await service.fetched(behind_url)))
         look = partial(_check, path, background, options, fields, folder, name, settings)
         await service.pool.beside(look, timeout_s=settings.job_timeout_s)
         made = JobRequest(
@@ -340,6 +340,7 @@ async def _file(request: Request, job_id: str, product: str | None) -> Response:
             416,
             "The range is not there",
             f"the file has {found.size:,} bytes, and the range begins behind its end. Ask for an earlier one.",
+            kind="urn:bshm:problem:range-not-satisfiable",
             request_id=answers.id_of(request),
             headers={"Content-Range": f"bytes */{found.size}", "Accept-Ranges": "bytes"},
         )
@@ -425,9 +426,8 @@ def _check(
     except OptionError as error:
         raise FieldError({container_field(fields): told(error, folder, name)}) from error
     except EncoderMissingError as error:
-        raise FieldError(
-            {"codec" if "codec" in fields.model_fields_set else container_field(fields): str(error)}
-        ) from (error)
+        field = "codec" if "codec" in fields.model_fields_set else container_field(fields)
+        raise FieldError({field: str(error)}) from error
     try:
         clip = measuring.measure(path)
         if clip.pixels > limits.pixels:
@@ -447,7 +447,7 @@ def _check(
     except OptionError as error:
         if isinstance(error, FieldError):
             raise
-        raise field_error(OptionError(told(error, folder, name).replace("fewer_bits", "--fewer-bits"))) from error
+        raise field_error(error, told(error, folder, name)) from error
     except UnreadableVideoError as error:
         raise UnreadableVideoError(told(error, folder, name)) from error
     if background is None:

@@ -35,7 +35,7 @@ class FolderBlobs:
         self._folder = folder
         self._uploads = folder / _UPLOADS
         self._scratch = folder / _SCRATCH
-        for each in (folder, self._uploads, self._scratch):
+        for each in (folder, self._uploads):
             private.folder(each)
 
     @property

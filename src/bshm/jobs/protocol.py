@@ -306,7 +306,8 @@ class Blobs(Protocol):
 
     @property
     def scratch(self) -> Path | None:
-        """Where files may be made that are taken over later, on the file system of the bytes; None without files."""
+        """Where files may be made that are taken over later, on the file system of the bytes; it may have to be made.
+        None without files."""
 
     def put(self, name: str, data: bytes) -> None:
         """Keep ``data``, whole or not at all."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputError
-from bshm.files import sink
+from bshm.files import private, sink
 
 _PREFIX = "bshm-clip-"
 
@@ -19,7 +19,7 @@ class Scratch:
     """Makes such folders in one place."""
 
     def __init__(self, place: Path | None, *, orphan_s: float) -> None:
-        """In a place that is there.
+        """In a place that is made with the first folder.
 
         Args:
             place: on the file system of the bytes of jobs; None takes that of temporary files (``TMPDIR``).
@@ -35,6 +35,8 @@ class Scratch:
         Raises:
             DiskFullError, OutputError: it cannot be made.
         """
+        if self._place is not None:
+            private.folder(self._place)
         self._sweep()
         try:
             made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._place))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bshm.errors import EncoderMissingError, UnreadableVideoError
-from bshm.video.codecs import CODECS, Packing
+from bshm.video.codecs import CODECS, Codec, Packing
 from bshm.video.library import av
 from bshm.video.writing import offers
 
@@ -76,26 +79,47 @@ def measure(path: Path) -> Measured:
 
 
 def check_encoders(packings: Iterable[Packing]) -> None:
-    """See that this FFmpeg has an encoder for each codec.
+    """See that this FFmpeg has an encoder for each file; of several encoders the first that is there is opened.
 
     Raises:
-        EncoderMissingError: one is not there.
+        EncoderMissingError: there is none, or it cannot write that.
     """
     for packing in packings:
         codec = packing.codec
-        if codec is None:
-            continue
-        format = codec.pixel_format(clear=packing.clear, deep=False) or codec.pixel_format(
-            clear=packing.clear, deep=True
-        )
-        here = [name for name in codec.encoders if name in av.codec.codecs_available]
-        if not any(offers(name, format or "") for name in here):
+        if codec is not None and not _is_here(codec, clear=packing.clear):
+            what = f"{codec.name}{' with alpha' if packing.clear else ''}"
             raise EncoderMissingError(
-                f"this FFmpeg cannot encode {codec.name}{' with alpha' if packing.clear else ''}: it needs {' or '.join(codec.encoders)}. "
-                f"It has encoders for {', '.join(codecs_here())}."
+                f"this FFmpeg cannot encode {what}: it needs {' or '.join(codec.encoders)}. It has encoders for "
+                f"{', '.join(codecs_here())}."
             )
 
 
-def codecs_here() -> list[str]:
+@cache
+def codecs_here() -> tuple[str, ...]:
     """The codecs that this FFmpeg has an encoder for."""
-    return [each.name for each in CODECS.values() if set(each.encoders) & av.codec.codecs_available]
+    return tuple(each.name for each in CODECS.values() if _is_here(each, clear=each.clear != (None, None)))
+
+
+def _is_here(codec: Codec, *, clear: bool) -> bool:
+    if codec.name == "gif":  # FFmpeg's own, and it opens with a palette only
+        return True
+    wanted = codec.pixel_format(clear=clear, deep=False) or codec.pixel_format(clear=clear, deep=True) or ""
+    found = next((name for name in codec.encoders if _offers(name, wanted)), None)
+    return found is not None and _opens(found, wanted, codec.options, codec.clear_options if clear else {})
+
+
+def _offers(encoder: str, pixel_format: str) -> bool:
+    return encoder in av.codec.codecs_available and offers(encoder, pixel_format)
+
+
+def _opens(encoder: str, pixel_format: str, *options: Mapping[str, str]) -> bool:
+    """Whether it really does: a library behind FFmpeg may have been built without what FFmpeg knows of."""
+    context: Any = av.codec.CodecContext.create(encoder, "w")
+    context.width, context.height, context.pix_fmt = 64, 64, pixel_format
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+    context.options = {name: value for each in options for name, value in each.items()}
+    try:
+        context.open()
+    except (av.error.FFmpegError, OSError):
+        return False
+    return True

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
@@ -467,4 +467,4 @@ def _check(
 
 
 def _last(url: str) -> str:
-    return urlsplit(url).path.rsplit("/", 1)[-1] or "clip"
+    return unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or "clip"

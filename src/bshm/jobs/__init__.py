@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bshm.jobs.broker_queue import BrokerQueue
     from bshm.jobs.clip_work import Conversion
-    from bshm.jobs.clips import ClipLimits, ClipOptions, ClipOutput, ClipProgress
+    from bshm.jobs.clips import ClipOptions, ClipOutput, ClipProgress
     from bshm.jobs.embedded import EmbeddedQueue
     from bshm.jobs.protocol import ClipResult, ClipWork, JobQueue, Product, Work
     from bshm.jobs.records import (
@@ -49,7 +49,6 @@ __all__ = [
     "MAX_ITEMS",
     "STATES",
     "BrokerQueue",
-    "ClipLimits",
     "ClipOptions",
     "ClipOutput",
     "ClipProgress",
@@ -78,7 +77,6 @@ __all__ = [
 # Loaded when they are named: OpenCV, sqlite3, kombu and redis cost time that a help page need not spend.
 _ELSEWHERE = {
     "BrokerQueue": "broker_queue",
-    "ClipLimits": "clips",
     "ClipOptions": "clips",
     "ClipOutput": "clips",
     "ClipProgress": "clips",

@@ -25,19 +25,6 @@ COMES_ALONG = "comes along"
 
 
 @dataclass(frozen=True)
-class ClipLimits:
-    """What a clip may cost.
-
-    Attributes:
-        seconds: how long it may be, or the part of it that is wanted.
-        pixels: of a frame.
-    """
-
-    seconds: float = 600.0
-    pixels: int = 4096 * 2160
-
-
-@dataclass(frozen=True)
 class ClipOptions:
     """What is made of a clip.
 
@@ -45,14 +32,12 @@ class ClipOptions:
         video: what is written, and how; its ``background`` is in words, or ``COMES_ALONG``.
         suffix: of the container, ``.webm`` say; None lets ``video`` pick it.
         model: which weights; a worker opens the model of this name.
-        limits: what it may cost.
         background: what the file is that ``video.background`` stands for; None where it is in words.
     """
 
     video: VideoOptions = field(default_factory=VideoOptions)
     suffix: str | None = None
     model: str = DEFAULT_MODEL
-    limits: ClipLimits = field(default_factory=ClipLimits)
     background: Behind | None = None
 
     def __post_init__(self) -> None:

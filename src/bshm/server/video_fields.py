@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bshm.edit.words import PictureBackground, parse_background
 from bshm.errors import OptionError
-from bshm.jobs import ClipLimits, ClipOptions
+from bshm.jobs import ClipOptions
 from bshm.jobs.clip_work import in_fields
 from bshm.jobs.clips import COMES_ALONG, Behind, in_words
 from bshm.options import DEFAULT_MODEL
@@ -72,15 +72,12 @@ class VideoFields(BaseModel):
     )
 
 
-def clip_options_of(
-    fields: VideoFields, *, behind: Behind | None, limits: ClipLimits, model: str
-) -> tuple[ClipOptions, str | None]:
+def clip_options_of(fields: VideoFields, *, behind: Behind | None, model: str) -> tuple[ClipOptions, str | None]:
     """What the fields ask for, and the URL of a picture for the background.
 
     Args:
         fields: those of a request.
         behind: what came along as the background.
-        limits: of the service.
         model: that of the service, where the fields name none.
 
     Raises:
@@ -112,7 +109,6 @@ def clip_options_of(
             video,
             suffix=None if fields.format is None else f".{fields.format}",
             model=fields.model if "model" in fields.model_fields_set else model,
-            limits=limits,
             background=behind,
         )
     except OptionError as error:

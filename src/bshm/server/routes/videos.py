@@ -21,7 +21,7 @@ from bshm.errors import (
     VideoTooLargeError,
 )
 from bshm.files import decode
-from bshm.jobs import ANONYMOUS, ClipLimits, ClipOptions, JobItem, JobRecord, JobRequest
+from bshm.jobs import ANONYMOUS, ClipOptions, JobItem, JobRecord, JobRequest
 from bshm.jobs.clip_work import MEDIA_TYPES, file_name, told
 from bshm.jobs.clips import Behind
 from bshm.jobs.scratch import Scratch
@@ -59,6 +59,7 @@ router = APIRouter(tags=["videos"])
 
 # A folder of an upload that is older was left by a process that was killed.
 _ORPHAN_S = 86400.0
+_MOST_TEXT = 64 * 1024
 _UPLOADS = ("file", "background_image", "background_video")
 _BEHIND: dict[str, Behind] = {"background_image": "picture", "background_video": "video"}
 
@@ -157,7 +158,7 @@ async def submit(request: Request) -> Response:
         folder = await service.pool.beside(
             lambda: stack.enter_context(Scratch(queue.scratch, orphan_s=_ORPHAN_S).folder())
         )
-        async with intake.body(request, most_files=len(_UPLOADS), most_part=settings.max_upload_bytes) as body:
+        async with intake.body(request, most_files=len(_UPLOADS), most_part=_MOST_TEXT) as body:
             uploads = _uploads(body)
             fields = body.model(VideoJobFields)
             clip = uploads.get("file")
@@ -166,7 +167,6 @@ async def submit(request: Request) -> Response:
             options, behind_url = clip_options_of(
                 fields,
                 behind=next((kind for name, kind in _BEHIND.items() if name in uploads), None),
-                limits=ClipLimits(settings.max_video_s, settings.max_video_pixels),
                 model=settings.model,
             )
             target = webhook(fields.webhook_url, caller, settings)
@@ -419,7 +419,7 @@ def _check(
     from bshm.video.convert import check, plan
 
     output = output_of(options, folder)
-    video, limits = options.video, options.limits
+    video, most_pixels = options.video, settings.max_video_pixels
     try:
         planned = plan(path, output, video)
         measuring.check_encoders(packing for _, packing in planned.values())
@@ -430,18 +430,18 @@ def _check(
         raise FieldError({field: str(error)}) from error
     try:
         clip = measuring.measure(path)
-        if clip.pixels > limits.pixels:
+        if clip.pixels > most_pixels:
             raise VideoTooLargeError(
-                f"a frame of a video may have {limits.pixels:,} pixels here; one of {name} has {clip.pixels:,}. "
+                f"a frame of a video may have {most_pixels:,} pixels here; one of {name} has {clip.pixels:,}. "
                 "Scale it down first."
             )
         if video.start_s >= clip.seconds > 0:
             raise FieldError({"start": f"the video ends at {clip.seconds:.2f} s; got {video.start_s:g}."})
         wanted_s = min(clip.seconds, video.end_s or clip.seconds) - video.start_s
-        if wanted_s > limits.seconds:
+        if wanted_s > settings.max_video_s:
             raise VideoTooLargeError(
-                f"a video may take {limits.seconds:g} seconds here; {name}, or the part of it from start to end, takes "
-                f"{wanted_s:.1f}. Send a part of it: start and end."
+                f"a video may take {settings.max_video_s:g} seconds here; {name}, or the part of it from start to end, "
+                f"takes {wanted_s:.1f}. Send a part of it: start and end."
             )
         check(path, output, video)
     except OptionError as error:
@@ -457,9 +457,9 @@ def _check(
         return
     try:
         behind = measuring.measure(background)
-        if behind.pixels > limits.pixels:
+        if behind.pixels > most_pixels:
             raise VideoTooLargeError(
-                f"a frame of a video may have {limits.pixels:,} pixels here; one of the background has "
+                f"a frame of a video may have {most_pixels:,} pixels here; one of the background has "
                 f"{behind.pixels:,}. Scale it down first."
             )
     except UnreadableVideoError as error:

@@ -8,7 +8,7 @@ Each line imports those below it alone; the whole order stands in pyproject.toml
 run.py          the process: sockets, signals, the log
 app.py          the parts put together
 middleware.py   what every request passes, whatever its route
-routes/         one file a face: matte, removebg, rembg, jobs, videos, models, operation (health, metrics, the API's page)
+routes/         one file a face: matte, removebg, rembg, jobs, videos, models, operation (health, metrics, the docs)
 pictures.py, job_pictures.py    pictures out of requests, for the routes
 job_requests.py what the routes of jobs and videos share;  ranges.py  a file, or a part of it
 service.py      what routes share: from an order to its answer

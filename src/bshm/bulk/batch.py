@@ -25,6 +25,7 @@ from bshm.concurrency.overlap import ClosableLock, overlap
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
+from bshm.files.suffixes import format_of_result, names_a_format
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
@@ -305,7 +306,7 @@ def _do(
     company: threading.Event,
 ) -> BatchRecord:
     if job.error is not None or job.output is None:
-        raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
+        raise job.error or OptionError(f"{job.name} has no output. Set one for this job.")
     first = numbered(job.output, 1) if batch.split else job.output
     if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
@@ -419,9 +420,6 @@ def with_format(edit: Edit, path: Path) -> Edit:
         OptionError: the suffix names no format, contradicts the one asked for, or names one that cannot hold what
             is asked for; or the format is ``auto``, which a file name cannot leave open.
     """
-
-    from bshm.files.encode import format_of_result
-
     if edit.format is None:
         return replace(edit, format=format_of_result(path))
     if edit.format == "auto":
@@ -445,7 +443,6 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
         return path
     if not several:
         return None
-    from bshm.files.encode import names_a_format
 
     # `a.jpg b.jpg -o out.png` is a slip of the hand, and a folder called out.png is what nobody looks for.
     if os.path.lexists(path) or names_a_format(path):

@@ -1,4 +1,4 @@
-"""The exit codes, once.  Scripts rely on them: a number is never given a second meaning."""
+"""The exit codes.  Scripts rely on them, so a number never gets a second meaning."""
 
 from __future__ import annotations
 

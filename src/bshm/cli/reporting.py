@@ -1,4 +1,4 @@
-"""What a person or a script is told about a batch: lines, a progress bar, JSON, a summary, the exit code."""
+"""Report a batch to people and scripts: lines, a progress bar, JSON, a summary and the exit code."""
 
 from __future__ import annotations
 

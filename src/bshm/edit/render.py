@@ -1,4 +1,4 @@
-"""From a matte and an ``Edit`` to pixels and to a file: the one way there is.
+"""Render a matte and an ``Edit`` to pixels and to a file.  All results are made here.
 
     region -> edges -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> background
            -> light -> outline -> mask -> cut-out, alpha or picture -> file
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -367,12 +366,12 @@ def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
     there = f"{len(planes)} {'person was' if len(planes) == 1 else 'people were'} found in {matte.picture.name}"
     if people.kind == "number":
         if people.number > len(planes):
-            raise NobodyThereError(f"{option('people')} asks for number {people.number}; {there}. Choose one of them.")
+            raise NobodyThereError(f"{option('people')} asks for person {people.number}; {there}. Choose one of them.")
         return planes[people.number - 1]
     xs, ys = ([each.of(side) for each in people.places[start::2]] for start, side in ((0, width), (1, height)))
     if max(xs) > width or max(ys) > height:
         raise RegionError(
-            f"{option('people')}: {people} reaches out of the picture, which has {width}x{height} pixels."
+            f"{option('people')}: {people} reaches beyond the picture, which has {width}x{height} pixels."
         )
     if people.kind == "at":
         x, y = min(xs[0], width - 1), min(ys[0], height - 1)
@@ -423,10 +422,10 @@ def _within(alpha: FloatArray, region: Region) -> FloatArray:
     top, bottom = region.y1.of(height), region.y2.of(height)
     if right > width or bottom > height:
         raise RegionError(
-            f"{option('region')}: it reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
+            f"{option('region')} reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
         )
     if right <= left or bottom <= top:
-        raise RegionError(f"{option('region')}: from {left}, {top} to {right}, {bottom} it is empty.", empty=True)
+        raise RegionError(f"{option('region')} is empty: it goes from {left}, {top} to {right}, {bottom}.", empty=True)
     result: FloatArray = np.zeros_like(alpha)
     result[top:bottom, left:right] = alpha[top:bottom, left:right]
     return result
@@ -484,6 +483,8 @@ def _file(pixels: PixelArray, form: Format, picture: Picture, edit: Edit) -> byt
 def _stored(files: dict[str, bytes]) -> bytes:
     """A zip of files that are compressed already; without the time, so that equal requests have equal answers."""
     buffer = io.BytesIO()
+    import zipfile  # with all that it can unpack; one format in ten needs it
+
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name), data)

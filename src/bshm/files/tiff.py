@@ -64,7 +64,7 @@ def encode_tiff(
     padding = b"\0" * (end % 2)
     directory_at = end + len(padding)
     if directory_at + (len(icc_profile or b"") + len(exif or b"") + 16 * len(strips) + 1024) >= 1 << 32:
-        raise OptionError(f"a TIFF file holds less than 4 GiB; {width}x{height} needs more. Choose png.")
+        raise OptionError(f"a TIFF file must be smaller than 4 GiB; {width}x{height} needs more. Choose png.")
 
     tags: dict[int, Entry | Directory] = {} if exif is None else directory_of(exif)
     tags |= {

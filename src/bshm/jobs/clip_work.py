@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from bshm.errors import BshmError
 from bshm.jobs.clips import ClipOptions
 from bshm.jobs.protocol import ClipProduct, ClipProducts
 from bshm.video.finding import VIDEO_SUFFIXES
@@ -116,25 +117,29 @@ def file_name(name: str) -> str:
 
 
 def told(error: Exception, folder: Path, name: str) -> str:
-    """The message of an error, for whoever asked for the clip: paths of this machine are not shown, and the room of
-    video, which names flags, is made to name fields.
+    """The message of an error, for whoever asked for the clip: with fields, and without paths of this machine.
 
     Args:
         error: from ``bshm.video``.
         folder: where the clip is.
         name: of the clip.
 
-    >>> told(ValueError("/tmp/x/clip.mp4 ends at 3 s. Add --fewer-bits."), Path("/tmp/x"), "anna.mp4")
-    'anna.mp4 ends at 3 s. Add fewer_bits.'
+    >>> told(ValueError("/tmp/x/clip.mp4 ends at 3 s."), Path("/tmp/x"), "anna.mp4")
+    'anna.mp4 ends at 3 s.'
     """
-    text = re.sub(re.escape(f"{folder}{os.sep}") + r"clip(?:\.[a-z0-9]+)?(?![\w.])", lambda _: name, str(error))
-    return in_fields(text.replace(f"{folder}{os.sep}", ""))
+    text = error.told(field_of) if isinstance(error, BshmError) else str(error)
+    text = re.sub(re.escape(f"{folder}{os.sep}") + r"clip(?:\.[a-z0-9]+)?(?![\w.])", lambda _: name, text)
+    return text.replace(f"{folder}{os.sep}", "")
 
 
-def in_fields(text: str) -> str:
-    """A message that names flags, with the fields of the same meaning in their place.
+# Fields that are called as the flag is.
+_FIELDS = {"target": "for", "start_s": "start", "end_s": "end"}
 
-    >>> in_fields("--end takes seconds after --start (3)")
-    'end takes seconds after start (3)'
+
+def field_of(option: str) -> str:
+    """The field of ``POST /videos`` for an option of ``VideoOptions``.
+
+    >>> field_of("start_s"), field_of("codec")
+    ('start', 'codec')
     """
-    return re.sub(r"(?<![\w-])--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)
+    return _FIELDS.get(option, option)

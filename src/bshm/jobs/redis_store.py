@@ -127,7 +127,7 @@ def connect(url: str) -> Redis:
             retry_on_error=[ConnectionError, TimeoutError],
         )
     except ValueError as error:
-        raise QueueUnavailableError(f"the URL of Redis is none: {error}. Give redis://HOST:6379/0.") from error
+        raise QueueUnavailableError(f"the URL of Redis is not valid: {error}. Use redis://HOST:6379/0.") from error
     return client
 
 
@@ -168,7 +168,7 @@ class RedisRecords:
         if answer == b"full":
             raise full(capacity)
         if answer == b"lost":
-            raise QueueUnavailableError("Redis has dropped the pictures of a job already. Does it have enough memory?")
+            raise QueueUnavailableError("Redis has deleted pictures of a job. Check that it has enough memory.")
         return record
 
     def get(self, job_id: str) -> JobRecord | None:

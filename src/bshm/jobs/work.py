@@ -1,4 +1,4 @@
-"""The work that is done for real: bytes in, a matte, bytes out."""
+"""The real work of jobs: bytes in, a matte, bytes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a picture's pixels to an alpha: a set of weights, opened.
+"""Engines: opened models, from the pixels of a picture to an alpha.
 
 An ``Engine`` takes pixels, and what it remembers of the pictures before, and answers with an alpha.  Its kinds:
 
@@ -20,7 +20,7 @@ from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
 from bshm.weights import store
-from bshm.weights.card import Card
+from bshm.weights.card import Card, Network
 
 if TYPE_CHECKING:
     from bshm.matting.people import Clues
@@ -90,9 +90,19 @@ class Engine(Protocol):
 
 
 def open_engine(
-    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
+    card: Card,
+    device: str,
+    threads: int | None = None,
+    *,
+    gpu_memory_limit: int | None = None,
+    read: Callable[[Card, Network], bytes] = store.read,
 ) -> Staged | Whole:
     """Read, verify and open every network of ``card``.
+
+    Args:
+        card: of the set.
+        device, threads, gpu_memory_limit: see ``Matting``.
+        read: gives the bytes of a network of the card, verified.
 
     Raises:
         ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -102,7 +112,7 @@ def open_engine(
     # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
     tile_threads = threads if chosen.name == "cpu" else 1
     sessions = {
-        role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
+        role: OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
         for role, network in card.networks.items()
     }
     if "mask" in sessions:
@@ -179,6 +189,8 @@ class Staged:
             mask = clock.time("quality", lambda: self.unify(pixels, coarse))
         doubtful = doubt.doubtful(mask)
         sure = doubt.drop_doubtful(mask)
+        if doubt.questionable(sure):
+            sure = clock.time("islands", lambda: self._without_bodiless(pixels, sure))
         alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, sure))
         if "matting" in self.sessions:
             held = doubt.somebody(guide)
@@ -192,6 +204,13 @@ class Staged:
         # One from elsewhere is called as its card says.
         predict = mask.predict if network.signature is None else foreign.predict
         return predict(self.sessions["mask"], network, pixels)
+
+    def _without_bodiless(self, pixels: PixelArray, mask: FloatArray) -> FloatArray:
+        """The mask without unsure islands that hold no body, where the weights can tell."""
+        from bshm.matting.refine import doubt
+
+        found = clues(self, pixels)
+        return mask if found is None else doubt.drop_bodiless(mask, found.body())
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""

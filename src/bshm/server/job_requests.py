@@ -24,7 +24,7 @@ IDEMPOTENCY_HEADER = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "The same key with the same request gives the same job again.",
+    "description": "A repeated request with the same key returns the same job instead of a new one.",
 }
 
 
@@ -32,13 +32,15 @@ class JobTerms(BaseModel):
     """What may be said of any job, whatever is made in it."""
 
     keep_s: float | None = Field(
-        None, ge=1, le=31 * 86400, description="Seconds that results are kept once the job has ended."
+        None, ge=1, le=31 * 86400, description="Seconds for which results are kept after the job has ended."
     )
     webhook_url: str | None = Field(
-        None, max_length=2048, description="Gets a signed POST when the job has ended; off unless --allow-webhooks."
+        None,
+        max_length=2048,
+        description="URL that receives a signed POST when the job has ended; needs --allow-webhooks.",
     )
     idempotency_key: str | None = Field(
-        None, min_length=1, max_length=255, description="The same as the header Idempotency-Key."
+        None, min_length=1, max_length=255, description="The same as the Idempotency-Key header."
     )
 
 
@@ -50,7 +52,7 @@ def parts(request: Request) -> tuple[Service, JobQueue]:
     """
     service: Service = request.app.state.service
     if service.queue is None:
-        raise JobNotFoundError("jobs are switched off here.")
+        raise JobNotFoundError("this service has jobs switched off.")
     return service, service.queue
 
 
@@ -80,7 +82,7 @@ def idempotency_key(request: Request, terms: JobTerms) -> str | None:
     """
     header = request.headers.get("idempotency-key")
     if header is not None and terms.idempotency_key not in (None, header):
-        raise FieldError({"idempotency_key": "differs from the header Idempotency-Key. Send one of the two."})
+        raise FieldError({"idempotency_key": "differs from the Idempotency-Key header. Send only one of them."})
     return header if terms.idempotency_key is None else terms.idempotency_key
 
 
@@ -93,9 +95,11 @@ def webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:
     if url is None:
         return None
     if not settings.allow_webhooks:
-        raise FieldError({"webhook_url": "webhooks are switched off here. Ask for the job's state instead."})
+        raise FieldError(
+            {"webhook_url": "webhooks are switched off on this service. Ask for the state of the job instead."}
+        )
     if caller.startswith("address:") and settings.webhook_secret is None:
-        raise FieldError({"webhook_url": "needs an API key to sign with, or a --webhook-secret."})
+        raise FieldError({"webhook_url": "needs an API key, or a service with --webhook-secret, to sign the message."})
     return Webhook(url, secret_ref=caller.partition(":")[2] if caller.startswith("key:") else ANONYMOUS)
 
 
@@ -129,7 +133,7 @@ def _place_of(cursor: str) -> tuple[float, str]:
     except ValueError:
         place = math.nan
     if not math.isfinite(place) or not is_id(job_id):
-        raise FieldError({"cursor": "is none. Follow `next` of the part before."})
+        raise FieldError({"cursor": "is not valid. Use `next` of the previous page."})
     return place, job_id
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bshm.edit.words import PictureBackground, parse_background
 from bshm.errors import OptionError
 from bshm.jobs import ClipOptions
-from bshm.jobs.clip_work import in_fields
+from bshm.jobs.clip_work import field_of
 from bshm.jobs.clips import COMES_ALONG, Behind, in_words
 from bshm.options import DEFAULT_MODEL
 from bshm.server.answers import FieldError
@@ -117,16 +116,21 @@ def clip_options_of(fields: VideoFields, *, behind: Behind | None, model: str) -
 
 
 def field_error(error: OptionError, text: str | None = None) -> FieldError:
-    """An error of the room of video, which names flags, as one that names the field.
+    """An error of the room of video as that of the field that it names first.
 
     Args:
         error: from there.
         text: what is told of it; None takes its own words.
     """
-    known = {field.alias or name for name, field in VideoFields.model_fields.items()}
-    flags = [in_fields(flag) for flag in re.findall(r"--[a-z][a-z-]*", str(error))]
-    name = next((flag for flag in flags if flag in known), "body")
-    return FieldError({name: (text or in_fields(str(error))).removeprefix(f"{name} ")})
+    named: list[str] = []
+
+    def noted(option: str) -> str:
+        named.append(field_of(option))
+        return named[-1]
+
+    told = error.told(noted)
+    name = named[0] if named else "body"
+    return FieldError({name: (text or told).removeprefix(f"{name} ")})
 
 
 def container_field(fields: VideoFields) -> str:

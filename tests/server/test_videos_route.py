@@ -26,6 +26,7 @@ from bshm.errors import DiskFullError, FetchError, VideoTooLargeError
 from bshm.jobs import JobRecord, runner
 from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.net import fetch as fetching
+from bshm.options import Limits
 from bshm.server import matting_pool
 from bshm.server.keys import Keys
 from bshm.server.routes.videos import VideoJobFields
@@ -395,7 +396,7 @@ def test_a_video_is_fetched_from_its_address(
             fetching.fetch_video(
                 f"{url}/large" if error is VideoTooLargeError else f"{url}/short",
                 tmp_path / "got",
-                limits=fetching.Limits(max_bytes=10_000_000 if error is FetchError else 1000),
+                limits=Limits(max_bytes=10_000_000 if error is FetchError else 1000),
                 _is_allowed=lambda address: True,
             )
 

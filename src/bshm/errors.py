@@ -19,6 +19,7 @@
     │   ├── UnreadablePictureError  not a picture, truncated, empty
     │   │   └── UnreadableVideoError  not a video, damaged, or not supported
     │   ├── PictureTooLargeError    it has more pixels or bytes than allowed
+    │   │   └── VideoTooLargeError    it is longer, its frames are larger, or it has more bytes than allowed
     │   ├── UrlRefusedError         the guard does not allow the URL
     │   ├── FetchError              the URL is allowed but could not be downloaded
     │   ├── NobodyThereError        the selected person does not exist
@@ -92,6 +93,7 @@ __all__ = [
     "UnreadablePictureError",
     "UnreadableVideoError",
     "UrlRefusedError",
+    "VideoTooLargeError",
     "WorkerLostError",
 ]
 
@@ -221,6 +223,10 @@ class UnreadableVideoError(UnreadablePictureError):
 
 class PictureTooLargeError(InputError):
     """The picture has more pixels or bytes than allowed."""
+
+
+class VideoTooLargeError(PictureTooLargeError):
+    """The video is longer, its frames are larger, or it has more bytes than allowed."""
 
 
 class UrlRefusedError(InputError):

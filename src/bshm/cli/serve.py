@@ -63,6 +63,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "max_job_bytes",
         "max_job_items",
     ),
+    "Videos": (
+        "videos",
+        "videos_in_flight",
+        "max_video_bytes",
+        "max_video_s",
+        "max_video_pixels",
+        "video_upload_timeout_s",
+    ),
     "Telling": (),
 }
 

@@ -164,6 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
     # As in `bshm serve`: OpenCV reads it when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.jobs.broker_queue import store_of
+    from bshm.jobs.clip_work import Conversion
     from bshm.jobs.messages import open_messages
     from bshm.jobs.work import MattingWork
     from bshm.jobs.worker import run_worker
@@ -189,9 +190,11 @@ def run(arguments: argparse.Namespace) -> int:
             log.warning("--visibility-timeout is ignored: brokers no longer wait while a picture is processed")
         matting = open_model(settings.model)
         log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
+        work = MattingWork(matting, open_model=open_model)
         run_worker(
             settings.broker,
-            MattingWork(matting, open_model=open_model),
+            work,
+            clips=Conversion(work.matting_of),
             results=settings.results,
             blobs=settings.blobs,
             blobs_endpoint=settings.blobs_endpoint,

@@ -103,6 +103,18 @@ class DeadlineExecutor(Executor):
             self._arrived.notify()
         return future
 
+    def more_time(self) -> None:
+        """Let the time of the work that calls this begin anew: it is long, and does not hang.
+
+        Raises:
+            OverrunError: it was given up before.
+        """
+        with self._lock:
+            task = self._busy.get(threading.current_thread())
+            if task is None:
+                raise OverrunError("the work was given up.")
+            task.deadline = time.monotonic() + task.timeout_s
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout_s: float = math.inf) -> None:
         """Take nothing more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from bshm.errors import DiskFullError, OutputError, OutputExistsError
 
 # Errors of os.link on file systems without hard links (FAT, exFAT, some network shares).
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+# Of a copy: a film is not held in memory.
+_PIECE = 1024 * 1024
 # Windows has no quota error.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -63,7 +66,7 @@ def duplicate(existing: Path, path: Path, *, overwrite: bool) -> Path:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            _write_new(temporary, existing.read_bytes())
+            _copy_new(temporary, existing)
 
     if not existing.exists():
         raise FileNotFoundError(errno.ENOENT, "it is gone", str(existing))
@@ -126,16 +129,25 @@ def publish(temporary: Path, path: Path, *, overwrite: bool) -> Path:
     return path
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _new(path: Path) -> int:
     # 0o666 lets the umask decide, unlike tempfile's 0o600; O_EXCL never follows a link that somebody planted.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o666)
+    return os.open(path, flags, 0o666)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = _new(path)
     try:
         left = memoryview(data)
         while left:
             left = left[os.write(descriptor, left) :]
     finally:
         os.close(descriptor)  # may raise too: network file systems tell of a full disk only now
+
+
+def _copy_new(path: Path, existing: Path) -> None:
+    with existing.open("rb") as source, os.fdopen(_new(path), "wb") as target:
+        shutil.copyfileobj(source, target, _PIECE)
 
 
 def _take_name(temporary: Path, target: Path) -> None:

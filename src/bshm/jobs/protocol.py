@@ -2,6 +2,7 @@
 
     JobQueue   the interface for servers: submit, show, download, cancel
     Work       makes the result of one picture
+    ClipWork   makes the results of one clip
     Records    stores the records; changes one only if nobody else has changed it meanwhile
     Blobs      stores the bytes of pictures and results
 
@@ -12,14 +13,18 @@ message only changes how long a job waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from bshm.jobs.clips import ClipOptions
 from bshm.jobs.codec import Json
-from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, State
+from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Kind, State
+
+if TYPE_CHECKING:
+    from bshm.video.convert import Progress
 
 
 @runtime_checkable
@@ -38,6 +43,10 @@ class JobQueue(Protocol):
     def spool(self) -> Path | None:
         """A folder on the file system of the queue for uploads before ``submit``, which are then renamed and not
         copied. None if the store has no files."""
+
+    @property
+    def scratch(self) -> Path | None:
+        """A folder there for what is made of several files; see ``bshm.jobs.scratch``."""
 
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """Accept a job.  After this returns, the job will end with results or errors, even if processes die.
@@ -74,6 +83,19 @@ class JobQueue(Protocol):
             JobUnfinishedError: that item is not done yet, or it failed or was cancelled.
         """
 
+    def output(self, job_id: str, product: str | None, owner: str) -> ClipResult:
+        """A result of a clip.
+
+        Args:
+            job_id, owner: whose.
+            product: ``cutout``, ``composite``, ``alpha`` or ``foreground``; None takes the first that there is.
+
+        Raises:
+            JobNotFoundError: as ``get``; or the job is of no clip, or has no such result.
+            JobUnfinishedError: the clip is not done yet, or it failed or was cancelled.
+            QueueUnavailableError: the store cannot be reached; while its pieces are read, too.
+        """
+
     def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
         """The jobs of an owner, newest first, including ended ones until they expire.
 
@@ -89,7 +111,8 @@ class JobQueue(Protocol):
     def cancel(self, job_id: str, owner: str) -> JobRecord:
         """Cancel a job that has not ended: no more items are started, waiting ones are deleted, finished results stay.
 
-        Items that are running are not interrupted, but their results are dropped.  A job that has ended stays as it is.
+        Pictures that are running are not interrupted, but their results are dropped; a clip stops after its next frame.
+        A job that has ended stays as it is.
 
         Raises:
             JobNotFoundError: as ``get``.
@@ -146,6 +169,86 @@ class Work(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class ClipProduct:
+    """A file that was made of a clip.
+
+    Attributes:
+        product: ``cutout``, ``composite``, ``alpha`` or ``foreground``.
+        path: the file, in the folder that was given.
+        media_type: e.g. ``video/webm``.
+        details: see ``ClipOutput``.
+    """
+
+    product: str
+    path: Path
+    media_type: str
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class ClipProducts:
+    """What became of a clip.
+
+    Attributes:
+        files: one or several.
+        frames: how many it has.
+        details: of all of them, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
+            ``empty``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
+    """
+
+    files: tuple[ClipProduct, ...]
+    frames: int
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class ClipWork(Protocol):
+    """Makes the results of one clip; called by worker threads, several at a time."""
+
+    def __call__(
+        self,
+        clip: Path,
+        options: ClipOptions,
+        *,
+        background: Path | None,
+        folder: Path,
+        progress: Callable[[Progress], None],
+    ) -> ClipProducts:
+        """The results.
+
+        Args:
+            clip: the file, in ``folder``.
+            options: of the job.
+            background: the file that stands for ``COMES_ALONG`` in them, in ``folder``; or None.
+            folder: for results and for what is needed on the way; deleted afterwards.
+            progress: to be called after each frame.  What it raises ends the work.
+
+        Raises:
+            BshmError: becomes the error of the job.  Any other exception does too, as ``internal``.
+        """
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """A result of a clip, wherever its bytes are.
+
+    Attributes:
+        name: a file name.
+        media_type: e.g. ``video/webm``.
+        size: in bytes.
+        tag: of these very bytes: another file has another one.
+        made_at: seconds since 1970.
+        pieces: the bytes from one place up to another, piece by piece.
+    """
+
+    name: str
+    media_type: str
+    size: int
+    tag: str
+    made_at: float
+    pieces: Callable[[int, int], Iterator[bytes]]
+
+
 class Records(Protocol):
     """Stores records.  Methods raise ``QueueUnavailableError`` if the store cannot be reached."""
 
@@ -181,8 +284,8 @@ class Records(Protocol):
     def depth(self, owner: str | None = None) -> int:
         """Number of jobs that have not ended, of one owner or of all."""
 
-    def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
-        """The jobs that are ``queued`` or ``running``, oldest first."""
+    def in_state(self, state: State, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
+        """The jobs that are ``queued`` or ``running``, oldest first; of one kind, or of all."""
 
     def due(self, now: float) -> list[JobRecord]:
         """Ended jobs whose webhook is due."""
@@ -201,14 +304,22 @@ class Blobs(Protocol):
     def folder(self) -> Path | None:
         """Folder for files before they are accepted; None without files."""
 
+    @property
+    def scratch(self) -> Path | None:
+        """Where files may be made that are taken over later, on the file system of the bytes; it may have to be made.
+        None without files."""
+
     def put(self, name: str, data: bytes) -> None:
         """Store ``data``, completely or not at all."""
 
     def take(self, name: str, path: Path) -> None:
-        """Store the bytes of a file, which stays in its place until the job is accepted."""
+        """Store the bytes of a file, which stays in its place; it is never whole in memory."""
 
     def get(self, name: str) -> bytes | None:
         """The bytes; None if they do not exist."""
+
+    def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """The bytes from ``start`` up to ``stop``, or to the end, piece by piece; None where there are none."""
 
     def path(self, name: str) -> Path | None:
         """The file with the bytes; None without files."""

@@ -100,6 +100,11 @@ def body_of(record: JobRecord) -> bytes:
         }
         for item in record.items
     ]
+    if record.kind == "video":
+        items[0]["outputs"] = [
+            {"product": each.product, "name": each.name, "media_type": each.media_type, "size": each.size}
+            for each in record.items[0].outputs
+        ]
     job = {
         "id": record.id,
         "state": record.state,

@@ -51,9 +51,14 @@ class MattingWork:
             UnknownModelError, ModelFileError: the job asks for weights that are not on this machine, or damaged.
             InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
         """
-        return made(picture, name, options, self._matting_of(options.model).matte_picture)
+        return made(picture, name, options, self.matting_of(options.model).matte_picture)
 
-    def _matting_of(self, model: str) -> Matting:
+    def matting_of(self, model: str) -> Matting:
+        """The networks called ``model``, opened if need be.
+
+        Raises:
+            UnknownModelError, ModelFileError: they are not on this machine, or damaged.
+        """
         if model == self._matting.engine.card.name:
             return self._matting
         # Whoever wants a model that is just being opened waits for it instead of opening it, too.

@@ -21,7 +21,7 @@ from bshm.errors import BshmError, OptionError
 from bshm.server import answers, logs
 from bshm.server.matting_pool import Fetch, fetch_url
 from bshm.server.middleware import Middleware
-from bshm.server.routes import finish, jobs, live, matte, models, operation, presets, rembg, removebg
+from bshm.server.routes import finish, jobs, live, matte, models, operation, presets, rembg, removebg, videos
 from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 from bshm.server.settings import Settings
@@ -69,8 +69,9 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)
+    app.include_router(videos.router)
     # Not where GET works on a picture.
-    for router in (removebg.router, operation.router, *([jobs.router] if settings.jobs else [])):
+    for router in (removebg.router, operation.router, videos.router, *([jobs.router] if settings.jobs else [])):
         _answer_head(app, router)
     page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from bshm.concurrency.deadline_executor import DeadlineExecutor
 from bshm.edit.render import Rendered, render
 from bshm.edit.spec import Edit
 from bshm.files import decode
-from bshm.jobs import JobOptions, Product
+from bshm.jobs import ClipOptions, Conversion, JobOptions, Product
+from bshm.jobs.protocol import ClipProducts
 from bshm.jobs.work import made, opened
-from bshm.net.fetch import Fetched, Validators, fetch_if_changed
+from bshm.net.fetch import Fetched, Validators, fetch_if_changed, fetch_video
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
 from bshm.result import Matte
@@ -25,6 +27,9 @@ from bshm.server.metrics import Metrics
 from bshm.server.settings import Settings
 from bshm.types import Picture
 from bshm.weights import catalogue
+
+if TYPE_CHECKING:
+    from bshm.video.convert import Progress
 
 T = TypeVar("T")
 Fetch = Callable[[str, Limits, Validators | None], Fetched]
@@ -36,6 +41,18 @@ _LATEST = 0.1
 def fetch_url(url: str, limits: Limits, known: Validators | None) -> Fetched:
     """What a URL gives, behind the guard of ``bshm.net.fetch``."""
     return fetch_if_changed(url, limits=limits, known=known)
+
+
+class _InTurn(Matting):
+    """Networks that others use as well: each frame waits for its turn."""
+
+    def __init__(self, shared: Matting, run: Callable[[Callable[[], Matte]], Matte]) -> None:
+        super().__init__(engine=shared.engine)
+        self._run = run
+
+    def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> Matte:
+        """See ``Matting``."""
+        return self._run(lambda: super(_InTurn, self).matte_picture(picture, options))
 
 
 class MattingPool:
@@ -141,6 +158,19 @@ class MattingPool:
         """What a URL gives; see ``bshm.net.fetch``."""
         return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
 
+    async def fetch_video(self, url: str, path: Path) -> None:
+        """Put the video behind a URL into a file; see ``bshm.net.fetch``."""
+        settings = self._settings
+        limits = replace(
+            settings.limits, max_bytes=settings.max_video_bytes, url_timeout_s=settings.video_upload_timeout_s
+        )
+        # The download itself ends in time, and says so in better words.
+        await _done(
+            self._downloads.send(
+                partial(fetch_video, url, path, limits=limits), timeout_s=settings.video_upload_timeout_s + 5
+            )
+        )
+
     async def make(
         self, data: bytes, edit: Edit, model: str, options: MatteOptions, background: bytes | None
     ) -> Rendered:
@@ -193,6 +223,31 @@ class MattingPool:
             return running.result()
 
         return made(picture, name, options, matte)
+
+    def clips(
+        self,
+        clip: Path,
+        options: ClipOptions,
+        *,
+        background: Path | None,
+        folder: Path,
+        progress: Callable[[Progress], None],
+    ) -> ClipProducts:
+        """``ClipWork`` of the embedded queue, done in the thread that calls, but for the network.
+
+        Raises:
+            BshmError: it cannot be made.
+        """
+
+        def run(matte: Callable[[], Matte]) -> Matte:
+            return self._network.send(matte, timeout_s=self._settings.job_timeout_s).result()
+
+        def counted(done: Progress) -> None:
+            self._metrics.frames.inc()
+            progress(done)
+
+        work = Conversion(lambda model: _InTurn(self.matting(model), run))
+        return work(clip, options, background=background, folder=folder, progress=counted)
 
     def close(self) -> None:
         """Let go of the threads; what runs in them ends first, unless it hangs."""

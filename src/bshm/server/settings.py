@@ -179,6 +179,19 @@ class Settings(BaseSettings):
     max_job_bytes: int = Field(512 * MIB, ge=1024, description="largest request to /jobs, and largest unpacked zip")
     max_job_items: int = Field(1000, ge=1, le=1000, description="pictures in one job")
 
+    videos: bool = Field(True, description="offer /videos, where jobs are offered and bshm[video] is installed")
+    videos_in_flight: int = Field(
+        1, ge=1, le=16, description="videos worked on at once by the embedded queue, beside pictures"
+    )
+    max_video_bytes: int = Field(512 * MIB, ge=1024, description="largest video file, sent or fetched")
+    max_video_s: float = Field(
+        600.0, gt=0, le=86400, description="longest video, or part of one from start to end, in seconds"
+    )
+    max_video_pixels: int = Field(4096 * 2160, ge=1, description="largest frame of a video")
+    video_upload_timeout_s: float = Field(
+        600.0, gt=0, le=86400, description="longest time that a video may take to arrive, or to be fetched"
+    )
+
     page: bool = Field(True, description="serve the web page at /")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 

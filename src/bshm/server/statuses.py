@@ -46,7 +46,9 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.CorrectionsError: ErrorAnswer(422, "The corrections cannot be used"),
     errors.SourceNotFoundError: ErrorAnswer(422, "The picture was not found", "The picture was not found."),
     errors.UnreadablePictureError: ErrorAnswer(422, "The picture cannot be read"),
+    errors.UnreadableVideoError: ErrorAnswer(422, "The video cannot be read"),
     errors.PictureTooLargeError: ErrorAnswer(413, "The picture is too large"),
+    errors.VideoTooLargeError: ErrorAnswer(413, "The video is too large"),
     # The own message would reveal addresses of the internal network.
     errors.UrlRefusedError: ErrorAnswer(
         422,
@@ -83,6 +85,7 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     refusals.TooBusyError: ErrorAnswer(503, "The service is busy"),
     refusals.TooSlowError: ErrorAnswer(408, "The request did not arrive in time"),
     refusals.TimeRanOutError: ErrorAnswer(504, "It took too long"),
+    refusals.NotOfferedError: ErrorAnswer(501, "This is not offered here"),
     refusals.ClientGoneError: ErrorAnswer(CLIENT_CLOSED, "The client went away"),
 }
 

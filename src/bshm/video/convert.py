@@ -328,6 +328,19 @@ def plan(
     return planned
 
 
+def check(source: Path, output: str | Path | None, options: VideoOptions) -> None:
+    """See that a clip can be made into what is asked for, before a network is opened; its first frame is decoded.
+
+    Args:
+        source, output, options: as for ``convert``.
+
+    Raises:
+        OptionError, InputError: as ``convert`` would.
+    """
+    clip = reading.probe(source)
+    _notes(clip, plan(source, output, options), options)
+
+
 def _products(options: VideoOptions) -> tuple[Product, ...]:
     if options.products:
         return options.products

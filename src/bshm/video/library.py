@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from bshm.errors import MissingExtraError
+
+# SVT-AV1 writes to stderr what it is set to, past every log; it looks here for what shall be left: errors.
+os.environ.setdefault("SVT_LOG", "1")
 
 __all__ = ["EXACT", "av"]
 

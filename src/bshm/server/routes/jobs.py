@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import Field
 
 from bshm.edit.words import PictureBackground
 from bshm.errors import JobNotFoundError, JobUnfinishedError
-from bshm.jobs import (
-    ANONYMOUS,
-    JobError,
-    JobOptions,
-    JobQueue,
-    JobRecord,
-    JobRequest,
-    JobResult,
-    Webhook,
-)
-from bshm.jobs.records import is_id
+from bshm.jobs import ANONYMOUS, JobOptions, JobRecord, JobRequest, JobResult
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, edit_of, matte_options_of, model_of
 from bshm.server.filenames import disposition, portable
 from bshm.server.job_pictures import JobPicture, Spool, forget, from_form, from_json
+from bshm.server.job_requests import (
+    IDEMPOTENCY_HEADER,
+    JobTerms,
+    as_json,
+    idempotency_key,
+    listed,
+    of_kind,
+    owner_of,
+    parts,
+    problem,
+    times,
+    webhook,
+)
 from bshm.server.pictures import picture
-from bshm.server.refusals import KeyRefusedError
 from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
 from bshm.server.service import Service
 from bshm.server.settings import Settings
@@ -44,21 +43,8 @@ from bshm.server.settings import Settings
 router = APIRouter(tags=["jobs"])
 
 
-class JobFields(PictureFields):
-    """The fields of a job: those of a single picture, and some more."""
-
-    keep_s: float | None = Field(
-        None, ge=1, le=31 * 86400, description="Seconds for which results are kept after the job has ended."
-    )
-    webhook_url: str | None = Field(
-        None,
-        max_length=2048,
-        description="URL that receives a signed POST when the job has ended; needs a service started with "
-        "--allow-webhooks.",
-    )
-    idempotency_key: str | None = Field(
-        None, min_length=1, max_length=255, description="The same as the Idempotency-Key header."
-    )
+class JobFields(PictureFields, JobTerms):
+    """The fields of a job: those of a single picture, and those of any job."""
 
 
 class JsonJobFields(JobFields):
@@ -115,15 +101,7 @@ _BODY["content"]["application/json"]["example"] = {
     },
     openapi_extra={
         "requestBody": _BODY,
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-                "description": "A repeated request with the same key returns the same job instead of a new one.",
-            }
-        ],
+        "parameters": [IDEMPOTENCY_HEADER],
     },
 )
 async def submit(request: Request) -> Response:
@@ -133,7 +111,7 @@ async def submit(request: Request) -> Response:
     curl -F image=@a.jpg -F image=@b.jpg -F background=white http://127.0.0.1:8000/jobs -i
     curl --json '{"images": [{"image_url": "https://pictures.example.org/a.jpg"}]}' http://127.0.0.1:8000/jobs -i
     """
-    service, queue = _parts(request)
+    service, queue = parts(request)
     settings = service.settings
     caller: str = request.scope["state"]["caller"]
     rate = service.rates.charge(caller, 1)
@@ -157,9 +135,9 @@ async def submit(request: Request) -> Response:
                 raise FieldError(
                     {"image": "send either pictures in image, one zip file in archive, or a URL in image_url."}
                 )
-            webhook = _webhook(fields.webhook_url, caller, settings)
-            idempotency_key = _idempotency_key(request, fields)
-            if len(pictures) > 1:  # before anything is fetched
+            told = webhook(fields.webhook_url, caller, settings)
+            key = idempotency_key(request, fields)
+            if len(pictures) > 1:  # before anything is fetched for them
                 rate = service.rates.charge(caller, len(pictures) - 1)
             options = await _options(fields, background, service)
             spool = Spool(queue.spool, spooled)
@@ -176,9 +154,9 @@ async def submit(request: Request) -> Response:
         made = JobRequest(
             items=tuple(items),
             options=options,
-            owner=_owner(request),
-            idempotency_key=idempotency_key,
-            webhook=webhook,
+            owner=owner_of(request),
+            idempotency_key=key,
+            webhook=told,
             keep_s=settings.jobs_keep_s if fields.keep_s is None else fields.keep_s,
         )
         if not is_json and len(items) > 1:  # each picture counts; their sizes are not known yet
@@ -189,7 +167,7 @@ async def submit(request: Request) -> Response:
     finally:
         await service.pool.beside(lambda: forget(spooled))
     headers = {"Location": f"{settings.root_path}/jobs/{record.id}", **({} if rate is None else rate.headers())}
-    return _json(described(record, settings.root_path), status=202, headers=headers)
+    return as_json(described(record, settings.root_path), status=202, headers=headers)
 
 
 @router.get(
@@ -205,32 +183,10 @@ async def listing(
 ) -> Response:
     """The jobs of your API key, newest first; `next` is the address of the next page. It needs a key: without keys, a
     job belongs to everybody who knows its id."""
-    service, queue = _parts(request)
-    root_path = service.settings.root_path
-    owner = _owner(request)
-    if owner == ANONYMOUS:
-        raise KeyRefusedError(
-            "a list of jobs needs an API key, because jobs have no owner without keys. Make one with "
-            "`bshm keys add NAME`."
-        )
-    before = None if cursor is None else _place_of(cursor)
-    records = await service.pool.beside(lambda: queue.of(owner, limit=limit, before=before))
-    following = None
-    if len(records) == limit:
-        last = records[-1]
-        following = f"{root_path}/jobs?{urlencode({'limit': limit, 'cursor': f'{last.created_at!r}~{last.id}'})}"
-    return _json({"jobs": [_summary(record, root_path) for record in records], "next": following})
-
-
-def _place_of(cursor: str) -> tuple[float, str]:
-    created, _, job_id = cursor.partition("~")
-    try:
-        place = float(created)
-    except ValueError:
-        place = math.nan
-    if not math.isfinite(place) or not is_id(job_id):
-        raise FieldError({"cursor": "is not valid. Use `next` of the previous page."})
-    return place, job_id
+    records, following = await listed(request, "picture", limit, cursor)
+    root_path = parts(request)[0].settings.root_path
+    place = None if following is None else f"{root_path}/jobs?{following}"
+    return as_json({"jobs": [_summary(record, root_path) for record in records], "next": place})
 
 
 @router.get(
@@ -241,11 +197,11 @@ def _place_of(cursor: str) -> tuple[float, str]:
 )
 async def look(request: Request, job_id: str) -> Response:
     """The state and progress of the job, and the state of each picture."""
-    service, queue = _parts(request)
-    owner = _owner(request)
-    record = await service.pool.beside(lambda: queue.get(job_id, owner))
+    service, queue = parts(request)
+    owner = owner_of(request)
+    record = await service.pool.beside(lambda: of_kind(queue.get(job_id, owner), "picture"))
     headers = {} if record.has_ended else {"Retry-After": "1"}
-    return _json(described(record, service.settings.root_path), headers=headers)
+    return as_json(described(record, service.settings.root_path), headers=headers)
 
 
 @router.get(
@@ -256,8 +212,8 @@ async def look(request: Request, job_id: str) -> Response:
 )
 async def result(request: Request, job_id: str, index: str) -> Response:
     """The result is available as soon as this picture is done. Pictures are counted from 0."""
-    service, queue = _parts(request)
-    owner = _owner(request)
+    service, queue = parts(request)
+    owner = owner_of(request)
     if not (index.isascii() and index.isdecimal() and len(index) <= 6):
         raise JobNotFoundError(f"the job has no result {index[:20]!r}: pictures are counted from 0.")
     found = await service.pool.beside(lambda: queue.result(job_id, int(index), owner))
@@ -282,9 +238,9 @@ async def results(request: Request, job_id: str) -> Response:
     If pictures failed, the zip contains errors.json: [{"index": 1, "name": "ben.png", "error": {"code": "…",
     "message": "…"}}].
     """
-    service, queue = _parts(request)
-    owner = _owner(request)
-    record = await service.pool.beside(lambda: queue.get(job_id, owner))
+    service, queue = parts(request)
+    owner = owner_of(request)
+    record = await service.pool.beside(lambda: of_kind(queue.get(job_id, owner), "picture"))
     done = [index for index, item in enumerate(record.items) if item.state == "done"]
     if not record.has_ended or not done:
         raise JobUnfinishedError(
@@ -292,7 +248,7 @@ async def results(request: Request, job_id: str) -> Response:
         )
     width = len(str(len(record.items)))
     failed = [
-        {"index": index, "name": item.name, "error": _problem(item.error)}
+        {"index": index, "name": item.name, "error": problem(item.error)}
         for index, item in enumerate(record.items)
         if item.error is not None
     ]
@@ -324,9 +280,14 @@ async def results(request: Request, job_id: str) -> Response:
 )
 async def delete(request: Request, job_id: str) -> Response:
     """Deletes the job with its pictures and results. A picture in progress is finished, but its result is discarded."""
-    service, queue = _parts(request)
-    owner = _owner(request)
-    await service.pool.beside(lambda: queue.delete(job_id, owner))
+    service, queue = parts(request)
+    owner = owner_of(request)
+
+    def gone() -> None:
+        of_kind(queue.get(job_id, owner), "picture")
+        queue.delete(job_id, owner)
+
+    await service.pool.beside(gone)
     return Response(status_code=204)
 
 
@@ -345,7 +306,7 @@ def described(record: JobRecord, root_path: str = "") -> dict[str, Any]:
             entry |= {"result": f"{place}/{index}", "media_type": item.media_type, "size": item.size}
             entry |= {"details": dict(item.details)}
         if item.error is not None:
-            entry["error"] = _problem(item.error)
+            entry["error"] = problem(item.error)
         items.append(entry)
     return _summary(record, root_path, items=items)
 
@@ -363,44 +324,9 @@ def _summary(record: JobRecord, root_path: str, **more: Any) -> dict[str, Any]:
         "progress": {"done": done, "total": total},
         **more,
         "results": _results(record, root_path) if record.state == "done" else None,
-        "error": None if record.error is None else _problem(record.error),
-        "created_at": _time(record.created_at),
-        "started_at": _time(record.started_at),
-        "ended_at": _time(record.ended_at),
-        "expires_at": _time(record.expires_at),
+        "error": None if record.error is None else problem(record.error),
+        **times(record),
     }
-
-
-def _problem(error: JobError) -> dict[str, str]:
-    return {"code": error.code, "message": error.message}
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
-
-
-def _json(value: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(value), status, headers, "application/json")
-
-
-def _parts(request: Request) -> tuple[Service, JobQueue]:
-    service: Service = request.app.state.service
-    if service.queue is None:
-        raise JobNotFoundError("this service has jobs switched off.")
-    return service, service.queue
-
-
-def _owner(request: Request) -> str:
-    """The id of the API key; without keys, all jobs have one owner and are protected by their secret ids."""
-    kind, _, name = str(request.scope["state"]["caller"]).partition(":")
-    return name if kind == "key" else ANONYMOUS
-
-
-def _idempotency_key(request: Request, fields: JobFields) -> str | None:
-    header = request.headers.get("idempotency-key")
-    if header is not None and fields.idempotency_key not in (None, header):
-        raise FieldError({"idempotency_key": "differs from the Idempotency-Key header. Send only one of them."})
-    return header if fields.idempotency_key is None else fields.idempotency_key
 
 
 async def _options(fields: JobFields, background: bytes | None, service: Service) -> JobOptions:
@@ -416,18 +342,6 @@ async def _options(fields: JobFields, background: bytes | None, service: Service
     # The URL is fetched before the job is accepted; workers fetch nothing.
     how = replace(matte_options_of(fields), limits=replace(settings.limits, allow_urls=False))
     return JobOptions(edit, model, how, background)
-
-
-def _webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:
-    if url is None:
-        return None
-    if not settings.allow_webhooks:
-        raise FieldError(
-            {"webhook_url": "webhooks are switched off on this service. Ask for the state of the job instead."}
-        )
-    if caller.startswith("address:") and settings.webhook_secret is None:
-        raise FieldError({"webhook_url": "needs an API key, or a service with --webhook-secret, to sign the message."})
-    return Webhook(url, secret_ref=caller.partition(":")[2] if caller.startswith("key:") else ANONYMOUS)
 
 
 def _pictures(body: intake.Body, settings: Settings) -> dict[str, JobPicture]:

@@ -182,6 +182,11 @@ class OnnxSession:
                 "The two do not belong together."
             )
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what ``run`` gives."""
+        return tuple(self._outputs)
+
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
         """Outputs by name.
 

@@ -61,6 +61,13 @@ class VideoFields(BaseModel):
     fewer_bits: bool = Field(
         VideoOptions.fewer_bits, description="Write a clip of 10 bits in 8 where the codec holds no more."
     )
+    person: str | None = Field(
+        VideoOptions.person,
+        max_length=80,
+        description="Follow one person and leave everybody else out: largest, at:X,Y, or at:X,Y@SECONDS, with X and Y in "
+        "px or %.",
+        examples=["largest", "at:50%,40%@2.5"],
+    )
     steady: bool = Field(VideoOptions.steady, description="Let frames remember their neighbours.")
     decontaminate: bool = Field(
         VideoOptions.decontaminate, description="Take the old background's colour out of soft edges."
@@ -99,6 +106,7 @@ def clip_options_of(fields: VideoFields, *, behind: Behind | None, model: str) -
             background=background,
             start_s=fields.start,
             end_s=fields.end,
+            person=fields.person,
             steady=fields.steady,
             decontaminate=fields.decontaminate,
             fewer_bits=fields.fewer_bits,

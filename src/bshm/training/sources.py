@@ -62,7 +62,7 @@ SOURCES: tuple[dict[str, str], ...] = (
         "name": "MediaPipe selfie segmentation",
         "licence": "Apache-2.0",
         "source": "PyPI mediapipe 0.10.14",
-        "use": "held still inside the mask network of bshm and bshm-lite; teacher: one of those who made coarse masks",
+        "use": "held still inside the mask networks; teacher: one of those who made coarse masks",
     },
     {
         "name": "DeepLabV3 MobileNetV2",

@@ -34,7 +34,7 @@ def test_two_people_side_by_side_are_two_from_left_to_right(pair: np.ndarray) ->
 
 
 def test_weights_without_the_answer_are_refused_by_name(pair: np.ndarray) -> None:
-    with bshm.Matting(model="bshm-live") as matting, pytest.raises(OptionError, match="bshm-live has no such answer"):
+    with bshm.Matting(model="bshm-live") as matting, pytest.raises(OptionError, match="bshm-live does not"):
         matting.matte(pair, bshm.MatteOptions(tell_apart=True))
 
 

@@ -542,7 +542,8 @@ def test_the_fields_are_the_options_of_bshm_video_with_their_defaults() -> None:
     fields = {each.alias or name: each.default for name, each in VideoJobFields.model_fields.items()}
     shared = set(flags) & set(fields)
     assert shared == {
-        *("for", "codec", "cutout", "alpha", "foreground", "background", "start", "end", "fewer_bits", "model"),
+        *("for", "codec", "cutout", "alpha", "foreground", "background", "start", "end", "person", "fewer_bits"),
+        "model",
     }
     assert {name: fields[name] for name in shared} == {name: flags[name] for name in shared}
     # What the command has as a flag to leave it out, or as the suffix of its output.

@@ -64,8 +64,8 @@ class VideoFields(BaseModel):
     person: str | None = Field(
         VideoOptions.person,
         max_length=80,
-        description="Follow one person and leave everybody else out: largest, at:X,Y, or at:X,Y@SECONDS, with X and Y in "
-        "px or %.",
+        description="Follow one person and leave everybody else out: largest, at:X,Y, or at:X,Y@SECONDS, with X and Y "
+        "in px or %.",
         examples=["largest", "at:50%,40%@2.5"],
     )
     steady: bool = Field(VideoOptions.steady, description="Let frames remember their neighbours.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bshm.edit.spec import Edit as Edit
+    from bshm.generating.painter import Painter as Painter
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
     from bshm.pipeline import Matting as Matting
@@ -40,6 +41,7 @@ _HOMES = {
     "Matte": "bshm.result",
     "MatteOptions": "bshm.options",
     "Matting": "bshm.pipeline",
+    "Painter": "bshm.generating.painter",
     "Picture": "bshm.types",
     "Run": "bshm.types",
     "matte": "bshm.pipeline",
@@ -50,6 +52,7 @@ __all__ = [
     "Matte",
     "MatteOptions",
     "Matting",
+    "Painter",
     "Picture",
     "Run",
     "__version__",

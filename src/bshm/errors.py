@@ -22,11 +22,14 @@
     │   ├── UrlRefusedError         a URL that the guard does not allow
     │   ├── FetchError              a URL that was allowed but did not give the bytes
     │   ├── NobodyThereError        nobody is where one person was asked for
+    │   ├── PaintingWithheldError   the filter of a model that paints keeps back what it painted
     │   └── DataFolderError         training or evaluation data that is incomplete
     └── EnvironmentFault            the machine is at fault: mend it
         ├── DeviceUnavailableError  the device that was asked for cannot run here
         ├── ModelFileError          a model file that is missing, damaged or not what its card says
         │   └── ParityError         an exported network that does not give what the trained one gives
+        ├── PainterModelError       a model that paints backgrounds is none, or cannot be opened
+        ├── HubUnreachableError     the hub that such a model is on cannot be reached
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
@@ -61,6 +64,7 @@ __all__ = [
     "EncoderMissingError",
     "EnvironmentFault",
     "FetchError",
+    "HubUnreachableError",
     "IdempotencyError",
     "InputError",
     "JobNotFoundError",
@@ -76,6 +80,8 @@ __all__ = [
     "OutputError",
     "OutputExistsError",
     "OverrunError",
+    "PainterModelError",
+    "PaintingWithheldError",
     "ParityError",
     "PictureTooLargeError",
     "QueueFullError",
@@ -233,6 +239,10 @@ class NobodyThereError(InputError):
     """One person was asked for, by number or place, and nobody is there."""
 
 
+class PaintingWithheldError(InputError):
+    """The model's own filter keeps back what it painted."""
+
+
 class DataFolderError(InputError):
     """Training or evaluation data is incomplete or does not fit together."""
 
@@ -251,6 +261,14 @@ class ModelFileError(EnvironmentFault):
 
 class ParityError(ModelFileError):
     """An exported network does not give what the trained one gives."""
+
+
+class PainterModelError(EnvironmentFault):
+    """A model that paints backgrounds is none, or cannot be opened."""
+
+
+class HubUnreachableError(EnvironmentFault):
+    """The hub that a model is on cannot be reached."""
 
 
 class OutputError(EnvironmentFault, OSError):

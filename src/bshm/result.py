@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bshm.edit import composite
-from bshm.edit.background import AnyBackground, background_of
+from bshm.edit.background import AnyBackground, Paints, background_of
 from bshm.edit.crop import is_nobody
 from bshm.edit.render import compose, render
 from bshm.edit.spec import Edit
@@ -113,14 +113,14 @@ class Matte:
             raise OptionError(f"{option('background')} needs to be opaque in over(); pixels() takes any.")
         return compose(self, Edit(background=wanted), given).pixels()
 
-    def pixels(self, edit: Edit | None = None, *, background: Source | None = None) -> PixelArray:
+    def pixels(self, edit: Edit | None = None, *, background: Source | Paints | None = None) -> PixelArray:
         """What ``encode`` writes: the cut-out, the alpha, or the people over ``edit.background``; cropped, placed and
         with a shadow as the edit says.
 
         Args:
             edit: what to make; None is the cut-out.
             background: a picture to lay the people over that is no file, or is open already: bytes, a PIL image, an
-                array, …; it takes the place of ``edit.background``.
+                array, …; it takes the place of ``edit.background``.  Or the ``Painter`` of ``edit.background_prompt``.
 
         Returns:
             (H, W, 4), (H, W) with ``edit.alpha`` or (H, W, 3) over an opaque background, dtype of the picture.
@@ -137,7 +137,7 @@ class Matte:
         edit, given = _with_picture(edit, background)
         return compose(self, edit, given).pixels()
 
-    def encode(self, edit: Edit | None = None, *, background: Source | None = None) -> bytes:
+    def encode(self, edit: Edit | None = None, *, background: Source | Paints | None = None) -> bytes:
         """The bytes of a picture file with what ``pixels`` gives, or of a zip.
 
         The profile and the resolution of the original are kept, and its EXIF unless ``edit.strip_metadata``; 16-bit
@@ -157,7 +157,7 @@ class Matte:
         path: str | Path,
         edit: Edit | None = None,
         *,
-        background: Source | None = None,
+        background: Source | Paints | None = None,
         overwrite: bool = False,
     ) -> Path:
         """Write the result, whole or not at all; without ``edit.format`` the suffix of ``path`` picks the format.
@@ -182,8 +182,8 @@ class Matte:
         return sink.write(render(self, edit, given).data, Path(path), overwrite=overwrite)
 
 
-def _with_picture(edit: Edit | None, background: Source | None) -> tuple[Edit, Picture | None]:
+def _with_picture(edit: Edit | None, background: Source | Paints | None) -> tuple[Edit, Picture | Paints | None]:
     edit = edit or Edit()
-    if background is None:
-        return edit, None
+    if background is None or isinstance(background, Paints):
+        return edit, background
     return replace(edit, background=PictureBackground()), open_picture(background)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
@@ -29,6 +29,7 @@ from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.bulk.review import Review
+    from bshm.edit.background import Paints
     from bshm.edit.render import Rendered
     from bshm.matting.verdict import Verdict
     from bshm.pipeline import Matting
@@ -81,6 +82,7 @@ class BatchRecord:
         outputs: with ``BatchOptions.split``, the files of the people from left to right.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be in the result, in words.
+        background_by: what painted the background; see ``Rendered.background_by``.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
         note: what else is to be told: why it was skipped, whose copy it is.
         proof: what was read and written, of batches that keep a journal.
@@ -102,6 +104,7 @@ class BatchRecord:
     notes: tuple[str, ...] = ()
     doubtful: float | None = None
     verdict: Verdict | None = None
+    background_by: Mapping[str, Any] | None = None
     note: str | None = None
     proof: Proof | None = None
 
@@ -206,7 +209,7 @@ def run(
     *,
     options: MatteOptions | None = None,
     edit: Edit | None = None,
-    background: Picture | None = None,
+    background: Picture | Paints | None = None,
     batch: BatchOptions | None = None,
     review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
@@ -220,7 +223,8 @@ def run(
         jobs: from ``plan`` or made by hand.
         options: how mattes are made.
         edit: what is made of them; a job's own file name picks the format where ``edit.format`` is None.
-        background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.
+        background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.  Or
+            who paints ``edit.background_prompt``.
         batch: how many at once, in which order, and what to do with outputs that are there.
         review: gets a copy of each result that should be looked at; its sheet is the caller's to write.
 
@@ -298,7 +302,7 @@ def _do(
     matting: Matting,
     options: MatteOptions,
     edit: Edit,
-    background: Picture | None,
+    background: Picture | Paints | None,
     batch: BatchOptions,
     review: Review | None,
     write_lock: ClosableLock,
@@ -375,11 +379,12 @@ class Made:
             notes=rendered.notes,
             doubtful=self.doubtful,
             verdict=self.verdict,
+            background_by=rendered.background_by,
             proof=proof,
         )
 
 
-def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Made:
+def make(matte: Matte, path: Path, edit: Edit, background: Picture | Paints | None) -> Made:
     """What is to be written to ``path`` of a matte."""
     from bshm.edit.render import render
 

@@ -24,6 +24,7 @@ from bshm.files import sink
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
     from bshm.types import Picture
@@ -100,7 +101,7 @@ class Worker:
         *,
         options: MatteOptions,
         edit: Edit,
-        background: Picture | None,
+        background: Picture | Paints | None,
         overwrite: bool,
         write_lock: AbstractContextManager[object] | None = None,
     ) -> None:
@@ -111,7 +112,7 @@ class Worker:
             ledger: of the output folder.
             options: how mattes are made.
             edit: what is made of them.
-            background: the picture that ``edit`` names.
+            background: the picture that ``edit`` names, or who paints what it describes.
             overwrite: replace files that this batch has not written.
             write_lock: passed before anything is changed; None lets everybody through.
         """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bshm.bulk.batch import with_format
 from bshm.bulk.finding import PassedOver
 from bshm.cli import exit_codes, interrupts
-from bshm.cli.matte import add_flags, asked_for, background_once, open_matting
+from bshm.cli.matte import add_flags, asked_for, background_once, open_matting, painter_of
 from bshm.cli.parsing import Parser
 from bshm.cli.streams import for_results_alone, hushed, say
 from bshm.errors import NoPicturesError, OptionError
@@ -127,7 +127,10 @@ def _run(arguments: argparse.Namespace) -> int:
         say(f"passed over: {passed_over}")
     background = background_once(edit, options.limits)
     weights = catalogue.find(arguments.model).sha256
-    settings = settings_of(arguments.model, weights, options, edit, background)
+    painter = painter_of(arguments, edit)
+    painted_by = None if painter is None else painter.model
+    settings = settings_of(arguments.model, weights, options, edit, background, painted_by)
+    behind = painter or background
     journal = Journal(folder, settings, overwrite=batch.overwrite)
     ledger = Ledger(folder, journal, ItemReader(options.limits), refuse=journal.is_new and not batch.overwrite)
 
@@ -138,12 +141,12 @@ def _run(arguments: argparse.Namespace) -> int:
             matting = open_matting(arguments)
             interrupts.in_order()
             some = replace(batch, in_flight=max(1, min(batch.in_flight, len(work))))
-            return run_here(matting, work, ledger, options=options, edit=edit, background=background, batch=some)
+            return run_here(matting, work, ledger, options=options, edit=edit, background=behind, batch=some)
         from bshm.bulk.ray_engine import Plan, run_on_ray
 
         interrupts.in_order()
         model, device = arguments.model, arguments.device
-        plan = Plan(folder.resolve(), settings, model, device, options, edit, background, batch.overwrite)
+        plan = Plan(folder.resolve(), settings, model, device, options, edit, behind, batch.overwrite)
         return run_on_ray(work, ledger, plan, pool)
 
     try:

@@ -38,6 +38,9 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.ManifestError: 23,
     errors.WorkerLostError: 24,
     errors.NobodyThereError: 25,
+    errors.PainterModelError: 30,
+    errors.HubUnreachableError: 31,
+    errors.PaintingWithheldError: 32,
 }
 
 MEANINGS: dict[int, str] = {
@@ -67,6 +70,9 @@ MEANINGS: dict[int, str] = {
     23: "a manifest cannot be read",
     24: "the machine that worked on a picture was lost on every attempt",
     25: "--people found nobody",
+    30: "the model for --background-prompt cannot be opened",
+    31: "the hub that the model for --background-prompt is on cannot be reached",
+    32: "the model's own filter kept back the background it painted",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "the reader of stdout closed it",

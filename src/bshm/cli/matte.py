@@ -27,6 +27,7 @@ from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
 
 if TYPE_CHECKING:
     from bshm.bulk.review import Review
+    from bshm.generating.painter import Painter
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
@@ -46,6 +47,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by the rules of a shop; `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
     ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
+    ("bshm matte photo.jpg -o new.jpg --background-prompt 'a beach'", "over what a model paints"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -378,6 +380,7 @@ def _add_looks(result: Parser) -> None:
     looks.add_argument(
         "--background-blur", metavar="PX", default=Edit.background_blur, help="blur the background picture by this much"
     )
+    _add_painting(looks)
     looks.add_argument(
         "--grow",
         metavar="PX",
@@ -414,6 +417,34 @@ def _add_looks(result: Parser) -> None:
         choices=BLENDS,
         default=Edit.blend,
         help="blend people and background by sRGB levels or by linear light (default: %(default)s)",
+    )
+
+
+def _add_painting(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--background-prompt",
+        metavar="TEXT",
+        default=Edit.background_prompt,
+        help="let a model paint what this describes behind the people, who stay as they are; extra bshm[diffusion]",
+    )
+    group.add_argument(
+        "--background-model",
+        metavar="FOLDER|NAME",
+        default=os.environ.get("BSHM_BACKGROUND_MODEL") or None,
+        help="the model: folder of a diffusers pipeline that can inpaint, or its name on the Hugging Face hub, which "
+        "is asked for it (default: BSHM_BACKGROUND_MODEL)",
+    )
+    group.add_argument(
+        "--background-seed",
+        metavar="N",
+        default=Edit.background_seed,
+        help="another number paints another background, the same one the same (default: %(default)s)",
+    )
+    group.add_argument(
+        "--background-steps",
+        metavar="N",
+        default=Edit.background_steps,
+        help="steps of painting: fewer are faster and coarser (default: the model's own number)",
     )
 
 
@@ -565,7 +596,7 @@ def _run_jobs(
 
     from bshm.cli.reporting import Reporter
 
-    background = background_once(edit, options.limits) if len(jobs) > 1 else None
+    background = painter_of(arguments, edit) or (background_once(edit, options.limits) if len(jobs) > 1 else None)
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
     review = _review(arguments, batch)
     matting = open_matting(arguments)
@@ -595,6 +626,25 @@ def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None
         several = output is not None and (Path(output).is_dir() or output.endswith(("/", os.sep)))
         folder = Path(output if several else "") / "review"
     return Review(Path(folder), arguments.review_below, overwrite=batch.overwrite)
+
+
+def painter_of(arguments: argparse.Namespace, edit: Edit) -> Painter | None:
+    """What paints the background, opened; None where none is to be painted.
+
+    Raises:
+        OptionError: no model was named.
+        MissingExtraError, PainterModelError, HubUnreachableError: it cannot be opened.
+    """
+    if edit.background_prompt is None:
+        return None
+    if not arguments.background_model:
+        raise OptionError(
+            "--background-prompt needs a model that paints. Name one with --background-model or BSHM_BACKGROUND_MODEL: "
+            "the folder of a diffusers pipeline that can inpaint, or its name on the Hugging Face hub."
+        )
+    from bshm.generating.painter import Painter
+
+    return Painter(arguments.background_model, device=arguments.device).open()
 
 
 def background_once(edit: Edit, limits: Limits) -> Picture | None:
@@ -645,6 +695,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
+    painter = painter_of(arguments, edit)
     matting = open_matting(arguments)
     interrupts.in_order()
     matte = matting.matte(given, options)
@@ -654,9 +705,9 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
         say(f"{matte.picture.name}: {look}")
     if matte.picture.frames > 1 and not arguments.quiet:
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
-    rendered = render(matte, edit)
+    rendered = render(matte, edit, painter)
     if not arguments.quiet:
-        for line in edit_notes(rendered.head_by, rendered.notes):
+        for line in edit_notes(rendered.head_by, rendered.notes, rendered.background_by):
             say(f"{matte.picture.name}: {line}")
     put(rendered.data)
     return exit_codes.OK

@@ -33,7 +33,7 @@ def parser() -> Parser:
         notes=(
             "Start one worker per device, on as many machines as you like.  Several workers share the pictures of a\n"
             "job, and if a worker dies, another one does its picture.\n\n"
-            "Broker, results, blobs, model, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
+            "Broker, results, blobs, models, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
             "from BSHM_... in the environment and from [server] in bshm.toml as `bshm serve` reads them; a flag wins.\n"
             "A URL with a password is better given as BSHM_BROKER and BSHM_RESULTS in the environment, where the list\n"
             "of processes does not show it."
@@ -79,6 +79,11 @@ def parser() -> Parser:
         "--gpu-memory-limit",
         metavar="SIZE",
         help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
+    )
+    options.add_argument(
+        "--background-model",
+        metavar="FOLDER|NAME",
+        help="what paints background_prompt, as in `bshm serve` (default: jobs that ask for that fail)",
     )
     options.add_argument(
         "-j",
@@ -138,6 +143,7 @@ _SETTINGS = (
     "device",
     "threads",
     "gpu_memory_limit",
+    "background_model",
     "job_timeout_s",
 )
 
@@ -188,10 +194,15 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.visibility_timeout is not None:
             log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
         matting = open_model(settings.model)
+        painter = None
+        if settings.background_model is not None:
+            from bshm.generating.painter import Painter
+
+            painter = Painter(settings.background_model, device=settings.device).open()
         log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
         run_worker(
             settings.broker,
-            MattingWork(matting, open_model=open_model),
+            MattingWork(matting, open_model=open_model, painter=painter),
             results=settings.results,
             blobs=settings.blobs,
             blobs_endpoint=settings.blobs_endpoint,

@@ -12,13 +12,14 @@ import io
 import json
 import zipfile
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from bshm.edit import composite, edges, framing, light
 from bshm.edit import head as heads
-from bshm.edit.background import filled
+from bshm.edit.background import Painting, Paints, filled, painted
 from bshm.edit.crop import Box, arrange, foreground_box, is_nobody, laid
 from bshm.edit.finish import disc, outlined
 from bshm.edit.shadow import contact, drop, under
@@ -89,6 +90,7 @@ class Composed:
         is_empty: nobody was found.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be, in words.
+        painting: what a model has painted behind them.
     """
 
     colour: PixelArray
@@ -99,6 +101,7 @@ class Composed:
     is_empty: bool
     head_by: str | None = None
     notes: tuple[str, ...] = ()
+    painting: Painting | None = None
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -128,6 +131,7 @@ class Rendered:
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
         verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
+        background_by: what painted the background: model, device, prompt, seed and steps; None where nothing did.
     """
 
     data: bytes
@@ -144,6 +148,7 @@ class Rendered:
     head_by: str | None = None
     notes: tuple[str, ...] = ()
     verdict: dict[str, Any] | None = None
+    background_by: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -178,16 +183,17 @@ def suffix_of(media_type: str) -> str:
     return next((f".{form}" for form, kind in MEDIA_TYPES.items() if kind == media_type), "")
 
 
-def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rendered:
+def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None) -> Rendered:
     """The file that ``edit`` describes.
 
     Args:
         matte: of the picture.
         edit: what to make of it.
-        background: the picture of a ``PictureBackground``; without it that picture is read from its source.
+        background: the picture of a ``PictureBackground``; without it that picture is read from its source.  Or who
+            paints what ``edit.background_prompt`` says.
 
     Raises:
-        OptionError: the format cannot hold it, or there is no picture for the background.
+        OptionError: the format cannot hold it, or there is no picture for the background, or nobody who paints it.
         RegionError: the region lies outside the picture, or is empty.
         InputError: the picture for the background cannot be read.
         MemoryExhaustedError: not enough memory.
@@ -218,11 +224,28 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         composed.head_by,
         composed.notes,
         None if matte.verdict is None else matte.verdict.as_json(),
+        None if composed.painting is None else _told(composed.painting, edit),
     )
 
 
-def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
+def _told(painting: Painting, edit: Edit) -> dict[str, Any]:
+    return {
+        "model": painting.model,
+        "device": painting.device,
+        "prompt": edit.background_prompt,
+        "seed": edit.background_seed,
+        "steps": painting.steps,
+    }
+
+
+def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = None) -> Composed:
     """The pixels that ``edit`` describes; as ``render``, without the file."""
+    given, painter = (background, None) if background is None or isinstance(background, Picture) else (None, background)
+    if edit.background_prompt is not None and painter is None:
+        raise OptionError(
+            f"{option('background_prompt')} needs a model that paints. Name one with {option('background_model')}, a "
+            "folder or a name on the hub; in Python, hand over background=bshm.Painter(MODEL)."
+        )
     if edit.srgb:
         matte = _in_srgb(matte)
     alpha = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
@@ -251,6 +274,7 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     # Where there is nobody the whole picture is what is cropped to, scaled and placed.
     around = (box if alpha is matte.alpha else foreground_box(alpha)) or Box(0, 0, *alpha.shape)
     head = heads.find(picture.pixels, alpha) if edit.head is not None and not is_empty else None
+    bare = colour, alpha
     if edit.shadow:  # it does not widen a crop
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
         thrown = contact(alpha) if edit.shadow_kind == "contact" else drop(alpha)
@@ -259,16 +283,23 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     if edit.is_framed:
         chosen = framing.frame(edit, around, picture.size_hw, head)
         notes = _notes(chosen, picture.size_hw, frozenset() if is_empty else framing.cut_edges(around, picture.size_hw))
-        colour, alpha, behind = _framed(colour, alpha, behind, chosen)
+        place = partial(_framed, chosen=chosen)
     else:
-        colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
+        place = partial(_placed, box=around, edit=edit)
+    colour, alpha, behind = place(colour, alpha, behind)
+    painting: Painting | None = None
+    if edit.background_prompt is not None and painter is not None:
+        seen, people, _ = place(*bare, None)  # the model sees no shadow that nothing throws yet
+        behind, painting = painted(
+            painter, seen, people, edit.background_prompt, seed=edit.background_seed, steps=edit.background_steps
+        )
     see_through = isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency
     if wanted is not None and behind is None and not see_through:
         behind = filled(
             wanted,
             replace(picture, pixels=colour),
             alpha,
-            background,
+            given,
             fit=edit.background_fit,
             position=edit.background_position,
             blur_px=edit.background_blur,
@@ -285,7 +316,8 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     if edit.mask is not None:
         alpha = alpha * disc(*alpha.shape)
     is_opaque = behind is not None and edit.mask is None
-    return Composed(colour, alpha, is_opaque, edit.alpha, box, is_empty, None if head is None else head.found, notes)
+    found_by = None if head is None else head.found
+    return Composed(colour, alpha, is_opaque, edit.alpha, box, is_empty, found_by, notes, painting)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,11 @@ from bshm.edit.words import (
     parse_outline,
     parse_people,
     parse_position,
+    parse_prompt,
     parse_region,
     parse_scale,
+    parse_seed,
+    parse_steps,
 )
 from bshm.errors import OptionError, option
 from bshm.options import FORMATS, Format
@@ -53,8 +56,8 @@ Mask = Literal["circle"]
 MASKS: tuple[Mask, ...] = ("circle",)
 # What changes the whole picture, or chooses among its people.
 _NOT_IN_LAYERS = (
-    "alpha", "background", "shadow", "people", "outline", "mask", "size", "aspect", "head", "head_top", "rotate",
-    "flip", "max_kb", "min_kb",
+    "alpha", "background", "background_prompt", "shadow", "people", "outline", "mask", "size", "aspect", "head",
+    "head_top", "rotate", "flip", "max_kb", "min_kb",
 )  # fmt: skip
 # Files beyond this are none that anybody asks for in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
@@ -168,6 +171,10 @@ class Edit:
             contrast and warmth.
         blend: where both show, people and background are mixed by their levels, ``"srgb"``, or by the light that
             these stand for, ``"linear"``.
+        background_prompt: what a model is to paint behind the people, in words; it takes the place of ``background``
+            and needs a ``bshm.Painter`` when the edit is rendered.  The people stay as they are.
+        background_seed: 0 to 4294967295; the same words, seed, steps and model paint the same.
+        background_steps: in how many steps, 1 to 500; None takes as many as the model does by itself.
 
     Raises:
         OptionError: a value that is not allowed, or two that contradict each other.
@@ -218,6 +225,9 @@ class Edit:
     feather: _Field[float | None, float | str | None] = _Field(parse_feather, None)
     harmonize: _Field[float | None, float | str | None] = _Field(parse_amount, None)
     blend: Blend = "srgb"
+    background_prompt: _Field[str | None, str | None] = _Field(parse_prompt, None)
+    background_seed: _Field[int, int | str] = _Field(parse_seed, 0)
+    background_steps: _Field[int | None, int | str | None] = _Field(parse_steps, None)
 
     def __post_init__(self) -> None:
         for name in ("strip_metadata", "alpha", "crop", "shadow", "srgb"):
@@ -227,8 +237,9 @@ class Edit:
             raise OptionError(f"{option('format')} takes {', '.join(RESULT_FORMATS)}; got {self.format!r:.40}.")
         if type(self.quality) is not int or not 1 <= self.quality <= 100:
             raise OptionError(f"{option('quality')} takes 1 to 100; got {self.quality!r:.40}.")
-        if self.alpha and (self.background is not None or self.shadow):
-            other = option("shadow" if self.background is None else "background")
+        if self.alpha and (self.has_background or self.shadow):
+            painted = "background" if self.background_prompt is None else "background_prompt"
+            other = option(painted if self.has_background else "shadow")
             raise OptionError(
                 f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
             )
@@ -239,7 +250,7 @@ class Edit:
                         f"{option('format')}: ora holds every person as a layer, so {option(name)} has no place in it. "
                         "Drop one of them."
                     )
-        if not self.has_transparency and self.background is None and not self.alpha:
+        if not self.has_transparency and not self.has_background and not self.alpha:
             raise OptionError(
                 f"{option('format')}: {self.format} has no transparency. "
                 f"Add a {option('background')}, or choose png, webp or tiff."
@@ -331,17 +342,33 @@ class Edit:
                     f"{option(name)} has a meaning with a picture as {option('background')} only. "
                     "Give one, or drop it; the original out of focus is blur:RADIUS."
                 )
+        if self.background_prompt is not None and self.background is not None:
+            raise OptionError(
+                f"{option('background_prompt')} and {option('background')} contradict each other. Drop one of them."
+            )
+        if self.background_seed is None:
+            raise OptionError(f"{option('background_seed')} takes a whole number; got None.")
+        for name in ("background_seed", "background_steps"):
+            if getattr(self, name) != getattr(type(self), name) and self.background_prompt is None:
+                raise OptionError(
+                    f"{option(name)} has a meaning with {option('background_prompt')} only. Give one, or drop it."
+                )
         see_through = isinstance(self.background, ColorBackground) and self.background.opacity < 1
-        if self.harmonize is not None and (self.background is None or (see_through and self.has_transparency)):
+        if self.harmonize is not None and (not self.has_background or (see_through and self.has_transparency)):
             raise OptionError(
                 f"{option('harmonize')} needs an opaque {option('background')} whose light it can match. "
                 "Give one, or drop it."
             )
-        if self.blend != "srgb" and self.background is None and not self.shadow:
+        if self.blend != "srgb" and not self.has_background and not self.shadow:
             raise OptionError(
                 f"{option('blend')} says how people and a {option('background')} or a {option('shadow')} are mixed. "
                 "Give one, or drop it."
             )
+
+    @property
+    def has_background(self) -> bool:
+        """Whether something lies behind the people."""
+        return self.background is not None or self.background_prompt is not None
 
     @property
     def has_edges(self) -> bool:

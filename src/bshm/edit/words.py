@@ -216,6 +216,52 @@ def _colors(given: Any) -> tuple[tuple[int, int, int], ...]:
 Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground | LinearBackground | RadialBackground
 """What lies behind the people."""
 
+_LONGEST_PROMPT = 2000
+_HIGHEST_SEED = 2**32 - 1
+_MOST_STEPS = 500
+
+
+def parse_prompt(given: str) -> str:
+    """What a background shows, in words.
+
+    Raises:
+        OptionError: it is empty or too long.
+
+    >>> parse_prompt(" a beach at dusk ")
+    'a beach at dusk'
+    """
+    text = given.strip()
+    if not 1 <= len(text) <= _LONGEST_PROMPT:
+        raise OptionError(f"a description of 1 to {_LONGEST_PROMPT} letters was needed; got {len(text)}.")
+    return text
+
+
+def parse_seed(given: str | int) -> int:
+    """A seed: a whole number, 0 to 4294967295.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _whole(given, 0, _HIGHEST_SEED)
+
+
+def parse_steps(given: str | int) -> int:
+    """How many steps: a whole number, 1 to 500.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _whole(given, 1, _MOST_STEPS)
+
+
+def _whole(given: object, low: int, high: int) -> int:
+    if isinstance(given, str) and re.fullmatch(r"[0-9]{1,12}", given.strip()):
+        given = int(given)
+    if not isinstance(given, int) or isinstance(given, bool) or not low <= given <= high:
+        raise OptionError(f"a whole number was needed, {low} to {high}; got {_shown(given)}.")
+    return given
+
+
 # What each is called in JSON.  A further kind goes here, and into ``bshm.edit.background.filled``.
 BACKGROUNDS: dict[str, type[Background]] = {
     "color": ColorBackground,

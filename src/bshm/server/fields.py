@@ -153,6 +153,19 @@ class PictureFields(BaseModel):
         Edit.harmonize, ge=0, le=1, description="How far the people's light goes towards the background's, 0 to 1."
     )
     blend: Blend = Field(Edit.blend, description="Mix people and background by their levels, or by linear light.")
+    background_prompt: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="A model paints what this says behind the people; 501 where the service has none.",
+        examples=["a bright loft with plants"],
+    )
+    background_seed: int = Field(
+        Edit.background_seed, ge=0, le=4294967295, description="Another one paints another background."
+    )
+    background_steps: int | None = Field(
+        Edit.background_steps, ge=1, le=500, description="Of painting; unset is the model's own number."
+    )
     strip_metadata: bool = Field(
         Edit.strip_metadata,
         description="Leave out the EXIF that is kept by default: camera, date, author, place (GPS).",

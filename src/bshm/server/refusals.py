@@ -10,6 +10,7 @@ BshmError
     ├── TooBusyError         more work than the service can finish in time
     ├── TooSlowError         the request did not arrive in time
     ├── TimeRanOutError      the answer took longer than a request may
+    ├── NotOfferedError      what this service was not set up for
     └── ClientGoneError      nobody is waiting for the answer any more
 """
 
@@ -60,6 +61,10 @@ class TooSlowError(Refusal):
 
 class TimeRanOutError(Refusal):
     """The answer took longer than a request may."""
+
+
+class NotOfferedError(Refusal):
+    """The service was not set up for this."""
 
 
 class ClientGoneError(Refusal):

@@ -213,7 +213,15 @@ class Matting:
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
         return Matte(
-            picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful, mask=answer.mask
+            picture,
+            alpha,
+            colour,
+            run,
+            planes,
+            depth,
+            doubtful=answer.doubtful,
+            mask=answer.mask,
+            decontaminated=options.decontaminate,
         ), answer.state
 
     def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:

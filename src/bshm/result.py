@@ -19,6 +19,7 @@ from bshm.files import sink
 from bshm.files.decode import open_picture
 from bshm.files.encode import format_of_result
 from bshm.files.source import Source
+from bshm.matting import foreground as colours
 from bshm.matting.verdict import Verdict, judge
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
@@ -39,6 +40,7 @@ class Matte:
         doubtful: 0..1, the share of the people's area where the mask does not say whether it is a person, the soft
             edge left out; see ``bshm.matting.refine.doubt.doubtful``.  None where the weights have no mask to tell by.
         mask: (h, w) float32, 0..1, of any size: the mask that ``alpha`` was made of; None where the weights have none.
+        decontaminated: ``foreground`` has the old background taken out; otherwise it is the picture's own colour.
     """
 
     picture: Picture
@@ -49,6 +51,7 @@ class Matte:
     depth: tuple[int, ...] = ()
     doubtful: float | None = None
     mask: FloatArray | None = None
+    decontaminated: bool = True
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
@@ -89,6 +92,20 @@ class Matte:
         """
         # Worked out when it is asked for: a video has no use for it.
         return None if self.mask is None else judge(self.picture.pixels, self.mask, self.alpha)
+
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        """The colour of some of the people, with that of the others taken out of the edges that they share.
+
+        Args:
+            some: (H, W) float32, 0..1, one of ``people`` or a sum of them.
+            colour: (H, W, 3) uint8 or uint16, that of all of them, as ``foreground``.
+
+        Returns:
+            (H, W, 3), dtype of ``colour``; itself where colours are left as they are (``decontaminated``).
+        """
+        if not self.decontaminated:
+            return colour
+        return colours.estimate_among(colour, some, self.alpha)
 
     def cutout(self) -> PixelArray:
         """The people as (H, W, 4) RGBA, dtype of the picture, straight alpha, colour 0 where alpha is 0."""

@@ -136,6 +136,7 @@ def plan(
     edit: Edit,
     recursive: bool = False,
     overwrite_inputs: bool = False,
+    split: bool = False,
     passed_over: PassedOver | None = None,
 ) -> list[Job]:
     """Find the pictures that ``inputs`` name and decide where each result goes.
@@ -155,6 +156,8 @@ def plan(
         edit: its ``format`` decides the suffix of the outputs.
         recursive: look into sub-folders of folders.
         overwrite_inputs: a result may replace the very picture it is made of; never another one.
+        split: a job writes ``NAME.1.png``, ``NAME.2.png``, …, as many as there turn out to be people: none of them may
+            be an input either, whatever its number.
         passed_over: what is left alone is counted here.
 
     Returns:
@@ -175,16 +178,19 @@ def plan(
         for given in names
         for each in find(given, outside=folder, recursive=recursive, several=several, passed_over=counted)
     ]
-    sources = {mark for each in found if not is_url(each.source) for mark in _marks(Path(each.source))}
     behind = edit.background.source if isinstance(edit.background, PictureBackground) else None
-    if behind is not None and not is_url(behind):
-        sources.update(_marks(Path(behind)))
+    given = [Path(each.source) for each in found if not is_url(each.source)]
+    given += [] if behind is None or is_url(behind) else [Path(behind)]
+    sources = {mark for path in given for mark in _marks(path)}
+    of_people = _by_unnumbered(given) if split else {}
     jobs: list[Job] = []
     taken: dict[str, str] = {}
     for each in found:
         name = shown(each.source)
         target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
-        marks = set(_marks(target))
+        in_the_way = of_people.get(key(target), [])
+        # Split, nothing is written under the name without a number.
+        marks = {mark for path in in_the_way for mark in _marks(path)} if split else set(_marks(target))
         error = each.error
         if error is None and key(target) in taken:
             error = OutputExistsError(
@@ -194,7 +200,7 @@ def plan(
         elif error is None and marks & sources and not (overwrite_inputs and marks & set(_marks(Path(each.source)))):
             advice = "" if overwrite_inputs else f", or add {option('overwrite_inputs')}"
             error = OutputExistsError(
-                f"the result would replace the picture {target}. "
+                f"the result would replace the picture {in_the_way[0] if split else target}. "
                 f"Choose another name or folder with {option('output')}{advice}."
             )
         if error is None:
@@ -406,6 +412,16 @@ def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[
     everybody = range(1, len(matte.people or ()) + 1)
     edits = [replace(edit, people=WhichPeople("number", number=each)) for each in everybody] or [edit]
     return [(numbered(path, index), each) for index, each in enumerate(edits, 1)]
+
+
+def _by_unnumbered(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """The files that are called as somebody's of several would be, by the ``key`` of the name without the number."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        stem, dot, number = path.stem.rpartition(".")
+        if dot and stem and re.fullmatch(r"[1-9][0-9]*", number):
+            found.setdefault(key(path.with_name(f"{stem}{path.suffix}")), []).append(path)
+    return found
 
 
 def numbered(path: Path, number: int) -> Path:

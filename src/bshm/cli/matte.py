@@ -500,6 +500,7 @@ def _run(arguments: argparse.Namespace) -> int:
             edit=edit,
             recursive=arguments.recursive,
             overwrite_inputs=arguments.overwrite_inputs,
+            split=arguments.split,
             passed_over=passed_over,
         )
     if str(passed_over) and not arguments.quiet:

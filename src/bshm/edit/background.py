@@ -328,10 +328,7 @@ def _fitted(
     given: Picture, picture: Picture, fit: Literal["cover", "contain"], position: tuple[float, float]
 ) -> PixelArray:
     """A picture at the size and depth of another."""
-    pixels = given.pixels
-    if given.alpha is not None:
-        share = given.alpha.astype(np.float32) / np.float32(np.iinfo(given.alpha.dtype).max)
-        pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
+    pixels = composite.on_white(given)
     if fit == "cover" and position == (0.5, 0.5):
         return geometry.in_depth(geometry.cover(pixels, picture.size_hw), picture.pixels.dtype)
     height, width = picture.size_hw

@@ -68,6 +68,9 @@ class Matted(Protocol):
     def depth(self) -> tuple[int, ...]:
         """Indices of ``people`` from the back to the front."""
 
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        """The colour of some of the people, out of ``colour``, which is that of all of them."""
+
     @property
     def ran(self) -> Run:
         """What worked on it."""
@@ -248,10 +251,12 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
         )
     if edit.srgb:
         matte = _in_srgb(matte)
-    alpha = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
+    alpha = some = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
     if edit.region is not None:
         alpha = _within(alpha, edit.region)
     colour, wanted = matte.foreground, edit.background
+    if some is not matte.alpha:  # not all of them
+        colour = matte.colour_of(some, colour)
     if edit.has_edges:
         before = alpha
         alpha = edges.changed(
@@ -331,6 +336,11 @@ class _Converted:
     people: tuple[FloatArray, ...] | None
     depth: tuple[int, ...]
     verdict: Told | None
+    before: Matted
+
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        """As before: colours of any kind do."""
+        return self.before.colour_of(some, colour)
 
 
 def _in_srgb(matte: Matted) -> Matted:
@@ -343,7 +353,7 @@ def _in_srgb(matte: Matted) -> Matted:
         return matte
     pixels = colour_space.to_srgb(matte.picture.pixels, profile)
     picture = replace(matte.picture, pixels=pixels, alpha=None, icc_profile=None)
-    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth, matte.verdict)
+    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth, matte.verdict, matte)
 
 
 def _turned(layer: Any, edit: Edit) -> Any:
@@ -444,7 +454,8 @@ def layers(matte: Matted, edit: Edit) -> list[tuple[str, PixelArray]]:
         share = matte.people[index] if edit.region is None else _within(matte.people[index], edit.region)
         alpha = np.minimum(share / np.maximum(left, np.float32(1e-3)), np.float32(1))
         left = left - share
-        colour, alpha, _ = _placed(matte.foreground, alpha, None, around, edit)
+        own = matte.colour_of(matte.people[index], matte.foreground) if len(matte.people) > 1 else matte.foreground
+        colour, alpha, _ = _placed(own, alpha, None, around, edit)
         found.append((str(index + 1), composite.cutout(colour, alpha)))
     return found[::-1]
 

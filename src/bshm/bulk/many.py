@@ -22,6 +22,7 @@ from bshm.errors import BshmError
 from bshm.options import BatchOptions, Limits, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review
     from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
@@ -76,6 +77,7 @@ def run_here(
     edit: Edit,
     background: Picture | Paints | None,
     batch: BatchOptions,
+    review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
     """Do the list on this machine through one session; every error of a picture is in its record.
 
@@ -90,6 +92,7 @@ def run_here(
         background=background,
         overwrite=batch.overwrite,
         write_lock=write_lock,
+        review=review,
     )
     return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, write_lock=write_lock)
 

@@ -120,19 +120,24 @@ def parser() -> Parser:
         help="like --overwrite, and a picture may also be replaced by its own result",
     )
 
-    where.add_argument(
+    add_review(where)
+    add_flags(result)
+    return result
+
+
+def add_review(group: argparse._ArgumentGroup) -> None:
+    """Add ``--review-below`` and ``--review-folder``, which both verbs of many pictures have."""
+    group.add_argument(
         "--review-below",
         type=float,
         metavar="SCORE",
         help="copy results with a score below this (0 to 1) to a folder of their own, with a sheet of the worst",
     )
-    where.add_argument(
+    group.add_argument(
         "--review-folder",
         metavar="FOLDER",
         help="the folder for --review-below (default: review in the folder of -o, or in the current one)",
     )
-    add_flags(result)
-    return result
 
 
 def add_flags(result: Parser) -> None:
@@ -438,7 +443,7 @@ def _add_painting(group: argparse._ArgumentGroup) -> None:
         "--background-seed",
         metavar="N",
         default=Edit.background_seed,
-        help="another number paints another background, the same one the same (default: %(default)s)",
+        help="another number paints another background, the same one the same (default: 0)",
     )
     group.add_argument(
         "--background-steps",
@@ -464,8 +469,7 @@ def _run(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
     )
-    if arguments.review_folder is not None and arguments.review_below is None:
-        raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
+    check_review(arguments)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
@@ -601,8 +605,8 @@ def _run_jobs(
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
     review = _review(arguments, batch)
     matting = open_matting(arguments)
-    if review is not None and "mask" not in matting.engine.card.networks:
-        raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
+    if review is not None:
+        check_scores(matting)
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(
@@ -611,10 +615,27 @@ def _run_jobs(
             for record in records:
                 reporter.add(record)
         if review is not None:
-            sheet = review.write_sheet()
-            if not arguments.quiet:
-                say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
+            finish_review(review, quiet=arguments.quiet)
         return reporter.exit_code
+
+
+def check_review(arguments: argparse.Namespace) -> None:
+    """Refuse a folder without a score."""
+    if arguments.review_folder is not None and arguments.review_below is None:
+        raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
+
+
+def check_scores(matting: Matting) -> None:
+    """Refuse weights that cannot say which results should be looked at."""
+    if "mask" not in matting.engine.card.networks:
+        raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
+
+
+def finish_review(review: Review, *, quiet: bool) -> None:
+    """Write the sheet and say where it is."""
+    sheet = review.write_sheet()
+    if not quiet:
+        say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
 
 
 def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None:

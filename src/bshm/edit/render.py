@@ -236,7 +236,7 @@ def _told(painting: Painting, edit: Edit) -> dict[str, Any]:
         "model": painting.model,
         "device": painting.device,
         "prompt": edit.background_prompt,
-        "seed": edit.background_seed,
+        "seed": edit.background_seed or 0,
         "steps": painting.steps,
     }
 
@@ -296,7 +296,7 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
     if edit.background_prompt is not None and painter is not None:
         seen, people, _ = place(*bare, None)  # the model sees no shadow that nothing throws yet
         behind, painting = painted(
-            painter, seen, people, edit.background_prompt, seed=edit.background_seed, steps=edit.background_steps
+            painter, seen, people, edit.background_prompt, seed=edit.background_seed or 0, steps=edit.background_steps
         )
     see_through = isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency
     if wanted is not None and behind is None and not see_through:

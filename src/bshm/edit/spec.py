@@ -173,7 +173,7 @@ class Edit:
             these stand for, ``"linear"``.
         background_prompt: what a model is to paint behind the people, in words; it takes the place of ``background``
             and needs a ``bshm.Painter`` when the edit is rendered.  The people stay as they are.
-        background_seed: 0 to 4294967295; the same words, seed, steps and model paint the same.
+        background_seed: 0 to 4294967295; the same words, seed, steps and model paint the same.  None is 0.
         background_steps: in how many steps, 1 to 500; None takes as many as the model does by itself.
 
     Raises:
@@ -226,7 +226,7 @@ class Edit:
     harmonize: _Field[float | None, float | str | None] = _Field(parse_amount, None)
     blend: Blend = "srgb"
     background_prompt: _Field[str | None, str | None] = _Field(parse_prompt, None)
-    background_seed: _Field[int, int | str] = _Field(parse_seed, 0)
+    background_seed: _Field[int | None, int | str | None] = _Field(parse_seed, None)
     background_steps: _Field[int | None, int | str | None] = _Field(parse_steps, None)
 
     def __post_init__(self) -> None:
@@ -346,8 +346,6 @@ class Edit:
             raise OptionError(
                 f"{option('background_prompt')} and {option('background')} contradict each other. Drop one of them."
             )
-        if self.background_seed is None:
-            raise OptionError(f"{option('background_seed')} takes a whole number; got None.")
         for name in ("background_seed", "background_steps"):
             if getattr(self, name) != getattr(type(self), name) and self.background_prompt is None:
                 raise OptionError(

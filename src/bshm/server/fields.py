@@ -160,8 +160,8 @@ class PictureFields(BaseModel):
         description="A model paints what this says behind the people; 501 where the service has none.",
         examples=["a bright loft with plants"],
     )
-    background_seed: int = Field(
-        Edit.background_seed, ge=0, le=4294967295, description="Another one paints another background."
+    background_seed: int | None = Field(
+        Edit.background_seed, ge=0, le=4294967295, description="Another one paints another background; unset is 0."
     )
     background_steps: int | None = Field(
         Edit.background_steps, ge=1, le=500, description="Of painting; unset is the model's own number."

@@ -253,6 +253,14 @@ def add_flags(result: Parser) -> None:
     )
     frame.add_argument("--flip", choices=FLIPS, default=Edit.flip, help="mirror the picture, after --rotate")
 
+    frame.add_argument(
+        "--straighten",
+        metavar="DEGREES|auto",
+        default=Edit.straighten,
+        help="turn the picture by -45 to 45 degrees clockwise around its middle, after --flip, e.g. --straighten=-2.5; "
+        "auto levels the eyes of the largest face; extra bshm[faces]",
+    )
+
     place = result.add_argument_group("People, crop and shadow")
     place.add_argument(
         "--region",
@@ -416,6 +424,12 @@ def _add_looks(result: Parser) -> None:
         metavar="AMOUNT",
         default=Edit.harmonize,
         help="match the people's brightness, contrast and warmth to the background, from 0 (not at all) to 1",
+    )
+    looks.add_argument(
+        "--sharpen",
+        metavar="AMOUNT",
+        default=Edit.sharpen,
+        help="bring out the people's fine detail, from 0 (not at all) to 1, at the size of the result",
     )
     looks.add_argument(
         "--blend",

@@ -1,7 +1,7 @@
 """From a matte and an ``Edit`` to pixels and to a file: the one way there is.
 
-    region -> edges -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> background
-           -> light -> outline -> mask -> cut-out, alpha or picture -> file
+    region -> edges -> sRGB, rotate, flip, straighten -> shadow -> crop, scale, position; or size, aspect, head
+           -> background -> light -> sharpen -> outline -> mask -> cut-out, alpha or picture -> file
 
 ``compose`` goes as far as the pixels, ``render`` to the end.
 """
@@ -13,7 +13,7 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from bshm.edit.background import Painting, Paints, filled, painted
 from bshm.edit.crop import Box, arrange, foreground_box, is_nobody, laid
 from bshm.edit.finish import disc, outlined
 from bshm.edit.shadow import contact, drop, under
+from bshm.edit.sharpen import sharpened
 from bshm.edit.spec import Edit
+from bshm.edit.straighten import tilt, turned
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region, WhichPeople
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
 from bshm.files import colour_space, encode, openraster
@@ -35,6 +37,8 @@ ZIP, ORA = "application/zip", openraster.MEDIA_TYPE
 _ENLARGED_FROM = 1.1
 # Alpha from which on a person is at a place that was pointed at.
 _THERE = 0.25
+# Of the people's area: less than this is left where straightening loses more than rounding does.
+_TURNED_OUT = 0.995
 MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
 
 
@@ -272,6 +276,16 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
     own_light = light.light_of(colour, alpha) if edit.harmonize else None
     picture = replace(matte.picture, pixels=_turned(matte.picture.pixels, edit), alpha=None)
     colour, alpha, everybody = (_turned(each, edit) for each in (colour, alpha, matte.alpha))
+    notes: tuple[str, ...] = ()
+    if edit.straighten is not None:
+        degrees, notes = _degrees(edit.straighten, picture.pixels, alpha)
+        if degrees:
+            before = alpha
+            alpha = turned(alpha, degrees, mirrored=False)
+            colour, everybody = (turned(each, degrees, mirrored=True) for each in (colour, everybody))
+            picture = replace(picture, pixels=turned(picture.pixels, degrees, mirrored=True))
+            if float(alpha.sum()) < _TURNED_OUT * float(before.sum()):
+                notes += ("straightening turns a part of the people out of the picture",)
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
         # Made of the original, it is cropped with it; all else fills what the people end up on.
@@ -284,17 +298,21 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
         thrown = contact(alpha) if edit.shadow_kind == "contact" else drop(alpha)
         colour, alpha = under(colour, alpha, (0, 0, 0), thrown * np.float32(opacity), blend=edit.blend)
-    notes: tuple[str, ...] = ()
     if edit.is_framed:
         chosen = framing.frame(edit, around, picture.size_hw, head)
-        notes = _notes(chosen, picture.size_hw, frozenset() if is_empty else framing.cut_edges(around, picture.size_hw))
+        notes += _notes(
+            chosen, picture.size_hw, frozenset() if is_empty else framing.cut_edges(around, picture.size_hw)
+        )
         place = partial(_framed, chosen=chosen)
     else:
         place = partial(_placed, box=around, edit=edit)
     colour, alpha, behind = place(colour, alpha, behind)
     painting: Painting | None = None
+    if edit.shadow and (edit.background_prompt is not None or edit.sharpen):
+        seen, people, _ = place(*bare, None)  # neither paints around a shadow that nothing throws yet, nor sharpens one
+    else:
+        seen, people = colour, alpha
     if edit.background_prompt is not None and painter is not None:
-        seen, people, _ = place(*bare, None)  # the model sees no shadow that nothing throws yet
         behind, painting = painted(
             painter, seen, people, edit.background_prompt, seed=edit.background_seed or 0, steps=edit.background_steps
         )
@@ -311,6 +329,8 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
         )
     if behind is not None and own_light is not None and (wanted_light := light.light_of(behind)) is not None:
         colour = light.harmonized(colour, own_light, wanted_light, edit.harmonize or 0.0)
+    if edit.sharpen:
+        colour = sharpened(colour, people, edit.sharpen)
     if edit.outline is not None:  # it keeps its own colour
         colour, alpha = outlined(colour, alpha, edit.outline.width.of(min(alpha.shape)), edit.outline.rgb)
     if behind is not None:
@@ -364,6 +384,16 @@ def _turned(layer: Any, edit: Edit) -> Any:
     if edit.flip is not None:
         result = result[:, ::-1] if edit.flip == "horizontal" else result[::-1]
     return np.ascontiguousarray(result)
+
+
+def _degrees(wanted: float | Literal["auto"], pixels: PixelArray, alpha: FloatArray) -> tuple[float, tuple[str, ...]]:
+    """How far to turn a picture, and what there is to be said of it."""
+    if wanted != "auto":
+        return wanted, ()
+    found = tilt(pixels, alpha)
+    if found is None:
+        return 0.0, ("no face was found, so nothing was straightened",)
+    return found, (f"it was turned by {found:.1f} degrees until the eyes were level",)
 
 
 def _framed(

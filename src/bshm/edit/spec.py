@@ -37,6 +37,7 @@ from bshm.edit.words import (
     parse_scale,
     parse_seed,
     parse_steps,
+    parse_straighten,
 )
 from bshm.errors import OptionError, option
 from bshm.options import FORMATS, Format
@@ -57,7 +58,8 @@ MASKS: tuple[Mask, ...] = ("circle",)
 # What changes the whole picture, or chooses among its people.
 _NOT_IN_LAYERS = (
     "alpha", "background", "background_prompt", "shadow", "people", "outline", "mask", "size", "aspect", "head",
-    "head_top", "rotate", "flip", "max_kb", "min_kb",
+    "head_top", "rotate", "flip", "straighten", "sharpen",
+    "max_kb", "min_kb",
 )  # fmt: skip
 # Files beyond this are none that anybody asks for in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
@@ -174,6 +176,10 @@ class Edit:
         background_prompt: what a model is to paint behind the people, in words; it takes the place of ``background``
             and needs a ``bshm.Painter`` when the edit is rendered.  The people stay as they are.
         background_seed: 0 to 4294967295; the same words, seed, steps and model paint the same.  None is 0.
+        straighten: turn it by so many degrees clockwise, -45 to 45, after ``flip``, or ``"auto"``, until the eyes of
+            the largest face are level (``bshm[faces]``); around its middle, so that its size stays and its corners are
+            lost.
+        sharpen: how far the people's fine detail is brought out, 0..1 or ``"50%"``, at the size of the result.
         background_steps: in how many steps, 1 to 500; None takes as many as the model does by itself.
 
     Raises:
@@ -228,6 +234,8 @@ class Edit:
     background_prompt: _Field[str | None, str | None] = _Field(parse_prompt, None)
     background_seed: _Field[int | None, int | str | None] = _Field(parse_seed, None)
     background_steps: _Field[int | None, int | str | None] = _Field(parse_steps, None)
+    straighten: _Field[float | Literal["auto"] | None, float | str | None] = _Field(parse_straighten, None)
+    sharpen: _Field[float | None, float | str | None] = _Field(parse_amount, None)
 
     def __post_init__(self) -> None:
         for name in ("strip_metadata", "alpha", "crop", "shadow", "srgb"):
@@ -285,7 +293,7 @@ class Edit:
             )
         if self.head is not None and self.head[1] + (self.head_top or (0, 0))[1] >= 1:
             raise OptionError(f"{option('head')} and {option('head_top')} are less than 100% together.")
-        for name in ("outline", "mask"):
+        for name in ("outline", "mask", "sharpen"):
             if self.alpha and getattr(self, name) is not None:
                 raise OptionError(
                     f"{option('alpha')} gives the alpha alone, so {option(name)} has no place in it. Drop one of them."

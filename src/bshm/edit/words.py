@@ -23,6 +23,7 @@ _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
 _LARGEST_RADIUS_PX = 1000
 _MOST_COLORS = 8
 _AMOUNT = re.compile(r"\d?\.?\d{1,20}")
+_DEGREES = re.compile(r"([-+]?\d{1,2}(?:\.\d{1,6})?)(?:deg)?")
 _PIXELS = re.compile(r"([-+]?\d{1,6}(?:\.\d{1,6})?)(?:px)?")
 
 
@@ -525,6 +526,28 @@ def parse_amount(given: str | float) -> float:
     if share is None or share > 1:
         raise OptionError(f"an amount is 0 to 1, or 0% to 100%; got {_shown(given)}.")
     return share
+
+
+_MOST_DEGREES = 45.0
+
+
+def parse_straighten(given: str | float) -> float | Literal["auto"]:
+    """By how many degrees a picture is turned clockwise, -45 to 45, or ``auto``.
+
+    Raises:
+        OptionError: it is neither.
+
+    >>> parse_straighten("-2.5"), parse_straighten("auto")
+    (-2.5, 'auto')
+    """
+    if isinstance(given, str) and given.strip() == "auto":
+        return "auto"
+    match = _DEGREES.fullmatch(given.strip()) if isinstance(given, str) else None
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    degrees = float(match[1] if match else given) if match or is_number else math.nan
+    if not -_MOST_DEGREES <= degrees <= _MOST_DEGREES:  # "not" also catches NaN
+        raise OptionError(f"degrees from -45 to 45 were needed, or auto; got {_shown(given)}.")
+    return degrees
 
 
 def parse_blur(given: str | float) -> float:

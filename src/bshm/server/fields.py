@@ -166,6 +166,15 @@ class PictureFields(BaseModel):
     background_steps: int | None = Field(
         Edit.background_steps, ge=1, le=500, description="Of painting; unset is the model's own number."
     )
+    straighten: str | None = Field(
+        None,
+        max_length=80,
+        description="Turn it clockwise, -45 to 45 degrees, after flip; auto levels the eyes of the largest face.",
+        examples=["-2.5", "auto"],
+    )
+    sharpen: float | None = Field(
+        Edit.sharpen, ge=0, le=1, description="How far the people's fine detail is brought out, 0 to 1."
+    )
     strip_metadata: bool = Field(
         Edit.strip_metadata,
         description="Leave out the EXIF that is kept by default: camera, date, author, place (GPS).",

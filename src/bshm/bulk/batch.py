@@ -447,7 +447,8 @@ def with_format(edit: Edit, path: Path) -> Edit:
         return replace(edit, format=format_of_result(path))
     if edit.format == "auto":
         raise OptionError(f"{option('format')} takes {', '.join(FORMATS)} or zip for a file with a name; got 'auto'.")
-    if edit.format in (*FORMATS, "ora") and path.suffix and format_of_result(path) != edit.format:
+    wanted = "tiff" if edit.format == "tiff-layers" else edit.format
+    if wanted in (*FORMATS, "ora") and path.suffix and format_of_result(path) != wanted:
         raise OptionError(
             f"the output is called {path.name}, but {option('format')} says {edit.format}. Change one of the two."
         )
@@ -475,12 +476,21 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
 
 
 def _target(found: Found, folder: Path | None, edit: Edit) -> Path:
-    suffix = edit.format or "png"
+    suffix = suffix_for(edit)
     path = Path(name_of_url(found.source)) if is_url(found.source) else Path(found.source)
     if folder is not None:
         return folder / found.below / f"{stem(path)}.{suffix}"
     kind = "alpha" if edit.alpha else "cutout"
     return path.with_name(f"{stem(path)}.{kind}.{suffix}") if path.name else path
+
+
+def suffix_for(edit: Edit) -> str:
+    """The end of the name of a result whose name says nothing, without the dot.
+
+    >>> suffix_for(Edit()), suffix_for(Edit(format="tiff-layers"))
+    ('png', 'tiff')
+    """
+    return "tiff" if edit.format == "tiff-layers" else edit.format or "png"
 
 
 def name_of_url(url: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.bulk.batch import with_format
+from bshm.bulk.batch import suffix_for, with_format
 from bshm.bulk.finding import PassedOver
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.matte import (
@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
     batch = BatchOptions(in_flight=arguments.in_flight, ordered=False, overwrite=arguments.overwrite)
     pool = _pool(arguments)
     review = _review(arguments, folder, batch.overwrite)
-    suffix = edit.format or "png"
+    suffix = suffix_for(edit)
     with_format(edit, Path(f"name.{suffix}"))  # told before anything is looked for
     passed_over = PassedOver()
     work = listed(arguments.inputs, folder=folder, suffix=suffix, passed_over=passed_over)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bshm import options as defaults
-from bshm.bulk.batch import Job, plan, with_format
+from bshm.bulk.batch import Job, plan, suffix_for, with_format
 from bshm.bulk.batch import run as run_batch
 from bshm.bulk.finding import PassedOver, is_descriptor, is_url
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.presets import add_folder
 from bshm.cli.streams import hushed, put, say
-from bshm.edit.spec import BLENDS, FITS, FLIPS, MASKS, SHADOW_KINDS, TURNS, Edit
+from bshm.edit.spec import BLENDS, FITS, FLIPS, LAYERED, MASKS, SHADOW_KINDS, TURNS, Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError
 from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
@@ -171,9 +171,9 @@ def add_flags(result: Parser) -> None:
     what.add_argument(
         "-f",
         "--format",
-        choices=(*defaults.FORMATS, "ora"),
+        choices=(*defaults.FORMATS, *LAYERED),
         default=Edit.format,
-        help="default: by the suffix of the output, else png; ora has one layer per person",
+        help="default: by the suffix of the output, else png; ora has one layer per person, tiff-layers one page",
     )
     what.add_argument(
         "-q",
@@ -488,9 +488,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
         raise OptionError("--split writes all people, and --people selects some. Drop one of them.")
-    if arguments.split and (edit.format == "ora" or str(arguments.output).lower().endswith(".ora")):
+    if arguments.split and (edit.format in LAYERED or str(arguments.output).lower().endswith(".ora")):
         raise OptionError(
-            "--split writes one file per person, and ora holds all of them in one file. Drop one of them."
+            "--split writes one file per person; ora and tiff-layers hold all of them in one file. Drop one of them."
         )
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
@@ -532,7 +532,7 @@ def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
     """What the flags of ``add_flags`` say."""
     limits = _limits(arguments)
     edit = edit_of(arguments)
-    layered = edit.format == "ora" or str(arguments.output).lower().endswith(".ora")
+    layered = edit.format in LAYERED or str(arguments.output).lower().endswith(".ora")
     options = MatteOptions(
         exact=arguments.exact,
         # Nobody sees the people's colour in an alpha written alone.
@@ -714,7 +714,7 @@ def open_matting(arguments: argparse.Namespace) -> Matting:
 def _stdin_job(output: str, edit: Edit) -> Job:
     path = Path(output)
     if os.path.isdir(path) or output.endswith(("/", os.sep)):  # noqa: PTH112 - Path.is_dir() may raise
-        path = path / f"stdin.{edit.format or 'png'}"
+        path = path / f"stdin.{suffix_for(edit)}"
     return Job(sys.stdin.buffer, "stdin", path)
 
 

@@ -28,7 +28,7 @@ from bshm.edit.spec import Edit
 from bshm.edit.straighten import tilt, turned
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region, WhichPeople
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
-from bshm.files import colour_space, encode, openraster
+from bshm.files import colour_space, encode, openraster, tiff
 from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
@@ -39,7 +39,12 @@ _ENLARGED_FROM = 1.1
 _THERE = 0.25
 # Of the people's area: less than this is left where straightening loses more than rounding does.
 _TURNED_OUT = 0.995
-MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
+MEDIA_TYPES: dict[str, str] = {
+    **{form: facts.media_type for form, facts in FORMATS.items()},
+    "zip": ZIP,
+    "ora": ORA,
+    "tiff-layers": FORMATS["tiff"].media_type,
+}
 
 
 class Told(Protocol):
@@ -212,6 +217,14 @@ def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None
             layers(source, edit), composed.pixels(), icc_profile=source.picture.icc_profile
         )
         data, media_type = layered, ORA
+    elif edit.format == "tiff-layers":
+        dpi = edit.file_dpi
+        data = tiff.encode_tiff_layers(
+            layers(source, edit) or [("1", composed.pixels())],  # nobody: one page, on which nothing is
+            icc_profile=source.picture.icc_profile,
+            dpi=source.picture.dpi if dpi is None else (dpi, dpi),
+        )
+        media_type = MEDIA_TYPES[edit.format]
     else:
         data, media_type = _encoded(composed, source.picture, edit)
     height, width = composed.size_hw
@@ -474,7 +487,8 @@ def layers(matte: Matted, edit: Edit) -> list[tuple[str, PixelArray]]:
     """
     if matte.people is None:
         raise OptionError(
-            f"{option('format')}: ora needs people told apart. Make the matte with {option('tell_apart')} switched on."
+            f"{option('format')}: {edit.format} needs people told apart. "
+            f"Make the matte with {option('tell_apart')} switched on."
         )
     whole = matte.alpha if edit.region is None else _within(matte.alpha, edit.region)
     around = foreground_box(whole) or Box(0, 0, *whole.shape)
@@ -534,8 +548,8 @@ def _encoded(composed: Composed, picture: Picture, edit: Edit) -> tuple[bytes, s
         # An alpha alone is not lost to JPEG's artefacts.
         opaque = not edit.alpha and bool((composite.levels(composed.alpha, np.uint8) == 255).all())
         form = "jpg" if opaque else "png"
-    elif edit.format is not None and edit.format != "ora":
-        form = edit.format
+    elif edit.format in FORMATS:
+        form = edit.format  # type: ignore[assignment]
     return _file(composed.pixels(opaque=opaque), form, picture, edit), MEDIA_TYPES[form]
 
 

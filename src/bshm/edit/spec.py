@@ -46,9 +46,10 @@ Value = TypeVar("Value")
 Given = TypeVar("Given")
 
 # zip: color.jpg and alpha.png.  ora: OpenRaster, a layer a person.  auto: PNG where something is transparent, else
-# JPEG.
-ResultFormat = Literal[Format, "zip", "ora", "auto"]
-RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "auto")
+# JPEG.  tiff-layers: TIFF, a page a person.
+ResultFormat = Literal[Format, "zip", "ora", "tiff-layers", "auto"]
+RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "tiff-layers", "auto")
+LAYERED = ("ora", "tiff-layers")
 Turn = Literal[0, 90, 180, 270]
 TURNS: tuple[Turn, ...] = (0, 90, 180, 270)
 Flip = Literal["horizontal", "vertical"]
@@ -122,7 +123,7 @@ class Edit:
 
     Attributes:
         format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png), ora
-            (OpenRaster, a layer a person) or auto (JPEG where nothing is
+            (OpenRaster, a layer a person), tiff-layers (TIFF, a page a person) or auto (JPEG where nothing is
             transparent, else PNG); None takes it from the file name, PNG where that says nothing.
         quality: of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
         strip_metadata: leave EXIF out: what, when and where it was taken with, and by whom.
@@ -251,12 +252,12 @@ class Edit:
             raise OptionError(
                 f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
             )
-        if self.format == "ora":
+        if self.format in LAYERED:
             for name in _NOT_IN_LAYERS:
                 if getattr(self, name):
                     raise OptionError(
-                        f"{option('format')}: ora holds every person as a layer, so {option(name)} has no place in it. "
-                        "Drop one of them."
+                        f"{option('format')}: {self.format} holds every person as a layer, so {option(name)} has no "
+                        "place in it. Drop one of them."
                     )
         if not self.has_transparency and not self.has_background and not self.alpha:
             raise OptionError(

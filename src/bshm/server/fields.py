@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bshm.edit.spec import Blend, Edit, Fit, Flip, Mask, ShadowKind
+from bshm.edit.spec import LAYERED, Blend, Edit, Fit, Flip, Mask, ShadowKind
 from bshm.edit.words import PictureBackground, parse_background
 from bshm.errors import OptionError, UnknownPresetError
 from bshm.options import DEFAULT_MODEL, Format, MatteOptions
@@ -27,8 +27,10 @@ class PictureFields(BaseModel):
         "original, or the picture at a URL where URLs are allowed. A picture of your own goes into background_image.",
         examples=["white", "#1e90ff", "blur", "linear:#fff,#ccd:90", "radial:white,#bbb"],
     )
-    format: Literal[Format, "zip", "ora"] | None = Field(
-        None, description="Of the result, else png. zip holds color.jpg and alpha.png, ora a layer a person."
+    format: Literal[Format, "zip", "ora", "tiff-layers"] | None = Field(
+        None,
+        description="Of the result, else png. zip holds color.jpg and alpha.png, ora a layer a person, tiff-layers a "
+        "page a person.",
     )
     quality: int = Field(Edit.quality, ge=1, le=100, description="Of jpg and webp; 100 makes webp lossless.")
     model: str = Field(DEFAULT_MODEL, max_length=64, description="A name that `bshm models` lists.")
@@ -260,7 +262,7 @@ def matte_options_of(fields: PictureFields) -> MatteOptions:
         decontaminate=fields.decontaminate,
         exact=fields.exact,
         shrink_to=fields.shrink_to,
-        tell_apart=fields.people is not None or fields.format == "ora",
+        tell_apart=fields.people is not None or fields.format in LAYERED,
     )
 
 

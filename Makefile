@@ -1,16 +1,18 @@
 # make demo   a portrait in, a cut-out out, on a fresh machine
 # make test   everything that can be tested here;  make test-fast   what needs no program, server, browser or training
+# make test-lowest   the quick tests with the lowest versions that pyproject.toml allows, in an environment of its own
 # make people3d   an environment that draws people with exact alpha (people3d/README.md)
 PYTHON ?= python3
 VENV   := .venv
 TF     := .venv-tf
 BPY    := .venv-bpy
+LOWEST := .venv-lowest
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The constraints keep tests and CI on versions known to work together; users' installs are free of them.
 PINS   := -c constraints.txt
 
-.PHONY: demo test test-fast check bench docs people3d clean
+.PHONY: demo test test-fast test-lowest check bench docs people3d clean
 
 demo: $(VENV)/.run
 	@$(BIN)/python inference_bshm.py
@@ -24,10 +26,24 @@ test: $(VENV)/.dev $(TF)/.ready
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest --ignore=tests/page -m "not slow" -n 2 --dist loadfile
 
+# Not part of CI: it takes minutes.  Old versions warn of newer ones beside them.  Training and Ray are left out: their lowest versions are gigabytes.
+test-lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python -m pytest --ignore=tests/page --ignore=tests/training --ignore=tests/bulk/test_ray.py -m "not slow" \
+	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -n 2 --dist loadfile
+
+$(LOWEST)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --group dev "onnx>=1.16" \
+	  -e ".[heif,faces,server,queue,s3,video,bulk]"
+	@touch $@
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@# Files of one name, by their whole names.
+	$(BIN)/mypy $(addprefix -m tests.,conftest generating.conftest jobs.conftest official.conftest server.conftest training.conftest video.conftest)
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
@@ -64,4 +80,4 @@ $(BPY)/.ready:
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TF) $(BPY) build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(TF) $(BPY) $(LOWEST) build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

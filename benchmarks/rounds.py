@@ -52,11 +52,12 @@ def ratio(times: list[float], base: list[float]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on, and how busy that was: processes that wanted to run, over the last minute."""
+    """What it ran on, how busy that was (processes that wanted to run, over the last minute), and who goes first."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": cores,
+        "nice": os.nice(0) if hasattr(os, "nice") else None,
         "load_before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "numpy": np.__version__,

@@ -22,6 +22,7 @@ from hair import scene
 from rounds import SIZES, in_turn, machine, ratio, target, write
 
 from bshm import geometry
+from bshm.matting.engines import Staged
 from bshm.matting.networks import matting
 from bshm.matting.refine import guided_filter
 from bshm.pipeline import Matting
@@ -63,7 +64,7 @@ def squares(unsure: npt.NDArray[np.bool_], size_hw: tuple[int, int]) -> int:
 def main(rounds: int = 5) -> None:
     before = machine()
     opened = Matting().engine
-    if not opened.has("matting"):
+    if not isinstance(opened, Staged) or "matting" not in opened.card.networks:
         print("  the default model has no matting network: nothing to measure")
         return
     network = opened.card.networks["matting"]

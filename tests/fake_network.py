@@ -41,7 +41,9 @@ class RedIsAPerson:
         }
 
 
-def open_fake(card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None) -> Staged:
+def open_fake(
+    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None, **_: Any
+) -> Staged:
     """In place of ``open_engine``; the device is chosen as the real one does."""
     return Staged(card, choose(device, gpu_memory_limit=gpu_memory_limit), {"mask": RedIsAPerson()})
 

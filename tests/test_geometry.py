@@ -56,7 +56,8 @@ def test_a_networks_size_refuses_nothing_at_all() -> None:
 def _ramp(height: int, width: int, dtype: type, top: int) -> np.ndarray:
     ys, xs = np.mgrid[0:height, 0:width]
     plane = (0.5 * (xs + 0.5) / width + 0.5 * (ys + 0.5) / height) * top
-    return np.rint(np.dstack([plane, plane, plane])).astype(dtype)
+    found: np.ndarray = np.rint(np.dstack([plane, plane, plane])).astype(dtype)
+    return found
 
 
 @settings(deadline=None, max_examples=30)

@@ -124,7 +124,8 @@ def test_a_correction_that_says_nothing_is_refused_by_name(wide: Any, tmp_path: 
 
 def corrected(wide: Any, mask: np.ndarray, *edits: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     found = [wide.Edit(action, np.asarray(points, np.int32), *(width or [None])) for action, points, *width in edits]
-    return wide.corrected(np.ascontiguousarray(photo()[..., ::-1]), mask, found)
+    both: tuple[np.ndarray, np.ndarray] = wide.corrected(np.ascontiguousarray(photo()[..., ::-1]), mask, found)
+    return both
 
 
 def test_a_rough_outline_is_moved_to_the_edges_of_the_picture(wide: Any) -> None:
@@ -133,7 +134,7 @@ def test_a_rough_outline_is_moved_to_the_edges_of_the_picture(wide: Any) -> None
     assert counted.all()
     found, true = alpha > 127, square() > 127
     drawn = np.zeros((SIZE, SIZE), np.uint8)
-    cv2.fillPoly(drawn, [np.int32(rough)], 1)
+    cv2.fillPoly(drawn, [np.array(rough, np.int32)], 1)
     off = (found != true).sum()
     # The corners of the square are rounded by a pixel or two.
     assert off < 40 < (drawn > 0).sum() - (true & (drawn > 0)).sum()

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,10 +34,13 @@ SIZE = 60
 class Sphere:
     """A ball about the origin that answers as Blender's surfaces do."""
 
-    def __init__(self, radius):
+    def __init__(self, radius: float) -> None:
         self.radius = radius
 
-    def find_nearest(self, point, within):
+    def ray_cast(self, origin: Any, direction: Any, distance: float) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def find_nearest(self, point: np.ndarray, within: float) -> tuple[Any, ...]:
         away = float(np.linalg.norm(point))
         if abs(away - self.radius) > within or away == 0:
             return None, None, None, None
@@ -44,19 +48,19 @@ class Sphere:
         return normal * self.radius, normal, 0, abs(away - self.radius)
 
 
-def camera_before_the_origin():
+def camera_before_the_origin() -> Camera:
     """Two metres away; a metre there is ``SIZE`` pixels wide."""
     camera = Camera(np.array([0, -2, 0.0]), np.zeros(3))
     camera.frame((-0.25, -0.25), (0.25, 0.25), SIZE)
     return camera
 
 
-def square(half, y=0.0):
+def square(half: float, y: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     points = np.array([[-half, y, -half], [half, y, -half], [half, y, half], [-half, y, half]])
     return points, np.array([[0, 1, 2], [0, 2, 3]])
 
 
-def premultiplied(*squares):
+def premultiplied(*squares: Any) -> np.ndarray:
     camera, canvas = camera_before_the_origin(), Canvas(SIZE, SIZE)
     for points, triangles in squares:
         draw_triangles(camera, canvas, points, triangles, one_sided=False)
@@ -66,7 +70,7 @@ def premultiplied(*squares):
 # ---- the raster
 
 
-def test_alpha_is_the_share_of_a_pixel_that_is_covered():
+def test_alpha_is_the_share_of_a_pixel_that_is_covered() -> None:
     half = 0.2037
     alpha = premultiplied(square(half))[..., 3]
     assert alpha.sum() == pytest.approx((2 * half * SIZE) ** 2, rel=0.02)  # a third of a pixel at each edge
@@ -74,12 +78,12 @@ def test_alpha_is_the_share_of_a_pixel_that_is_covered():
     assert 0 < alpha[17, 30] < 1  # 30 - .2037 * 60 = 17.8
 
 
-def test_two_triangles_leave_no_gap_between_them():
+def test_two_triangles_leave_no_gap_between_them() -> None:
     alpha = premultiplied(square(0.4))[..., 3]
     assert np.all(alpha[12:48, 12:48] == 1)
 
 
-def test_what_is_nearer_hides_what_is_farther_in_either_order():
+def test_what_is_nearer_hides_what_is_farther_in_either_order() -> None:
     near, far = square(0.1, y=-0.5), square(0.3)
     for order in ((near, far), (far, near)):
         camera, canvas = camera_before_the_origin(), Canvas(SIZE, SIZE)
@@ -89,7 +93,7 @@ def test_what_is_nearer_hides_what_is_farther_in_either_order():
         assert canvas.nearest()[15, 15] == pytest.approx(2.0, abs=1e-5)
 
 
-def test_faces_that_look_away_are_left_out_only_when_asked():
+def test_faces_that_look_away_are_left_out_only_when_asked() -> None:
     points, triangles = square(0.2)
     for faces, one_sided, covered in (
         (triangles, True, True),
@@ -103,7 +107,7 @@ def test_faces_that_look_away_are_left_out_only_when_asked():
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, 0.785])
 @pytest.mark.parametrize("width_px", [0.05, 0.2])
-def test_a_thin_hair_covers_its_length_times_its_width_at_any_slant(width_px, angle):
+def test_a_thin_hair_covers_its_length_times_its_width_at_any_slant(width_px: float, angle: float) -> None:
     way = np.array([np.cos(angle), 0, np.sin(angle)])
     aside = np.linspace(-0.28, 0.28, 10)[:, None, None] * np.cross(way, [0, 1, 0])
     hairs = way * np.linspace(-0.4, 0.4, 3)[None, :, None] + aside
@@ -113,7 +117,7 @@ def test_a_thin_hair_covers_its_length_times_its_width_at_any_slant(width_px, an
     assert alpha.sum() == pytest.approx(10 * 0.8 * SIZE * width_px, rel=0.05)
 
 
-def test_hair_behind_a_thing_is_hidden_by_it_and_hair_before_it_is_not():
+def test_hair_behind_a_thing_is_hidden_by_it_and_hair_before_it_is_not() -> None:
     hair = np.array([[[-0.4, 0, 0.0], [0.4, 0, 0.0]]])
     light = np.ones((1, 2, 3))
     for y, seen in ((0.1, False), (-0.1, True)):
@@ -124,7 +128,7 @@ def test_hair_behind_a_thing_is_hidden_by_it_and_hair_before_it_is_not():
         assert across.sum() > 0.25 if seen else across.max() == 0
 
 
-def test_straight_colour_has_no_dark_rim_and_goes_on_outside():
+def test_straight_colour_has_no_dark_rim_and_goes_on_outside() -> None:
     alpha = np.clip(np.linspace(-1, 2, 90), 0, 1)[None].repeat(90, 0)
     light = np.array([0.2, 0.1, 0.05])
     foreground, levels = develop(np.random.default_rng(0), np.dstack([alpha[..., None] * light, alpha]))
@@ -135,14 +139,14 @@ def test_straight_colour_has_no_dark_rim_and_goes_on_outside():
 # ---- hair
 
 
-def fibres(count=200, points=24):
+def fibres(count: int = 200, points: int = 24) -> np.ndarray:
     """Hairs from left to right, some through a ball of 10 cm, some past it."""
     heights = np.linspace(-0.2, 0.2, count)
     x = np.linspace(-0.2, 0.2, points)
     return np.stack([np.tile(x, (count, 1)), np.full((count, points), 0.001), np.tile(heights[:, None], points)], -1)
 
 
-def test_hair_leaves_what_is_solid_and_elsewhere_stays_as_it_was():
+def test_hair_leaves_what_is_solid_and_elsewhere_stays_as_it_was() -> None:
     ball = Sphere(0.03)
     hairs = fibres()
     moved = push_out(hairs, ball)
@@ -152,7 +156,7 @@ def test_hair_leaves_what_is_solid_and_elsewhere_stays_as_it_was():
     assert far.any() and np.array_equal(moved[far], hairs[far])
 
 
-def test_the_roots_of_hair_stay_on_the_skin():
+def test_the_roots_of_hair_stay_on_the_skin() -> None:
     ball = Sphere(0.1)
     up = np.random.default_rng(1).normal(size=(50, 3))
     roots = up / np.linalg.norm(up, axis=1, keepdims=True) * 0.1
@@ -162,7 +166,7 @@ def test_the_roots_of_hair_stay_on_the_skin():
     assert np.linalg.norm(moved[:, 3:], axis=-1).min() > 0.1
 
 
-def wisp(seed, **changes):
+def wisp(seed: int, **changes: Any) -> np.ndarray:
     """A patch of hair that grows straight up."""
     rng = np.random.default_rng(seed)
     roots = np.c_[rng.uniform(-0.03, 0.03, (2000, 2)), np.zeros(2000)]
@@ -173,29 +177,29 @@ def wisp(seed, **changes):
     return spread(rng, roots, guides, replace(personal(rng, STYLES["wavy"]), **changes))
 
 
-def test_the_same_seed_grows_the_same_hair():
+def test_the_same_seed_grows_the_same_hair() -> None:
     assert np.array_equal(wisp(3), wisp(3))
     assert not np.array_equal(wisp(3), wisp(4))
 
 
-def test_hair_gathers_in_locks_whose_tips_meet():
-    def gap(hairs):
+def test_hair_gathers_in_locks_whose_tips_meet() -> None:
+    def gap(hairs: np.ndarray) -> float:
         """How far the tip of a hair is from the nearest other, as a share of how far tips spread."""
         tips = hairs[:, -1]
         away = np.linalg.norm(tips[:, None] - tips[None], axis=-1) + 9 * np.eye(len(tips))
-        return np.median(away.min(1)) / tips.std(0).max()
+        return float(np.median(away.min(1)) / tips.std(0).max())
 
     straight = {"frizz": 0.0, "curl": 0.0}
     assert gap(wisp(3, clump=0.8, tips=0.8, **straight)) < 0.6 * gap(wisp(3, clump=0.0, tips=0.0, **straight))
 
 
-def test_some_people_have_hardly_any_loose_hair_and_some_have_much():
+def test_some_people_have_hardly_any_loose_hair_and_some_have_much() -> None:
     loose = [personal(np.random.default_rng(seed), STYLES["afro"]).fly for seed in range(200)]
     assert min(loose) < 0.01 and max(loose) > 0.1
     assert np.median(loose) < 0.05
 
 
-def test_hair_before_the_face_is_combed_aside_in_its_order():
+def test_hair_before_the_face_is_combed_aside_in_its_order() -> None:
     x = np.linspace(-0.1, 0.1, 41)
     guides = np.stack([x, np.full(41, -0.1), np.full(41, -0.08)], 1)[:, None].repeat(3, 1)
     head = Head(np.zeros((1, 3)), np.zeros((0, 4), int), np.eye(3), np.zeros(3))
@@ -207,8 +211,8 @@ def test_hair_before_the_face_is_combed_aside_in_its_order():
 # ---- who, and what is held
 
 
-def test_the_same_seed_draws_the_same_person_with_the_same_thing():
-    def facts(seed):
+def test_the_same_seed_draws_the_same_person_with_the_same_thing() -> None:
+    def facts(seed: int) -> Any:
         rng = np.random.default_rng(seed)
         return draw_character(rng).male, holding.choose(rng, bust=False), choose_style(rng, male=0.0, flat=False)
 
@@ -216,7 +220,7 @@ def test_the_same_seed_draws_the_same_person_with_the_same_thing():
     assert len({repr(facts(seed)) for seed in range(20)}) == 20
 
 
-def test_everything_is_held_at_times_and_nothing_low_in_a_bust():
+def test_everything_is_held_at_times_and_nothing_low_in_a_bust() -> None:
     rng = np.random.default_rng(0)
     held = {holding.choose(rng, bust=False).what for _ in range(3000)}
     in_busts = {holding.choose(rng, bust=True).what for _ in range(3000)}
@@ -225,8 +229,12 @@ def test_everything_is_held_at_times_and_nothing_low_in_a_bust():
 
 
 @pytest.mark.parametrize("name", [*one_hand.THINGS, *two_hands.THINGS, "guitar"])
-def test_things_are_whole_and_of_a_size_to_hold(name):
-    makers = {**{k: make for k, (make, _) in one_hand.THINGS.items()}, **two_hands.THINGS, "guitar": two_hands.guitar}
+def test_things_are_whole_and_of_a_size_to_hold(name: str) -> None:
+    makers: dict[str, Any] = {
+        **{k: make for k, (make, _) in one_hand.THINGS.items()},
+        **two_hands.THINGS,
+        "guitar": two_hands.guitar,
+    }
     for seed in range(5):
         thing = makers[name](np.random.default_rng(seed), lambda: np.full((8, 8, 3), 0.5))
         parts = thing.parts + getattr(thing, "furry", [])
@@ -237,20 +245,20 @@ def test_things_are_whole_and_of_a_size_to_hold(name):
             assert faces.min() >= 0 and faces.max() < len(part_points)
 
 
-def test_the_sides_of_a_box_look_outwards():
+def test_the_sides_of_a_box_look_outwards() -> None:
     points, faces = slab(1, 2, 3)
     a, b, c = (points[faces[:, k]] for k in (0, 1, 2))
     assert (np.einsum("ij,ij->i", np.cross(b - a, c - a), points[faces].mean(1)) > 0).all()
 
 
 @pytest.fixture(scope="module")
-def body():
+def body() -> Body:
     return Body()
 
 
 @pytest.mark.parametrize("side", ["L", "R"])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_hand_comes_to_where_it_is_sent(body, side, seed):
+def test_a_hand_comes_to_where_it_is_sent(body: Body, side: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     rest = body.shape(rng, draw_character(rng))
     joint = joints_at_rest(body, rest)
@@ -265,7 +273,7 @@ def test_a_hand_comes_to_where_it_is_sent(body, side, seed):
 
     pose = body.pose(rest, turns)
 
-    def at(bone):
+    def at(bone: str) -> Any:
         i = body.number[f"{bone}.{side}"]
         return pose.turn[i] @ joint[f"{bone}.{side}"] + pose.shift[i]
 
@@ -281,13 +289,13 @@ def test_a_hand_comes_to_where_it_is_sent(body, side, seed):
 # ---- the data of the body
 
 
-def test_a_triangle_of_a_mesh_file_becomes_a_quad_whose_last_corner_repeats():
+def test_a_triangle_of_a_mesh_file_becomes_a_quad_whose_last_corner_repeats() -> None:
     mesh = build_assets.read_obj("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\ng all\nf 1/1 2/2 3/3\nf 1 2 3 4\n")
     assert mesh.faces.tolist() == [[0, 1, 2, 2], [0, 1, 2, 3]]
     assert mesh.groups == ["all"] and len(mesh.points) == 4
 
 
-def test_the_data_of_the_body_is_whole(body):
+def test_the_data_of_the_body_is_whole(body: Body) -> None:
     assert len(body.garments()) == 20
     assert body.scalp.sum() > 100
     assert np.allclose(body.weight.sum(1)[np.unique(body.faces("body"))], 1)
@@ -301,14 +309,14 @@ def test_the_data_of_the_body_is_whole(body):
 # ---- the command
 
 
-def command(python, *flags):
+def command(python: str | Path, *flags: str | int | Path) -> Any:
     return subprocess.run(
         [python, "-m", "people3d", *map(str, flags)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
 
 
 @pytest.fixture
-def photos(tmp_path):
+def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos" / "some"
     folder.mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
@@ -316,7 +324,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_a_folder_without_photographs_is_refused_by_name(tmp_path):
+def test_a_folder_without_photographs_is_refused_by_name(tmp_path: Path) -> None:
     done = command(sys.executable, "--out", tmp_path / "out", "--photos", tmp_path)
     assert done.returncode == 2
     assert str(tmp_path) in done.stderr and "--photos" in done.stderr
@@ -324,14 +332,14 @@ def test_a_folder_without_photographs_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.skipif(find_spec("bpy") is not None, reason="this Python has Blender's module")
-def test_without_blender_the_command_says_how_to_get_it(tmp_path, photos):
+def test_without_blender_the_command_says_how_to_get_it(tmp_path: Path, photos: Path) -> None:
     done = command(sys.executable, "--out", tmp_path / "out", "--photos", photos)
     assert done.returncode == 3
     assert "make people3d" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def python_with_blender():
+def python_with_blender() -> Any:
     own = Path(os.environ.get("BPY_PYTHON", ROOT / ".venv-bpy/bin/python"))
     if own.exists():
         return str(own)
@@ -340,7 +348,7 @@ def python_with_blender():
     pytest.skip("Blender's module (bpy) is not installed; make people3d makes its environment")
 
 
-def test_a_picture_is_drawn_whole_twice_the_same_and_only_once(tmp_path, photos):
+def test_a_picture_is_drawn_whole_twice_the_same_and_only_once(tmp_path: Path, photos: Path) -> None:
     python = python_with_blender()
     flags = ("--photos", photos, "--size", 96, "--seed", 7, "--count", 1)
     files = []

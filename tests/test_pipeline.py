@@ -86,7 +86,7 @@ def test_the_stages_come_apart_with_a_mask_changed_in_between() -> None:
     assert isinstance(engine, Staged)
     pixels, clock = person(), Clock()
     mask = engine.mask(pixels, clock)
-    together = engine.matte(pixels, engine.start(), Clock())
+    together = engine.matte(pixels, None, Clock())
     assert np.array_equal(engine.finish(pixels, mask, clock).alpha, together.alpha)
     assert list(clock.timings) == ["mask", "quality", "refine", "matting"]
     assert engine.finish(pixels, np.zeros_like(mask)).alpha.max() == 0
@@ -102,6 +102,20 @@ def test_a_matte_says_how_much_of_it_is_doubtful(matting: Matting) -> None:
     assert unsure.doubtful == 1
     sure, low = matting.matte(person()).verdict, unsure.verdict
     assert sure is not None and low is not None and low.score < 0.1 < 0.9 < sure.score
+
+
+@pytest.mark.parametrize("somebody", [True, False])
+def test_an_unsure_patch_is_looked_at_for_a_body(somebody: bool) -> None:
+    class Unsure(RedIsAPerson):
+        def run(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+            answer = super().run(feeds)
+            answer["mask"] = answer["mask"] * np.float32(0.7)
+            answer["middle"] = answer["middle"] + np.float32(somebody)
+            return answer
+
+    matte = with_sessions(mask=Unsure()).matte(person())
+    assert matte.is_empty is not somebody
+    assert list(matte.ran.timings_ms) == ["decode", "mask", "islands", "refine", "foreground"]
 
 
 def test_weights_that_answer_with_alpha_have_no_mask_to_tell_doubt_by() -> None:
@@ -264,7 +278,7 @@ def test_map_raises_the_first_error_in_its_place(matting: Matting, in_flight: in
 
 @pytest.mark.parametrize("in_flight", [1, 3])
 def test_map_returns_errors_in_the_place_of_their_mattes(matting: Matting, in_flight: int, tmp_path: Path) -> None:
-    sources = [tmp_path / "none.jpg", person(), b"no picture", person()]
+    sources: list[Any] = [tmp_path / "none.jpg", person(), b"no picture", person()]
     found = list(matting.map(sources, in_flight=in_flight, errors="return"))
     kinds = [type(each) if isinstance(each, BshmError) else each.is_empty for each in found]
     assert kinds == [SourceNotFoundError, False, UnreadablePictureError, False]

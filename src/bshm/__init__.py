@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bshm.corrections import Corrections as Corrections
+    from bshm.corrections import Stroke as Stroke
     from bshm.edit.spec import Edit as Edit
     from bshm.generating.painter import Painter as Painter
     from bshm.options import Limits as Limits
@@ -36,6 +38,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Importing bshm loads nothing heavy: each name is fetched from its module when it is first used.
 _HOMES = {
+    "Corrections": "bshm.corrections",
     "Edit": "bshm.edit.spec",
     "Limits": "bshm.options",
     "Matte": "bshm.result",
@@ -44,9 +47,11 @@ _HOMES = {
     "Painter": "bshm.generating.painter",
     "Picture": "bshm.types",
     "Run": "bshm.types",
+    "Stroke": "bshm.corrections",
     "matte": "bshm.pipeline",
 }
 __all__ = [
+    "Corrections",
     "Edit",
     "Limits",
     "Matte",
@@ -55,6 +60,7 @@ __all__ = [
     "Painter",
     "Picture",
     "Run",
+    "Stroke",
     "__version__",
     "matte",
 ]

@@ -1,19 +1,21 @@
-"""The tour: one picture through the whole flow, in plain calls.
+"""The tour: a picture through the whole pipeline, in plain calls.
 
-source -> decode -> engine -> foreground colour -> matte
+source -> decode -> engine -> corrections, if somebody made any -> foreground colour -> matte
 
-The engine is the opened weights, ``matting/engines.py``.  That of the sets in the box has stages:
+The engine is the opened model, ``matting/engines.py``.  For the included models it has these stages:
 
 mask prediction -> quality unification -> guided filter -> matting
 
-The guided filter always runs; sets without the network of the second stage, or of the last, leave that one out.
-Weights from elsewhere that answer with alpha (the official ones among them) take the place of all four.
+The guided filter always runs; models without a quality or matting network leave out that stage.  Imported models that
+return alpha, such as the official one, replace all four stages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Literal, overload
 
@@ -21,13 +23,16 @@ import numpy as np
 
 from bshm import geometry
 from bshm.concurrency.overlap import overlap
+from bshm.corrections import Corrections
 from bshm.edit import composite
-from bshm.errors import BshmError, MattingClosedError, MemoryExhaustedError, OptionError, option
+from bshm.errors import BshmError, CorrectionsError, MattingClosedError, MemoryExhaustedError, OptionError, option
+from bshm.files import corrections as corrections_files
 from bshm.files import decode
 from bshm.files.source import Source
-from bshm.matting import engines, foreground, people
-from bshm.matting.engines import Clock, Engine, State
+from bshm.matting import correcting, engines, foreground, people
+from bshm.matting.engines import Answer, Clock, Engine, State
 from bshm.matting.people import PeopleApart
+from bshm.matting.refine import doubt
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
@@ -35,7 +40,7 @@ from bshm.weights import catalogue
 
 
 class Matting:
-    """The networks held open.  Safe to share between threads.
+    """Opened networks.  Safe to share between threads.
 
     >>> import bshm, skimage
     >>> with bshm.Matting() as matting:
@@ -52,14 +57,14 @@ class Matting:
         gpu_memory_limit: int | None = None,
         engine: Engine | None = None,
     ) -> None:
-        """Open the weights called ``model`` on ``device``.
+        """Open the model called ``model`` on ``device``.
 
         Args:
-            model: a name that `bshm models` lists.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …: used or refused, never replaced.
-            threads: of one run; None takes all cores, at most 8.
-            gpu_memory_limit: bytes of a CUDA device that the networks' tensors may take; None lets them grow.
-            engine: opened weights to use in place of all the above.
+            model: a name from `bshm models`.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …; if the device does not work, that is an error.
+            threads: threads per run; None uses all cores, at most 8.
+            gpu_memory_limit: most bytes on a CUDA device for the networks' tensors; None is no limit.
+            engine: an opened engine to use instead of all the above.
 
         Raises:
             UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -73,14 +78,14 @@ class Matting:
         """The opened networks.
 
         Raises:
-            MattingClosedError: they were closed.
+            MattingClosedError: this Matting is closed.
         """
         if self._engine is None:
-            raise MattingClosedError("this Matting is closed. Open another one.")
+            raise MattingClosedError("this Matting is closed. Open a new one.")
         return self._engine
 
     def close(self) -> None:
-        """Let go of the networks and of their memory; a second time does nothing."""
+        """Free the networks and their memory; closing again does nothing."""
         self._engine = None
 
     def __enter__(self) -> Matting:
@@ -92,14 +97,14 @@ class Matting:
         self.close()
 
     def matte(self, source: Source, options: MatteOptions | None = None) -> Matte:
-        """The people of one picture.
+        """Matte the people of one picture.
 
         Args:
             source: a path, URL, bytes, binary file object, PIL image, or (H, W), (H, W, 3) or (H, W, 4) array.
-            options: how; see ``MatteOptions``.
+            options: see ``MatteOptions``.
 
         Returns:
-            the matte; ``is_empty`` when nobody is in the picture.
+            the matte; its ``is_empty`` is true if nobody is in the picture.
 
         Raises:
             InputError, MemoryExhaustedError: see ``bshm.errors``.
@@ -107,7 +112,43 @@ class Matting:
         options = options or MatteOptions()
         clock = Clock()
         picture = clock.time("decode", lambda: decode.open_picture(source, options.limits))
-        return self._matte(picture, options, self.engine.start(), clock)[0]
+        if options.corrections != "auto" or (saved := corrections_files.saved(source)) is None:
+            return self._matte(picture, options, self.engine.start(), clock)[0]
+        try:
+            correcting.check(saved, picture.pixels, picture.name)
+        except CorrectionsError as error:
+            # They were looked for unasked: another picture of that name is no reason to fail, but not to be silent.
+            note = f"{corrections_files.beside(picture.name).name} was not applied: {error}"
+            plain = self._matte(picture, replace(options, corrections=None), self.engine.start(), clock)[0]
+            return replace(plain, notes=(note,))
+        return self._matte(picture, replace(options, corrections=saved), self.engine.start(), clock)[0]
+
+    def corrected(self, matte: Matte, corrections: Corrections, options: MatteOptions | None = None) -> Matte:
+        """A matte with corrections laid on it, on top of those that it has.
+
+        Args:
+            matte: of this session or of another.
+            corrections: strokes, clicks, a trimap.
+            options: how; only ``decontaminate``, ``tell_apart`` and ``limits`` count.
+
+        Raises:
+            CorrectionsError: they are of another picture.
+            NobodyThereError: a click where there is nothing to keep or to erase.
+            InputError: the trimap cannot be read.
+        """
+        options, clock = options or MatteOptions(), Clock()
+        picture = matte.picture
+        pixels = _opaque(picture)
+        answer = Answer(matte.alpha, matte.doubtful, mask=matte.mask)
+        answer = clock.time("corrections", lambda: self._marked(picture, pixels, answer, corrections, options))
+        if picture.alpha is not None:
+            answer = answer._replace(alpha=np.minimum(answer.alpha, _existing(picture.alpha)))
+        earlier = matte.corrections
+        if earlier is not None:
+            corrections = corrections_files.together(earlier, corrections, options.limits)
+        tell_apart = options.tell_apart or matte.people is not None
+        made = self._made(picture, pixels, answer, replace(options, tell_apart=tell_apart), clock)
+        return replace(made, corrections=corrections, notes=matte.notes)
 
     @overload
     def map(
@@ -137,20 +178,20 @@ class Matting:
         in_flight: int = BatchOptions.in_flight,
         errors: Literal["raise", "return"] = "raise",
     ) -> Generator[Matte | BshmError, None, None]:
-        """The people of many pictures, in the order of the sources.
+        """Matte the people of many pictures, in the order of the sources.
 
-        Sources are drawn as there is room: at most ``in_flight`` are in the works, and as many again are done and wait
-        for a slower one before them, so an endless iterable is fine and memory stays flat.
+        At most ``in_flight`` pictures are processed at the same time, and as many results may wait for a slower one
+        before them.  So memory stays constant, and the sources may be endless.
 
         Args:
-            sources: as ``matte`` takes them.
-            options: how, for all of them.
-            in_flight: pictures in the works at once; decoding one overlaps with the networks of another.
-            errors: ``raise`` the first error, which ends the iteration; or ``return`` a ``BshmError`` in the place of
-                its matte and go on.  Faults that are no ``BshmError`` are raised either way.
+            sources: sources as for ``matte``.
+            options: options for all of them.
+            in_flight: pictures processed at the same time; decoding one overlaps with the networks of another.
+            errors: ``raise`` the first error, which ends the iteration; or ``return`` a ``BshmError`` in place of its
+                matte and continue.  Other exceptions are always raised.
 
         Raises:
-            OptionError: ``in_flight`` below 1, or another word for ``errors``; raised here, before the first picture.
+            OptionError: ``in_flight`` is below 1, or ``errors`` has another value; raised before the first picture.
 
         >>> with_weights = Matting()
         >>> both = with_weights.map([np.zeros((64, 64, 3), np.uint8), b"not a picture"], errors="return")
@@ -196,11 +237,12 @@ class Matting:
             picture = geometry.shrunk(picture, options.shrink_to)
             pixels = _opaque(picture)
             answer = self.engine.matte(pixels, state, clock, exact=options.exact)
-            alpha = _within_existing(answer.alpha, picture)
-            apart = clock.time("people", lambda: self._apart(pixels, alpha)) if options.tell_apart else None
-            colour = pixels
-            if options.decontaminate:
-                colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
+            after, given = answer.state, options.corrections if options.corrections != "auto" else None
+            if given:
+                found = answer
+                answer = clock.time("corrections", lambda: self._marked(picture, pixels, found, given, options))
+            answer = answer._replace(alpha=_within_existing(answer.alpha, picture))
+            made = self._made(picture, pixels, answer, options, clock)
         except MemoryError as error:
             if isinstance(error, MemoryExhaustedError):
                 raise
@@ -209,6 +251,26 @@ class Matting:
                 f"{picture.name} ({width}x{height}) does not fit into memory: it needs about "
                 f"{width * height * 20 / 1e9:.1f} GB. Shrink it or use a machine with more."
             ) from error
+        return replace(made, corrections=given) if given else made, after
+
+    def _marked(
+        self, picture: Picture, pixels: PixelArray, answer: Answer, corrections: Corrections, options: MatteOptions
+    ) -> Answer:
+        """The answer with what somebody marked."""
+        correcting.check(corrections, picture.pixels, picture.name)
+        trimap = corrections_files.opened_trimap(corrections, options.limits)
+        found = correcting.apply(
+            pixels, answer.alpha, answer.mask, corrections, partial(engines.detail, self.engine), trimap
+        )
+        doubtful = answer.doubtful if found.mask is None else doubt.doubtful(found.mask)
+        return answer._replace(alpha=found.alpha, mask=found.mask, doubtful=doubtful)
+
+    def _made(self, picture: Picture, pixels: PixelArray, answer: Answer, options: MatteOptions, clock: Clock) -> Matte:
+        """What is behind the engine: people and colour."""
+        alpha, colour = answer.alpha, pixels
+        apart = clock.time("people", lambda: self._apart(pixels, alpha)) if options.tell_apart else None
+        if options.decontaminate:
+            colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
         card = self.engine.card
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
@@ -222,14 +284,14 @@ class Matting:
             doubtful=answer.doubtful,
             mask=answer.mask,
             decontaminated=options.decontaminate,
-        ), answer.state
+        )
 
     def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:
         clues = engines.clues(self.engine, pixels)
         if clues is None:
             raise OptionError(
-                f"{option('people')} needs weights that tell people apart; {self.engine.card.name} has no such answer. "
-                f"Choose another {option('model')}: {DEFAULT_MODEL} has."
+                f"{option('people')} needs a model that tells people apart; {self.engine.card.name} does not. "
+                f"Choose another {option('model')}, such as {DEFAULT_MODEL}."
             )
         return people.share(pixels, alpha, people.find(clues))
 
@@ -260,12 +322,17 @@ def matte(
     model: str = DEFAULT_MODEL,
     device: str = DEFAULT_DEVICE,
     options: MatteOptions | None = None,
+    corrections: Corrections | None = None,
 ) -> Matte:
     """The people of one picture; for many, hold a ``Matting`` open.
+
+    ``corrections`` is ``MatteOptions.corrections``, for which nothing else need be said.
 
     >>> import bshm, skimage
     >>> found = bshm.matte(skimage.data.astronaut())
     >>> found.alpha.dtype, found.is_empty
     (dtype('float32'), False)
     """
+    if corrections is not None:
+        options = replace(options or MatteOptions(), corrections=corrections)
     return Matting(model=model, device=device).matte(source, options)

@@ -1,4 +1,4 @@
-"""``Matte``: the people of a picture, and what can be made of them."""
+"""``Matte``: the people of a picture, and the results that can be made of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bshm.corrections import Corrections
 from bshm.edit import composite
 from bshm.edit.background import AnyBackground, Paints, background_of
 from bshm.edit.crop import is_nobody
@@ -17,8 +18,8 @@ from bshm.edit.words import ColorBackground, PictureBackground
 from bshm.errors import OptionError, ShapeError, option
 from bshm.files import sink
 from bshm.files.decode import open_picture
-from bshm.files.encode import format_of_result
 from bshm.files.source import Source
+from bshm.files.suffixes import format_of_result
 from bshm.matting import foreground as colours
 from bshm.matting.verdict import Verdict, judge
 from bshm.types import FloatArray, Picture, PixelArray, Run
@@ -29,18 +30,20 @@ class Matte:
     """The people of a picture.
 
     Attributes:
-        picture: the picture it was made of.
+        picture: the original picture.
         alpha: (H, W) float32, 0..1, straight; 1 is fully a person.
-        foreground: (H, W, 3), dtype and colour space of ``picture.pixels``: straight colour of the people with the
-            old background taken out of soft edges.  Where alpha is 0 its value has no meaning.
+        foreground: (H, W, 3), dtype and colour space of ``picture.pixels``: straight colour of the people, without the
+            old background in soft edges.  Undefined where alpha is 0.
         ran: model, device and timings.
-        people: (H, W) float32 each, 0..1, from left to right: what is each one's of ``alpha``, to which they add up; a
-            share where hair lies over another.  None unless ``MatteOptions.tell_apart``.
-        depth: indices of ``people`` from the back to the front, as far as it can be told.
-        doubtful: 0..1, the share of the people's area where the mask does not say whether it is a person, the soft
-            edge left out; see ``bshm.matting.refine.doubt.doubtful``.  None where the weights have no mask to tell by.
-        mask: (h, w) float32, 0..1, of any size: the mask that ``alpha`` was made of; None where the weights have none.
-        decontaminated: ``foreground`` has the old background taken out; otherwise it is the picture's own colour.
+        people: (H, W) float32 each, 0..1, from left to right: each person's part of ``alpha``, which is their sum;
+        where hair covers somebody else, both have a share.  None without ``MatteOptions.tell_apart``.
+        depth: indices of ``people`` from the back to the front, as far as known.
+        doubtful: 0..1, the share of the people's area where the mask is unsure, without soft edges; see
+            ``bshm.matting.refine.doubt.doubtful``.  None if the model has no mask.
+        corrections: those that were applied, drawn by hand; None for none.
+        notes: remarks on how it was made, in words.
+        mask: (h, w) float32, 0..1, of any size: the mask from which ``alpha`` was made; None if the model has none.
+        decontaminated: whether the old background was removed from ``foreground``, or its colour is the picture's.
     """
 
     picture: Picture
@@ -51,6 +54,8 @@ class Matte:
     depth: tuple[int, ...] = ()
     doubtful: float | None = None
     mask: FloatArray | None = None
+    corrections: Corrections | None = None
+    notes: tuple[str, ...] = ()
     decontaminated: bool = True
 
     def __post_init__(self) -> None:
@@ -83,14 +88,14 @@ class Matte:
 
     @cached_property
     def verdict(self) -> Verdict | None:
-        """How far to trust the matte, and what there is to look at; None where the weights have no mask to tell by.
+        """How reliable the matte is, and what to look at; None if the model has no mask.
 
         >>> import bshm, skimage
         >>> verdict = bshm.matte(skimage.data.astronaut()).verdict
         >>> 0 < verdict.score < 1, [reason.code for reason in verdict.reasons if reason.code.startswith("cut")]
         (True, ['cut-left', 'cut-bottom'])
         """
-        # Worked out when it is asked for: a video has no use for it.
+        # Computed only when needed: video does not use it.
         return None if self.mask is None else judge(self.picture.pixels, self.mask, self.alpha)
 
     def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
@@ -112,7 +117,7 @@ class Matte:
         return composite.cutout(self.foreground, self.alpha)
 
     def over(self, background: AnyBackground) -> PixelArray:
-        """The people over something else.
+        """Put the people on another background.
 
         Args:
             background: a colour (``"white"``, ``"#1e90ff"``, an RGB triple 0..255), a picture (path, URL, bytes, PIL
@@ -122,22 +127,22 @@ class Matte:
             (H, W, 3), dtype of the picture.
 
         Raises:
-            OptionError: a colour or a radius that is none, or a colour that is not opaque.
-            InputError: a picture that cannot be read.
+            OptionError: the colour or the radius is not valid, or the colour is not opaque.
+            InputError: the picture cannot be read.
         """
         wanted, given = background_of(background)
         if isinstance(wanted, ColorBackground) and wanted.opacity < 1:
-            raise OptionError(f"{option('background')} needs to be opaque in over(); pixels() takes any.")
+            raise OptionError(f"{option('background')} must be opaque in over(). Use pixels() for other colours.")
         return compose(self, Edit(background=wanted), given).pixels()
 
     def pixels(self, edit: Edit | None = None, *, background: Source | Paints | None = None) -> PixelArray:
-        """What ``encode`` writes: the cut-out, the alpha, or the people over ``edit.background``; cropped, placed and
-        with a shadow as the edit says.
+        """The pixels that ``encode`` writes: the cut-out, the alpha, or the people on ``edit.background``, with all
+        other options of the edit.
 
         Args:
             edit: what to make; None is the cut-out.
-            background: a picture to lay the people over that is no file, or is open already: bytes, a PIL image, an
-                array, …; it takes the place of ``edit.background``.  Or the ``Painter`` of ``edit.background_prompt``.
+            background: a background picture that is not a file or is already open: bytes, a PIL image, an array, …;
+                replaces ``edit.background``.  Or the ``Painter`` for ``edit.background_prompt``.
 
         Returns:
             (H, W, 4), (H, W) with ``edit.alpha`` or (H, W, 3) over an opaque background, dtype of the picture.
@@ -155,10 +160,10 @@ class Matte:
         return compose(self, edit, given).pixels()
 
     def encode(self, edit: Edit | None = None, *, background: Source | Paints | None = None) -> bytes:
-        """The bytes of a picture file with what ``pixels`` gives, or of a zip.
+        """The bytes of a picture file with the result of ``pixels``, or of a zip.
 
         The profile and the resolution of the original are kept, and its EXIF unless ``edit.strip_metadata``; 16-bit
-        pictures stay 16-bit where the format can.
+        pictures stay 16-bit if the format allows it.
 
         Args:
             edit, background: as in ``pixels``.
@@ -177,22 +182,23 @@ class Matte:
         background: Source | Paints | None = None,
         overwrite: bool = False,
     ) -> Path:
-        """Write the result, whole or not at all; without ``edit.format`` the suffix of ``path`` picks the format.
+        """Write the result, completely or not at all; without ``edit.format``, the suffix of ``path`` decides the
+        format.
 
         Args:
-            path: where to.
+            path: the file to write.
             edit, background: as in ``pixels``.
-            overwrite: replace what is there.
+            overwrite: replace an existing file.
 
         Raises:
-            OptionError: the suffix names no format, or the format is ``auto`` or cannot hold what is asked for.
-            OutputExistsError: ``path`` is there and ``overwrite`` is off.
-            OutputError: it cannot be written; nothing half-written is left.
+            OptionError: the suffix is unknown, the format is ``auto``, or it cannot hold the result.
+            OutputExistsError: ``path`` exists and ``overwrite`` is off.
+            OutputError: the file cannot be written; no partial file is left.
         """
         edit, given = _with_picture(edit, background)
         if edit.format == "auto":
             raise OptionError(
-                f"{option('format')}: auto is for a file without a name; leave it out, the suffix picks it."
+                f"{option('format')}: auto is for results without a file name. Leave it out; the suffix decides."
             )
         if edit.format is None:
             edit = replace(edit, format=format_of_result(path))

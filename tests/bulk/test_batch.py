@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,7 +260,7 @@ def test_a_cancelled_batch_writes_nothing_afterwards(
         photo(f"in/{number}.png")
     matting = Matting()
     real = matting.matte
-    go_on = threading.Event()
+    go_on, before = threading.Event(), set(threading.enumerate())
 
     def slow(source: object, options: object) -> object:
         if not str(source).endswith("0.png"):
@@ -275,7 +274,8 @@ def test_a_cancelled_batch_writes_nothing_afterwards(
     assert next(records).status == "written"
     records.close()
     go_on.set()
-    time.sleep(0.2)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.png"]
 
 

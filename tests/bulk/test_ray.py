@@ -37,7 +37,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by default: on a busy machine they would hardly begin
     quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
-    memory = {"memory": 2 << 30, "object_store_memory": 100 << 20}
+    memory: dict[str, Any] = {"memory": 2 << 30, "object_store_memory": 100 << 20}
     head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": quick}
     found = Cluster(initialize_head=True, head_node_args={**memory, **head})
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from bshm import errors
 from bshm.cli import exit_codes
+from bshm.cli.interrupts import INTERRUPTED
 
 
 def leaves(kind: type[BaseException]) -> Iterator[type[BaseException]]:
@@ -39,7 +40,7 @@ def test_every_error_that_is_no_wrong_call_has_a_code_of_its_own() -> None:
 
 def test_every_code_is_explained_in_the_help() -> None:
     codes = {*exit_codes.OF_ERROR.values(), exit_codes.OK, exit_codes.SOME_FAILED, exit_codes.BUG}
-    codes |= {exit_codes.RULES_NOT_MET, exit_codes.INTERRUPTED, exit_codes.BROKEN_PIPE}
+    codes |= {exit_codes.RULES_NOT_MET, INTERRUPTED, exit_codes.BROKEN_PIPE}
     assert codes == set(exit_codes.MEANINGS)
 
 

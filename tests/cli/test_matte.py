@@ -125,8 +125,8 @@ def test_the_same_words_make_the_same_file_as_in_the_service(
     is_wall = background == "wall.png"
     said = server.PictureFields(format=kind, background=None if is_wall else background, **fields)
     edit, _ = server.edit_of(said, has_background=is_wall)
-    behind = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
-    rendered = render(Matting().matte(path), edit, behind)
+    picture = decode.decode(wall.read_bytes(), name="wall", limits=Limits()) if is_wall else None
+    rendered = render(Matting().matte(path), edit, picture)
     assert Path(f"out.{kind}").read_bytes() == rendered.data
     assert opened(Path(f"out.{kind}")).size == (rendered.width, rendered.height)
 
@@ -197,6 +197,7 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
             "verdict",
             "head_by",
             "notes",
+            "corrections",
         ),
         *("model", "model_sha256", "device", "timings_ms"),
     }
@@ -336,8 +337,8 @@ def test_one_rule_for_one_picture_and_for_a_folder_the_picture_itself_is_not_rep
 def test_every_limit_has_its_flag_and_no_message_names_what_has_none(photo: Photo, capsys: Captured) -> None:
     path = photo("a.png")
     for words, says in (
-        (["--max-pixels", "3071"], "may have 3,071 pixels here"),
-        (["--max-bytes", "0.1K"], "may have 102 bytes here"),
+        (["--max-pixels", "3071"], "may have up to 3,071 pixels"),
+        (["--max-bytes", "0.1K"], "may have up to 102 bytes"),
     ):
         assert main(["matte", str(path), *words]) == 6
         told = capsys.readouterr().err
@@ -377,7 +378,7 @@ def test_stdin_may_go_into_a_file_or_a_folder(photo: Photo, tmp_path: Path) -> N
         assert opened(written).size == (64, 48)
 
 
-@pytest.mark.parametrize(("data", "says"), [(b"", b"stdin is empty"), (b"no picture", b"stdin needs to be")])
+@pytest.mark.parametrize(("data", "says"), [(b"", b"stdin is empty"), (b"no picture", b"stdin must be")])
 def test_a_pipe_without_a_picture_says_so(data: bytes, says: bytes) -> None:
     done = subprocess.run(command("-"), input=data, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (4, b"")
@@ -462,10 +463,10 @@ def test_outside_of_the_region_nobody_is_found(photo: Photo, tmp_path: Path, cap
     assert json.loads(capsys.readouterr().out)["empty"] is True
     assert main([*words, "--region", "0 0 65px 100%"]) == 2
     told = capsys.readouterr()
-    assert "--region: it reaches to 65, 48, but the picture has 64x48 pixels" in told.err
+    assert "--region reaches to 65, 48, but the picture has 64x48 pixels" in told.err
     assert json.loads(told.out)["error"] == {
         "kind": "RegionError",
-        "message": "--region: it reaches to 65, 48, but the picture has 64x48 pixels.",
+        "message": "--region reaches to 65, 48, but the picture has 64x48 pixels.",
         "exit_code": 2,
     }
 
@@ -484,6 +485,15 @@ def test_a_fainter_shadow_is_fainter(photo: Photo, tmp_path: Path) -> None:
         assert main(["matte", str(path), "-o", str(out), "--overwrite", "--shadow", *words]) == 0
         seen.append(int(np.asarray(opened(out))[37, 48, 3]))
     assert seen[0] > seen[1] > seen[2] == 0
+
+
+def test_threads_of_a_library_that_nothing_uses_are_not_started(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for chosen, found in ((None, "1"), ("4", "4")):
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        if chosen is not None:
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", chosen)
+        assert main(["matte", str(photo("a.png")), "--overwrite"]) == 0
+        assert os.environ["OPENBLAS_NUM_THREADS"] == found
 
 
 def test_threads_reach_the_network(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -505,4 +515,4 @@ def test_a_half_transparent_colour_lies_behind_the_people(photo: Photo, tmp_path
     path, out = photo("a.png"), tmp_path / "out.png"
     assert main(["matte", str(path), "-o", str(out), "--background", "#0000ff80"]) == 0
     found = opened(out)
-    assert (found.getpixel((2, 2)), found.getpixel((32, 24))[3]) == ((0, 0, 255, 128), 255)
+    assert found.getpixel((2, 2)) == (0, 0, 255, 128) and np.asarray(found)[24, 32, 3] == 255

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bshm._version import __version__
 from bshm.cli import main, matte
@@ -21,15 +22,34 @@ REPOSITORY = Path(__file__).parents[2]
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "numpy", "rich", "typer"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], [], ["nonsense"], *([verb, "--help"] for verb in VERBS)])
-def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
+def loaded_by(words: list[str]) -> set[str]:
+    """The modules that a command loads."""
     code = (
         "import json, sys\nfrom bshm.cli import main\n"
         f"main({words!r})\n"
-        "sys.stderr.write('MODULES' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+        "sys.stderr.write('MODULES' + json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not HEAVY & set(json.loads(done.stderr.partition("MODULES")[2]))
+    return set(json.loads(done.stderr.partition("MODULES")[2]))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], [], ["nonsense"], *([verb, "--help"] for verb in VERBS)])
+def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
+    assert not HEAVY & loaded_by(words)
+
+
+def test_an_output_without_a_format_is_told_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff")
+    assert not HEAVY & loaded_by(["matte", str(photo), "-o", str(tmp_path / "photo.bmp")])
+
+
+@pytest.mark.real
+def test_a_picture_is_cut_out_without_loading_what_that_has_no_use_for(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "photo.jpg")
+    found = loaded_by(["matte", str(tmp_path / "photo.jpg"), "--model", "bshm-live"])
+    assert (tmp_path / "photo.cutout.png").is_file()
+    assert not {"torch", "numpy.ma", "urllib.request", "http.client", "xml.sax", "ssl", "zipfile"} & found
 
 
 def test_the_defaults_of_the_flags_are_those_of_the_options() -> None:

@@ -113,7 +113,7 @@ def test_weights_that_cannot_tell_people_apart_say_so(
 
     monkeypatch.setattr(fake_network.RedIsAPerson, "run", mask_alone)
     assert main(["matte", str(two), "--people", "1"]) == 2
-    assert "weights that tell people apart" in capsys.readouterr().err
+    assert "a model that tells people apart" in capsys.readouterr().err
     assert main(["matte", str(two)]) == 0
 
 

@@ -115,7 +115,7 @@ def test_a_lane_closes_though_something_hangs_in_it(held: Held) -> None:
     assert held.entered.wait(10)
     began = time.monotonic()
     executor.shutdown(cancel_futures=True, timeout_s=SOON_S)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # of the 30 that it may hang
     with pytest.raises(CancelledError):
         dropped.result(10)
     with pytest.raises(RuntimeError):

@@ -105,11 +105,14 @@ def test_closing_starts_no_further_item() -> None:
         if number:
             release.wait(10)
 
+    before = set(threading.enumerate())
     outcomes = overlap(range(100), work, threads=2)
     next(outcomes)
+    theirs = set(threading.enumerate()) - before
     outcomes.close()
     release.set()
-    time.sleep(0.05)
+    for thread in theirs:
+        thread.join(10)
     assert max(started) <= 2
 
 

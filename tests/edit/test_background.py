@@ -19,7 +19,7 @@ from bshm.types import Picture
 def _picture(dtype: type = np.uint8, size_hw: tuple[int, int] = (120, 160)) -> tuple[Picture, np.ndarray]:
     """A red person in the middle of green."""
     factor = 257 if dtype == np.uint16 else 1
-    alpha = np.zeros(size_hw, np.float32)
+    alpha: np.ndarray = np.zeros(size_hw, np.float32)
     cv2.circle(alpha, (size_hw[1] // 2, size_hw[0] // 2), size_hw[0] // 4, 1.0, -1)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 1.5)
     mixed = alpha[..., None] * np.array([255, 0, 0]) + (1 - alpha[..., None]) * np.array([0, 200, 0])
@@ -111,7 +111,7 @@ def test_a_broken_colour_is_no_path() -> None:
 
 def test_a_misspelt_colour_says_what_a_background_can_be() -> None:
     picture, alpha = _picture()
-    with pytest.raises(SourceNotFoundError, match="no colour that bshm knows"):
+    with pytest.raises(SourceNotFoundError, match="not a known colour"):
         behind("whiet", picture, alpha)
 
 

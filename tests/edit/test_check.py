@@ -167,7 +167,7 @@ def test_pixels_sides_aspect_and_resolution_are_those_of_the_file() -> None:
 def test_a_size_on_paper_counts_with_the_resolution_in_the_file(dpi: float | None, passed: bool) -> None:
     pixels = np.full((531, 413, 3), 255, np.uint8)
     alpha = np.zeros((531, 413), np.float32)
-    file = {} if dpi is None else {"dpi": (dpi, dpi)}
+    file: dict[str, Any] = {} if dpi is None else {"dpi": (dpi, dpi)}
     assert one(report(pixels, alpha, Rules(size=parse_size("35x45mm")), **file)).passed is passed
 
 

@@ -27,7 +27,7 @@ def _scene(seed: int, dtype: type, size_hw: tuple[int, int] = (7, 5)) -> tuple[n
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_every_level_survives_alpha(dtype: type) -> None:
     top = np.iinfo(dtype).max
-    every = np.arange(top + 1, dtype=dtype).reshape(-1, 256 if top > 255 else 16)
+    every: np.ndarray = np.arange(top + 1, dtype=dtype).reshape(-1, 256 if top > 255 else 16)
     assert (levels((every / top).astype(np.float32), dtype) == every).all()
 
 
@@ -82,7 +82,7 @@ def test_a_cutout_is_straight_and_empty_where_nothing_shows(seed: int, dtype: ty
 @given(seeds, depths)
 def test_a_saved_cutout_laid_over_is_the_same_picture(seed: int, dtype: type) -> None:
     foreground, alpha, background = _scene(seed, dtype)
-    saved = cutout(foreground, alpha)
+    saved: np.ndarray = cutout(foreground, alpha)
     again = (saved[..., 3] / np.iinfo(dtype).max).astype(np.float32)
     assert (over(np.ascontiguousarray(saved[..., :3]), again, background) == over(foreground, alpha, background)).all()
 
@@ -108,7 +108,7 @@ def test_wrong_arrays_are_refused_with_what_came() -> None:
     with pytest.raises(ShapeError, match="uint8 and uint16"):
         over(foreground, alpha, background.astype(np.uint16))
     with pytest.raises(ShapeError, match="float64"):
-        cutout(foreground, alpha.astype(np.float64))  # type: ignore[arg-type]
+        cutout(foreground, alpha.astype(np.float64))
     with pytest.raises(ShapeError, match="0 to 1"):
         levels(alpha * 255, np.uint8)
     with pytest.raises(ShapeError, match="nan"):

@@ -23,7 +23,8 @@ def with_hair() -> np.ndarray:
     alpha = square()
     strands = np.zeros_like(alpha)
     strands[4:30, 36:84:6] = strands[4:30, 37:84:6] = strands[4:30, 38:84:6] = 0.7
-    return np.maximum(alpha, cv2.GaussianBlur(strands, (0, 0), 0.8))
+    found: np.ndarray = np.maximum(alpha, cv2.GaussianBlur(strands, (0, 0), 0.8))
+    return found
 
 
 @pytest.mark.parametrize("by_px", [-7.0, -3.0, -0.5, 0.5, 1.0, 4.0, 20.0])

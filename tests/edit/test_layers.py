@@ -46,7 +46,7 @@ def test_layers_one_over_the_other_are_the_cutout_cropped_as_it_is() -> None:
 
 @pytest.mark.parametrize("given", [{"size": "20x20"}, {"rotate": 90}, {"outline": "2px"}, {"mask": "circle"}])
 def test_what_changes_the_whole_picture_has_no_place_in_layers(given: dict[str, object]) -> None:
-    with pytest.raises(OptionError, match="ora holds every person as a layer"):
+    with pytest.raises(OptionError, match="ora has a layer for every person"):
         Edit(format="ora", **given)  # type: ignore[arg-type]
 
 

@@ -33,7 +33,8 @@ def test_half_of_white_over_black_is_half_the_light() -> None:
 def test_both_blends_agree_where_only_one_shows(dtype: type) -> None:
     random = np.random.default_rng(0)
     top = np.iinfo(dtype).max
-    people, behind = (random.integers(0, top, (40, 50, 3), dtype, endpoint=True) for _ in range(2))
+    people: np.ndarray = random.integers(0, top, (40, 50, 3), dtype, endpoint=True)
+    behind: np.ndarray = random.integers(0, top, (40, 50, 3), dtype, endpoint=True)
     alpha = random.integers(0, 2, (40, 50)).astype(np.float32)
     np.testing.assert_array_equal(over(people, alpha, behind, blend="linear"), over(people, alpha, behind))
 

@@ -23,6 +23,7 @@ from bshm.edit.words import (
 )
 from bshm.errors import OptionError
 from bshm.files import encode
+from bshm.files.suffixes import format_of
 from bshm.options import FORMATS
 
 EDITS = [
@@ -60,7 +61,7 @@ def test_json_may_say_the_words_that_flags_and_fields_say() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ({"colour": "red"}, "has no 'colour'"),
+        ({"colour": "red"}, "has no option 'colour'"),
         ({"version": 2}, "version 2"),
         ({"version": "1"}, "version '1'"),
         (["crop"], "mapping"),
@@ -77,10 +78,10 @@ def test_json_may_say_the_words_that_flags_and_fields_say() -> None:
         ({"background": {"kind": "color", "rgb": [1, 2]}}, "background: a colour is"),
         ({"background": {"kind": "color", "rgb": 7}}, "background"),
         ({"background": {"kind": "color", "rgb": [1, 2, 3], "opacity": 2}}, "background: the opacity"),
-        ({"background": {"kind": "picture", "source": 3}}, "background: a picture is named"),
-        ({"background": 7}, "background: a background is"),
-        ({"region": 7}, "region is not written like this"),
-        ({"crop": True, "crop_margin": 7}, "crop_margin is not written like this"),
+        ({"background": {"kind": "picture", "source": 3}}, "background: a background picture takes"),
+        ({"background": 7}, "background: a background takes"),
+        ({"region": 7}, "region cannot be written as"),
+        ({"crop": True, "crop_margin": 7}, "crop_margin cannot be written as"),
         ({"scale": True}, "scale: a scale is"),
         ({"scale": [1]}, "scale: a scale is"),
         ({"position": 7}, "position: a position is"),
@@ -158,5 +159,5 @@ def test_every_format_has_an_encoder_and_a_media_type() -> None:
     assert set(encode._ENCODERS) == set(FORMATS)
     assert set(MEDIA_TYPES) == set(RESULT_FORMATS) - {"auto"}
     for form, facts in FORMATS.items():
-        assert all(encode.format_of(f"x{suffix}") == form for suffix in facts.suffixes)
+        assert all(format_of(f"x{suffix}") == form for suffix in facts.suffixes)
         assert facts.suffixes[0].removeprefix(".") in (form, "tif")

@@ -26,7 +26,7 @@ from bshm.errors import (
     ShapeError,
 )
 from bshm.evaluation import command, gallery, record
-from bshm.evaluation.pairs import Pair, Sample
+from bshm.evaluation.pairs import Pair, Sample, find_pairs
 from bshm.evaluation.report import EvaluationResult, Examined, evaluate
 from bshm.evaluation.table import BAND_COLUMNS, COLUMNS, by_picture, matrix, table
 from bshm.types import FloatArray, Picture, Run
@@ -88,9 +88,8 @@ class FakeSession:
 
 
 def measured(folder: Path, **more: Any) -> EvaluationResult:
-    return command.run(
-        folder, **{"models": ["ours"], "device": "cpu", "open_session": FakeSession, "date": "today"} | more
-    )
+    given: dict[str, Any] = {"models": ["ours"], "device": "cpu", "open_session": FakeSession, "date": "today"}
+    return command.run(folder, **given | more)
 
 
 # -- rows and means ------------------------------------------------------------------------------------------------
@@ -205,7 +204,8 @@ def fits(value: Any, hint: Any) -> bool:
     if hasattr(hint, "__required_keys__"):
         hints = get_type_hints(hint)
         return isinstance(value, dict) and value.keys() == hints.keys() and all(fits(value[k], hints[k]) for k in hints)
-    origin, inner = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
+    origin: Any = getattr(hint, "__origin__", None)
+    inner: Any = getattr(hint, "__args__", ())
     if origin is list:
         return isinstance(value, list) and all(fits(item, inner[0]) for item in value)
     if origin is dict:
@@ -280,7 +280,7 @@ def test_the_table_by_picture_shows_one_lost_picture_as_that(folder: Path) -> No
 
     text = by_picture(measured(folder, models=["perfect"], baselines={"lost": lost, "forgetful": forgetful}))
     assert [line.split()[0] for line in text.splitlines()[2:]] == measured(folder, models=["perfect"]).pictures
-    result = evaluate(command.find_pairs(folder), {"lost": lost, "forgetful": forgetful})
+    result = evaluate(find_pairs(folder), {"lost": lost, "forgetful": forgetful})
     heading, _, *lines = (line.split() for line in by_picture(result).splitlines())
     assert heading == ["MAD", "by", "picture,", "1e-3", "kind", "lost", "%", "of", "all", "forgetful", "%", "of", "all"]
     assert lines[0][:2] == ["portrait/4", "portrait"] and lines[0][3] == "100"
@@ -337,12 +337,14 @@ def test_what_does_not_count_is_no_fault_in_the_gallery() -> None:
     shown.add(kept[0])
     data = base64.b64decode(shown.worst_first()[0].whole.models["ours"][1].split(",")[1])
     difference = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert difference is not None
     # Lossy WebP: nearly dark.
     assert difference[10:20, 72:88].max() < 60 < difference[80:90, 5:15].max()
 
 
 def test_the_difference_is_orange_where_too_much_was_kept_and_blue_where_too_much_was_cut() -> None:
-    colours = gallery.difference_colours(np.float32([[1, 0, 0.5]]), np.float32([[0, 1, 0.5]]), size_hw=(1, 3))
+    alpha, reference = np.array([[1, 0, 0.5]], np.float32), np.array([[0, 1, 0.5]], np.float32)
+    colours = gallery.difference_colours(alpha, reference, size_hw=(1, 3))
     assert colours.tolist() == [[[255, 145, 40], [70, 160, 255], [22, 22, 22]]]
 
 

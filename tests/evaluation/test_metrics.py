@@ -246,7 +246,8 @@ def test_grad_follows_a_gaussian_derivative_of_another_maker() -> None:
         slopes = [
             ndimage.gaussian_filter(image.astype(np.float64), 1.4, order=o, mode="nearest") for o in ((0, 1), (1, 0))
         ]
-        return np.hypot(*slopes)
+        strength: np.ndarray = np.hypot(*slopes)
+        return strength
 
     # The L2 norm of a continuous Gaussian derivative is 1 / (sqrt(8 pi) sigma^2); scipy's filters still have it.
     norm = 1 / (math.sqrt(8 * math.pi) * 1.4**2)
@@ -282,8 +283,8 @@ def test_dtssd_is_what_plain_loops_give(frames: int, data: st.DataObject) -> Non
 
 
 def test_two_tiny_alphas_have_the_answers_of_a_hand_calculation() -> None:
-    alpha = np.float32([[0, 0.5], [1, 1]])
-    reference = np.float32([[0, 1], [1, 0.5]])
+    alpha = np.array([[0, 0.5], [1, 1]], np.float32)
+    reference = np.array([[0, 1], [1, 0.5]], np.float32)
     answer = metrics.compare(alpha, reference, band_px=0).whole
     assert (answer.sad, answer.mad, answer.mse) == (1.0, 0.25, 0.125)
     assert answer.sad_thousands == 0.001
@@ -339,7 +340,7 @@ def test_flicker_outside_the_region_does_not_count() -> None:
     tally = metrics.FlickerTally()
     region = np.array([[True, False]])
     for value in (0.0, 1.0):
-        tally.add(np.float32([[0.5, value]]), np.float32([[0.5, 0.5]]), region=region)
+        tally.add(np.array([[0.5, value]], np.float32), np.array([[0.5, 0.5]], np.float32), region=region)
     assert tally.finish() == 0
 
 
@@ -380,7 +381,8 @@ def test_a_reference_of_nobody_has_no_band() -> None:
 
 
 def test_a_trimap_s_unknown_pixels_are_the_grey_ones() -> None:
-    assert metrics.unknown_of(np.uint8([[0, 1, 128, 254, 255]])).tolist() == [[False, True, True, True, False]]
+    trimap = np.array([[0, 1, 128, 254, 255]], np.uint8)
+    assert metrics.unknown_of(trimap).tolist() == [[False, True, True, True, False]]
 
 
 def test_a_given_band_replaces_that_of_the_reference() -> None:

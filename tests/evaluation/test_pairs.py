@@ -199,7 +199,7 @@ def test_a_large_pair_is_shrunk_to_the_longer_side_and_a_small_one_is_left(tmp_p
     pair = pair_of(tmp_path, alpha)
     small = read_sample(pair, longest_px=15)
     assert small.picture.size_hw == small.reference.shape == (10, 15)
-    assert np.array_equal(small.reference, np.repeat(np.float32([[0] * 8 + [1] * 7]), 10, axis=0))
+    assert np.array_equal(small.reference, np.repeat(np.array([[0] * 8 + [1] * 7], np.float32), 10, axis=0))
     assert read_sample(pair, longest_px=30).picture.size_hw == (20, 30)
 
 

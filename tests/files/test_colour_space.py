@@ -43,7 +43,7 @@ def test_names_are_those_of_the_profiles() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_colours_are_converted_to_what_they_look_like(swapped: bytes, dtype: type) -> None:
     top = np.iinfo(dtype).max
-    pixels = np.zeros((2, 2, 3), dtype)
+    pixels: np.ndarray = np.zeros((2, 2, 3), dtype)
     pixels[..., 0] = top
     assert colour_space.to_srgb(pixels, None) is pixels
     seen = colour_space.to_srgb(pixels, swapped)

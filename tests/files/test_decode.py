@@ -69,7 +69,7 @@ def test_a_tiff_is_turned_once_at_any_depth(orientation: int, dtype: type, chann
     picture = opened(tiff(np.ascontiguousarray(AS_STORED[orientation](upright)), t274=[orientation], **extra))
     assert np.array_equal(picture.pixels, np.broadcast_to(upright[..., : 1 if channels == 1 else 3], (5, 7, 3)))
     if channels == 4:
-        assert np.array_equal(picture.alpha, upright[..., 3])
+        assert picture.alpha is not None and np.array_equal(picture.alpha, upright[..., 3])
 
 
 @pytest.mark.parametrize("orientation", AS_STORED)
@@ -127,7 +127,7 @@ def test_png_keeps_every_sample(channels: int, dtype: type) -> None:
     colour = samples[..., : 3 if channels > 2 else 1]
     assert picture.bit_depth == 8 * samples.itemsize
     assert np.array_equal(picture.pixels, np.broadcast_to(colour, (5, 7, 3)))
-    assert picture.alpha is None if channels % 2 else np.array_equal(picture.alpha, samples[..., -1])
+    assert np.array_equal(picture.alpha, samples[..., -1]) if picture.alpha is not None else channels % 2
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -137,7 +137,7 @@ def test_the_single_transparent_colour_of_a_png_becomes_alpha(channels: int, dty
     samples[2, 3] = samples[0, 1]
     picture = opened(png(samples, chunk(b"tRNS", samples[0, 1].astype(">u2").tobytes())))
     expected = ~np.all(samples == samples[0, 1], axis=2) * np.iinfo(dtype).max
-    assert np.array_equal(picture.alpha, expected)
+    assert picture.alpha is not None and np.array_equal(picture.alpha, expected)
     assert np.array_equal(picture.pixels, np.broadcast_to(samples, (5, 7, 3)))
 
 
@@ -147,7 +147,7 @@ def test_a_palette_with_transparency_becomes_rgb_and_alpha() -> None:
     picture = opened(data)
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
     assert np.array_equal(picture.pixels, expected[..., :3])
-    assert np.array_equal(picture.alpha, expected[..., 3])
+    assert picture.alpha is not None and np.array_equal(picture.alpha, expected[..., 3])
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -164,7 +164,7 @@ def test_associated_alpha_of_a_tiff_is_made_straight() -> None:
     colour = np.array([[[0, 0, 0], [1 << 14, 1 << 15, 0], [7, 8, 9]]], np.uint16)
     picture = opened(tiff(np.dstack([colour, alpha]), t338=[1]))
     assert picture.pixels.tolist() == [[[0, 0, 0], [32768, 65535, 0], [7, 8, 9]]]
-    assert np.array_equal(picture.alpha, alpha)
+    assert picture.alpha is not None and np.array_equal(picture.alpha, alpha)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -260,7 +260,7 @@ def test_alpha_that_is_there_is_returned(form: str, mode: str) -> None:
     picture = opened(saved(image, form, **({"lossless": True, "exact": True} if form == "WEBP" else {})))
     expected = np.asarray(image.convert("RGBA"))
     assert np.array_equal(picture.pixels, expected[..., :3])
-    assert np.array_equal(picture.alpha, expected[..., 3])
+    assert picture.alpha is not None and np.array_equal(picture.alpha, expected[..., 3])
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -473,7 +473,7 @@ def test_arrays_are_taken_as_they_are(dtype: type, shape: tuple[int, ...]) -> No
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats_become_8_bits_half_rounded_up(dtype: type) -> None:
-    array = np.array([[0.0, 0.25, 0.5, 1.0]], dtype)
+    array: np.ndarray = np.array([[0.0, 0.25, 0.5, 1.0]], dtype)
     assert open_picture(array).pixels[0, :, 0].tolist() == [0, 64, 128, 255]
 
 

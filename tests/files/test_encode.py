@@ -15,8 +15,9 @@ from PIL import Image
 from bshm.errors import MemoryExhaustedError, OptionError, ShapeError
 from bshm.files import encode as module
 from bshm.files.decode import open_picture
-from bshm.files.encode import encode, format_of
+from bshm.files.encode import encode
 from bshm.files.png import _STRIP_BYTES, encode_png
+from bshm.files.suffixes import format_of
 from bshm.options import FORMATS, Format
 
 PROFILE = srgb_profile()
@@ -35,7 +36,7 @@ def check_same(data: bytes, pixels: np.ndarray[Any, Any]) -> None:
     assert picture.pixels.dtype == pixels.dtype
     assert np.array_equal(picture.pixels, np.broadcast_to(colour, (*pixels.shape[:2], 3)))
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        assert np.array_equal(picture.alpha, pixels[..., 3])
+        assert picture.alpha is not None and np.array_equal(picture.alpha, pixels[..., 3])
     else:
         assert picture.alpha is None
 
@@ -72,6 +73,7 @@ def test_pictures_of_several_strips_are_kept_and_other_readers_agree(form: Forma
     if dtype == np.uint8:  # Pillow reads no more
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
     read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert read is not None
     if not (form == "tiff" and channels == 4 and dtype == np.uint8):  # which OpenCV premultiplies
         assert np.array_equal(read if channels == 1 else read[..., [2, 1, 0, 3][:channels]], pixels)
 
@@ -126,7 +128,7 @@ def test_lossy_webp_keeps_alpha_exactly_and_colour_nearly() -> None:
     pixels = np.dstack([smooth(64, 96), noise(64, 96) // 128 * 100 + 155])
     lossy = encode(pixels, "webp", quality=90)
     picture = open_picture(lossy)
-    assert np.array_equal(picture.alpha, pixels[..., 3])
+    assert picture.alpha is not None and np.array_equal(picture.alpha, pixels[..., 3])
     # Colour at half the resolution, on smooth ramps.
     assert np.abs(picture.pixels.astype(int) - pixels[..., :3]).mean() < 4
 

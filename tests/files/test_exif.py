@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_an_orientation_alone_leaves_nothing_to_keep(form: Format) -> None:
 
 def test_of_a_tiff_only_what_describes_the_photograph_is_exif() -> None:
     assert open_picture(tiff(noise(6, 8, 3))).exif is None
-    shaped = {270: (2, b'{"shape": [6, 8, 3]}\0'), 271: (2, b"Maker\0"), 256: (4, [8])}
+    shaped: dict[int, Any] = {270: (2, b'{"shape": [6, 8, 3]}\0'), 271: (2, b"Maker\0"), 256: (4, [8])}
     block = b"II*\0" + struct.pack("<I", 8) + directory(shaped, 8)
     assert exif.directory_of(exif.kept(block) or b"").keys() == {271}
 
@@ -109,8 +110,8 @@ def test_webp_holds_resolution_and_exif_in_one_block(dpi: tuple[float, float] | 
 @pytest.mark.parametrize("form", FORMATS)
 def test_exif_too_long_for_jpeg_loses_its_longest_values_there(form: Format) -> None:
     prompt = b"ASCII\0\0\0" + b"a picture of people, " * 5000
-    detail = {37510: (7, prompt), 36867: (2, b"2024:05:06 07:08:09\0")}
-    first = {271: (2, b"Maker\0"), 34665: (4, [200])}
+    detail: dict[int, Any] = {37510: (7, prompt), 36867: (2, b"2024:05:06 07:08:09\0")}
+    first: dict[int, Any] = {271: (2, b"Maker\0"), 34665: (4, [200])}
     block = (b"II*\0" + struct.pack("<I", 8) + directory(first, 8)).ljust(200, b"\0") + directory(detail, 200)
     data = encode(noise(6, 8, 3), form, quality=95, exif=exif.kept(block))
     assert (prompt in data) == (form != "jpg")

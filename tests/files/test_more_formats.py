@@ -278,7 +278,7 @@ def test_the_transparency_of_a_psd_is_told_from_a_selection() -> None:
     share = alpha[..., None] / 255
     merged = np.rint(colour * share + 255 * (1 - share)).astype(np.uint8)  # as Photoshop stores it: over white
     picture = opened(psd(np.dstack([merged, alpha]), layers=-1))
-    assert np.array_equal(picture.alpha, alpha)
+    assert picture.alpha is not None and np.array_equal(picture.alpha, alpha)
     # The merged levels are rounded, and 51 of 255 makes 2.5 of half a level.
     assert np.abs(picture.pixels.astype(int) - colour).max() <= 3
     selection = opened(psd(np.dstack([colour, alpha]), layers=1))

@@ -8,6 +8,7 @@ Run it when weights are replaced on purpose, and look at the pictures before you
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def answers(card: Card) -> dict[str, np.ndarray]:
     engine = open_engine(card, "cpu", threads=1)
     assert isinstance(engine, Staged)
     pixels = open_picture(PHOTOGRAPH).pixels
-    found = {"mask": engine.mask(pixels)[::4, ::4]}
+    found: dict[str, Any] = {"mask": engine.mask(pixels)[::4, ::4]}
     if "quality" in engine.sessions:
         found["unified"] = engine.unify(pixels, engine.mask(pixels))[::4, ::4]
     matte = Matting(engine=engine).matte(pixels)
@@ -37,5 +38,5 @@ def answers(card: Card) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     for card in catalogue.cards():
-        values = {name: value.astype(np.float16) for name, value in answers(card).items()}
+        values: dict[str, Any] = {name: value.astype(np.float16) for name, value in answers(card).items()}
         np.savez_compressed(FOLDER / f"{card.name}.npz", sha256=np.array(card.sha256), **values)

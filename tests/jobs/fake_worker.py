@@ -50,11 +50,11 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     made = network() if kind == "network" else quick
 
-    def work(data: bytes, name: str, options: JobOptions) -> Product:
+    def work(picture: bytes, name: str, options: JobOptions) -> Product:
         if name == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(float(pause_s) if name != "hang" else 3600)
-        return made(data, name, options)
+        return made(picture, name, options)
 
     logging.info("ready")
     options = QueueOptions(

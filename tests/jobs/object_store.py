@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
+from typing import Any
 
 import boto3
 from brokers import free_port
@@ -58,7 +59,7 @@ class S3Server:
         """As whoever sets up a store does."""
         self._client().create_bucket(Bucket=BUCKET)
 
-    def _client(self) -> object:
+    def _client(self) -> Any:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,

@@ -51,7 +51,7 @@ def test_every_job_that_was_accepted_ends_exactly_once_whenever_its_process_is_k
 
     queue = EmbeddedQueue(tmp_path, lambda picture, name, options: exit(1), options=QueueOptions(workers=1))
     try:
-        for number, ids in accepted.items():
+        for ids in accepted.values():
             record = queue.get(next(iter(ids)), "anonymous")
             # A job fails when nothing of it was done: the same three kills, where it is of one picture.
             assert record.state == ("done" if any(item.state == "done" for item in record.items) else "failed")

@@ -263,7 +263,7 @@ def test_closing_finishes_the_picture_in_the_works_and_the_rest_continues_when_i
     until(lambda: work.begun == ["a.png"])
     closer = threading.Thread(target=queue.close)
     closer.start()
-    time.sleep(0.1)
+    until(queue._closed.is_set)
     with pytest.raises(errors.QueueUnavailableError):
         queue.submit(request("d.png"))
     work.released.set()
@@ -293,7 +293,9 @@ def test_two_threads_share_the_pictures_of_a_job_and_the_last_one_ends_it(work: 
 def test_a_picture_that_outlasts_the_closing_is_given_back_and_its_late_result_dropped(
     work: Work, tmp_path: Path
 ) -> None:
+    before = set(threading.enumerate())
     queue = EmbeddedQueue(tmp_path / "jobs", work, options=FAST)
+    theirs = set(threading.enumerate()) - before
     work.released.clear()
     job = queue.submit(request("a.png"))
     until(lambda: work.begun == ["a.png"])
@@ -303,7 +305,8 @@ def test_a_picture_that_outlasts_the_closing_is_given_back_and_its_late_result_d
     record = wait(again, job.id, "anonymous", timeout_s=10)
     work.released.set()
     assert (record.state, record.items[0].attempts, quick.begun) == ("done", 1, ["a.png"])
-    time.sleep(0.2)
+    for thread in theirs:
+        thread.join(10)
     assert again.get(job.id, "anonymous") == record
     again.close()
 

@@ -182,9 +182,7 @@ def test_a_receiver_that_says_nothing_is_left_after_the_timeout(address: str) ->
 def test_a_name_that_leads_to_a_private_address_is_refused_even_beside_a_public_one(address: str) -> None:
     for found in (["10.0.0.1"], ["93.184.216.34", "169.254.169.254"], []):
         with pytest.raises(UrlRefusedError, match="public"):
-            post.post(
-                "http://example.com/", b"", headers={}, timeout_s=1, _resolve=lambda host, port, found=found: found
-            )
+            post.post("http://example.com/", b"", headers={}, timeout_s=1, _resolve=lambda *_, found=found: found)
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(address: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bshm.matting.refine.doubt import doubtful, drop_doubtful, drop_loose
+from bshm.matting.refine.doubt import doubtful, drop_bodiless, drop_doubtful, drop_loose, questionable
 
 masks = hnp.arrays(np.float32, (12, 14), elements=st.floats(0, 1, width=32))
 
@@ -70,7 +70,8 @@ def test_what_was_held_stays_and_all_else_stays_or_is_nothing(alpha: np.ndarray,
 def soft_square(edge: int) -> np.ndarray:
     """A sure square of 160 cells in the middle of 320, its edge fading over ``edge`` cells."""
     ramp = np.clip((80.5 + edge / 2 - np.abs(np.arange(320) - 159.5)) / max(edge, 1), 0, 1).astype(np.float32)
-    return np.minimum(ramp[:, None], ramp[None, :])
+    found: np.ndarray = np.minimum(ramp[:, None], ramp[None, :])
+    return found
 
 
 @given(st.integers(0, 14))
@@ -101,3 +102,44 @@ def test_nobody_is_in_no_doubt() -> None:
 @given(masks)
 def test_doubt_is_a_share(mask: np.ndarray) -> None:
     assert 0 <= doubtful(mask) <= 1
+
+
+def two_islands(left: float, right: float) -> np.ndarray:
+    mask = np.zeros((40, 60), np.float32)
+    mask[10:30, 5:25], mask[10:30, 35:55] = left, right
+    return mask
+
+
+def test_an_unsure_island_without_a_body_goes_and_one_with_a_body_stays() -> None:
+    mask, body = two_islands(0.6, 0.6), np.zeros((10, 15), np.float32)
+    body[5, 3] = 0.8  # of another size than the mask: of the same picture, smaller
+    found = drop_bodiless(mask, body)
+    assert np.array_equal(found[:, :30], mask[:, :30])
+    assert not found[:, 30:].any()
+
+
+def test_a_sure_island_without_a_body_stays_beside_somebody_it_may_be_an_arm() -> None:
+    mask, body = two_islands(1, 0.8), np.zeros((40, 60), np.float32)
+    body[20, 15] = 0.8
+    assert np.array_equal(drop_bodiless(mask, body), mask)
+
+
+def test_the_same_island_goes_where_nobody_else_is() -> None:
+    assert not drop_bodiless(two_islands(0, 0.8), np.zeros((40, 60), np.float32)).any()
+
+
+def test_a_picture_that_is_sure_stays_without_any_body() -> None:
+    mask = two_islands(1, 0.95)
+    assert not questionable(mask)
+    assert np.array_equal(drop_bodiless(mask, np.zeros_like(mask)), mask)
+
+
+def test_an_empty_mask_is_no_question() -> None:
+    assert not questionable(np.zeros((9, 9), np.float32))
+
+
+@given(masks, masks)
+def test_islands_go_whole_or_stay_and_only_where_they_are_asked_about(mask: np.ndarray, body: np.ndarray) -> None:
+    found = drop_bodiless(mask, body)
+    assert bool(((found == mask) | (found == 0)).all())
+    assert questionable(mask) or np.array_equal(found, mask)

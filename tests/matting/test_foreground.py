@@ -27,7 +27,8 @@ def _alpha(size_hw: tuple[int, int], seed: int = 0) -> np.ndarray:
 
 def _compose(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray, dtype: type) -> np.ndarray:
     mixed = alpha[..., None] * foreground.astype(float) + (1 - alpha[..., None]) * background
-    return np.rint(mixed).astype(dtype)
+    found: np.ndarray = np.rint(mixed).astype(dtype)
+    return found
 
 
 def _flat(size_hw: tuple[int, int], colour: tuple[int, int, int], factor: int) -> np.ndarray:
@@ -66,7 +67,7 @@ def test_the_error_is_a_fraction_of_doing_nothing() -> None:
 @given(st.integers(0, 2**31), st.integers(1, 150), st.integers(1, 150), st.sampled_from([np.uint8, np.uint16]))
 def test_where_alpha_is_sure_the_picture_is_untouched(seed: int, height: int, width: int, dtype: type) -> None:
     rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
+    pixels: np.ndarray = rng.integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
     before = pixels.copy()
     alpha = np.clip(rng.uniform(-1, 2, (height, width)), 0, 1).astype(np.float32)
     found = estimate(pixels, alpha)

@@ -124,7 +124,7 @@ def test_planes_of_the_pictures_own_size_need_no_enlarging(seed: int, height: in
 def test_wrong_arrays_are_refused() -> None:
     pixels, mask = np.zeros((8, 8, 3), np.uint8), np.zeros((4, 4), np.float32)
     with pytest.raises(ShapeError, match="float64"):
-        refine(pixels, mask.astype(np.float64))  # type: ignore[arg-type]
+        refine(pixels, mask.astype(np.float64))
     with pytest.raises(ShapeError, match="sigmoid"):
         refine(pixels, mask + 2)
     with pytest.raises(ShapeError, match=r"\(8, 8\)"):

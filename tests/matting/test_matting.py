@@ -85,7 +85,7 @@ def test_the_network_sees_the_unified_mask_and_the_guide() -> None:
     guide = np.full(size_hw, 0.25, np.float32)
     session = Seen()
     alpha = matting.refine(session, np.zeros((*size_hw, 3), np.uint8), np.full((64, 64), 0.5, np.float32), guide)
-    assert session.shapes and np.abs(alpha - stretched(np.float32(0.25))).max() < 1e-6  # float32
+    assert session.shapes and np.abs(alpha - stretched(np.array(0.25, np.float32))).max() < 1e-6  # float32
 
 
 def test_what_the_network_says_stands_in_the_alpha() -> None:
@@ -186,7 +186,7 @@ def test_pictures_of_any_shape_are_matted(size_hw: tuple[int, int]) -> None:
     alpha = refined(FromTheColour(), pixels, np.full((64, 64), 0.5, np.float32))
     assert alpha.shape == size_hw
     # Mirrored outwards: a picture of one colour has that colour all around, whatever its size.
-    assert np.abs(alpha - stretched(np.float32(128 / 255))).max() < 1e-5
+    assert np.abs(alpha - stretched(np.array(128 / 255, np.float32))).max() < 1e-5
 
 
 def test_sixteen_bits_are_seen_as_sixteen_bits() -> None:

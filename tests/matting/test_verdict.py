@@ -122,7 +122,7 @@ def test_people_who_cover_less_than_a_hundredth_are_small() -> None:
 
 
 def test_people_out_of_focus_are_told_and_a_background_out_of_focus_is_not() -> None:
-    blurred = cv2.GaussianBlur(sharp(), (0, 0), 8)
+    blurred = cv2.GaussianBlur(sharp(), (0, 0), 8).astype(np.uint8)
     assert codes(judge(blurred, person(), person())) == ["blurred"]
     blurred[80:280, 160:320] = sharp()[80:280, 160:320]
     assert codes(judge(blurred, person(), person())) == []
@@ -139,9 +139,9 @@ def test_a_picture_with_hardly_any_light_is_dark_and_one_with_a_dark_person_is_n
 
 
 def test_boxes_are_in_pixels_of_the_picture_however_large_it_is() -> None:
-    alpha = cv2.resize(person(), (4 * SIZE[1], 4 * SIZE[0]), interpolation=cv2.INTER_NEAREST)
+    alpha = cv2.resize(person(), (4 * SIZE[1], 4 * SIZE[0]), interpolation=cv2.INTER_NEAREST).astype(np.float32)
     alpha[80:120, 1600:1640] = 1
-    verdict = judge(cv2.resize(sharp(), alpha.shape[::-1]), person(), alpha)
+    verdict = judge(cv2.resize(sharp(), alpha.shape[::-1]).astype(np.uint8), person(), alpha)
     assert near(box(verdict, "scraps"), Box(80, 1600, 40, 40), within_px=8)  # two cells of 512 px
 
 

@@ -14,7 +14,6 @@ from made_pictures import noise, saved
 from PIL import Image
 
 from bshm.errors import FetchError, PictureTooLargeError, UnreadablePictureError, UrlRefusedError
-from bshm.net import guard
 from bshm.net.fetch import fetch
 from bshm.net.guard import is_public, shown
 from bshm.options import Limits
@@ -340,7 +339,10 @@ def test_a_name_without_an_address_is_told() -> None:
 
 
 def test_a_server_that_is_not_there_or_talks_nonsense_is_told(server: Server) -> None:
-    server.answers["/a.png"] = lambda handler: handler.wfile.write(b"\x16\x03\x01 nonsense\r\n\r\n") and None
+    def nonsense(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"\x16\x03\x01 nonsense\r\n\r\n")
+
+    server.answers["/a.png"] = nonsense
     with pytest.raises(FetchError, match="did not come"):
         server.get("/a.png")
     with socket.socket() as free:
@@ -366,7 +368,7 @@ def test_a_certificate_is_checked_against_the_name_though_the_address_is_pinned(
             error.verify_message = "Hostname mismatch"
             raise error
 
-    monkeypatch.setattr(guard.ssl, "create_default_context", Context)
+    monkeypatch.setattr(ssl, "create_default_context", Context)
     url = f"https://pictures.test:{server.port}/"
     with pytest.raises(FetchError, match=r"not valid for pictures\.test: Hostname mismatch"):
         fetch(url, limits=Limits(), _resolve=lambda h, p: ["127.0.0.1"], _is_allowed=lambda ip: True)

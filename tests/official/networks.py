@@ -46,7 +46,9 @@ def bshm(
     Args:
         scale: of a float mask; 1/255 gives one that ends at 1.
     """
-    shape = {"HWC": ["h", "w", 3], "NHWC": [1, "h", "w", 3], "NCHW": [1, 3, "h", "w"]}[layout]
+    shapes: dict[str, list[str | int | None]]
+    shapes = {"HWC": ["h", "w", 3], "NHWC": [1, "h", "w", 3], "NCHW": [1, 3, "h", "w"]}
+    shape = shapes[layout]
     axis = shape.index(3)
     image = helper.make_tensor_value_info("input_image", TensorProto.FLOAT, shape)
     red = 0 if order == "RGB" else 2
@@ -134,4 +136,4 @@ def rvm() -> bytes:
         helper.make_tensor_value_info(name.replace("i", "o"), TensorProto.FLOAT, [1, "c", name, f"{name}w"])
         for name in states
     ]
-    return model(nodes, inputs, outputs, {"red": np.array([0], np.int64), "ratio": np.float32([0.375])})
+    return model(nodes, inputs, outputs, {"red": np.array([0], np.int64), "ratio": np.array([0.375], np.float32)})

@@ -118,7 +118,9 @@ class Handler(SimpleHTTPRequestHandler):
         part = next(
             part for part in message.iter_parts() if part.get_param("name", header="content-disposition") == "image"
         )
-        return part.get_filename() or "", part.get_payload(decode=True)
+        data = part.get_payload(decode=True)
+        assert isinstance(data, bytes)
+        return part.get_filename() or "", data
 
     def _problem(
         self, status: int, title: str, detail: str, headers: dict[str, str] | None = None, code: str = "about:blank"

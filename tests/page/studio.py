@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 SIZE = (200, 160)
 # In pixels of the picture: the person of `portrait` is this box.
@@ -67,7 +67,7 @@ class Studio:
     def add(self, *files: tuple[str, bytes]) -> None:
         """Choose files by name and bytes."""
         self.page.set_input_files(
-            "#files", [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+            "#files", [FilePayload(name=name, mimeType="application/octet-stream", buffer=data) for name, data in files]
         )
 
     def add_and_wait(self, name: str = "portrait.png", data: bytes | None = None) -> None:

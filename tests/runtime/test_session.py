@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -117,6 +119,56 @@ def test_threads_are_the_cores_that_this_process_may_use_at_most_eight(monkeypat
     assert session.default_threads() == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert session.default_threads() == 8
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells what a process holds this way")
+def test_networks_that_run_one_after_the_other_need_the_memory_of_one(tmp_path: Path) -> None:
+    """In a process of its own: what others ran here has left memory behind."""
+    numbers, mebi = TensorProto.FLOAT, 1 << 20
+    image = helper.make_tensor_value_info("image", numbers, [1, 3, None, None])
+    mask = helper.make_tensor_value_info("mask", numbers, [1, 1, None, None])
+    weights = [
+        helper.make_tensor("wide", numbers, [64, 3, 1, 1], [1.0] * 192),
+        helper.make_tensor("narrow", numbers, [1, 64, 1, 1], [1.0] * 64),
+    ]
+    nodes = [helper.make_node("Conv", ["image", "wide"], ["x"]), helper.make_node("Conv", ["x", "narrow"], ["mask"])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "wide", [image], [mask], weights),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=9,
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(asdict(PREPROCESSING))
+    (tmp_path / "wide.onnx").write_bytes(model.SerializeToString())
+    code = f"""
+import numpy as np
+from bshm.runtime.providers import choose
+from bshm.runtime.session import OnnxSession
+from bshm.weights.card import Network, Preprocessing
+data = open({str(tmp_path / "wide.onnx")!r}, "rb").read()
+entry = Network("wide.onnx", "", 0, 0, Preprocessing(32), 0.0)
+networks = [OnnxSession(data, entry, choose("cpu"), 1) for _ in range(4)]
+image = np.zeros((1, 3, 512, 512), np.float32)  # between its layers are 64 MiB
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+networks[0].run({{"image": image}})
+before = held()
+for network in networks[1:]:
+    network.run({{"image": image}})
+print(held() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 64 * mebi
+
+
+def test_a_program_around_bshm_may_have_set_up_that_memory_itself() -> None:
+    code = (
+        "import onnxruntime\n"
+        "def register(*_): raise RuntimeError('an allocator was registered')\n"
+        "onnxruntime.create_and_register_allocator = register\n"
+        "import bshm.runtime.session"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # --- from the card to the session

@@ -13,7 +13,7 @@ def picture(
     *,
     person: tuple[int, int, int, int] | None = (16, 12, 48, 36),
     form: str = "PNG",
-    exif: dict[int, str] | None = None,
+    exif: dict[int, str | int] | None = None,
 ) -> bytes:
     """A file with a red box on grey: to the fake network, a person.
 
@@ -39,3 +39,10 @@ def opened(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
+
+
+def levels(image: Image.Image, place: tuple[int, int]) -> tuple[int, ...]:
+    """Those of one pixel of a picture with colours; ``place`` is x and y."""
+    found = image.getpixel(place)
+    assert isinstance(found, tuple)
+    return found

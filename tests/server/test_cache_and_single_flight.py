@@ -160,7 +160,8 @@ def test_a_result_goes_through_the_cache_unchanged() -> None:
     from bshm.edit.crop import Box
 
     verdict = {"score": 0.5, "reasons": [{"code": "dark", "box": [0, 0, 3, 2]}]}
-    made = Rendered(b"\x00\n\xff", "image/png", 3, 2, False, Box(0, 1, 2, 3), "m", "s", "cpu", {"mask": 1.5}, verdict)
+    box, timings = Box(0, 1, 2, 3), {"mask": 1.5}
+    made = Rendered(b"\x00\n\xff", "image/png", 3, 2, False, box, "m", "s", "cpu", timings, verdict=verdict)
     assert Rendered.from_bytes(made.to_bytes()) == made
     for damaged in (b"", b"{}", b"{}\n", b'{"box": null, "odd": 1}\nx'):
         with pytest.raises((ValueError, KeyError)):

@@ -103,7 +103,7 @@ def test_a_body_that_stops_coming_is_told_so_and_makes_room(tmp_path: Path) -> N
     ):
         answer = answered(connection, until=b"urn:bshm:problem:too-slow")
         assert answer.startswith(b"HTTP/1.1 408 ") and b"urn:bshm:problem:too-slow" in answer
-        sent = {"files": {"image": picture()}, "trust_env": False, "timeout": 60}
+        sent: dict[str, Any] = {"files": {"image": picture()}, "trust_env": False, "timeout": 60}
         assert httpx.post(f"{service.url}/matte", **sent).status_code == 200
         assert is_closed(connection)
 

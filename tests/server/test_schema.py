@@ -7,6 +7,7 @@ from typing import Any
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.core.result import Ok
 
 
 def test_nothing_that_the_schema_allows_or_forbids_is_a_fault(start: Any) -> None:
@@ -15,6 +16,7 @@ def test_nothing_that_the_schema_allows_or_forbids_is_a_fault(start: Any) -> Non
     seen: dict[str, int] = {}
 
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
 
         @settings(
@@ -25,7 +27,7 @@ def test_nothing_that_the_schema_allows_or_forbids_is_a_fault(start: Any) -> Non
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @_given(operation)
+        @_given(operation)  # type: ignore[untyped-decorator]
         def check(case: Any) -> None:
             # Made by requests, which schemathesis speaks; sent by the client of these tests.
             prepared = requests.Request(**case.as_transport_kwargs(base_url="http://localhost")).prepare()

@@ -125,7 +125,7 @@ def test_keys_says_what_is_wrong(words: list[str], tmp_path: Path) -> None:
 def test_a_damaged_file_of_keys_closes_the_service(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(OptionError, match="no file of keys"):
+    with pytest.raises(OptionError, match="not a valid file of keys"):
         Keys(path).find("x")
 
 
@@ -137,7 +137,7 @@ def test_every_error_has_a_status() -> None:
     for kind in _all(BshmError):
         if not kind.__module__.startswith("bshm.") or kind in (BshmError, refusals.Refusal):
             continue
-        error = kind({"field": "fault"}) if kind is FieldError else kind("x")  # type: ignore[arg-type]
+        error = kind({"field": "fault"}) if kind is FieldError else kind("x")
         answer = statuses.answer_to(error)
         assert 400 <= answer.status < 600 and answer is not statuses.BUG, kind
         # What is the machine's fault may name its files and addresses.

@@ -144,7 +144,7 @@ def test_bytes_pixels_and_time_of_a_download_have_caps(start: Any) -> None:
             self.send_response(200)
             self.end_headers()
             with contextlib.suppress(OSError):
-                for _ in range(100):
+                for _ in range(300):
                     self.wfile.write(b"\x89PNG\r\n\x1a\n")
                     threading.Event().wait(0.1)
 
@@ -162,7 +162,7 @@ def test_bytes_pixels_and_time_of_a_download_have_caps(start: Any) -> None:
     with serving(Slow) as (url, _):
         began = time.monotonic()
         assert little_time.post("/matte", data={"image_url": url}).status_code == 424
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # of the 30 that it would take
 
 
 def test_a_slow_name_server_holds_nobody_else_up(start: Any) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from bshm.errors import DataFolderError, DiskFullError, OptionError, UnknownModelError
-from bshm.training import label as label_module
 from bshm.training.data import Bytes, DataFolder, is_held_out, read_label
 from bshm.training.label import label
 from bshm.training.teachers import teacher
@@ -105,7 +104,7 @@ def test_a_full_disk_leaves_no_half_mask(data_root: Path, tmp_path: Path, monkey
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(label_module.sink.os, "write", full)
+    monkeypatch.setattr("os.write", full)
     with pytest.raises(DiskFullError):
         label(data_root, tmp_path / "out", [all_of(1.0)], quiet)
     monkeypatch.undo()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bshm.errors import CheckpointError
+from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 from bshm.training.network.selfie import SelfieNetwork
 from bshm.training.network.variants import lacks
@@ -24,7 +25,7 @@ def test_a_network_that_does_not_listen_yet_computes_what_it_did() -> None:
         # And it can learn to: what reads the belief gets a gradient.
     grown.train()
     grown(image).sum().backward()
-    assert grown.up2.reduce[0].weight.grad[:, -1].abs().max() > 0  # type: ignore[union-attr, index]
+    assert grown.up2.reduce[0].weight.grad[:, -1].abs().max() > 0  # type: ignore[index]
 
 
 def test_what_it_believes_never_learns() -> None:
@@ -84,3 +85,33 @@ def test_a_file_that_is_not_mediapipes_is_named(tmp_path: Path, content: bytes) 
 def test_a_variant_says_what_another_lacks() -> None:
     assert lacks("lite2-people-selfie", "lite2-people") == {"selfie"}
     assert lacks("lite2-people", "lite2-people-selfie") is None
+
+
+def test_in_its_own_shape_it_believes_the_same_at_half_the_size() -> None:
+    torch.manual_seed(2)
+    network, image = SelfieNetwork().eval(), torch.rand(1, 3, 256, 256)
+    found = network.at_half(image)
+    assert network.at_half(image[..., :160]).shape == (1, 1, 128, 80)
+    # The mean of four logits; a sigmoid in single precision gives back five digits of one.
+    logits = torch.logit(network(image).double())
+    assert torch.allclose(found, torch.nn.functional.avg_pool2d(logits, 2).float(), atol=1e-3)
+
+
+def test_the_network_for_calls_begins_with_both_answers_and_learns_whom_to_trust() -> None:
+    torch.manual_seed(3)
+    alone, both = LiveNetwork().eval(), LiveNetwork(selfie=True).eval()
+    both.grow_from(alone.state_dict())
+    assert both.selfie is not None
+    image = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        believed = both.selfie.at_half(image).clamp(-7, 7)
+        assert torch.allclose(both(image), alone(image) + 0.75 * believed, atol=1e-4)  # sums in another order
+    both.train()
+    both(image).square().sum().backward()
+    assert both.trust.weight.grad is not None and both.trust.weight.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in both.selfie.parameters())
+
+
+def test_a_network_for_calls_can_be_given_mediapipes_eyes() -> None:
+    assert lacks("live-selfie", "live") == {"selfie"}
+    assert lacks("live-selfie", "lite0") is None

@@ -50,7 +50,7 @@ def learn(out: Path, devices: int, *, precision: str = "32", stop: bool = False,
             network, Schedule(STEPS, batch=1, warmup=1, save_every=STEPS), out, stage="numbers", describe={},
             batches=lambda numbers: together(numbers, count),
             loss=lambda net, batch: ((net(batch[0]).float() - batch[1]) ** 2).mean(),
-            validate=lambda net: Checked({"bias": float(net.bias.item())}),  # type: ignore[union-attr, operator]
+            validate=lambda net: Checked({"bias": float(net.bias.item())}),  # type: ignore[operator]
             report=Stopping() if stop and fabric.is_global_zero else Silent(), fabric=fabric,
         )  # fmt: skip
     except BaseException:

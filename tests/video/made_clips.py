@@ -77,7 +77,7 @@ def decoded(path: Path, *, decoder: str | None = None) -> list[tuple[float, Any]
     found = []
     with av.open(str(path)) as container:
         stream: Any = container.streams.video[0]
-        context = av.codec.CodecContext.create(decoder, "r") if decoder else stream.codec_context
+        context: Any = av.codec.CodecContext.create(decoder, "r") if decoder else stream.codec_context
         for packet in container.demux(stream):
             for frame in context.decode(packet if packet.size else None):
                 found.append((float(frame.pts * stream.time_base), frame.reformat(format="rgba").to_ndarray()))

@@ -14,7 +14,7 @@ from bshm.runtime import providers
 def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """An onnxruntime that was built for CUDA."""
     monkeypatch.setattr(
-        providers.onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        "onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
 
 

@@ -25,10 +25,12 @@ from bshm.concurrency.overlap import ClosableLock, overlap
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError, OutputExistsError, option
+from bshm.files.suffixes import format_of_result, names_a_format
 from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.bulk.review import Review
+    from bshm.corrections import Corrections
     from bshm.edit.background import Paints
     from bshm.edit.render import Rendered
     from bshm.matting.verdict import Verdict
@@ -82,6 +84,7 @@ class BatchRecord:
         outputs: with ``BatchOptions.split``, the files of the people from left to right.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be in the result, in words.
+        corrections: how many were laid on the matte by hand.
         background_by: what painted the background; see ``Rendered.background_by``.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
         note: what else is to be told: why it was skipped, whose copy it is.
@@ -102,6 +105,7 @@ class BatchRecord:
     outputs: tuple[Path, ...] = ()
     head_by: str | None = None
     notes: tuple[str, ...] = ()
+    corrections: int | None = None
     doubtful: float | None = None
     verdict: Verdict | None = None
     background_by: Mapping[str, Any] | None = None
@@ -315,7 +319,7 @@ def _do(
     company: threading.Event,
 ) -> BatchRecord:
     if job.error is not None or job.output is None:
-        raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
+        raise job.error or OptionError(f"{job.name} has no output. Set one for this job.")
     first = numbered(job.output, 1) if batch.split else job.output
     if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
@@ -324,11 +328,13 @@ def _do(
             f"{first} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
         )
+    from bshm.files import corrections as corrections_file
     from bshm.files import sink
 
     matte = matting.matte(job.source, options)
     files = [(path, make(matte, path, each, background)) for path, each in _results(matte, job.output, edit, batch)]
     look = None if review is None else review.look(matte, job.name)
+    marked = _marked(matte, job) if batch.save_corrections else None
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
@@ -336,6 +342,8 @@ def _do(
             # The first last: where it is, all are, and a run that is taken up again may pass them over.
             for path, made in reversed(files):
                 sink.write(made.rendered.data, path, overwrite=batch.overwrite)
+            if marked is not None:
+                corrections_file.write(*marked)
             if review is not None and look is not None:
                 review.add(look, files[0][1].rendered.data, files[0][0].name)
     except OutputExistsError:
@@ -349,6 +357,21 @@ def _do(
     encode_ms = sum(made.timings_ms["encode"] for _, made in files)
     timings = MappingProxyType({**record.timings_ms, "encode": encode_ms})
     return replace(record, outputs=tuple(path for path, _ in files), timings_ms=timings)
+
+
+def _marked(matte: Matte, job: Job) -> tuple[Corrections, Path] | None:
+    """The corrections of a matte, as those of its picture, and where they go; None without any."""
+    if matte.corrections is None:
+        return None
+    if not isinstance(job.source, (str, Path)) or is_url(str(job.source)):
+        raise OptionError(
+            f"{option('save_corrections')} writes beside the picture, but {job.name} is no file. "
+            "Save the picture first."
+        )
+    from bshm.files.corrections import beside
+    from bshm.matting.correcting import mark_of
+
+    return matte.corrections.of(mark_of(matte.picture.pixels)), beside(job.source)
 
 
 @dataclass(frozen=True)
@@ -383,6 +406,7 @@ class Made:
             people=rendered.people,
             head_by=rendered.head_by,
             notes=rendered.notes,
+            corrections=rendered.corrections,
             doubtful=self.doubtful,
             verdict=self.verdict,
             background_by=rendered.background_by,
@@ -440,9 +464,6 @@ def with_format(edit: Edit, path: Path) -> Edit:
         OptionError: the suffix names no format, contradicts the one asked for, or names one that cannot hold what
             is asked for; or the format is ``auto``, which a file name cannot leave open.
     """
-
-    from bshm.files.encode import format_of_result
-
     if edit.format is None:
         return replace(edit, format=format_of_result(path))
     if edit.format == "auto":
@@ -467,7 +488,6 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
         return path
     if not several:
         return None
-    from bshm.files.encode import names_a_format
 
     # `a.jpg b.jpg -o out.png` is a slip of the hand, and a folder called out.png is what nobody looks for.
     if os.path.lexists(path) or names_a_format(path):

@@ -1,4 +1,4 @@
-"""A batch of thousands: what the inputs name, done once each, on this machine.  ``ray_engine`` does it on many.
+"""A batch of thousands of pictures on this machine, each done once.  ``ray_engine`` uses many machines.
 
 gather -> work list -> (known already | copied | read, decode, matte, encode, note, write) -> records
 """

@@ -1,4 +1,4 @@
-"""A record as plain values and back: for the journal, for other machines, for the report."""
+"""Records as plain values and back, for the journal, other machines and the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One picture of a batch at a time: known already, a copy of another one, or made and written.
+"""Process one picture of a batch: already done, copied from an equal picture, or made and written.
 
 A batch on one machine shares one between its threads; on many machines each process has its own.
 """
@@ -209,7 +209,9 @@ class Worker:
         if not os.path.lexists(path):
             return False
         if path.is_symlink() or not path.is_file():
-            raise OutputExistsError(f"{path} is a link, or no file. Move it away, or give {option('output')} another.")
+            raise OutputExistsError(
+                f"{path} is a link or not a regular file. Move it away, or give {option('output')} another."
+            )
         there = _sha256(path)
         if there == proof.output_sha256:
             return None  # a crash came between the two, or another process was quicker
@@ -265,13 +267,13 @@ def _sha256(path: Path) -> str:
             while data := file.read(1 << 20):
                 digest.update(data)
     except OSError as error:
-        raise OutputError(f"{path} is there and cannot be read: {error.strerror or error}.") from error
+        raise OutputError(f"{path} exists and cannot be read: {error.strerror or error}.") from error
     return digest.hexdigest()
 
 
 def exists(path: Path) -> OutputExistsError:
     """Something else is where a result was to go."""
     return OutputExistsError(
-        f"{path} is there already, and not as this batch has written it. Add {option('overwrite')} to replace it, "
+        f"{path} already exists, but not as this batch wrote it. Add {option('overwrite')} to replace it, "
         f"or give {option('output')} another folder."
     )

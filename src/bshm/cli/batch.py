@@ -1,4 +1,4 @@
-"""``bshm batch``: thousands of pictures, each done once, on one machine or on many."""
+"""``bshm batch``: process thousands of pictures, each once, on one machine or many."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def _pool(arguments: argparse.Namespace) -> Pool | None:
     given = (arguments.ray_address, arguments.actors, arguments.actor_memory)
     if arguments.engine != "ray":
         if given != (None, None, None):
-            raise OptionError("--ray-address, --actors and --actor-memory have a meaning with --engine ray only.")
+            raise OptionError("--ray-address, --actors and --actor-memory work only with --engine ray.")
         return None
     from bshm.bulk.ray_engine import Pool
 

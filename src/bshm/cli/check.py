@@ -1,4 +1,4 @@
-"""``bshm check``: finished pictures measured against the rules of a preset, and repaired."""
+"""``bshm check``: measure finished pictures against the rules of a preset, and repair them."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def measured(matting: Matting, source: str, chosen: Preset, detector: bool | Non
 
 def _format_of(output: Path) -> dict[str, Any]:
     """The suffix of a file decides over the preset."""
-    from bshm.files.encode import format_of
+    from bshm.files.suffixes import format_of
 
     return {"format": format_of(output)}
 

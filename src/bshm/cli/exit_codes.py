@@ -1,4 +1,4 @@
-"""The exit codes, once.  Scripts rely on them: a number is never given a second meaning."""
+"""The exit codes.  Scripts rely on them, so a number never gets a second meaning."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.ManifestError: 23,
     errors.WorkerLostError: 24,
     errors.NobodyThereError: 25,
+    errors.CorrectionsError: 26,
     errors.PainterModelError: 30,
     errors.HubUnreachableError: 31,
     errors.PaintingWithheldError: 32,
@@ -69,10 +70,11 @@ MEANINGS: dict[int, str] = {
     RULES_NOT_MET: "a picture does not meet the rules of its preset",
     23: "a manifest cannot be read",
     24: "the machine that worked on a picture was lost on every attempt",
-    25: "--people found nobody",
+    25: "--people found nobody, or a click met nobody",
+    26: "corrections cannot be read, or belong to another picture",
     30: "the model for --background-prompt cannot be opened",
-    31: "the hub that the model for --background-prompt is on cannot be reached",
-    32: "the model's own filter kept back the background it painted",
+    31: "the hub of the model for --background-prompt cannot be reached",
+    32: "the model's own filter withheld the background that it painted",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "the reader of stdout closed it",

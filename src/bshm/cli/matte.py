@@ -1,16 +1,19 @@
-"""``bshm matte``: pictures in, cut-outs out."""
+"""``bshm matte``: cut the people out of pictures."""
 
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import glob
 import math
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from bshm import options as defaults
 from bshm.bulk.batch import Job, plan, suffix_for, with_format
@@ -48,6 +51,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
     ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
     ("bshm matte photo.jpg -o new.jpg --background-prompt 'a beach'", "over what a model paints"),
+    ("bshm matte photo.jpg --erase chair.json --save-corrections", "corrected, now and on later runs"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -121,6 +125,7 @@ def parser() -> Parser:
     )
 
     add_review(where)
+    _add_corrections(result)
     add_flags(result)
     return result
 
@@ -137,6 +142,32 @@ def add_review(group: argparse._ArgumentGroup) -> None:
         "--review-folder",
         metavar="FOLDER",
         help="the folder for --review-below (default: review in the folder of -o, or in the current one)",
+    )
+
+
+def _add_corrections(result: Parser) -> None:
+    marks = result.add_argument_group("Corrections (docs/corrections.md)")
+    marks.add_argument(
+        "--keep", metavar="FILE", help="keep this too: strokes in JSON, or a picture that is white there; one INPUT"
+    )
+    marks.add_argument("--erase", metavar="FILE", help="erase this: strokes in JSON, or a picture that is white there")
+    marks.add_argument(
+        "--trimap",
+        metavar="FILE",
+        help="a picture: white is kept, black erased, grey worked out again, transparent left as it is",
+    )
+    marks.add_argument(
+        "--corrections",
+        metavar="FILE",
+        default=MatteOptions.corrections,
+        help="corrections in JSON; auto takes NAME.bshm.json beside each picture if it exists; none takes none "
+        "(default: %(default)s)",
+    )
+    marks.add_argument(
+        "--save-corrections",
+        action="store_true",
+        default=BatchOptions.save_corrections,
+        help="write the corrections that were used to NAME.bshm.json beside the picture",
     )
 
 
@@ -482,6 +513,7 @@ def _run(arguments: argparse.Namespace) -> int:
         split=arguments.split,
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
+        save_corrections=arguments.save_corrections,
     )
     check_review(arguments)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
@@ -505,6 +537,11 @@ def _run(arguments: argparse.Namespace) -> int:
             )
         if to_stdout and arguments.review_below is not None:
             raise OptionError("--review-below needs a result in a file. Give -o a file or a folder.")
+        if "-" in inputs and arguments.save_corrections:
+            raise OptionError("--save-corrections writes beside the picture, and stdin is no file. Name the picture.")
+        if to_stdout and arguments.save_corrections:
+            raise OptionError("--save-corrections needs a result in a file. Give -o a file or a folder.")
+        options = _with_corrections(arguments, options, inputs)
         if to_stdout:
             return _to_stdout(arguments, inputs[0], options, edit)
         jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()
@@ -521,6 +558,7 @@ def _run(arguments: argparse.Namespace) -> int:
             split=arguments.split,
             passed_over=passed_over,
         )
+        options = _with_corrections(arguments, options, [job.source for job in jobs])
     if str(passed_over) and not arguments.quiet:
         say(f"passed over: {passed_over}")
     if len(jobs) == 1 and jobs[0].output is not None:
@@ -544,6 +582,34 @@ def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
     if arguments.threads is not None and not 1 <= arguments.threads <= 256:
         raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
     return options, edit
+
+
+def _with_corrections(arguments: argparse.Namespace, options: MatteOptions, sources: Sequence[object]) -> MatteOptions:
+    """The options with what the flags say of corrections."""
+    kinds: tuple[Literal["keep", "erase"], ...] = ("keep", "erase")
+    named = {name: getattr(arguments, name) for name in ("trimap", *kinds)}
+    wanted = arguments.corrections
+    files = [f"--{name}" for name, path in named.items() if path is not None]
+    files += ["--corrections FILE"] if wanted not in ("auto", "none") else []
+    if not files:
+        return replace(options, corrections="auto" if wanted == "auto" else None)
+    if len(sources) != 1:
+        raise OptionError(
+            f"{files[0]} corrects one picture; there are {len(sources)}. Name one, or lay NAME.bshm.json beside each."
+        )
+    from bshm.corrections import Corrections
+    from bshm.files import corrections as files_of
+
+    if wanted == "auto":
+        found = files_of.saved(sources[0]) or Corrections()
+    else:
+        found = Corrections() if wanted == "none" else files_of.read(wanted)
+    if arguments.trimap is not None:
+        found = files_of.together(found, files_of.read_trimap(arguments.trimap, options.limits), options.limits)
+    for kind in kinds:
+        if (path := named[kind]) is not None:
+            found = files_of.together(found, files_of.read_any(path, kind, options.limits), options.limits)
+    return replace(options, corrections=found)
 
 
 def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
@@ -699,14 +765,30 @@ def background_once(edit: Edit, limits: Limits) -> Picture | None:
 def open_matting(arguments: argparse.Namespace) -> Matting:
     """The session that the flags ask for."""
     from bshm.concurrency.overlap import background
-    from bshm.matting import engines
-    from bshm.weights import catalogue
+    from bshm.weights import catalogue, store
 
     limit = None if arguments.gpu_memory_limit is None else byte_count(arguments.gpu_memory_limit)
     card = catalogue.find(arguments.model)
-    # Onnxruntime opens the networks on one core while the other imports OpenCV, Pillow and the rest: 0.1 s each.
-    opened = background(lambda: engines.open_engine(card, arguments.device, arguments.threads, gpu_memory_limit=limit))
+    # One core reads the files while the other imports numpy and onnxruntime, and opens the networks while the other
+    # imports OpenCV, Pillow and the rest.  It must be free: as numpy is loaded the threads of its BLAS, which nothing
+    # here has a use for, keep it busy for 0.08 s.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    files = background(lambda: {network.file: store.read(card, network) for network in card.networks.values()})
+    from bshm.matting import engines
+
+    opened = background(
+        lambda: engines.open_engine(
+            card,
+            arguments.device,
+            arguments.threads,
+            gpu_memory_limit=limit,
+            read=lambda _, network: files()[network.file],
+        )
+    )
     from bshm.pipeline import Matting
+
+    # Looking for cycles among all that was loaded takes 0.04 s at the exit, and the system frees it anyway.
+    atexit.register(gc.freeze)
 
     return Matting(engine=opened())
 
@@ -719,7 +801,7 @@ def _stdin_job(output: str, edit: Edit) -> Job:
 
 
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, edit: Edit) -> int:
-    from bshm.cli.reporting import EMPTY_NOTE, edit_notes, frames_note, look_note
+    from bshm.cli.reporting import EMPTY_NOTE, corrected_note, edit_notes, frames_note, look_note
     from bshm.edit.render import render
 
     if arguments.json:
@@ -743,6 +825,8 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
     rendered = render(matte, edit, painter)
     if not arguments.quiet:
+        if rendered.corrections:
+            say(f"{matte.picture.name}: {corrected_note(rendered.corrections)}")
         for line in edit_notes(rendered.head_by, rendered.notes, rendered.background_by):
             say(f"{matte.picture.name}: {line}")
     put(rendered.data)

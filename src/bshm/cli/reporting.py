@@ -1,4 +1,4 @@
-"""What a person or a script is told about a batch: lines, a progress bar, JSON, a summary, the exit code."""
+"""Report a batch to people and scripts: lines, a progress bar, JSON, a summary and the exit code."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ EMPTY_NOTE = "nobody was found, so the result is empty"
 def frames_note(frames: int) -> str:
     """What is said of an animation, or of a file with several pages."""
     return f"only the first of its {frames} pictures was used"
+
+
+def corrected_note(count: int) -> str:
+    """What is said of a result that was corrected by hand."""
+    return f"{count} correction{'' if count == 1 else 's'} applied"
 
 
 def edit_notes(head_by: str | None, notes: Iterable[str], background_by: Mapping[str, Any] | None = None) -> list[str]:
@@ -103,6 +108,8 @@ class Reporter:
             self._note(f"{record.job.name}: {look}")
         if record.frames is not None and record.frames > 1:
             self._note(f"{record.job.name}: {frames_note(record.frames)}")
+        if record.corrections:
+            self._note(f"{record.job.name}: {corrected_note(record.corrections)}")
         for line in edit_notes(record.head_by, record.notes, record.background_by):
             self._note(f"{record.job.name}: {line}")
         if self._progress is not None and self._task is not None:
@@ -198,6 +205,7 @@ def json_line(record: BatchRecord) -> str:
             "people": record.people,
             "head_by": record.head_by,
             "notes": list(record.notes),
+            "corrections": record.corrections,
             "background_by": None if record.background_by is None else dict(record.background_by),
             "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "verdict": None if record.verdict is None else record.verdict.as_json(),

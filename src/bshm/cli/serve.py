@@ -1,4 +1,4 @@
-"""``bshm serve``: the HTTP service."""
+"""``bshm serve``: run the HTTP service."""
 
 from __future__ import annotations
 

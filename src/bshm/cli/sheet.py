@@ -1,4 +1,4 @@
-"""``bshm sheet``: ID photographs on paper."""
+"""``bshm sheet``: arrange ID photographs on paper."""
 
 from __future__ import annotations
 

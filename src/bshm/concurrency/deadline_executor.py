@@ -1,4 +1,4 @@
-"""Threads for work that may hang: what takes too long is given up, and another thread takes its place."""
+"""Threads for work that may hang: after the time limit the work is given up, and another thread takes over."""
 
 from __future__ import annotations
 

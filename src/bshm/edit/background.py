@@ -1,4 +1,4 @@
-"""What people are laid over: a colour, a picture, or the original out of focus, as an array of the picture's size."""
+"""Backgrounds as arrays of the picture's size: a colour, a gradient, a picture, or the blurred original."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def opened(source: str | None, limits: Limits = Limits()) -> Picture:  # noqa: B
     """
     if source is None:
         raise OptionError(
-            f"{option('background')} is a picture that was not handed over. Give it beside the edit, as background=."
+            f"{option('background')} is a picture that was not given. Pass it as background= together with the edit."
         )
     try:
         return open_picture(source, limits)
@@ -319,7 +319,7 @@ def opened(source: str | None, limits: Limits = Limits()) -> Picture:  # noqa: B
         if "/" in source or "." in source:
             raise
         raise SourceNotFoundError(
-            f'the background {source!r} is no colour that bshm knows, not "blur", and no file. '
+            f'the background {source!r} is not a known colour, not "blur" and not a file. '
             'Use a name ("white"), "#rrggbb", "r,g,b", "blur", "blur:RADIUS", a path or a URL.'
         ) from error
 

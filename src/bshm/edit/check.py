@@ -1,4 +1,4 @@
-"""A finished picture measured against the rules of a preset."""
+"""Measure a finished picture against the rules of a preset."""
 
 from __future__ import annotations
 

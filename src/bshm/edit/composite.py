@@ -1,4 +1,4 @@
-"""Laying people over something else: the levels of an alpha, the cut-out, and Porter and Duff's *over*.
+"""Compositing: the levels of an alpha, the cut-out, and Porter and Duff's *over*.
 
 Colour is straight everywhere: it is never multiplied by alpha and stored together with that alpha, because who shows
 such a file multiplies again and sees dark fringes.

@@ -1,4 +1,4 @@
-"""The people's edge moved, closed, cleaned and softened: alpha in, alpha out, soft hair left as it is.
+"""Move, close, clean and soften the edge of people: alpha in, alpha out; soft hair stays as it is.
 
 What is done needs an edge between what is surely people and what is surely none.  Where these two are far apart there
 is hair, a veil, something out of focus: there nothing changes.
@@ -66,8 +66,8 @@ def grown(alpha: FloatArray, by_px: float) -> FloatArray:
 
     >>> alpha = np.zeros((40, 40), np.float32)
     >>> alpha[10:30, 10:30] = 1
-    >>> grown(alpha, 2)[20].sum(), grown(alpha, -2)[20].sum()
-    (np.float32(24.0), np.float32(16.0))
+    >>> float(grown(alpha, 2)[20].sum()), float(grown(alpha, -2)[20].sum())
+    (24.0, 16.0)
     """
     whole, part = divmod(abs(by_px), 1)
     moved = _moved(alpha, int(whole), out=by_px > 0)
@@ -82,8 +82,8 @@ def feathered(alpha: FloatArray, width_px: float) -> FloatArray:
     >>> alpha = np.zeros((60, 60), np.float32)
     >>> alpha[10:50, 10:50] = 1
     >>> soft = feathered(alpha, 8)
-    >>> soft[30, 9], round(float(soft[30, 13]), 3), soft[30, 18]
-    (np.float32(0.0), 0.407, np.float32(1.0))
+    >>> [round(float(soft[30, x]), 3) for x in (9, 13, 18)]
+    [0.0, 0.407, 1.0]
     """
     depth = _distance(alpha < EMPTY) - np.float32(0.5)
     share = np.clip(depth / np.float32(width_px), 0, 1)

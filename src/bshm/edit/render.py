@@ -1,4 +1,4 @@
-"""From a matte and an ``Edit`` to pixels and to a file: the one way there is.
+"""Render a matte and an ``Edit`` to pixels and to a file.  All results are made here.
 
     region -> edges -> sRGB, rotate, flip, straighten -> shadow -> crop, scale, position; or size, aspect, head
            -> background -> light -> sharpen -> outline -> mask -> cut-out, alpha or picture -> file
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from bshm.corrections import Corrections
 from bshm.edit import composite, edges, framing, light
 from bshm.edit import head as heads
 from bshm.edit.background import Painting, Paints, filled, painted
@@ -88,6 +88,14 @@ class Matted(Protocol):
     def verdict(self) -> Told | None:
         """How far to trust it; None where nobody can tell."""
 
+    @property
+    def corrections(self) -> Corrections | None:
+        """What was laid on it by hand."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be told of how it was made."""
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -142,6 +150,7 @@ class Rendered:
         timings_ms: milliseconds by stage.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
+        corrections: how many were laid on the matte by hand.
         verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
         background_by: what painted the background: model, device, prompt, seed and steps; None where nothing did.
     """
@@ -160,6 +169,7 @@ class Rendered:
     head_by: str | None = None
     notes: tuple[str, ...] = ()
     verdict: dict[str, Any] | None = None
+    corrections: int = 0
     background_by: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
@@ -242,8 +252,9 @@ def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None
         dict(ran.timings_ms),
         None if matte.people is None else len(matte.people),
         composed.head_by,
-        composed.notes,
+        (*matte.notes, *composed.notes),
         None if matte.verdict is None else matte.verdict.as_json(),
+        len(matte.corrections or ()),
         None if composed.painting is None else _told(composed.painting, edit),
     )
 
@@ -369,6 +380,8 @@ class _Converted:
     people: tuple[FloatArray, ...] | None
     depth: tuple[int, ...]
     verdict: Told | None
+    corrections: Corrections | None
+    notes: tuple[str, ...]
     before: Matted
 
     def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
@@ -386,7 +399,18 @@ def _in_srgb(matte: Matted) -> Matted:
         return matte
     pixels = colour_space.to_srgb(matte.picture.pixels, profile)
     picture = replace(matte.picture, pixels=pixels, alpha=None, icc_profile=None)
-    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth, matte.verdict, matte)
+    return _Converted(
+        picture,
+        matte.alpha,
+        foreground,
+        matte.ran,
+        matte.people,
+        matte.depth,
+        matte.verdict,
+        matte.corrections,
+        matte.notes,
+        matte,
+    )
 
 
 def _turned(layer: Any, edit: Edit) -> Any:
@@ -452,12 +476,12 @@ def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
     there = f"{len(planes)} {'person was' if len(planes) == 1 else 'people were'} found in {matte.picture.name}"
     if people.kind == "number":
         if people.number > len(planes):
-            raise NobodyThereError(f"{option('people')} asks for number {people.number}; {there}. Choose one of them.")
+            raise NobodyThereError(f"{option('people')} asks for person {people.number}; {there}. Choose one of them.")
         return planes[people.number - 1]
     xs, ys = ([each.of(side) for each in people.places[start::2]] for start, side in ((0, width), (1, height)))
     if max(xs) > width or max(ys) > height:
         raise RegionError(
-            f"{option('people')}: {people} reaches out of the picture, which has {width}x{height} pixels."
+            f"{option('people')}: {people} reaches beyond the picture, which has {width}x{height} pixels."
         )
     if people.kind == "at":
         x, y = min(xs[0], width - 1), min(ys[0], height - 1)
@@ -510,10 +534,10 @@ def _within(alpha: FloatArray, region: Region) -> FloatArray:
     top, bottom = region.y1.of(height), region.y2.of(height)
     if right > width or bottom > height:
         raise RegionError(
-            f"{option('region')}: it reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
+            f"{option('region')} reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
         )
     if right <= left or bottom <= top:
-        raise RegionError(f"{option('region')}: from {left}, {top} to {right}, {bottom} it is empty.", empty=True)
+        raise RegionError(f"{option('region')} is empty: it goes from {left}, {top} to {right}, {bottom}.", empty=True)
     result: FloatArray = np.zeros_like(alpha)
     result[top:bottom, left:right] = alpha[top:bottom, left:right]
     return result
@@ -571,6 +595,8 @@ def _file(pixels: PixelArray, form: Format, picture: Picture, edit: Edit) -> byt
 def _stored(files: dict[str, bytes]) -> bytes:
     """A zip of files that are compressed already; without the time, so that equal requests have equal answers."""
     buffer = io.BytesIO()
+    import zipfile  # with all that it can unpack; one format in ten needs it
+
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name), data)

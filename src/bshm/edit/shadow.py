@@ -1,4 +1,4 @@
-"""A colour laid under people without an opaque background: a shadow, or a half-transparent colour."""
+"""Lay a colour below people without an opaque background: a shadow, or a half-transparent colour."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def drop(alpha: FloatArray) -> FloatArray:
     Returns:
         (H, W) float32, 0..0.45: the opacity of the shadow.
 
-    >>> drop(np.zeros((4, 6), np.float32)).max()
-    np.float32(0.0)
+    >>> float(drop(np.zeros((4, 6), np.float32)).max())
+    0.0
     """
     height, width = alpha.shape
     side = math.sqrt(height * width)

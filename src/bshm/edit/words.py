@@ -1,4 +1,4 @@
-"""What an edit says in words: lengths, margins, a region, a scale, a position, a background.
+"""Parse the values of an edit: lengths, margins, a region, a scale, a position, a background.
 
 The command line, the service and Python take the same words; this loads no numpy, so that help pages may show them.
 """
@@ -40,7 +40,7 @@ class Length:
 
     def __post_init__(self) -> None:
         if not 0 <= self.value < 1e6 or self.unit not in ("px", "%"):
-            raise OptionError(f"a length is 0 or more, in px or %; got {self.value!r} {self.unit!r}.")
+            raise OptionError(f"a length takes 0 or more, in px or %; got {self.value!r} {self.unit!r}.")
         object.__setattr__(self, "value", round(float(self.value), 6))
 
     def __str__(self) -> str:
@@ -162,7 +162,9 @@ class PictureBackground:
     def __post_init__(self) -> None:
         for each in (self.source, self.sha256):
             if not isinstance(each, (str, type(None))):
-                raise OptionError(f"a picture is named by a path, a URL or the SHA-256 of its file; got {each!r:.40}.")
+                raise OptionError(
+                    f"a background picture takes a path, a URL or the SHA-256 of its file; got {each!r:.40}."
+                )
 
     @staticmethod
     def of(file: bytes) -> PictureBackground:
@@ -293,8 +295,8 @@ def parse_background(given: str | PathLike[str] | Sequence[int]) -> Background:
     if not isinstance(given, str):
         if not isinstance(given, PathLike):
             raise OptionError(
-                f"a background is a colour, blur, a path or a URL; got {type(given).__name__}. "
-                "A picture that is open already is handed over beside the edit."
+                f"a background takes a colour, blur, a path or a URL; got {type(given).__name__}. "
+                "Pass an open picture together with the edit."
             )
         return PictureBackground(fspath(given))
     text = given.strip()
@@ -318,7 +320,7 @@ def _gradient(text: str) -> LinearBackground | RadialBackground:
     listed, _, where = rest.partition(":")
     found = [parse_rgba(each) for each in listed.split(",")]
     if any(opacity < 1 for _, opacity in found):
-        raise OptionError(f"the colours of a gradient are opaque; got {text[:60]!r}.")
+        raise OptionError(f"the colours of a gradient must be opaque; got {text[:60]!r}.")
     colors = tuple(rgb for rgb, _ in found)
     if kind == "radial":
         center = parse_position(where) if where else (0.5, 0.5)
@@ -493,7 +495,7 @@ def parse_head(given: str | float | Sequence[float]) -> tuple[float, float]:
         raise OptionError(f"a share is one, or two as in 70%..80%; got {_shown(given)}.")
     low, high = parse_share(ends[0]), parse_share(ends[-1])
     if low > high:
-        raise OptionError(f"of two shares the smaller comes first; got {_shown(given)}.")
+        raise OptionError(f"the smaller of two shares comes first; got {_shown(given)}.")
     return low, high
 
 
@@ -590,7 +592,7 @@ def _pixels(given: object, low: float, high: float, *, without_low: bool = False
     # "not" also catches NaN.
     if not low <= value <= high or (without_low and value == low):
         from_low = f"above {low:g}, at most" if without_low else f"{low:g} to"
-        raise OptionError(f"a number of pixels was needed, {from_low} {high:g}; got {_shown(given)}.")
+        raise OptionError(f"expected a number of pixels, {from_low} {high:g}; got {_shown(given)}.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, which EXIF is made of, too: tags read and written byte for byte.
+"""The directories of TIFF files and EXIF: read and write tags byte for byte.
 
 Pillow reads and writes them as well, but replaces what is not ASCII by question marks, guesses the types anew, and
 warns on stderr about what is damaged.

@@ -1,13 +1,11 @@
-"""Pixels to the bytes of a picture file."""
+"""Encode pixels as a picture file."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -20,8 +18,6 @@ from bshm.files.png import encode_png
 from bshm.options import FORMATS, Format
 from bshm.types import PixelArray
 
-_SUFFIXES: dict[str, Format] = {suffix: form for form, facts in FORMATS.items() for suffix in facts.suffixes}
-
 _Dpi: TypeAlias = "tuple[float, float] | None"
 
 # From here on colour is stored at full resolution: halved colour shows at the sharp edge between people and a new
@@ -30,42 +26,6 @@ _FULL_COLOUR_QUALITY = 90
 
 # Lossless effort: 0 takes a tenth of the time of Pillow's 4 for a quarter more bytes.
 _WEBP_LOSSLESS_METHOD = 0
-
-
-def names_a_format(path: str | os.PathLike[str]) -> bool:
-    """Whether the suffix of ``path`` is one that ``format_of`` knows."""
-    return Path(path).suffix.lower() in _SUFFIXES
-
-
-def format_of(path: str | os.PathLike[str]) -> Format:
-    """The format that the suffix of ``path`` names.
-
-    Raises:
-        OptionError: it names none.
-
-    Example:
-        >>> format_of("holiday.JPEG")
-        'jpg'
-    """
-    suffix = Path(path).suffix.lower()
-    if not names_a_format(path):
-        raise OptionError(
-            f"an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
-            f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or name the format."
-        )
-    return _SUFFIXES[suffix]
-
-
-def format_of_result(path: str | os.PathLike[str]) -> Format | Literal["ora"]:
-    """The format that the suffix of a result's name stands for.
-
-    Raises:
-        OptionError: it names none.
-
-    >>> format_of_result("group.ora")
-    'ora'
-    """
-    return "ora" if os.fspath(path).lower().endswith(".ora") else format_of(path)
 
 
 def encode(
@@ -110,7 +70,7 @@ def encode(
     except MemoryError as error:
         raise MemoryExhaustedError(
             f"not enough memory to encode {pixels.shape[1]}x{pixels.shape[0]} as {format}. "
-            "Work on fewer pictures at once, or on smaller ones."
+            "Process fewer pictures at the same time, or smaller ones."
         ) from error
 
 
@@ -161,7 +121,7 @@ def encode_within(
         if len(data) > most:
             raise OptionError(
                 f"{option('max_kb')}: even at quality {_LOWEST_QUALITY} the file has {len(data) / 1000:.0f} kB, more "
-                f"than {max_kb:g}. Ask for a smaller size or for more kB, or leave out its metadata."
+                f"than {max_kb:g}. Choose a smaller size or more kB, or leave out the metadata."
             )
     if least is not None and len(data) < least:
         if format != "jpg":
@@ -289,13 +249,13 @@ def _check(
             f"got {shape} {pixels.dtype}."
         )
     if format not in FORMATS:
-        raise OptionError(f"the format needs to be one of {', '.join(FORMATS)}; got {format!r}.")
+        raise OptionError(f"format takes {', '.join(FORMATS)}; got {format!r}.")
     if not 1 <= quality <= 100:
         raise OptionError(f"quality takes 1 to 100; got {quality}.")
     facts = FORMATS[format]
     if not facts.transparency and pixels.ndim == 3 and shape[2] == 4:
         raise OptionError(
-            f"{format} has no transparency; got RGBA. Lay it over a background, or choose png, webp or tiff."
+            f"{format} has no transparency; got RGBA. Put it on a background, or choose png, webp or tiff."
         )
     if max(shape[:2]) > facts.largest_side:
         raise OptionError(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
-from xml.sax.saxutils import quoteattr
 
 import cv2
 import numpy as np
@@ -38,6 +36,10 @@ def encode_openraster(
     >>> encode_openraster([("1", one)], one)[38:54]
     b'image/openraster'
     """
+    # Both load much else (of the web, of compression), which no other format needs.
+    import zipfile
+    from xml.sax.saxutils import quoteattr
+
     height, width = merged.shape[:2]
     scale = min(1.0, _THUMBNAIL_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

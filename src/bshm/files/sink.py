@@ -1,4 +1,4 @@
-"""Write an output file whole or not at all."""
+"""Write an output file completely or not at all."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _put(make: Callable[[Path], None], path: Path, *, overwrite: bool) -> Path:
     except OSError as error:
         raise explained(error, str(path)) from error
     except ValueError as error:  # a NUL in the path
-        raise OutputError(f"{str(path)!r} is no path that can be written to: {error}.") from error
+        raise OutputError(f"{str(path)!r} is not a valid path: {error}.") from error
     return path
 
 
@@ -161,13 +161,13 @@ def _take_name(temporary: Path, target: Path) -> None:
 
 def _refuse_what_is_no_file(path: Path) -> None:
     if path.is_dir():
-        raise OutputError(f"{path} is a folder. Name a file in it, e.g. {path / 'cutout.png'}.")
+        raise OutputError(f"{path} is a folder. Choose a file in it, e.g. {path / 'cutout.png'}.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is neither a file nor free. Name a regular file.")
+        raise OutputError(f"{path} exists and is not a regular file. Choose another name.")
 
 
 def _exists(path: Path) -> OutputExistsError:
-    return OutputExistsError(f"{path} is there already. Ask for overwriting, or choose another name.")
+    return OutputExistsError(f"{path} already exists. Ask for overwriting, or choose another name.")
 
 
 def is_full(error: BaseException) -> bool:
@@ -190,7 +190,7 @@ def explained(error: OSError, name: str) -> OutputError:
         A ``DiskFullError`` where there is no room, else an ``OutputError``.
     """
     if is_full(error):
-        return DiskFullError(f"no room for {name}: {error.strerror}. Free some space, or write somewhere else.")
+        return DiskFullError(f"no space for {name}: {error.strerror}. Free some space, or write somewhere else.")
     advice = {
         errno.EACCES: "Choose a folder that may be written to, or change its permissions.",
         errno.EPERM: "Choose a folder that may be written to, or change its permissions.",

@@ -126,7 +126,7 @@ def _page(
     padding = b"\0" * (end % 2)
     directory_at = end + len(padding)
     if directory_at + (len(icc_profile or b"") + extra + 16 * len(strips) + 1024) >= 1 << 32:
-        raise OptionError(f"a TIFF file holds less than 4 GiB; {width}x{height} needs more. Choose png.")
+        raise OptionError(f"a TIFF file must be smaller than 4 GiB; {width}x{height} needs more. Choose png.")
 
     tags |= {
         256: longs([width]),

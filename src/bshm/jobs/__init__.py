@@ -1,13 +1,13 @@
-"""Jobs: work that outlives the request that asked for it.
+"""Jobs: work that goes on after the request that asked for it.
 
     JobRequest -> queue.submit() -> JobRecord -> queue.get() … -> queue.result() -> JobResult
 
-Two drivers have the one interface ``JobQueue``:
+Two queues have the interface ``JobQueue``:
 
-    EmbeddedQueue   SQLite and a folder, worker threads in this process; nothing to install, nothing to run beside it
+    EmbeddedQueue   SQLite, a folder and worker threads in this process; needs nothing else
     BrokerQueue     RabbitMQ or Redis between this process and `bshm worker` on any number of machines
 
-Both keep what they accepted through kill -9, and give every job's result once.
+Both keep accepted jobs when a process is killed, and deliver every result once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a queue answers from its store alone, however its jobs get to whoever does them."""
+"""The parts of a queue that only need its store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BaseQueue(ABC):
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """See ``JobQueue``."""
         if self._closed.is_set():
-            raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
+            raise QueueUnavailableError("the queue is closing and accepts no more jobs. Try again in a minute.")
         record, is_new = self._store.submit(request, share=share)
         if is_new:
             self._accepted(record)

@@ -1,4 +1,4 @@
-"""The driver without servers: SQLite, a folder, and worker threads in this process."""
+"""The queue without servers: SQLite, a folder, and worker threads in this process."""
 
 from __future__ import annotations
 

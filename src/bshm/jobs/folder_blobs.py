@@ -1,4 +1,4 @@
-"""Bytes as files in a folder, of this machine or shared by several."""
+"""Bytes as files in a folder, local or shared."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class FolderBlobs:
         total, _, free = shutil.disk_usage(self._folder)
         if total and free < size + _KEPT_FREE:  # some network shares tell nothing
             raise DiskFullError(
-                f"no room for {size:,} bytes in {self._folder}: {free:,} are free, and {_KEPT_FREE:,} of them are kept "
+                f"no room for {size:,} bytes in {self._folder}: {free:,} are free, but {_KEPT_FREE:,} of them are kept "
                 "for the records of jobs that are accepted already. Free some space."
             )
 

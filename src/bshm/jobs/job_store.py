@@ -1,4 +1,4 @@
-"""What both drivers share: accepting, asking, fetching, cancelling and deleting, over records and bytes."""
+"""The part that both queues share: accept, show, download, cancel and delete jobs, over records and bytes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ class JobStore:
             raise full(self.capacity)
         if share is not None and self.records.depth(request.owner) >= share:
             raise QueueShareError(
-                f"{share} of your jobs wait or run, and no more may at once. Send the next when one of them has ended."
+                f"{share} of your jobs are waiting or running, which is the limit. Send the next one when one of "
+                "them has ended."
             )
         record = self._new(request, job_id, fingerprint)
         try:
@@ -223,13 +224,13 @@ class JobStore:
 
 def full(capacity: int) -> QueueFullError:
     """The refusal of a full queue."""
-    return QueueFullError(f"the queue holds its {capacity} jobs already. Try again a little later.")
+    return QueueFullError(f"the queue is full: it has {capacity} jobs. Try again later.")
 
 
 def _same(record: JobRecord, fingerprint: str) -> JobRecord:
     if record.fingerprint != fingerprint:
         raise IdempotencyError(
-            f"the idempotency key {record.idempotency_key!r} stands for another request already. "
+            f"the idempotency key {record.idempotency_key!r} already belongs to another request. "
             "Use a new key for a new request."
         )
     return record

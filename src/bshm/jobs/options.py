@@ -1,4 +1,4 @@
-"""How a queue behaves: every default, once."""
+"""The options of a queue and their defaults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class QueueOptions:
     def __post_init__(self) -> None:
         for name in ("capacity", "workers", "max_attempts", "webhook_attempts"):
             if getattr(self, name) < 1:
-                raise OptionError(f"{name} of a queue is 1 or more; got {getattr(self, name)}.")
+                raise OptionError(f"{name} of a queue must be 1 or more; got {getattr(self, name)}.")
         for name in (
             "item_timeout_s",
             "lease_s",
@@ -51,4 +51,4 @@ class QueueOptions:
             "webhook_timeout_s",
         ):
             if not getattr(self, name) > 0:
-                raise OptionError(f"{name} of a queue is above 0 seconds; got {getattr(self, name)}.")
+                raise OptionError(f"{name} of a queue must be above 0 seconds; got {getattr(self, name)}.")

@@ -1,4 +1,4 @@
-"""Whether a process is alive, told by a lock that the system takes away when it dies, by kill -9 too."""
+"""Tell whether a process is alive, by a lock that the system releases when it dies, even by SIGKILL."""
 
 from __future__ import annotations
 

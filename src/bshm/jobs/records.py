@@ -1,6 +1,6 @@
-"""What a job is: the request that makes one and the record that tells what has become of it.
+"""Jobs as data: the request that creates one, and the record of its state.
 
-All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
+All of these are frozen and survive a round trip through JSON (except for uploaded bytes), so that a record means the
 same in SQLite and in Redis.
 """
 
@@ -47,7 +47,7 @@ class JobItem:
 
     def __post_init__(self) -> None:
         if (self.data is None) == (self.path is None):
-            raise OptionError(f"the item {self.name!r} of a job needs either data or a path. Give one of the two.")
+            raise OptionError(f"the item {self.name!r} of a job needs either data or a path.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class JobOptions:
         wanted = behind if isinstance(behind, PictureBackground) else None
         # Nothing is read from a path or a URL that somebody else may have chosen.
         if wanted != (None if self.background is None else PictureBackground.of(self.background)):
-            raise OptionError("a picture as the background of a job is known by its hash and comes along: give both.")
+            raise OptionError("a picture as the background of a job needs both its hash and its bytes.")
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.

@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bshm.errors import MissingExtraError, OutputError, QueueUnavailableError
+from bshm.errors import MissingExtraError, OutputError, QueueUnavailableError, option
 from bshm.jobs.job_store import full
 from bshm.jobs.records import JobRecord, State
 from bshm.jobs.transitions import blobs_of
@@ -124,7 +124,7 @@ def connect(url: str) -> Redis:
             retry_on_error=[ConnectionError, TimeoutError],
         )
     except ValueError as error:
-        raise QueueUnavailableError(f"the URL of Redis is none: {error}. Give redis://HOST:6379/0.") from error
+        raise QueueUnavailableError(f"the URL of Redis is not valid: {error}. Use redis://HOST:6379/0.") from error
     return client
 
 
@@ -165,7 +165,7 @@ class RedisRecords:
         if answer == b"full":
             raise full(capacity)
         if answer == b"lost":
-            raise QueueUnavailableError("Redis has dropped the pictures of a job already. Does it have enough memory?")
+            raise QueueUnavailableError("Redis has deleted pictures of a job. Check that it has enough memory.")
         return record
 
     def get(self, job_id: str) -> JobRecord | None:
@@ -265,7 +265,8 @@ class RedisBlobs:
         """See ``Blobs``."""
         if len(data) > 512 * 1024 * 1024:
             raise OutputError(
-                f"Redis keeps 512 MB a picture; {name} has {len(data):,} bytes. Keep the bytes elsewhere: --blobs."
+                f"Redis stores up to 512 MB per picture; {name} has {len(data):,} bytes. Store pictures elsewhere "
+                f"with {option('blobs')}."
             )
         with explained():
             self._client.set(_blob(name), data, px=int(self._orphan_s * 1000))

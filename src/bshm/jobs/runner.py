@@ -1,4 +1,4 @@
-"""Do one picture of a job: take it, make its result, and keep saying that it is alive."""
+"""Process one picture of a job: take it, make its result, and renew the lease meanwhile."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class Runner:
     def _made(self, item: ItemRecord, options: JobOptions) -> Product:
         data = self._patiently(lambda: self._store.blobs.get(str(item.input)))
         if data is None:
-            raise OutputError(f"the bytes of {item.name} are gone from the store of the jobs. Send it again.")
+            raise OutputError(f"the bytes of {item.name} are missing from the job store. Send it again.")
         return self._executor.submit(self._work, data, item.name, options).result()
 
     def _change(self, job_id: str, change: Change) -> JobRecord | None:

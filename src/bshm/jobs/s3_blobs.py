@@ -2,9 +2,9 @@
 
     PREFIX/ID/WORD    an object each
 
-Bytes alone: a record is changed by comparing it first, again and again while a job runs, which Redis does
-better.  An object is there whole or not at all, so what a record speaks of is complete.  What a crash leaves behind has
-no time to live here: ``sweep`` looks for it.
+Only bytes are stored here: records change often while a job runs, by compare-and-set, which Redis does better.  An
+object exists completely or not at all, so the bytes of a record are complete.  Objects have no time to live, so
+``sweep`` looks for those that a crash left behind.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
     """
     place = _PLACE.fullmatch(url)
     if place is None:
-        raise OptionError(f"an object store is s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
+        raise OptionError(f"an object store needs the form s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
     store = object_store.bucket(
         place["bucket"], prefix=(place["prefix"] or "").strip("/") or None, endpoint=endpoint, purpose="jobs"
     )

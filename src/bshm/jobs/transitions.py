@@ -1,13 +1,13 @@
-"""What may become of a record, as functions from one record to the next.
+"""The possible changes of a record, as functions from one record to the next.
 
     queued ──claimed──> running ──item_done, item_failed──> done | failed     of each picture; the last one ends the job
        ^                   │
-       ├─────released──────┤   its worker gives it back: that does not count as an attempt
-       └─────recovered─────┘   its worker died: it does count
+       ├─────released──────┤   its worker gives it back; does not count as an attempt
+       └─────recovered─────┘   its worker died; counts as an attempt
 
-Workers hold pictures, not jobs, so that several can share one.  Each function returns None where it does not apply:
-somebody else holds the lease, or the job has ended.  Each may be repeated with the same token: where the answer of a
-store was lost, doing it again gives the record that is there already.  Nothing here reads a clock or a store.
+Workers hold pictures, not jobs, so that several can share a job.  A function returns None if it does not apply: another
+worker holds the lease, or the job has ended.  Calls can be repeated with the same token: if the answer of a store was
+lost, a second call returns the existing record.  Nothing here reads a clock or a store.
 """
 
 from __future__ import annotations

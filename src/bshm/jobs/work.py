@@ -1,4 +1,4 @@
-"""The work that is done for real: bytes in, a matte, bytes out."""
+"""The real work of jobs: bytes in, a matte, bytes out."""
 
 from __future__ import annotations
 
@@ -133,6 +133,7 @@ def made(
         "timings_ms": done.timings_ms,
         "head_by": done.head_by,
         "notes": list(done.notes),
+        "corrections": done.corrections,
         "background_by": done.background_by,
     }
     return Product(done.data, done.media_type, MappingProxyType(details))

@@ -1,4 +1,4 @@
-"""What `bshm worker` runs: threads that take messages and make results, around the networks of one process."""
+"""The process of `bshm worker`: threads that take messages and make results with the networks of this process."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def run_worker(
             messages.close()
             records.close()
     if broken.is_set():
-        raise OverrunError(f"more than {MOST_STUCK} pictures hang in this worker. Start it anew; its jobs wait.")
+        raise OverrunError(f"more than {MOST_STUCK} pictures are stuck in this worker. Restart it; its jobs are kept.")
 
 
 class _WorkerThread(threading.Thread):

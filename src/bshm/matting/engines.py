@@ -1,4 +1,4 @@
-"""From a picture's pixels to an alpha: a set of weights, opened.
+"""Engines: opened models, from the pixels of a picture to an alpha.
 
 An ``Engine`` takes pixels, and what it remembers of the pictures before, and answers with an alpha.  Its kinds:
 
@@ -20,7 +20,7 @@ from bshm.runtime.providers import Device, choose
 from bshm.runtime.session import OnnxSession, Session, default_threads
 from bshm.types import FloatArray, PixelArray
 from bshm.weights import store
-from bshm.weights.card import Card
+from bshm.weights.card import Card, Network
 
 if TYPE_CHECKING:
     from bshm.matting.people import Clues
@@ -90,9 +90,19 @@ class Engine(Protocol):
 
 
 def open_engine(
-    card: Card, device: str, threads: int | None = None, *, gpu_memory_limit: int | None = None
+    card: Card,
+    device: str,
+    threads: int | None = None,
+    *,
+    gpu_memory_limit: int | None = None,
+    read: Callable[[Card, Network], bytes] = store.read,
 ) -> Staged | Whole:
     """Read, verify and open every network of ``card``.
+
+    Args:
+        card: of the set.
+        device, threads, gpu_memory_limit: see ``Matting``.
+        read: gives the bytes of a network of the card, verified.
 
     Raises:
         ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -102,7 +112,7 @@ def open_engine(
     # Tiles share the threads out among themselves; of a graphics card one tile at a time is enough.
     tile_threads = threads if chosen.name == "cpu" else 1
     sessions = {
-        role: OnnxSession(store.read(card, network), network, chosen, 1 if role == "matting" else threads)
+        role: OnnxSession(read(card, network), network, chosen, 1 if role == "matting" else threads)
         for role, network in card.networks.items()
     }
     if "mask" in sessions:
@@ -125,6 +135,23 @@ def clues(engine: Engine, pixels: PixelArray) -> Clues | None:
     if not isinstance(engine, Staged) or engine.card.networks["mask"].signature is not None:
         return None
     return people.look(engine.sessions["mask"], pixels)
+
+
+def detail(engine: Engine, pixels: PixelArray, sure: FloatArray) -> FloatArray:
+    """From a mask that somebody has corrected to an alpha (H, W), 0..1.
+
+    Weights from elsewhere have nothing between mask and alpha: with them the guided filter alone finds the edge.
+
+    Args:
+        engine: any.
+        pixels: (H, W, 3) uint8 or uint16, RGB; a picture, or a part of one.
+        sure: (h, w) float32, 0..1, of the same.
+    """
+    if isinstance(engine, Staged):
+        return engine.detail(pixels, sure)
+    from bshm.matting.refine import guided_filter
+
+    return guided_filter.refine(pixels, sure)
 
 
 # The stages are imported where they are used: networks can be opened before OpenCV is there, and meanwhile.
@@ -171,7 +198,7 @@ class Staged:
             mask: (h, w) float32, 0..1, of the whole picture, of any size: what ``mask`` gave, or made of it.
             clock: takes the time of each stage.
         """
-        from bshm.matting.refine import doubt, guided_filter
+        from bshm.matting.refine import doubt
 
         clock = clock or Clock()
         if "quality" in self.sessions:
@@ -179,11 +206,26 @@ class Staged:
             mask = clock.time("quality", lambda: self.unify(pixels, coarse))
         doubtful = doubt.doubtful(mask)
         sure = doubt.drop_doubtful(mask)
+        if doubt.questionable(sure):
+            sure = clock.time("islands", lambda: self._without_bodiless(pixels, sure))
+        return Answer(self.detail(pixels, sure, clock), doubtful, mask=mask)
+
+    def detail(self, pixels: PixelArray, sure: FloatArray, clock: Clock | None = None) -> FloatArray:
+        """From a mask whose doubt is settled to an alpha (H, W), 0..1: what runs along edges alone.
+
+        Args:
+            pixels: (H, W, 3) uint8 or uint16, RGB; a picture, or a part of one.
+            sure: (h, w) float32, 0..1, of the same.
+            clock: takes the time of each stage.
+        """
+        from bshm.matting.refine import doubt, guided_filter
+
+        clock = clock or Clock()
         alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, sure))
         if "matting" in self.sessions:
             held = doubt.somebody(guide)
             alpha = clock.time("matting", lambda: doubt.drop_loose(self.matting(pixels, sure, guide), held))
-        return Answer(alpha, doubtful, mask=mask)
+        return alpha
 
     def _mask(self, pixels: PixelArray) -> FloatArray:
         from bshm.matting.networks import foreign, mask
@@ -192,6 +234,13 @@ class Staged:
         # One from elsewhere is called as its card says.
         predict = mask.predict if network.signature is None else foreign.predict
         return predict(self.sessions["mask"], network, pixels)
+
+    def _without_bodiless(self, pixels: PixelArray, mask: FloatArray) -> FloatArray:
+        """The mask without unsure islands that hold no body, where the weights can tell."""
+        from bshm.matting.refine import doubt
+
+        found = clues(self, pixels)
+        return mask if found is None else doubt.drop_bodiless(mask, found.body())
 
     def unify(self, pixels: PixelArray, coarse: FloatArray) -> FloatArray:
         """Quality unification: (H, W, 3) pixels and a (h, w) mask to a (h2, w2) float32 mask, 0..1."""

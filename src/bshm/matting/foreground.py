@@ -1,4 +1,4 @@
-"""Colour decontamination: what colour the people have where the old background shines through.
+"""Colour decontamination: find the colour of people where the old background shines through.
 
 A pixel of a soft edge shows ``I = a F + (1 - a) B``.  Its ``F`` is what must be laid over another background; ``I``
 itself would bring a halo of the old one along.

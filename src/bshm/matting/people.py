@@ -1,4 +1,4 @@
-"""Several people told apart: the alpha of a picture shared out, one plane a person.
+"""Tell several people apart: share the alpha of a picture, one plane per person.
 
 Where the middle of a person is likely, the keypoints of that person are looked for at the offsets that the network
 gives, and become a skeleton with the thickness of a body.  Who lies nearest to a pixel, in thicknesses, is a first
@@ -68,6 +68,10 @@ class Clues:
     keypoints: FloatArray
     offsets: FloatArray
     sizes: FloatArray
+
+    def body(self) -> FloatArray:
+        """(h, w) float32, 0..1: how likely there is anybody's middle or any joint."""
+        return np.asarray(np.maximum(self.middle, self.keypoints.max(0)), np.float32)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A verdict on a matte: how far to trust it, and what there is to look at.
+"""A verdict on a matte: how reliable it is, and what to look at.
 
 The score comes from the mask alone; the reasons say what a person would check.  `docs/verdict.md` has the figures.
 """
@@ -43,7 +43,7 @@ _SMALL_SHARE = 0.01
 _BLUR_KEPT = 0.85
 # Where the brightest twentieth of the picture begins, 0..255: a dark room has a lamp or a face above it; all but one of
 # the judge's pictures, a black one, begin above 110.
-_DARK_LEVEL = 60
+_DARK_LEVEL, _BRIGHT_SHARE = 60, 0.05
 
 _CUT = "cut-"
 _SIDES = ("top", "left", "bottom", "right")
@@ -159,7 +159,7 @@ def _reasons(pixels: PixelArray, mask: FloatArray, alpha: FloatArray) -> Iterato
     """Codes with the box of each, and the size of the array that the box is in."""
     height, width = shape = alpha.shape[0], alpha.shape[1]
     grey = cv2.cvtColor(geometry.shrink(pixels, shape), cv2.COLOR_RGB2GRAY)
-    if np.percentile(grey, 95) < _DARK_LEVEL:
+    if np.count_nonzero(grey >= _DARK_LEVEL) < _BRIGHT_SHARE * grey.size:
         yield "dark", Box(0, 0, height, width), shape
     if doubt.doubtful(mask) > _UNSURE_SHARE:
         yield "unsure", _largest(doubt.open_patches(mask)), (mask.shape[0], mask.shape[1])
@@ -181,11 +181,16 @@ def _reasons(pixels: PixelArray, mask: FloatArray, alpha: FloatArray) -> Iterato
 def _holes(person: npt.NDArray[np.bool_], mask: FloatArray) -> list[Box]:
     """The largest hole that the mask is not sure of, if there is one."""
     count, islands, facts, _ = cv2.connectedComponentsWithStats((~person).astype(np.uint8), connectivity=4)
-    rim = np.concatenate((islands[0], islands[-1], islands[:, 0], islands[:, -1]))
-    inner = np.setdiff1d(np.arange(1, count), rim)
+    inner = np.arange(count) > 0
+    for rim in (islands[0], islands[-1], islands[:, 0], islands[:, -1]):
+        inner[rim] = False
     least = _HOLE_SHARE * np.count_nonzero(person)
     doubts = np.bincount(islands.ravel(), mask.ravel(), count)
-    holes = [each for each in inner if facts[each, 4] >= least and doubts[each] > _HOLE_DOUBT * facts[each, 4]]
+    holes = [
+        each
+        for each in np.flatnonzero(inner)
+        if facts[each, 4] >= least and doubts[each] > _HOLE_DOUBT * facts[each, 4]
+    ]
     return [_box(facts[max(holes, key=lambda each: facts[each, 4])])] if holes else []
 
 

@@ -1,4 +1,4 @@
-"""Fetch a picture from a URL that somebody else may have chosen, behind the URL guard (``bshm.net.guard``).
+"""Fetch a picture from a URL that somebody else may have chosen, checked by the guard (``bshm.net.guard``).
 
 Each redirect passes the guard, too.
 """
@@ -94,8 +94,8 @@ def fetch_if_changed(
         refused = [address for address in addresses if not _is_allowed(address)]
         if refused or not addresses:
             raise UrlRefusedError(
-                f"{shown(url)} needs a public address; {target.host} is at {', '.join(refused) or 'none'}. "
-                "Download the picture yourself and give the file."
+                f"{shown(url)} needs a public address, but {target.host} has {', '.join(refused) or 'none'}. "
+                "Download the picture yourself and use the file."
             )
         answer = _ask(target, addresses, url, limits, deadline, known or Validators())
         if isinstance(answer, Fetched):
@@ -145,10 +145,10 @@ def _text(header: str | None) -> str | None:
 
 def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadline: Deadline) -> bytes:
     if response.status != http.client.OK:
-        raise FetchError(f"{name} needed to answer 200; it answered {response.status} {response.reason}.")
+        raise FetchError(f"{name} answered {response.status} {response.reason} instead of 200.")
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise FetchError(f"{name} came compressed as {encoding!r}, which was not asked for. Download it yourself.")
+        raise FetchError(f"{name} was sent compressed as {encoding!r}, which was not requested. Download it yourself.")
     announced = response.length
     if announced is not None and announced > limits.max_bytes:
         raise _too_many_bytes(name, limits, f"{announced:,}")
@@ -166,8 +166,8 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
     if not data:
         kind = response.headers.get("Content-Type", "no Content-Type")
         raise UnreadablePictureError(
-            f"{name} needs to be a {KNOWN} picture; it begins with {beginning(chunk)} ({kind}). "
-            "Give the URL of the picture itself, not of a page that shows it."
+            f"{name} must be a {KNOWN} picture; it begins with {beginning(chunk)} ({kind}). "
+            "Use the URL of the picture itself, not of a page that shows it."
         )
     if announced is not None and len(data) < announced:
         deadline.left_s()
@@ -177,5 +177,5 @@ def _body(response: http.client.HTTPResponse, name: str, limits: Limits, deadlin
 
 def _too_many_bytes(name: str, limits: Limits, got: str) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.max_bytes:,} bytes here; {name} has {got}. Use a smaller one, or raise the limit."
+        f"a picture may have up to {limits.max_bytes:,} bytes; {name} has {got}. Use a smaller one, or raise the limit."
     )

@@ -1,4 +1,4 @@
-"""The parts put together: ``create_app`` for whoever has an ASGI server, ``run`` for `bshm serve`."""
+"""The application: ``create_app`` for any ASGI server, ``run`` for `bshm serve`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from bshm.server.settings import Settings
 STATIC = Path(__file__).parents[1] / "web"
 
 _DESCRIPTION = """\
-Human matting: a picture of people in, the people with a true alpha channel out, hair included.
+Human matting: cuts people out of pictures with a true alpha channel, including hair.
 
-Errors are RFC 9457 problem details; below `/v1.0` they are remove.bg's. Every answer has an `X-Request-Id`, which the
-log has too.
+Errors are RFC 9457 problem details; below `/v1.0` they have the form of remove.bg. Every answer has an `X-Request-Id`,
+which is also in the log.
 """
 
 
@@ -188,6 +188,6 @@ def check_place(settings: Settings, *, has_keys: bool) -> None:
     """
     if not settings.is_loopback and not has_keys and not settings.allow_open:
         raise OptionError(
-            f"--host {settings.host} serves other machines, and there are no API keys. Make one with "
-            "`bshm keys add NAME`, listen on 127.0.0.1, or say --allow-open to let anybody use it."
+            f"--host {settings.host} serves other machines, but there are no API keys. Add one with "
+            "`bshm keys add NAME`, listen on 127.0.0.1, or use --allow-open to let anybody use the service."
         )

@@ -1,4 +1,4 @@
-"""Open the queue of jobs that the settings name."""
+"""Open the queue of jobs that the settings describe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks held open, and pictures led through them: many wait, few are in memory, one is in the network."""
+"""Loaded networks and the pictures for them: many may wait, few are in memory, one is in the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus may know: how many, how long, how full."""
+"""Metrics for Prometheus: counts, times and queue lengths."""
 
 from __future__ import annotations
 

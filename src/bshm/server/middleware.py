@@ -1,4 +1,4 @@
-"""What every request passes, whatever its route: id, host, key, room, size, time; and what every answer carries."""
+"""Checks for every request on any route: id, host, key, limits, size, time; and headers for every answer."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Middleware:
             raise KeyRefusedError("send your API key as X-Api-Key: KEY, or as Authorization: Bearer KEY.")
         key = self._service.keys.find(secret)
         if key is None:
-            raise KeyRefusedError("this API key is not known here. Check it, or ask for a new one.")
+            raise KeyRefusedError("this API key is unknown. Check it, or ask for a new one.")
         exchange.key = key
         scope["state"]["caller"] = f"key:{key.id}"
 
@@ -301,14 +301,14 @@ class _Exchange:
                 if now >= deadline:
                     raise TooSlowError(f"the request did not arrive within {settings.upload_timeout_s:g} s.")
                 if now >= since + idle_s:
-                    raise TooSlowError(f"nothing more of the request came for {idle_s:g} s.")
+                    raise TooSlowError(f"the client sent nothing for {idle_s:g} s.")
                 await asyncio.wait({part}, timeout=min(_LOOK_S, deadline - now, since + idle_s - now))
             return part.result()
         finally:
             part.cancel()
 
     def _too_large(self) -> PictureTooLargeError:
-        return PictureTooLargeError(f"a request may have {self._most:,} bytes here; this one has more.")
+        return PictureTooLargeError(f"a request may have up to {self._most:,} bytes; this one has more.")
 
     async def send(self, message: Message) -> None:
         """The answer, with what every answer carries."""

@@ -1,4 +1,4 @@
-"""One service: what its routes share.  From an order to its answer, through rates, cache and single flight."""
+"""The service behind all routes: from an order to its answer, through rate limits, cache and single flight."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError, UnreadablePictureError, UrlRefusedError
 from bshm.files import decode
 from bshm.jobs import ANONYMOUS
+from bshm.jobs.codec import to_json
 from bshm.net.fetch import Validators
 from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.server import cache as caches
@@ -72,7 +73,7 @@ class Order:
 
     def canonical(self) -> str:
         """The same text for all orders that get the same answer for the same picture: the answer names the model."""
-        how = asdict(self.options)
+        how = to_json(self.options)
         del how["limits"]
         wanted = [self.model, self.edit.to_json(), how, self.background_model]
         return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
@@ -237,7 +238,7 @@ class Service:
             hit = await self._cached(key)
         if hit is not None or data is None:
             if hit is None:  # it left the cache while the URL was asked
-                raise UnreadablePictureError("the picture has to be fetched again. Repeat the request.")
+                raise UnreadablePictureError("the picture must be fetched again. Repeat the request.")
             self.metrics.cache.labels("hit").inc()
             return Served(hit, True, rate)
         joined = key in self.single_flight
@@ -303,7 +304,9 @@ class Service:
         fetched = await self.pool.fetch(url, known.validators if known is not None and kept is not None else None)
         if fetched.data is None:
             if known is None or kept is None:
-                raise UnreadablePictureError("the URL's server says that an unknown picture has not changed.")
+                raise UnreadablePictureError(
+                    "the server of the URL answered 'not modified' although no version of the picture is known."
+                )
             return None, known.sha256, known.pixels, kept
         data = fetched.data
         if fetched.validators != Validators():
@@ -333,7 +336,9 @@ class Service:
 
     def _check_urls_allowed(self) -> None:
         if not self.settings.allow_urls:
-            raise UrlRefusedError("URLs are not fetched here. Send the picture itself, or start with --allow-urls.")
+            raise UrlRefusedError(
+                "this service does not fetch URLs. Send the picture itself, or start the service with --allow-urls."
+            )
 
     async def open(self) -> None:
         """Open the default model and the queue of jobs; a second time does nothing.
@@ -372,7 +377,7 @@ class Service:
     def _jobs_depth(self) -> float:
         if self.queue is None:
             return 0.0
-        # Prometheus' word for "not known": a store that is away shall not take the other figures with it.
+        # Prometheus' word for "not known": an unreachable store must not hide the other figures.
         return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:
@@ -412,7 +417,7 @@ async def until_gone(
         if task.done():
             return task.result()
         if gone.done():
-            raise ClientGoneError("the client went away before the answer was there.")
+            raise ClientGoneError("the client disconnected before the answer was ready.")
         raise TimeRanOutError(
             f"the answer took longer than {timeout_s:g} s. {advice}",
             retry_after_s=timeout_s,

@@ -1,4 +1,4 @@
-"""The training data as it lies on disk, split by person, decoded once.
+"""The training data on disk, split by person, decoded once.
 
 Two kinds of annotation, as in the paper: *fine* (a keyed foreground with its true alpha) and *coarse* (a mask
 drawn by hand over superpixels, or one that a network wrote).  The folder layout is that of docs/training.md.
@@ -106,7 +106,7 @@ def read_mask(path: Path, longest_px: int | None) -> Bytes:
     """The annotation at ``path``, one channel, shrunk as the pictures are."""
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None:
-        raise DataFolderError(f"{path} cannot be read as a mask. Fetch it again or make it anew with `bshm label`.")
+        raise DataFolderError(f"{path} cannot be read as a mask. Fetch it again or make it again with `bshm label`.")
     # Some sets store the mask as 0 and 1.
     return _shrink((mask * 255 if mask.max() == 1 else mask).astype(np.uint8, copy=False), longest_px)
 
@@ -151,7 +151,7 @@ def some(items: Iterable[Item], name: str) -> Iterator[Item]:
         yield item
     if empty:
         raise DataFolderError(
-            f"no picture of {name} is on one side of the split; a set needs enough for training and validation. "
+            f"one side of the split has no picture of {name}; a set needs enough pictures for training and validation. "
             "docs/training.md tells how the sides are chosen."
         )
 
@@ -212,7 +212,8 @@ class DataFolder:
         return _read([p for p in paths if _is_on(split, f"ccp/{p.stem}", 0.06)], read)
 
     def labelled(self, split: Split, longest_px: int | None, *, only: str = "") -> Iterator[Labelled]:
-        """Pictures whose mask was written by networks: portraits, more street fashion, frames of videos.
+        """Pictures whose mask was written by networks: portraits, more street fashion, frames of videos; and
+        those that were corrected by hand.
 
         Args:
             only: how the names of those that are wanted begin; the others are not decoded.
@@ -222,6 +223,7 @@ class DataFolder:
         sources = [(f"portraits/{name}", self.root / "portraits" / name) for name in PORTRAITS]
         sources.append(("ccp/unlabelled", self.root / "ccp" / "unlabelled"))
         sources.append(("video/masks", self.labels / "video" / "images"))
+        sources.append(("corrected/masks", self.labels / "corrected" / "images"))
         for name, images in sources:
             if not name.startswith(only) or not images.is_dir() or not (self.labels / name).is_dir():
                 continue

@@ -1,4 +1,4 @@
-"""Which picture comes next: the mixture of real pictures, composites and empty scenes, by step number."""
+"""Choose samples: the mixture of real pictures, composites and empty scenes, by the number of the sample."""
 
 from __future__ import annotations
 
@@ -123,26 +123,28 @@ class Pools:
         )  # fmt: skip
 
 
-# Heights and widths seen in training, multiples of 32; training at one size makes a network that works at one size.
-_SIZES = (
-    (192, 192),
-    (224, 224),
-    (288, 192),
-    (192, 288),
-    (256, 256),
-    (320, 224),
-    (224, 320),
-    (288, 288),
-    (384, 256),
-    (256, 384),
-    (352, 352),
-    (416, 320),
-    (320, 416),
+# Heights and widths seen in training, multiples of 32, and how often: training at one size makes a network that works
+# at one size.
+Sizes = Sequence[tuple[tuple[int, int], float]]
+SIZES: Sizes = (
+    ((192, 192), 0.05),
+    ((224, 224), 0.08),
+    ((288, 192), 0.08),
+    ((192, 288), 0.07),
+    ((256, 256), 0.14),
+    ((320, 224), 0.11),
+    ((224, 320), 0.11),
+    ((288, 288), 0.12),
+    ((384, 256), 0.07),
+    ((256, 384), 0.06),
+    ((352, 352), 0.06),
+    ((416, 320), 0.03),
+    ((320, 416), 0.02),
 )
-_SIZE_SHARES = (0.05, 0.08, 0.08, 0.07, 0.14, 0.11, 0.11, 0.12, 0.07, 0.06, 0.06, 0.03, 0.02)
 # On a GPU the libraries compile kernels for each new shape, up to 20 seconds each, and small pictures gain nothing.
-_GPU_SIZES = ((320, 320), (384, 384), (416, 288), (288, 416))
-_GPU_SIZE_SHARES = (0.3, 0.34, 0.2, 0.16)
+GPU_SIZES: Sizes = (((320, 320), 0.3), ((384, 384), 0.34), ((416, 288), 0.2), ((288, 416), 0.16))
+# Frames of calls, wide and upright.
+LIVE_SIZES: Sizes = (((160, 256), 0.35), ((192, 256), 0.15), ((192, 192), 0.2), ((256, 192), 0.15), ((256, 160), 0.15))
 
 
 # How often a composite has one to five people.
@@ -196,13 +198,12 @@ class MaskBatches(Dataset[tuple[Tensor, ...]]):
 
     def __init__(
         self, pools: Pools, mixture: Mixture, batch: int, *, first: int, count: int, seed: int,
-        people: PeopleEncoder | None = None, few_sizes: bool = False,
+        people: PeopleEncoder | None = None, sizes: Sizes = SIZES,
     ) -> None:  # fmt: skip
         self.pools, self.mixture, self.batch = pools, mixture, batch
         self.first, self.count, self.seed = first, count, seed
         self.people = people
-        self.sizes: Sequence[tuple[int, int]] = _GPU_SIZES if few_sizes else _SIZES
-        self.shares = _GPU_SIZE_SHARES if few_sizes else _SIZE_SHARES
+        self.sizes, self.shares = zip(*sizes, strict=True)
 
     def __len__(self) -> int:
         return self.count

@@ -1,4 +1,4 @@
-"""What the shipped weights were trained on: one entry a set, as it stands on their card."""
+"""The training data of the included weights: one entry per data set, as on their cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyAV, or words about what to install: every other module of this room takes ``av`` from here."""
+"""Import PyAV, or say what to install; all other modules of this room take ``av`` from here."""
 
 from __future__ import annotations
 

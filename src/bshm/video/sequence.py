@@ -1,12 +1,13 @@
-"""A clip as numbered pictures, ``out/%05d.png``: each whole or not there."""
+"""A clip as numbered pictures, ``out/%05d.png``; each is written completely or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bshm.edit import composite
-from bshm.errors import OutputExistsError
+from bshm.errors import OutputExistsError, option
 from bshm.files import encode, sink
+from bshm.files.suffixes import format_of
 from bshm.types import FloatArray, PixelArray
 from bshm.video.result import Written
 
@@ -26,7 +27,7 @@ class SequenceWriter:
         self._count = 0
         first = self._name(0)
         if first.exists() and not overwrite:
-            raise OutputExistsError(f"{first} is there already. Add --overwrite, or choose another folder.")
+            raise OutputExistsError(f"{first} already exists. Add {option('overwrite')}, or choose another folder.")
 
     def _name(self, number: int) -> Path:
         return self.path.with_name(self.path.name % number)
@@ -40,7 +41,7 @@ class SequenceWriter:
         path = self._name(self._count)
         shown = pixels if alpha is None else composite.cutout(pixels, alpha)
         # 100: WebP without loss, and a JPEG that an editor can work on.
-        sink.write(encode.encode(shown, encode.format_of(path), quality=100), path, overwrite=self._overwrite)
+        sink.write(encode.encode(shown, format_of(path), quality=100), path, overwrite=self._overwrite)
         self._count += 1
 
     def written(self) -> Written:

@@ -1,4 +1,4 @@
-"""Write one file of a clip: pictures with or without alpha, each at its time, and the sound that was there."""
+"""Write a file of a clip: pictures with or without alpha, each at its time, and the original audio."""
 
 from __future__ import annotations
 

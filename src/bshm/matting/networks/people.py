@@ -1,4 +1,4 @@
-"""The clues by which people are told apart: further answers of the mask network to the same look."""
+"""Further outputs of the mask network, which tell people apart."""
 
 from __future__ import annotations
 

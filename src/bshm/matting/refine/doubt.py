@@ -1,4 +1,8 @@
-"""Islands of doubt: patches that nowhere are a person with more than even odds, in the mask and behind matting."""
+"""Islands of doubt: patches, in the mask and after matting, that are nobody.
+
+A patch is nobody when it is nowhere more likely a person than not; when the mask is not sure of it and the network that
+finds middles and joints of people finds none there; or when matting left it behind, far from everybody.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,13 @@ from bshm.types import FloatArray
 _TRACE, _EVEN = 0.02, 0.5
 # Alpha is looked at in cells of this many pixels a side: strands with gaps narrower than that hold together.
 _CELL_PX = 4
+# An island is nobody where the odds of its mask times the evidence for a body in it, to this power, are below that.
+# Power and limit are fitted on 500 pictures that training saw; on 186 strangers' photographs and 137 composites, which
+# it did not see, 26 islands go, of which 4 were parts of people, all of less than a fortieth of the picture.
+_EVIDENCE_POWER, _NOBODY_BELOW = 3.5, 0.05
+# A surer island stays in any case: of a picture's only people; and beside others, where it may be a part of one of them
+# that something hides the rest of, as an arm.
+_SURE_ALONE, _SURE_BESIDE = 0.9, 0.7
 # A mask that says neither: between these.
 _NO, _YES = 0.2, 0.8
 # A mask is unsure along every edge.  Half the width of the widest such band, as a share of the mask's side: half of
@@ -70,6 +81,54 @@ def drop_doubtful(mask: FloatArray) -> FloatArray:
     True
     """
     return np.where(_with_any((mask > _TRACE).astype(np.uint8), mask > _EVEN), mask, np.float32(0))
+
+
+def questionable(mask: FloatArray) -> bool:
+    """Whether an island of a (h, w) mask is so unsure that ``drop_bodiless`` might drop it."""
+    _, _, sureness = _islands(mask)
+    return bool((sureness < _SURE_ALONE).any())
+
+
+def drop_bodiless(mask: FloatArray, body: FloatArray) -> FloatArray:
+    """The mask without unsure islands in which no middle and no joint of a person is found: animals, food, chairs.
+
+    Args:
+        mask: (h, w) float32, 0..1.
+        body: (h2, w2) float32, 0..1: how likely there is the middle or a joint of somebody; of any size.
+
+    Returns:
+        (h, w) float32, 0..1, a new array.
+
+    >>> mask, body = np.zeros((8, 24), np.float32), np.zeros((8, 24), np.float32)
+    >>> mask[2:6, 2:6] = mask[2:6, 10:14] = 0.6
+    >>> body[4, 12] = 0.9
+    >>> drop_bodiless(mask, body)[3, [3, 11]].round(1).tolist()
+    [0.0, 0.6000000238418579]
+    """
+    islands, count, sureness = _islands(mask)
+    height, width = mask.shape
+    found = cv2.resize(body, (width, height), interpolation=cv2.INTER_LINEAR)
+    evidence = np.zeros(count, np.float32)
+    np.maximum.at(evidence, islands, found)
+    odds = sureness / np.maximum(1 - sureness, np.float32(1e-3))
+    nobody = odds * np.clip(evidence, 0, 1) ** _EVIDENCE_POWER < _NOBODY_BELOW
+    nobody[0] = True  # all around the islands
+    nobody &= sureness < (_SURE_ALONE if nobody.all() else _SURE_BESIDE)
+    nobody[0] = False
+    return np.where(nobody[islands], np.float32(0), mask)
+
+
+def _islands(mask: FloatArray) -> tuple[npt.NDArray[np.int32], int, FloatArray]:
+    """Island of each pixel, how many with what is around them, which is the first, and how sure the mask is of each.
+
+    The mean of the mask, each pixel counted by its own probability: a soft edge takes little from it.
+    """
+    count, labels = cv2.connectedComponents((mask > _TRACE).astype(np.uint8), connectivity=8)
+    total = np.bincount(labels.ravel(), weights=mask.ravel(), minlength=count)
+    squares = np.bincount(labels.ravel(), weights=np.square(mask).ravel(), minlength=count)
+    sureness = (squares / np.maximum(total, 1e-6)).astype(np.float32)
+    sureness[0] = 1
+    return labels.astype(np.int32, copy=False), count, sureness
 
 
 def drop_loose(alpha: FloatArray, held: npt.NDArray[np.bool_]) -> FloatArray:

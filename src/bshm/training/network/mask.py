@@ -1,7 +1,7 @@
-"""MPN, the mask prediction network: a picture in, where the people are out.
+"""The mask prediction network (MPN in the paper): from a picture to a mask of its people.
 
 Source: Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020, section 3.1.  The
-paper's plain U-Net is replaced by an ImageNet-pretrained encoder, which a few thousand pictures need.
+paper's plain U-Net is replaced by an encoder with ImageNet's weights, because there are only a few thousand pictures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bshm.training.network.unet import twice
 
 # How often training goes without one of those who see: the deeper features of the encoder, those of MoveNet, what
 # MediaPipe believes.  So none is leaned on alone: on strangers' pictures each fails at times.
-_WITHOUT_OWN, _WITHOUT_PEOPLE, _WITHOUT_SELFIE = 0.08, 0.06, 0.2
+_WITHOUT_OWN, _WITHOUT_PEOPLE, WITHOUT_SELFIE = 0.08, 0.06, 0.2
 # Channels that MoveNet's features have beside the encoder's own, at strides 4, 8, 16 and 32.
 _BROUGHT_WIDTHS = (24, 32, 64, 64)
 
@@ -166,7 +166,7 @@ class MaskNetwork(nn.Module):
         if self.selfie is not None:
             belief = F.interpolate(self.selfie(image), f2.shape[-2:], mode="bilinear", align_corners=False) - 0.5
             if draw is not None:
-                belief = belief * (draw < 1 - _WITHOUT_SELFIE).to(image.dtype)
+                belief = belief * (draw < 1 - WITHOUT_SELFIE).to(image.dtype)
             for index, skip in enumerate(skips):
                 skips[index] = torch.cat((skip, belief), dim=1)
                 belief = F.avg_pool2d(belief, 2)
@@ -181,11 +181,24 @@ class MaskNetwork(nn.Module):
         Raises:
             RuntimeError: the weights are of another network, as ``load_state_dict`` says it.
         """
-        own = self.state_dict()
-        added = ("people.", "brought.", "selfie.")
-        grown = {name: value for name, value in own.items() if name.startswith(added) and name not in weights}
-        for name, value in weights.items():
-            # The features that were there stand first in what goes in.
-            missing = own[name].shape[1] - value.shape[1] if name in own and value.ndim == 4 else 0
-            grown[name] = F.pad(value, (0, 0, 0, 0, 0, missing)) if missing > 0 else value
-        self.load_state_dict(grown)
+        grow(self, weights, ("people.", "brought.", "selfie."))
+
+
+def grow(network: nn.Module, weights: Mapping[str, Tensor], added: tuple[str, ...]) -> None:
+    """Load the weights of a network that has fewer parts and narrower inputs.
+
+    Args:
+        network: with all its parts.
+        weights: by name.
+        added: what the names of parts begin with that may be missing; they stay as they are.
+
+    Raises:
+        RuntimeError: the weights are of another network, as ``load_state_dict`` says it.
+    """
+    own = network.state_dict()
+    grown = {name: value for name, value in own.items() if name.startswith(added) and name not in weights}
+    for name, value in weights.items():
+        # The features that were there stand first in what goes in.
+        missing = own[name].shape[1] - value.shape[1] if name in own and value.ndim == 4 else 0
+        grown[name] = F.pad(value, (0, 0, 0, 0, 0, missing)) if missing > 0 else value
+    network.load_state_dict(grown)

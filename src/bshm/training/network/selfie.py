@@ -1,7 +1,7 @@
-"""MediaPipe's selfie segmentation as a second pair of eyes: what it believes goes into the mask network's decoder.
+"""MediaPipe's selfie segmentation, whose mask is an input of the mask network's decoder.
 
-It has a thirtieth of our parameters and knows casual portraits better than networks do that learned from a few
-thousand pictures; away from those it is often wrong.  Where to believe it is learned, and so it stays as it is.
+It has a thirtieth of the mask network's parameters and knows casual portraits better than networks trained on a few
+thousand pictures; on other pictures it is often wrong.  It is not trained; the mask network learns when to trust it.
 
 The layers are a small MobileNetV3 with a decoder that weighs its skips by their global mean.  Normalisations are
 folded into the convolutions, as its authors publish it.
@@ -112,12 +112,25 @@ class SelfieNetwork(nn.Module):
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
         seen = F.interpolate(image, _SEEN_HW, mode="bilinear", align_corners=False)
+        return torch.sigmoid(self.head(self._features(seen)))
+
+    @torch.no_grad()
+    def at_half(self, image: Tensor) -> Tensor:
+        """Logits (N, 1, H/2, W/2) of a picture in its own shape; H and W are multiples of 16.
+
+        The last layer writes each cell of stride 2 as four pixels; their mean is the cell.
+        """
+        weight = self.head.weight.mean((2, 3)).reshape(1, -1, 1, 1)
+        return F.conv2d(self._features(image), weight, self.head.bias)
+
+    def _features(self, seen: Tensor) -> Tensor:
         f2 = F.hardswish(self.stem(seen))
         f4 = self.down4(f2)
         f8 = self.down8(f4)
         f16 = self.down16(f8)
         x = F.relu(self.bottom(f16)) * torch.sigmoid(self.bottom_weight(f16.mean((2, 3), keepdim=True)))
-        return torch.sigmoid(self.head(self.up2(self.up4(self.up8(x, f8), f4), f2)))
+        features: Tensor = self.up2(self.up4(self.up8(x, f8), f4), f2)
+        return features
 
     @torch.no_grad()
     def load_mediapipe(self, path: Path) -> None:

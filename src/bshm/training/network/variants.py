@@ -8,7 +8,9 @@ from bshm.training.network.encoder import Variant
 from bshm.training.network.live import LiveNetwork
 from bshm.training.network.mask import MaskNetwork
 
-MaskVariant = Literal["lite0", "lite1", "lite2", "lite0-people", "lite2-people", "lite2-people-selfie", "live"]
+MaskVariant = Literal[
+    "lite0", "lite1", "lite2", "lite0-people", "lite2-people", "lite2-people-selfie", "live", "live-selfie"
+]
 VARIANTS: tuple[MaskVariant, ...] = get_args(MaskVariant)
 
 
@@ -17,9 +19,9 @@ def mask_network(variant: MaskVariant) -> MaskNetwork | LiveNetwork:
 
     Those with ``-people`` have MoveNet's features beside it, those with ``-selfie`` what MediaPipe believes.
     """
-    if variant == "live":
-        return LiveNetwork()
     encoder, *eyes = variant.split("-")
+    if encoder == "live":
+        return LiveNetwork(selfie="selfie" in eyes)
     return MaskNetwork(cast("Variant", encoder), people="people" in eyes, selfie="selfie" in eyes)
 
 

@@ -151,7 +151,7 @@ def test_openraster_holds_the_people_alone(two: Path) -> None:
 def test_a_layered_tiff_gets_its_name_and_refuses_what_it_cannot_hold(two: Path) -> None:
     assert main(["matte", str(two), "-f", "tiff-layers"]) == 0
     with Image.open(two.with_name("two.cutout.tiff")) as picture:
-        assert picture.n_frames == 2
+        assert getattr(picture, "n_frames", 1) == 2
     assert main(["matte", str(two), "-f", "tiff-layers", "-o", str(two.with_name("a.png"))]) == 2
     assert main(["matte", str(two), "-f", "tiff-layers", "-o", str(two.with_name("a.tif"))]) == 0
     assert main(["matte", str(two), "-f", "tiff-layers", "--split"]) == 2

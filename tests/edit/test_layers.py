@@ -18,6 +18,7 @@ from bshm.files.decode import decode
 from bshm.files.openraster import encode_openraster
 from bshm.files.tiff import encode_tiff_layers
 from bshm.options import Limits
+from bshm.types import PixelArray
 
 
 def two() -> Drawn:
@@ -66,18 +67,21 @@ def test_the_thumbnail_of_a_picture_of_sixteen_bits_is_as_light_as_it_is() -> No
 def test_a_layered_tiff_has_a_named_page_a_person_and_each_is_exact(dtype: type) -> None:
     random = np.random.default_rng(0)
     top = np.iinfo(dtype).max
-    given = [(name, random.integers(0, top, (37, 53, 4), dtype, endpoint=True)) for name in ("back", "Zoë", "3")]
+    given: list[tuple[str, PixelArray]] = [
+        (name, random.integers(0, top, (37, 53, 4), endpoint=True).astype(dtype)) for name in ("back", "Zoë", "3")
+    ]
     data = encode_tiff_layers(given, dpi=(300, 300))
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         assert len(file.pages) == 3
         for number, (page, (name, pixels)) in enumerate(zip(file.pages, given, strict=True)):
+            assert isinstance(page, tifffile.TiffPage)
             assert page.tags["PageName"].value == name
             assert page.tags["PageNumber"].value == (number, 3) and page.tags["NewSubfileType"].value == 2
             assert [int(each) for each in page.tags["ExtraSamples"].value] == [2]  # unassociated: straight
             assert np.array_equal(page.asarray(), pixels)
     if dtype == np.uint8:
         with Image.open(io.BytesIO(data)) as picture:
-            assert (picture.n_frames, picture.mode) == (3, "RGBA")
+            assert (getattr(picture, "n_frames", 1), picture.mode) == (3, "RGBA")
             picture.seek(2)
             assert np.array_equal(np.asarray(picture), given[2][1])
     assert decode(data, name="a", limits=Limits()).frames == 3

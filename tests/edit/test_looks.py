@@ -37,6 +37,11 @@ class Made:
     people: None = None
     depth: tuple[int, ...] = ()
     verdict: None = None
+    corrections: None = None
+    notes: tuple[str, ...] = ()
+
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        return colour
 
 
 def made(dtype: type = np.uint8) -> Made:

@@ -27,7 +27,7 @@ from bshm.edit.render import render
 from bshm.generating.painter import Painter, working_size
 from bshm.types import Picture, Run
 
-WORDS = {"background_prompt": "a beach at dusk", "background_steps": 1}
+WORDS: dict[str, Any] = {"background_prompt": "a beach at dusk", "background_steps": 1}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ class Stub:
 
     def paint(self, pixels: Any, kept: Any, prompt: str, *, seed: int, steps: int | None) -> Painting:
         self.pixels, self.kept = pixels, kept
-        result = np.where(kept[..., None], np.uint8(self.inside), np.uint8(self.outside))
+        result = np.where(kept[..., None], np.array(self.inside, np.uint8), np.array(self.outside, np.uint8))
         return Painting(np.asarray(result, np.uint8), "stub", steps or 1, "cpu")
 
 

@@ -161,12 +161,12 @@ def test_a_prompt_without_a_model_says_how_to_give_one() -> None:
     ("more", "said"),
     [
         ({"background": "white"}, "contradict"),
-        ({"alpha": True}, "background_prompt has no place"),
-        ({"format": "ora"}, "background_prompt has no place"),
+        ({"alpha": True}, "cannot be combined with background_prompt"),
+        ({"format": "ora"}, "cannot be combined with background_prompt"),
         ({"background_prompt": " "}, "1 to 2000 letters"),
         ({"background_seed": -1}, "0 to 4294967295"),
         ({"background_steps": 0}, "1 to 500"),
-        ({"background_prompt": None, "background_seed": 0}, "has a meaning with background_prompt only"),
+        ({"background_prompt": None, "background_seed": 0}, "works only with background_prompt"),
     ],
 )
 def test_an_edit_refuses_what_makes_no_sense_with_a_prompt(more: dict[str, Any], said: str) -> None:

@@ -356,9 +356,7 @@ class Edit:
             )
         for name in ("background_seed", "background_steps"):
             if getattr(self, name) != getattr(type(self), name) and self.background_prompt is None:
-                raise OptionError(
-                    f"{option(name)} has a meaning with {option('background_prompt')} only. Give one, or drop it."
-                )
+                raise OptionError(f"{option(name)} works only with {option('background_prompt')}. Add one, or drop it.")
         see_through = isinstance(self.background, ColorBackground) and self.background.opacity < 1
         if self.harmonize is not None and (not self.has_background or (see_through and self.has_transparency)):
             raise OptionError(

@@ -83,7 +83,7 @@ def test_split_of_a_picture_without_people_is_one_empty_file(tmp_path: Path) -> 
     assert np.asarray(opened(tmp_path / "empty.cutout.1.png"))[..., 3].max() == 0
 
 
-@pytest.mark.parametrize(("which", "told"), [("3", "number 3; 2 people were found"), ("at:80,5", "nobody is at 80, 5")])
+@pytest.mark.parametrize(("which", "told"), [("3", "person 3; 2 people were found"), ("at:80,5", "nobody is at 80, 5")])
 def test_where_nobody_is_there_is_an_error_of_its_own(
     two: Path, capsys: pytest.CaptureFixture[str], which: str, told: str
 ) -> None:

@@ -18,7 +18,7 @@ from bshm.cli import main
 from bshm.types import Picture, Run
 
 NAMES = {
-    *("Corrections", "Edit", "Limits", "Matte", "MatteOptions", "Matting", "Picture", "Run", "Stroke"),
+    *("Corrections", "Edit", "Limits", "Matte", "MatteOptions", "Matting", "Painter", "Picture", "Run", "Stroke"),
     *("__version__", "matte"),
 }
 

@@ -24,11 +24,14 @@
     │   ├── FetchError              the URL is allowed but could not be downloaded
     │   ├── NobodyThereError        the selected person does not exist
     │   ├── CorrectionsError        corrections cannot be read, or belong to another picture
+    │   ├── PaintingWithheldError   the model's own filter withheld the background that it painted
     │   └── DataFolderError         training or evaluation data is incomplete
     └── EnvironmentFault            something is wrong with the machine; repair it
         ├── DeviceUnavailableError  the requested device does not work
         ├── ModelFileError          a model file is missing, damaged or does not match its card
         │   └── ParityError         an exported network computes something else than the trained one
+        ├── PainterModelError       a model for painting backgrounds cannot be opened or cannot inpaint
+        ├── HubUnreachableError     the hub of such a model cannot be reached
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
@@ -64,6 +67,7 @@ __all__ = [
     "EncoderMissingError",
     "EnvironmentFault",
     "FetchError",
+    "HubUnreachableError",
     "IdempotencyError",
     "InputError",
     "JobNotFoundError",
@@ -79,6 +83,8 @@ __all__ = [
     "OutputError",
     "OutputExistsError",
     "OverrunError",
+    "PainterModelError",
+    "PaintingWithheldError",
     "ParityError",
     "PictureTooLargeError",
     "QueueFullError",
@@ -245,6 +251,10 @@ class CorrectionsError(InputError, ValueError):
     """Corrections of a matte cannot be read, leave the picture or belong to another one, or mean nothing there."""
 
 
+class PaintingWithheldError(InputError):
+    """The model's own filter keeps back what it painted."""
+
+
 class DataFolderError(InputError):
     """Training or evaluation data is incomplete or does not fit together."""
 
@@ -263,6 +273,14 @@ class ModelFileError(EnvironmentFault):
 
 class ParityError(ModelFileError):
     """An exported network computes something else than the trained one."""
+
+
+class PainterModelError(EnvironmentFault):
+    """A model that paints backgrounds is none, or cannot be opened."""
+
+
+class HubUnreachableError(EnvironmentFault):
+    """The hub that a model is on cannot be reached."""
 
 
 class OutputError(EnvironmentFault, OSError):

@@ -274,7 +274,17 @@ class Matting:
         card = self.engine.card
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
-        return Matte(picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful, mask=answer.mask)
+        return Matte(
+            picture,
+            alpha,
+            colour,
+            run,
+            planes,
+            depth,
+            doubtful=answer.doubtful,
+            mask=answer.mask,
+            decontaminated=options.decontaminate,
+        )
 
     def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:
         clues = engines.clues(self.engine, pixels)

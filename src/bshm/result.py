@@ -10,7 +10,7 @@ import numpy as np
 
 from bshm.corrections import Corrections
 from bshm.edit import composite
-from bshm.edit.background import AnyBackground, background_of
+from bshm.edit.background import AnyBackground, Paints, background_of
 from bshm.edit.crop import is_nobody
 from bshm.edit.render import compose, render
 from bshm.edit.spec import Edit
@@ -20,6 +20,7 @@ from bshm.files import sink
 from bshm.files.decode import open_picture
 from bshm.files.source import Source
 from bshm.files.suffixes import format_of_result
+from bshm.matting import foreground as colours
 from bshm.matting.verdict import Verdict, judge
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
@@ -42,6 +43,7 @@ class Matte:
         corrections: those that were applied, drawn by hand; None for none.
         notes: remarks on how it was made, in words.
         mask: (h, w) float32, 0..1, of any size: the mask from which ``alpha`` was made; None if the model has none.
+        decontaminated: whether the old background was removed from ``foreground``, or its colour is the picture's.
     """
 
     picture: Picture
@@ -54,6 +56,7 @@ class Matte:
     mask: FloatArray | None = None
     corrections: Corrections | None = None
     notes: tuple[str, ...] = ()
+    decontaminated: bool = True
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:
@@ -119,6 +122,20 @@ class Matte:
         # Computed only when needed: video does not use it.
         return None if self.mask is None else judge(self.picture.pixels, self.mask, self.alpha)
 
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        """The colour of some of the people, with that of the others taken out of the edges that they share.
+
+        Args:
+            some: (H, W) float32, 0..1, one of ``people`` or a sum of them.
+            colour: (H, W, 3) uint8 or uint16, that of all of them, as ``foreground``.
+
+        Returns:
+            (H, W, 3), dtype of ``colour``; itself where colours are left as they are (``decontaminated``).
+        """
+        if not self.decontaminated:
+            return colour
+        return colours.estimate_among(colour, some, self.alpha)
+
     def cutout(self) -> PixelArray:
         """The people as (H, W, 4) RGBA, dtype of the picture, straight alpha, colour 0 where alpha is 0."""
         return composite.cutout(self.foreground, self.alpha)
@@ -142,14 +159,14 @@ class Matte:
             raise OptionError(f"{option('background')} must be opaque in over(). Use pixels() for other colours.")
         return compose(self, Edit(background=wanted), given).pixels()
 
-    def pixels(self, edit: Edit | None = None, *, background: Source | None = None) -> PixelArray:
+    def pixels(self, edit: Edit | None = None, *, background: Source | Paints | None = None) -> PixelArray:
         """The pixels that ``encode`` writes: the cut-out, the alpha, or the people on ``edit.background``, with all
         other options of the edit.
 
         Args:
             edit: what to make; None is the cut-out.
             background: a background picture that is not a file or is already open: bytes, a PIL image, an array, …;
-                replaces ``edit.background``.
+                replaces ``edit.background``.  Or the ``Painter`` for ``edit.background_prompt``.
 
         Returns:
             (H, W, 4), (H, W) with ``edit.alpha`` or (H, W, 3) over an opaque background, dtype of the picture.
@@ -166,7 +183,7 @@ class Matte:
         edit, given = _with_picture(edit, background)
         return compose(self, edit, given).pixels()
 
-    def encode(self, edit: Edit | None = None, *, background: Source | None = None) -> bytes:
+    def encode(self, edit: Edit | None = None, *, background: Source | Paints | None = None) -> bytes:
         """The bytes of a picture file with the result of ``pixels``, or of a zip.
 
         The profile and the resolution of the original are kept, and its EXIF unless ``edit.strip_metadata``; 16-bit
@@ -186,7 +203,7 @@ class Matte:
         path: str | Path,
         edit: Edit | None = None,
         *,
-        background: Source | None = None,
+        background: Source | Paints | None = None,
         overwrite: bool = False,
     ) -> Path:
         """Write the result, completely or not at all; without ``edit.format``, the suffix of ``path`` decides the
@@ -212,8 +229,8 @@ class Matte:
         return sink.write(render(self, edit, given).data, Path(path), overwrite=overwrite)
 
 
-def _with_picture(edit: Edit | None, background: Source | None) -> tuple[Edit, Picture | None]:
+def _with_picture(edit: Edit | None, background: Source | Paints | None) -> tuple[Edit, Picture | Paints | None]:
     edit = edit or Edit()
-    if background is None:
-        return edit, None
+    if background is None or isinstance(background, Paints):
+        return edit, background
     return replace(edit, background=PictureBackground()), open_picture(background)

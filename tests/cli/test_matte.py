@@ -198,6 +198,7 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
             "head_by",
             "notes",
             "corrections",
+            "background_by",
         ),
         *("model", "model_sha256", "device", "timings_ms"),
     }

@@ -29,6 +29,7 @@ from bshm.errors import BshmError, EnvironmentFault, MissingExtraError, OptionEr
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.types import Picture
 
@@ -55,7 +56,7 @@ class Plan:
     device: str
     options: MatteOptions
     edit: Edit
-    background: Picture | None
+    background: Picture | Paints | None
     overwrite: bool
 
 

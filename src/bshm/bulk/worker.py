@@ -24,6 +24,8 @@ from bshm.files import sink
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review, SheetEntry
+    from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
     from bshm.types import Picture
@@ -100,9 +102,10 @@ class Worker:
         *,
         options: MatteOptions,
         edit: Edit,
-        background: Picture | None,
+        background: Picture | Paints | None,
         overwrite: bool,
         write_lock: AbstractContextManager[object] | None = None,
+        review: Review | None = None,
     ) -> None:
         """With everything open.
 
@@ -111,9 +114,10 @@ class Worker:
             ledger: of the output folder.
             options: how mattes are made.
             edit: what is made of them.
-            background: the picture that ``edit`` names.
+            background: the picture that ``edit`` names, or who paints what it describes.
             overwrite: replace files that this batch has not written.
             write_lock: passed before anything is changed; None lets everybody through.
+            review: gets a copy of each result that should be looked at.
         """
         self._matting = matting
         self._ledger = ledger
@@ -122,6 +126,7 @@ class Worker:
         self._background = background
         self._overwrite = overwrite
         self._write_lock = write_lock or nullcontext()
+        self._review = review
         self._alone = _Alone()
 
     def do(self, item: Item) -> BatchRecord:
@@ -151,27 +156,33 @@ class Worker:
                     self._note(replace(record, status="written", proof=proof), item)
                     return self._ledger.earlier(item, twin)
                 return self._copy(item, record, replace(proof, copy_of=twin.found["output"]), path)
-            made = self._made(data, item, path)
+            made, look = self._made(data, item, path)
             size, output_size = len(data), len(made.rendered.data)
             proof = Proof(identity, sha256, size, hashlib.sha256(made.rendered.data).hexdigest(), output_size)
             del data
-            return self._write(item, made, proof, path, read_ms)
+            return self._write(item, made, look, proof, path, read_ms)
 
-    def _made(self, data: bytes, item: Item, path: Path) -> Made:
+    def _made(self, data: bytes, item: Item, path: Path) -> tuple[Made, SheetEntry | None]:
         from bshm.files import decode
 
         started = time.perf_counter()
         picture = decode.decode(data, name=item.name, limits=self._options.limits)
         decode_ms = 1e3 * (time.perf_counter() - started)
-        made = make(self._matting.matte_picture(picture, self._options), path, self._edit, self._background)
-        return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms})
+        matte = self._matting.matte_picture(picture, self._options)
+        made = make(matte, path, self._edit, self._background)
+        look = None if self._review is None else self._review.look(matte, item.name)
+        return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms}), look
 
-    def _write(self, item: Item, made: Made, proof: Proof, path: Path, read_ms: float) -> BatchRecord:
+    def _write(
+        self, item: Item, made: Made, look: SheetEntry | None, proof: Proof, path: Path, read_ms: float
+    ) -> BatchRecord:
         made = replace(made, timings_ms={"read": read_ms, **made.timings_ms})
         done = time.perf_counter()
         noted = made.record(item.job(self._ledger.folder), write_ms=0.0, proof=proof)
         with self._write_lock:
             replaces = self._may_take(path, item, proof)
+            if self._review is not None and look is not None:  # before it counts as done: a crash loses no copy
+                self._review.add(look, made.rendered.data, path.name)
             self._note(noted, item, replaces=replaces)
             if replaces is not None:
                 self._publish(lambda: sink.write(made.rendered.data, path, overwrite=replaces), path, proof)

@@ -30,7 +30,7 @@ SIGTERM and Ctrl-C: requests in flight are answered, jobs stay in their queue.""
 
 # Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Where": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "page"),
+    "Where": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "background_model", "page"),
     "How much": (
         "in_flight",
         "queue",

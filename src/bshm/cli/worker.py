@@ -33,7 +33,7 @@ def parser() -> Parser:
         notes=(
             "Start one worker per device, on as many machines as you like.  Several workers share the pictures of a\n"
             "job, and if a worker dies, another one takes over its picture.\n\n"
-            "Broker, results, blobs, model, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
+            "Broker, results, blobs, models, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
             "from BSHM_... in the environment and from [server] in bshm.toml like those of `bshm serve`; a flag wins.\n"
             "Set URLs with a password as BSHM_BROKER and BSHM_RESULTS in the environment, so that the list of\n"
             "processes does not show them."
@@ -78,6 +78,11 @@ def parser() -> Parser:
         "--gpu-memory-limit",
         metavar="SIZE",
         help="most memory of a CUDA device for this process, such as 2G or 512M (default: no limit)",
+    )
+    options.add_argument(
+        "--background-model",
+        metavar="FOLDER|NAME",
+        help="what paints background_prompt, as in `bshm serve` (default: jobs that ask for that fail)",
     )
     options.add_argument(
         "-j",
@@ -137,6 +142,7 @@ _SETTINGS = (
     "device",
     "threads",
     "gpu_memory_limit",
+    "background_model",
     "job_timeout_s",
 )
 
@@ -189,8 +195,13 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.visibility_timeout is not None:
             log.warning("--visibility-timeout is ignored: brokers no longer wait while a picture is processed")
         matting = open_model(settings.model)
+        painter = None
+        if settings.background_model is not None:
+            from bshm.generating.painter import Painter
+
+            painter = Painter(settings.background_model, device=settings.device).open()
         log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
-        work = MattingWork(matting, open_model=open_model)
+        work = MattingWork(matting, open_model=open_model, painter=painter)
         run_worker(
             settings.broker,
             work,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bshm.edit import light
 from bshm.errors import ShapeError
-from bshm.types import FloatArray, PixelArray
+from bshm.types import FloatArray, Picture, PixelArray
 
 # Pixels in a strip: its temporaries stay within the second-level cache, and a 100-megapixel picture needs none of its
 # own size.
@@ -101,6 +101,25 @@ def spread(colour: PixelArray, alpha: npt.NDArray[Any]) -> PixelArray:
     places[labels.ravel()[there]] = there
     result: PixelArray = colour.reshape(-1, 3)[places[labels.ravel()]].reshape(colour.shape)
     return result
+
+
+def on_white(picture: Picture) -> PixelArray:
+    """A picture as it looks on paper: its own transparency, where it has any, laid over white.
+
+    Args:
+        picture: any.
+
+    Returns:
+        (H, W, 3), dtype of its pixels; its pixels themselves where it has no transparency.
+
+    >>> half = np.full((1, 1), 128, np.uint8)
+    >>> on_white(Picture(np.zeros((1, 1, 3), np.uint8), half)).tolist()
+    [[[127, 127, 127]]]
+    """
+    if picture.alpha is None:
+        return picture.pixels
+    share = picture.alpha.astype(np.float32) / np.float32(np.iinfo(picture.alpha.dtype).max)
+    return over(picture.pixels, share, np.full_like(picture.pixels, np.iinfo(picture.pixels.dtype).max))
 
 
 def over(

@@ -32,8 +32,12 @@ from bshm.edit.words import (
     parse_outline,
     parse_people,
     parse_position,
+    parse_prompt,
     parse_region,
     parse_scale,
+    parse_seed,
+    parse_steps,
+    parse_straighten,
 )
 from bshm.errors import OptionError, option
 from bshm.options import FORMATS, Format
@@ -42,9 +46,10 @@ Value = TypeVar("Value")
 Given = TypeVar("Given")
 
 # zip: color.jpg and alpha.png.  ora: OpenRaster, a layer a person.  auto: PNG where something is transparent, else
-# JPEG.
-ResultFormat = Literal[Format, "zip", "ora", "auto"]
-RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "auto")
+# JPEG.  tiff-layers: TIFF, a page a person.
+ResultFormat = Literal[Format, "zip", "ora", "tiff-layers", "auto"]
+RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "tiff-layers", "auto")
+LAYERED = ("ora", "tiff-layers")
 Turn = Literal[0, 90, 180, 270]
 TURNS: tuple[Turn, ...] = (0, 90, 180, 270)
 Flip = Literal["horizontal", "vertical"]
@@ -53,8 +58,9 @@ Mask = Literal["circle"]
 MASKS: tuple[Mask, ...] = ("circle",)
 # What changes the whole picture, or chooses among its people.
 _NOT_IN_LAYERS = (
-    "alpha", "background", "shadow", "people", "outline", "mask", "size", "aspect", "head", "head_top", "rotate",
-    "flip", "max_kb", "min_kb",
+    "alpha", "background", "background_prompt", "shadow", "people", "outline", "mask", "size", "aspect", "head",
+    "head_top", "rotate", "flip", "straighten", "sharpen",
+    "max_kb", "min_kb",
 )  # fmt: skip
 # Files beyond this are none that anybody asks for in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
@@ -117,7 +123,7 @@ class Edit:
 
     Attributes:
         format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png), ora
-            (OpenRaster, a layer a person) or auto (JPEG where nothing is
+            (OpenRaster, a layer a person), tiff-layers (TIFF, a page a person) or auto (JPEG where nothing is
             transparent, else PNG); None takes it from the file name, PNG where that says nothing.
         quality: quality of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
         strip_metadata: remove EXIF: camera, date, place and author.
@@ -166,6 +172,13 @@ class Edit:
         feather: soften the edge of the people inwards over this many pixels.  These four leave soft hair as it is.
         harmonize: adjust brightness, contrast and warmth of the people to the background, by 0..1 or ``"50%"``.
         blend: mix people and background in gamma-encoded values, ``"srgb"``, or in linear light, ``"linear"``.
+        background_prompt: text for a model that paints the background; replaces ``background`` and needs a
+            ``bshm.Painter`` when the edit is rendered.  The people stay as they are.
+        background_seed: 0 to 4294967295; the same text, seed, steps and model paint the same background.  None is 0.
+        background_steps: number of steps, 1 to 500; None uses the model's own number.
+        straighten: rotate by this many degrees clockwise, -45 to 45, after ``flip``, or by ``"auto"``, which levels the
+            eyes of the largest face (``bshm[faces]``); around the middle, so that the size stays and corners are lost.
+        sharpen: sharpen the people by 0..1 or ``"50%"``, at the size of the result.
 
     Raises:
         OptionError: a value is not allowed, or two options contradict each other.
@@ -216,6 +229,11 @@ class Edit:
     feather: _Field[float | None, float | str | None] = _Field(parse_feather, None)
     harmonize: _Field[float | None, float | str | None] = _Field(parse_amount, None)
     blend: Blend = "srgb"
+    background_prompt: _Field[str | None, str | None] = _Field(parse_prompt, None)
+    background_seed: _Field[int | None, int | str | None] = _Field(parse_seed, None)
+    background_steps: _Field[int | None, int | str | None] = _Field(parse_steps, None)
+    straighten: _Field[float | Literal["auto"] | None, float | str | None] = _Field(parse_straighten, None)
+    sharpen: _Field[float | None, float | str | None] = _Field(parse_amount, None)
 
     def __post_init__(self) -> None:
         for name in ("strip_metadata", "alpha", "crop", "shadow", "srgb"):
@@ -225,19 +243,20 @@ class Edit:
             raise OptionError(f"{option('format')} takes {', '.join(RESULT_FORMATS)}; got {self.format!r:.40}.")
         if type(self.quality) is not int or not 1 <= self.quality <= 100:
             raise OptionError(f"{option('quality')} takes 1 to 100; got {self.quality!r:.40}.")
-        if self.alpha and (self.background is not None or self.shadow):
-            other = option("shadow" if self.background is None else "background")
+        if self.alpha and (self.has_background or self.shadow):
+            painted = "background" if self.background_prompt is None else "background_prompt"
+            other = option(painted if self.has_background else "shadow")
             raise OptionError(
                 f"{option('alpha')} returns only the alpha, so it cannot be combined with {other}. Drop one of them."
             )
-        if self.format == "ora":
+        if self.format in LAYERED:
             for name in _NOT_IN_LAYERS:
                 if getattr(self, name):
                     raise OptionError(
-                        f"{option('format')}: ora has a layer for every person, so it cannot be combined with "
-                        f"{option(name)}. Drop one of them."
+                        f"{option('format')}: {self.format} has a layer for every person, so it cannot be combined "
+                        f"with {option(name)}. Drop one of them."
                     )
-        if not self.has_transparency and self.background is None and not self.alpha:
+        if not self.has_transparency and not self.has_background and not self.alpha:
             raise OptionError(
                 f"{option('format')}: {self.format} has no transparency. "
                 f"Add a {option('background')}, or choose png, webp or tiff."
@@ -271,7 +290,7 @@ class Edit:
             )
         if self.head is not None and self.head[1] + (self.head_top or (0, 0))[1] >= 1:
             raise OptionError(f"{option('head')} and {option('head_top')} must be less than 100% together.")
-        for name in ("outline", "mask"):
+        for name in ("outline", "mask", "sharpen"):
             if self.alpha and getattr(self, name) is not None:
                 raise OptionError(
                     f"{option('alpha')} returns only the alpha, so it cannot be combined with {option(name)}. Drop "
@@ -331,16 +350,28 @@ class Edit:
                     f"{option(name)} works only with a picture as {option('background')}. "
                     "Add one, or drop it; to blur the original, use blur:RADIUS."
                 )
+        if self.background_prompt is not None and self.background is not None:
+            raise OptionError(
+                f"{option('background_prompt')} and {option('background')} contradict each other. Drop one of them."
+            )
+        for name in ("background_seed", "background_steps"):
+            if getattr(self, name) != getattr(type(self), name) and self.background_prompt is None:
+                raise OptionError(f"{option(name)} works only with {option('background_prompt')}. Add one, or drop it.")
         see_through = isinstance(self.background, ColorBackground) and self.background.opacity < 1
-        if self.harmonize is not None and (self.background is None or (see_through and self.has_transparency)):
+        if self.harmonize is not None and (not self.has_background or (see_through and self.has_transparency)):
             raise OptionError(
                 f"{option('harmonize')} needs an opaque {option('background')} to match its light. Add one, or drop it."
             )
-        if self.blend != "srgb" and self.background is None and not self.shadow:
+        if self.blend != "srgb" and not self.has_background and not self.shadow:
             raise OptionError(
                 f"{option('blend')} works only with a {option('background')} or a {option('shadow')}. "
                 "Add one, or drop it."
             )
+
+    @property
+    def has_background(self) -> bool:
+        """Whether something lies behind the people."""
+        return self.background is not None or self.background_prompt is not None
 
     @property
     def has_edges(self) -> bool:

@@ -23,6 +23,7 @@ _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
 _LARGEST_RADIUS_PX = 1000
 _MOST_COLORS = 8
 _AMOUNT = re.compile(r"\d?\.?\d{1,20}")
+_DEGREES = re.compile(r"([-+]?\d{1,2}(?:\.\d{1,6})?)(?:deg)?")
 _PIXELS = re.compile(r"([-+]?\d{1,6}(?:\.\d{1,6})?)(?:px)?")
 
 
@@ -217,6 +218,52 @@ def _colors(given: Any) -> tuple[tuple[int, int, int], ...]:
 
 Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground | LinearBackground | RadialBackground
 """What lies behind the people."""
+
+_LONGEST_PROMPT = 2000
+_HIGHEST_SEED = 2**32 - 1
+_MOST_STEPS = 500
+
+
+def parse_prompt(given: str) -> str:
+    """What a background shows, in words.
+
+    Raises:
+        OptionError: it is empty or too long.
+
+    >>> parse_prompt(" a beach at dusk ")
+    'a beach at dusk'
+    """
+    text = given.strip()
+    if not 1 <= len(text) <= _LONGEST_PROMPT:
+        raise OptionError(f"a description of 1 to {_LONGEST_PROMPT} letters was needed; got {len(text)}.")
+    return text
+
+
+def parse_seed(given: str | int) -> int:
+    """A seed: a whole number, 0 to 4294967295.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _whole(given, 0, _HIGHEST_SEED)
+
+
+def parse_steps(given: str | int) -> int:
+    """How many steps: a whole number, 1 to 500.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _whole(given, 1, _MOST_STEPS)
+
+
+def _whole(given: object, low: int, high: int) -> int:
+    if isinstance(given, str) and re.fullmatch(r"[0-9]{1,12}", given.strip()):
+        given = int(given)
+    if not isinstance(given, int) or isinstance(given, bool) or not low <= given <= high:
+        raise OptionError(f"a whole number was needed, {low} to {high}; got {_shown(given)}.")
+    return given
+
 
 # What each is called in JSON.  A further kind goes here, and into ``bshm.edit.background.filled``.
 BACKGROUNDS: dict[str, type[Background]] = {
@@ -481,6 +528,28 @@ def parse_amount(given: str | float) -> float:
     if share is None or share > 1:
         raise OptionError(f"an amount is 0 to 1, or 0% to 100%; got {_shown(given)}.")
     return share
+
+
+_MOST_DEGREES = 45.0
+
+
+def parse_straighten(given: str | float) -> float | Literal["auto"]:
+    """By how many degrees a picture is turned clockwise, -45 to 45, or ``auto``.
+
+    Raises:
+        OptionError: it is neither.
+
+    >>> parse_straighten("-2.5"), parse_straighten("auto")
+    (-2.5, 'auto')
+    """
+    if isinstance(given, str) and given.strip() == "auto":
+        return "auto"
+    match = _DEGREES.fullmatch(given.strip()) if isinstance(given, str) else None
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    degrees = float(match[1] if match else given) if match or is_number else math.nan
+    if not -_MOST_DEGREES <= degrees <= _MOST_DEGREES:  # "not" also catches NaN
+        raise OptionError(f"degrees from -45 to 45 were needed, or auto; got {_shown(given)}.")
+    return degrees
 
 
 def parse_blur(given: str | float) -> float:

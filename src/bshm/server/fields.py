@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bshm.corrections import Corrections
-from bshm.edit.spec import Blend, Edit, Fit, Flip, Mask, ShadowKind
+from bshm.edit.spec import LAYERED, Blend, Edit, Fit, Flip, Mask, ShadowKind
 from bshm.edit.words import PictureBackground, parse_background
 from bshm.errors import CorrectionsError, OptionError, UnknownPresetError
 from bshm.options import DEFAULT_MODEL, Format, MatteOptions
@@ -30,10 +30,10 @@ class PictureFields(BaseModel):
         "background_image.",
         examples=["white", "#1e90ff", "blur", "linear:#fff,#ccd:90", "radial:white,#bbb"],
     )
-    format: Literal[Format, "zip", "ora"] | None = Field(
+    format: Literal[Format, "zip", "ora", "tiff-layers"] | None = Field(
         None,
         description="File format of the result; png if not given. A zip contains color.jpg and alpha.png, an ora "
-        "file has one layer per person.",
+        "file has one layer per person, and a tiff-layers file one page per person.",
     )
     quality: int = Field(
         Edit.quality, ge=1, le=100, description="Quality of jpg and webp files; at 100, webp is lossless."
@@ -189,6 +189,32 @@ class PictureFields(BaseModel):
     blend: Blend = Field(
         Edit.blend, description="Blend people and background in gamma-encoded values or in linear light."
     )
+    background_prompt: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2000,
+        description="Text from which a model paints the background; 501 if the service has no such model.",
+        examples=["a bright loft with plants"],
+    )
+    background_seed: int | None = Field(
+        Edit.background_seed,
+        ge=0,
+        le=4294967295,
+        description="Each seed paints another background; 0 if not given.",
+    )
+    background_steps: int | None = Field(
+        Edit.background_steps,
+        ge=1,
+        le=500,
+        description="Number of steps for painting the background; the model's own number if not given.",
+    )
+    straighten: str | None = Field(
+        None,
+        max_length=80,
+        description="Rotate clockwise by -45 to 45 degrees, after flip; auto levels the eyes of the largest face.",
+        examples=["-2.5", "auto"],
+    )
+    sharpen: float | None = Field(Edit.sharpen, ge=0, le=1, description="Sharpen the people: 0 not at all, 1 fully.")
     strip_metadata: bool = Field(
         Edit.strip_metadata,
         description="Remove the EXIF data that is kept by default: camera, date, author, place (GPS).",
@@ -281,7 +307,7 @@ def matte_options_of(fields: PictureFields) -> MatteOptions:
         decontaminate=fields.decontaminate,
         exact=fields.exact,
         shrink_to=fields.shrink_to,
-        tell_apart=fields.people is not None or fields.format == "ora",
+        tell_apart=fields.people is not None or fields.format in LAYERED,
         corrections=_corrections(fields.corrections),
     )
 

@@ -16,6 +16,7 @@ from bshm.concurrency.deadline_executor import DeadlineExecutor
 from bshm.edit.render import Rendered, render
 from bshm.edit.spec import Edit
 from bshm.files import decode
+from bshm.generating.painter import Painter
 from bshm.jobs import ClipOptions, Conversion, JobOptions, Product
 from bshm.jobs.protocol import ClipProducts
 from bshm.jobs.work import made, opened
@@ -88,6 +89,9 @@ class MattingPool:
         self._codecs = executor(settings.in_flight + 1, name="bshm-codec")
         self._network = executor(1, name="bshm-network")
         self._downloads = executor(8, name="bshm-download")
+        # Painting takes much longer than all else, one picture at a time.
+        self._painting = executor(1, name="bshm-painter")
+        self._painter: Painter | None = None
         self._slots = asyncio.Semaphore(settings.in_flight)
         self._mean_s = 1.0
 
@@ -118,6 +122,21 @@ class MattingPool:
                 )
             return self._mattings[model]
 
+    @property
+    def painter(self) -> Painter | None:
+        """What paints backgrounds; None where the service has none, or has not opened it yet."""
+        return self._painter
+
+    def open_painter(self) -> None:
+        """Open what paints backgrounds, where a setting names it.
+
+        Raises:
+            MissingExtraError, PainterModelError, HubUnreachableError: see ``bshm.generating.painter.Painter``.
+        """
+        settings = self._settings
+        if settings.background_model is not None:
+            self._painter = Painter(settings.background_model, device=settings.device).open()
+
     def weights_sha256(self, model: str) -> str:
         """The hash of the weights called ``model``, without opening them.
 
@@ -130,7 +149,7 @@ class MattingPool:
     @property
     def stuck(self) -> int:
         """How many threads hang."""
-        return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads))
+        return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads, self._painting))
 
     async def beside(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
         """Run something short that blocks (hashing, a header, the disk) beside the event loop.
@@ -197,7 +216,10 @@ class MattingPool:
             decoded = time.perf_counter()
             matte = await _done(self._network.submit(lambda: self.matting(model).matte_picture(picture, options)))
             matted = time.perf_counter()
-            rendered = await self.beside(partial(render, matte, edit, behind))
+            if edit.background_prompt is None:
+                rendered = await self.beside(partial(render, matte, edit, behind))
+            else:
+                rendered = await _done(self._painting.submit(partial(render, matte, edit, self._painter)))
             timings = {
                 "decode": (decoded - started) * 1000,
                 **rendered.timings_ms,
@@ -222,7 +244,7 @@ class MattingPool:
             )
             return running.result()
 
-        return made(picture, name, options, matte)
+        return made(picture, name, options, matte, self._painter)
 
     def clips(
         self,
@@ -251,7 +273,7 @@ class MattingPool:
 
     def close(self) -> None:
         """Let go of the threads; what runs in them ends first, unless it hangs."""
-        for executor in (self._downloads, self._codecs, self._network):
+        for executor in (self._downloads, self._codecs, self._network, self._painting):
             executor.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
 
 

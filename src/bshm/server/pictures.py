@@ -45,6 +45,8 @@ def answer(served: Served) -> Response:
         headers["X-Bshm-Head-By"] = rendered.head_by
     if rendered.corrections:
         headers["X-Bshm-Corrections"] = str(rendered.corrections)
+    if rendered.background_by is not None:
+        headers["X-Bshm-Background-By"] = json.dumps(rendered.background_by, separators=(",", ":"))
     if rendered.notes:
         headers["X-Bshm-Notes"] = "; ".join(rendered.notes)
     if served.rate is not None:

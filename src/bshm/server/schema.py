@@ -53,4 +53,4 @@ PROBLEM = {
         }
     },
 }
-PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "503": PROBLEM, "504": PROBLEM}
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "501": PROBLEM, "503": PROBLEM, "504": PROBLEM}

@@ -58,6 +58,12 @@ class Settings(BaseSettings):
         None, ge=1, description="most memory of a CUDA device for this process, such as 2G or 512M; no limit if unset"
     )
 
+    background_model: str | None = Field(
+        None,
+        description="what paints background_prompt, opened at the start; extra bshm[diffusion]: the folder of a "
+        "diffusers pipeline that can inpaint, or its name on the Hugging Face hub; unset answers with 501",
+    )
+
     in_flight: int = Field(
         BatchOptions.in_flight,
         ge=1,

@@ -65,6 +65,9 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.MissingExtraError: ErrorAnswer(
         415, "This kind of picture is not supported here", "The reader for such pictures is not installed."
     ),
+    errors.PainterModelError: ErrorAnswer(503, "The model that paints backgrounds cannot be used", _OUR_FAULT),
+    errors.HubUnreachableError: ErrorAnswer(503, "The model that paints backgrounds cannot be fetched", _OUR_FAULT),
+    errors.PaintingWithheldError: ErrorAnswer(422, "The background was kept back"),
     errors.QueueFullError: ErrorAnswer(503, "The queue is full"),
     errors.QueueShareError: ErrorAnswer(429, "Too many jobs at once"),
     errors.QueueUnavailableError: ErrorAnswer(503, "The queue cannot be reached", _OUR_FAULT),

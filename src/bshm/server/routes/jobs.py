@@ -332,6 +332,7 @@ def _summary(record: JobRecord, root_path: str, **more: Any) -> dict[str, Any]:
 async def _options(fields: JobFields, background: bytes | None, service: Service) -> JobOptions:
     settings = service.settings
     edit, background_url = edit_of(fields, has_background=background is not None)
+    service.painted_by(edit)
     if background_url is not None:
         background = await service.fetched(background_url)
     if background is not None:

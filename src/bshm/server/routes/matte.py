@@ -25,6 +25,7 @@ _HEADERS = {
     "made for this one.",
     "X-Bshm-Empty": "true if nobody was found.",
     "X-Bshm-Head-By": "How the head was found, if the framing depends on it.",
+    "X-Bshm-Background-By": "JSON with model, device, prompt, seed and steps of a painted background.",
     "X-Bshm-Corrections": "Number of corrections that were applied.",
     "X-Bshm-Notes": "Requirements that the result does not meet.",
     "X-Bshm-Verdict": "JSON with score (0 to 1), expected_error and reasons with boxes; null if the model cannot "

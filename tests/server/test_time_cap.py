@@ -186,4 +186,4 @@ def test_the_process_ends_with_an_exit_code_that_has_it_started_again(tmp_path: 
             process.kill()
     assert answers[: MOST_STUCK + 1] == [504] * (MOST_STUCK + 1) and set(answers) <= {504, 503}
     text = log.read_text()
-    assert '"event": "broken"' in text and "pictures hang" in text.splitlines()[-1]
+    assert '"event": "broken"' in text and "pictures are stuck" in text.splitlines()[-1]

@@ -89,7 +89,7 @@ def test_a_missing_gpu_is_counted(monkeypatch: pytest.MonkeyPatch, device: str, 
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(DeviceUnavailableError, match="needs 3 GPUs here; torch finds 2"):
+    with pytest.raises(DeviceUnavailableError, match="needs 3 GPUs; torch finds 2"):
         open_devices(device, devices)
 
 

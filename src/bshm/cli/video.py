@@ -62,8 +62,9 @@ codec has them, and the audio and subtitles that the container can hold; you are
 is refused.  A file gets its name only when it is complete and was read back: every frame is there, at its
 time, with its alpha.  "alpha" in --json says how much alpha changed.
 
-A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder beside the
-output, .NAME.bshm-parts.  The same command goes on from there and removes it.  GIF, APNG and WebP begin anew."""
+A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder
+beside the output, .NAME.bshm-parts.  The same command continues from there and removes the folder.  GIF,
+APNG and WebP start again from the beginning."""
 
 
 def parser() -> Parser:

@@ -51,7 +51,7 @@ def test_every_job_that_was_accepted_ends_exactly_once_whenever_its_process_is_k
 
     queue = EmbeddedQueue(tmp_path, lambda picture, name, options: exit(1), options=QueueOptions(workers=1))
     try:
-        for ids in accepted.values():
+        for count, ids in accepted.items():
             record = queue.get(next(iter(ids)), "anonymous")
             # A job fails when nothing of it was done: the same three kills, where it is of one picture.
             assert record.state == ("done" if any(item.state == "done" for item in record.items) else "failed")
@@ -64,7 +64,7 @@ def test_every_job_that_was_accepted_ends_exactly_once_whenever_its_process_is_k
                     assert item.error is not None and item.error.code == "worker_lost" and item.attempts == 3
                     continue
                 assert queue.result(record.id, index, "anonymous").read() == b"result of " + item.name.encode()
-            assert record.items[0].name == f"{number}.png"
+            assert record.items[0].name == f"{count}.png"
         done = sum(item.state == "done" for record in records.values() for item in record.items)
         assert done >= JOBS - 3
     finally:

@@ -67,6 +67,30 @@ class Matte:
                     f"a matte needs people {self.alpha.shape} float32, one plane each; got {plane.shape} {plane.dtype}."
                 )
 
+    @classmethod
+    def of_cutout(cls, cutout: Picture) -> Matte:
+        """The matte that a cut-out holds, so that more can be made of it; no network runs.
+
+        Args:
+            cutout: a picture with transparency, straight, as ``encode`` writes it; it may have been touched up since.
+
+        Raises:
+            ShapeError: it has no transparency.
+
+        >>> from bshm.files.decode import open_picture
+        >>> rgba = np.zeros((4, 4, 4), np.uint8)
+        >>> rgba[1:, :, :] = (200, 10, 10, 255)
+        >>> back = Matte.of_cutout(open_picture(rgba))
+        >>> float(back.alpha[0, 0]), back.foreground[0, 0].tolist()
+        (0.0, [200, 10, 10])
+        """
+        if cutout.alpha is None:
+            raise ShapeError(f"a cut-out needs transparency; {cutout.name} has none. Make one with matte().")
+        alpha = cutout.alpha.astype(np.float32) / np.float32(np.iinfo(cutout.alpha.dtype).max)
+        # A cut-out is black where nothing is, and that would darken edges that are scaled.
+        colour = composite.spread(cutout.pixels, cutout.alpha)
+        return cls(replace(cutout, pixels=colour, alpha=None), alpha, colour, Run("", "", ""))
+
     def __repr__(self) -> str:
         # A dataclass would print the pixels.
         height, width = self.picture.size_hw

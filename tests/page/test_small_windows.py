@@ -44,7 +44,7 @@ def look_over(studio: Studio, windows: tuple[tuple[int, int, int], ...]) -> None
     """The picture is large and the buttons whole, in each tool."""
     for width, height, least in windows:
         resize(studio, width, height)
-        for tool in ("background", "touch", "crop"):
+        for tool in ("background", "shop", "place", "touch", "crop", "quality"):
             studio.tool(tool)
             assert min(shown_px(studio)) >= least, (width, height, tool)
             assert studio.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -81,6 +81,20 @@ class CheckReport:
         """The rules that are broken."""
         return tuple(each for each in self.findings if each.passed is False)
 
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "preset": self.preset,
+            "passed": self.passed,
+            "head_by": self.head_by,
+            "findings": [
+                {"rule": each.rule, "passed": each.passed, "value": each.value}
+                | {"found": each.found, "needed": each.needed}
+                for each in self.findings
+            ],
+            "unmeasured": list(self.unmeasured),
+        }
+
 
 def check(
     data: bytes, picture: Picture, alpha: FloatArray, preset: Preset, *, detector: bool | None = None

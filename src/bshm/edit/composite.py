@@ -76,6 +76,33 @@ def cutout(foreground: PixelArray, alpha: FloatArray) -> PixelArray:
     return result
 
 
+def spread(colour: PixelArray, alpha: npt.NDArray[Any]) -> PixelArray:
+    """Straight colour that goes on where nothing is: every such pixel takes that of the nearest one with any alpha.
+
+    Args:
+        colour: (H, W, 3) uint8 or uint16.
+        alpha: (H, W), 0 where the colour has no meaning.
+
+    Returns:
+        (H, W, 3), dtype of ``colour``, a new array; ``colour`` as it is where there is no alpha at all.
+
+    >>> spread(np.array([[[9, 8, 7], [0, 0, 0]]], np.uint8), np.array([[1, 0]], np.uint8)).tolist()
+    [[[9, 8, 7], [9, 8, 7]]]
+    """
+    clear = np.equal(alpha, 0)
+    if clear.all() or not clear.any():
+        return colour.copy()
+    _, labels = cv2.distanceTransformWithLabels(
+        clear.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # The label of each pixel that has alpha, and where that pixel is.
+    places = np.zeros(int(labels.max()) + 1, np.int64)
+    there = np.flatnonzero(~clear)
+    places[labels.ravel()[there]] = there
+    result: PixelArray = colour.reshape(-1, 3)[places[labels.ravel()]].reshape(colour.shape)
+    return result
+
+
 def over(
     foreground: PixelArray, alpha: FloatArray, background: PixelArray, *, blend: Literal["srgb", "linear"] = "srgb"
 ) -> PixelArray:

@@ -34,6 +34,11 @@ ZIP, ORA = "application/zip", openraster.MEDIA_TYPE
 _ENLARGED_FROM = 1.1
 # Alpha from which on a person is at a place that was pointed at.
 _THERE = 0.25
+# What an edit lays around people, or does to their colours.
+_AROUND_PEOPLE = (
+    *("format", "background", "background_fit", "background_position", "background_blur", "outline", "mask"),
+    *("shadow", "shadow_kind", "shadow_opacity", "harmonize", "blend", "max_kb", "min_kb"),
+)
 MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
 
 
@@ -286,6 +291,11 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
         alpha = alpha * disc(*alpha.shape)
     is_opaque = behind is not None and edit.mask is None
     return Composed(colour, alpha, is_opaque, edit.alpha, box, is_empty, None if head is None else head.found, notes)
+
+
+def people_alone(edit: Edit) -> Edit:
+    """The edit that leaves the people where ``edit`` puts them, as an alpha without all that is laid around them."""
+    return replace(edit, alpha=True, **{each: getattr(Edit, each) for each in _AROUND_PEOPLE})
 
 
 @dataclass(frozen=True)

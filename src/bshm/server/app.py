@@ -21,7 +21,7 @@ from bshm.errors import BshmError, OptionError
 from bshm.server import answers, logs
 from bshm.server.matting_pool import Fetch, fetch_url
 from bshm.server.middleware import Middleware
-from bshm.server.routes import jobs, live, matte, models, operation, presets, rembg, removebg, videos
+from bshm.server.routes import finish, jobs, live, matte, models, operation, presets, rembg, removebg, videos
 from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 from bshm.server.settings import Settings
@@ -65,7 +65,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in (matte, removebg, rembg, models, presets, operation):
+    for module in (matte, finish, removebg, rembg, models, presets, operation):
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)

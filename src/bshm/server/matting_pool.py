@@ -145,6 +145,15 @@ class MattingPool:
         limit_s = self._settings.request_timeout_s if timeout_s is None else timeout_s
         return await _done(self._codecs.send(work, timeout_s=limit_s))
 
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Run something with a whole picture in it, and no network: it takes a place as a picture does.
+
+        Raises:
+            OverrunError: it took longer than a request may.
+        """
+        async with self._slots:
+            return await self.beside(work)
+
     async def fetch(self, url: str, known: Validators | None) -> Fetched:
         """What a URL gives; see ``bshm.net.fetch``."""
         return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))

@@ -35,7 +35,7 @@ from bshm.server.settings import LOOPBACK_HOSTS, MIB
 _ALIVE = ("/healthz", "/readyz")
 _OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
 _OPEN_FOLDERS = ("/docs", "/app/", "/static/", "/vendor/", "/web-weights/")
-_WORK = {("POST", path) for path in ("/matte", "/v1.0/removebg", "/jobs", "/videos", "/api/remove")} | {
+_WORK = {("POST", path) for path in ("/matte", "/finish", "/v1.0/removebg", "/jobs", "/videos", "/api/remove")} | {
     ("GET", "/api/remove")
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -42,9 +42,7 @@ def test_what_is_no_colour_is_marked_and_changes_nothing(studio: Studio) -> None
 
 
 @pytest.mark.parametrize(("dropper", "colour"), [(PICKED, "#0a7b3c"), (LEFT, "#ffffff")])
-def test_a_colour_is_picked_from_the_screen_or_stays(
-    open_page: Open, service: str, dropper: str, colour: str
-) -> None:
+def test_a_colour_is_picked_from_the_screen_or_stays(open_page: Open, service: str, dropper: str, colour: str) -> None:
     studio = open_page("about:blank", address=service)
     studio.page.add_init_script(dropper)
     studio.page.goto(service)
@@ -77,9 +75,7 @@ def test_pictures_that_stood_behind_people_are_taken_again_at_a_press(studio: St
     expect(studio.get("#strip-progress")).to_have_text("2 of 2 done")
     studio.choose("kind", "picture")
     for name, colour in (("sea.png", (10, 90, 200)), ("meadow.png", (10, 200, 90))):
-        studio.page.set_input_files(
-            "#backdrop-file", {"name": name, "mimeType": "image/png", "buffer": behind(colour)}
-        )
+        studio.page.set_input_files("#backdrop-file", {"name": name, "mimeType": "image/png", "buffer": behind(colour)})
         expect(studio.get("#backdrop-name")).to_have_text(name)
     recents = studio.get("#recents button")
     expect(recents).to_have_count(2)

@@ -95,8 +95,8 @@ export class Trim extends EventTarget {
       range.setAttribute("aria-valuetext", clockOf(value));
       range.title = clockOf(value);
     }
-    handles.style.setProperty("--from", String(this.#start / length));
-    handles.style.setProperty("--to", String(this.end / length));
+    handles.style.setProperty("--from", String(this.#start / Number(from.max)));
+    handles.style.setProperty("--to", String(this.end / Number(to.max)));
     // Where both are at the end, the first one can only go back.
     handles.dataset.above = this.#start > length / 2 ? "from" : "to";
   }

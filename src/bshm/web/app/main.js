@@ -568,6 +568,7 @@ setLanguage(preferredLanguage());
 startTheme($("#theme"), () => stage.themeChanged());
 startHero($(".hero-show"), $("#hero-split"));
 startMore($("#panes"), $(".panel"));
+startMore($("#clip-panes"), $("#clip-panel"));
 $("#language").addEventListener("click", () =>
   setLanguage(currentLanguage() === "en" ? "zh" : "en", { remember: true }),
 );

@@ -340,7 +340,7 @@ export class Video extends EventTarget {
     const isLasting = !problem.mayPass || LASTING.has(problem.code);
     const mayPass = !isLasting && (this.#file !== null || this.job.problem === null);
     this.find("#clip-retry").hidden = !mayPass;
-    this.find("#clip-change").hidden = this.#file === null || !this.job.problem;
+    this.find("#clip-change").hidden = !this.#file || !this.job.problem || problem.code === "unreadable-video";
     const said = [problem.title, problem.detail].filter(Boolean).join(": ");
     const more = this.find("#clip-failed-more");
     more.hidden = !said;

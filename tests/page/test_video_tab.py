@@ -273,7 +273,7 @@ def test_cancel_stops_it_and_leaves_nothing_on_the_server(tab: Studio, serving: 
 
 def test_an_upload_is_seen_and_can_be_cancelled(tab: Studio, clip: bytes) -> None:
     waiting: list[Route] = []
-    tab.page.route("**/videos", waiting.append)
+    tab.page.route("**/videos", lambda route: waiting.append(route))
     ready(tab, clip)
     tab.get("#clip-make").click()
     state(tab, "sending")
@@ -395,7 +395,7 @@ def test_a_server_that_has_videos_switched_off_says_so(open_page: Open, service:
 
 
 def test_with_a_key_it_is_asked_for_once_and_results_are_shown(open_page: Open, tmp_path: Path, clip: bytes) -> None:
-    key = Keys(tmp_path / "keys.json").add("anna")
+    _, key = Keys(tmp_path / "keys.json").add("anna")
     with begun(tmp_path, "clips") as address:
         studio = open_page(f"{address}#video", address=address)
         expect(studio.get("#key-dialog")).to_be_visible()

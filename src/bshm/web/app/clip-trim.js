@@ -87,16 +87,17 @@ export class Trim extends EventTarget {
     words.textContent = this.seconds === null ? "" : t("video.takes", { length: lengthOf(this.seconds) });
     if (length === null) return;
     const step = length < SHORT_S ? 0.01 : 0.1;
-    for (const [range, value] of [[from, this.#start], [to, this.end]]) {
+    // Reached in whole steps, also where the clip is no whole number of them.
+    const last = Math.ceil(tidy(length / step)) * step;
+    for (const [range, value, seconds] of [[from, this.#start, this.#start], [to, this.#end ?? last, this.end]]) {
       range.step = String(step);
-      // Reached in whole steps, also where the clip is no whole number of them.
-      range.max = String(Math.ceil(tidy(length / step)) * step);
+      range.max = String(last);
       range.value = String(value);
-      range.setAttribute("aria-valuetext", clockOf(value));
-      range.title = clockOf(value);
+      range.setAttribute("aria-valuetext", clockOf(seconds));
+      range.title = clockOf(seconds);
     }
-    handles.style.setProperty("--from", String(this.#start / Number(from.max)));
-    handles.style.setProperty("--to", String(this.end / Number(to.max)));
+    handles.style.setProperty("--from", String(this.#start / last));
+    handles.style.setProperty("--to", String((this.#end ?? last) / last));
     // Where both are at the end, the first one can only go back.
     handles.dataset.above = this.#start > length / 2 ? "from" : "to";
   }

@@ -326,6 +326,8 @@ export const EN = {
   "live.record.stop": "Stop recording · {time}",
   "live.recording": "Recording.",
   "live.facts": "{fps} fps · {width} × {height}",
+  "live.runs.one": "WebAssembly on 1 thread",
+  "live.runs": "WebAssembly on {threads} threads",
   "live.loading": "Getting ready. Until then all is blurred.",
   "live.doubtful": "Blurred: it is not clear where people are.",
   "live.late": "Blurred: waiting for the next picture.",

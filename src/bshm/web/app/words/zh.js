@@ -326,6 +326,8 @@ export const ZH = {
   "live.record.stop": "停止录制 · {time}",
   "live.recording": "正在录制。",
   "live.facts": "{fps} 帧/秒 · {width} × {height}",
+  "live.runs.one": "WebAssembly，1 个线程",
+  "live.runs": "WebAssembly，{threads} 个线程",
   "live.loading": "正在准备，此前画面全部模糊。",
   "live.doubtful": "已模糊：无法确定人物的位置。",
   "live.late": "已模糊：正在等待下一帧。",

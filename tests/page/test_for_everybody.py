@@ -62,10 +62,20 @@ def test_all_can_be_done_without_a_pointer(studio: Studio) -> None:
     page.keyboard.press("Tab")
     expect(studio.get(".skip")).to_be_focused()
     names = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.id"))
-    assert names == ["to-pictures", "to-live", "model", "language", "theme", "choose", "sample", "hero-split"]
+    assert names == [
+        "to-pictures",
+        "to-live",
+        "to-video",
+        "model",
+        "language",
+        "theme",
+        "choose",
+        "sample",
+        "hero-split",
+    ]
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(studio.canvas).to_be_visible()
@@ -152,6 +162,22 @@ def test_every_problem_that_a_picture_may_have_is_told_in_the_pages_words(langua
     others = {"url-refused", "fetch", "source-not-found", "output-exists", "client-gone"}
     others |= {"job-not-found", "job-unfinished", "idempotency", "queue-full"}
     others |= {"queue-share", "queue-unavailable"}
+    # Clips have words of their own.
+    others |= {"unreadable-video", "video-too-large", "not-offered"}
+    assert known == codes - others
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_problem_that_a_clip_may_have_is_told_in_the_pages_words(language: str) -> None:
+    text = (STATIC / f"app/words/{language}-clips.js").read_text(encoding="utf-8")
+    known = set(re.findall(r'^  "?([a-z-]+)"?: \["[^"]+", "[^"]+"\],$', text, re.M))
+    # What stands between page and server has no code.
+    known -= {"no-answer", "answer"}
+    codes = {statuses.problem_type(kind("")).rpartition(":")[2] for kind in statuses.OF_ERROR} | {"field", "internal"}
+    # What a job alone may end with.
+    codes |= {"worker-lost", "encoder-missing"}
+    # The page sends no URLs, names no file and does not hear what it hung up on.
+    others = {"url-refused", "fetch", "source-not-found", "output-exists", "client-gone"}
     assert known == codes - others
 
 

@@ -170,6 +170,8 @@ def test_the_person_stays_and_the_room_goes(open_live: Callable[..., Studio], ab
     assert "audio" not in studio.page.evaluate("Object.keys(asked).filter((kind) => asked[kind])")
     studio.get("#live-mirror").uncheck()
     expect(studio.get("#live")).to_have_attribute("data-threads", "2" if able else "1")
+    told = "WebAssembly on 2 threads" if able else "WebAssembly on 1 thread"
+    expect(studio.get("#live-facts")).to_contain_text(told)
     # Once it is black, the camera has been turned round, too.
     set_black(studio)
     found = shown(studio).astype(int)

@@ -95,7 +95,7 @@ def test_the_start_page_shows_its_picture_and_what_to_press(open_page: Open, ser
 def test_a_pane_that_goes_on_below_says_so_until_its_end_is_there(open_page: Open, service: str) -> None:
     studio = open_page(service, viewport={"width": 844, "height": 390}, **PHONE)
     studio.add_and_wait()
-    more = studio.get(".more .icon")
+    more = studio.get("#studio .more .icon")
     studio.tool("crop")
     expect(more).to_be_visible()
     studio.get("#panes").evaluate("(panes) => panes.scrollTo(0, panes.scrollHeight)")

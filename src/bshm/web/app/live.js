@@ -252,6 +252,12 @@ export class Live {
     this.#showFacts();
   }
 
+  /** What the network runs on. */
+  get #runs() {
+    const { threads } = this.root.dataset;
+    return threads === "1" ? t("live.runs.one") : t("live.runs", { threads });
+  }
+
   #showFacts() {
     const since = performance.now() - FPS_OVER_MS;
     this.#times = this.#times.filter((time) => time > since);
@@ -260,7 +266,7 @@ export class Live {
     facts.hidden = this.#state !== "running" || Boolean(this.#problem);
     const values = { fps: Math.round((this.#times.length * 1000) / FPS_OVER_MS), width, height };
     if (!this.#ready) facts.textContent = t("live.loading");
-    else if (dataset.shows === "matte") facts.textContent = t("live.facts", values);
+    else if (dataset.shows === "matte") facts.textContent = `${t("live.facts", values)} · ${this.#runs}`;
     else facts.textContent = t(this.#doubtful ? "live.doubtful" : "live.late");
     const record = this.find("#live-record");
     record.setAttribute("aria-pressed", String(this.#recording !== null));

@@ -32,6 +32,7 @@ import { Strip } from "./strip.js";
 import { startTabs } from "./tabs.js";
 import { startTakeaway } from "./takeaway.js";
 import { startTheme } from "./theme.js";
+import { isClip, Video } from "./video.js";
 import { startViews } from "./views.js";
 import { currentLanguage, onLanguage, preferredLanguage, reasonOf, setLanguage, t } from "./words.js";
 import { Work } from "./work.js";
@@ -53,7 +54,7 @@ const album = new Album();
 const stage = new Stage($("#canvas"), $("#ring"));
 const compare = new Compare(stage, $("#divider"), $("#compare"));
 const cropper = new Cropper(stage, $("#frame"), lookChanged);
-const background = new BackgroundPane($("#pane-background"), () => (isLive ? live.lookChanged() : lookChanged()));
+const background = new BackgroundPane($("#pane-background"), () => (view === "live" ? live.lookChanged() : lookChanged()));
 const finisher = new Finisher(stage);
 const touch = new TouchPane($("#pane-touch"), stage);
 const people = new PeoplePane($("#people"), lookChanged);
@@ -77,25 +78,49 @@ const saver = new Saver($(".save"), album, () => work, () => current);
 const shelf = new Shelf();
 const live = new Live($("#live"));
 const models = new Models($("#model-field"), listModels);
+const clipModels = new Models($("#clip-model-field"), listModels);
+const video = new Video(
+  $("#video"),
+  { clip: $("#clip-file"), picture: $("#clip-picture-file") },
+  () => clipModels.chosen,
+);
 const keys = startKeyDialog($("#key-dialog"), {
   given() {
     album.resume();
     models.ask();
+    clipModels.ask();
     shop.ask();
+    video.resume();
   },
-  refused: () => album.giveUp(),
+  refused() {
+    album.giveUp();
+    video.giveUp();
+  },
 });
 
 let current = null;
 let work = null;
 let problemOnOpening = null;
-let isLive = false;
+let view = "pictures";
 const noted = new Set();
 
 // ---- pictures in ----
 
 function take(files) {
-  if (isLive) views.go("pictures");
+  // On the Video tab what is no picture is tried as a clip, whatever it is called.
+  const isFilm = (file) => isClip(file) || (view === "video" && !file.type.startsWith("image/"));
+  const clips = files.filter(isFilm);
+  if (clips.length) {
+    if (view !== "video") views.go("video");
+    video.take(clips[0]);
+    if (clips.length > 1) tell(t("video.one", { name: clips[0].name }));
+  }
+  const pictures = files.filter((file) => !isFilm(file));
+  if (pictures.length) takePictures(pictures);
+}
+
+function takePictures(files) {
+  if (view !== "pictures") views.go("pictures");
   const entries = album.add(files, models.chosen);
   for (const entry of entries) shelf.keep(entry);
   // With the start page goes the button that was pressed; focus would fall back to the top of the page.
@@ -109,9 +134,9 @@ function take(files) {
 
 function showStudio() {
   const page = album.entries.length ? "studio" : "empty";
-  document.body.dataset.page = isLive ? "live" : page;
+  document.body.dataset.page = view === "pictures" ? page : view;
   $("#use-all").hidden = album.entries.length < 2;
-  $("#clear").hidden = isLive || !album.entries.length;
+  $("#clear").hidden = view !== "pictures" || !album.entries.length;
 }
 
 /** The album as it was before a reload. */
@@ -199,7 +224,7 @@ function showPanes() {
 
 /** The Background pane belongs to the open picture, or to the camera. */
 function showBackground() {
-  if (isLive) background.show(live.look, true);
+  if (view === "live") background.show(live.look, true);
   else if (work) background.show(work.entry.look, Boolean(work.original));
 }
 
@@ -437,6 +462,7 @@ shelf.addEventListener("change", () => {
 });
 
 album.addEventListener("key", () => keys.ask());
+video.addEventListener("key", () => keys.ask());
 
 // ---- tools ----
 
@@ -459,7 +485,7 @@ function showHistory() {
 
 /** @param {"undo" | "redo"} which */
 function step(which) {
-  if (!work || isLive || work.brush.isPainting || stage.isBusy) return;
+  if (!work || view !== "pictures" || work.brush.isPainting || stage.isBusy) return;
   const { entry } = work;
   const history = historyOf(entry);
   if (!(which === "undo" ? history.canUndo : history.canRedo)) return;
@@ -497,16 +523,18 @@ startTakeaway({ copy: $("#copy"), drag: $("#drag-out") }, () =>
   current?.state === "done" ? { entry: current, format: saver.format, open: work } : null,
 );
 
-const views = startViews({ pictures: $("#to-pictures"), live: $("#to-live") }, (view) => {
-  isLive = view === "live";
+const views = startViews({ pictures: $("#to-pictures"), live: $("#to-live"), video: $("#to-video") }, (next) => {
+  view = next;
+  const isLive = view === "live";
   if (!isLive) live.stop();
   const pane = $("#pane-background");
   if (isLive) $("#live-look").prepend(pane);
   else $("#panes").prepend(pane);
   pane.hidden = !isLive && $("#tab-background").getAttribute("aria-selected") !== "true";
   showStudio();
-  models.hide(isLive);
+  models.hide(view !== "pictures");
   showBackground();
+  video.shown(view === "video");
 });
 
 stage.addEventListener("stroke", pixelsChanged);
@@ -541,6 +569,7 @@ setLanguage(preferredLanguage());
 startTheme($("#theme"), () => stage.themeChanged());
 startHero($(".hero-show"), $("#hero-split"));
 startMore($("#panes"), $(".panel"));
+startMore($("#clip-panes"), $("#clip-panel"));
 $("#language").addEventListener("click", () =>
   setLanguage(currentLanguage() === "en" ? "zh" : "en", { remember: true }),
 );
@@ -550,10 +579,11 @@ onLanguage(() => {
   $("#kept").textContent = t(shelf.state === "off" ? "kept.off.fact" : "kept.fact");
 });
 models.ask().then(() => showState());
+clipModels.ask();
 shop.ask();
 takeBack();
 
 addEventListener("beforeunload", (event) => {
-  // Strokes are work that a slip of the hand should not lose.
-  if (album.entries.some((entry) => entry.strokes.length)) event.preventDefault();
+  // Strokes, and a clip on its way up, are work that a slip of the hand should not lose.
+  if (album.entries.some((entry) => entry.strokes.length) || video.isSending) event.preventDefault();
 });

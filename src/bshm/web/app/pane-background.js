@@ -6,7 +6,8 @@ import { note, showRecents } from "./recents.js";
 import { tell } from "./say.js";
 import { onLanguage, t } from "./words.js";
 
-const COLOURS = {
+/** The colours that are offered, by the names of their words. */
+export const COLOURS = {
   white: "#ffffff",
   light: "#e8e6e3",
   dark: "#3a3d42",

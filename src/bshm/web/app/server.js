@@ -28,6 +28,11 @@ const LONGEST_WAIT_S = 120;
 
 let apiKey = sessionStorageGet("bshm.key") ?? "";
 
+/** Whether answers depend on a key, which addresses alone do not carry. */
+export function hasKey() {
+  return apiKey !== "";
+}
+
 export function setKey(key) {
   apiKey = key;
   try {
@@ -94,7 +99,8 @@ export async function finish(fields) {
   };
 }
 
-function formOf(fields) {
+/** A form of fields; what is empty is left out. @param {Record<string, string | Blob>} fields */
+export function formOf(fields) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
     if (value instanceof File) form.append(name, value, value.name);
@@ -114,24 +120,35 @@ function parsed(json) {
 
 const nothing = () => {};
 
-async function sent(path, form, hooks = {}) {
+const DONE = new Set([200, 202]);
+
+/**
+ * Posts a form; waits and posts it again while the server is busy.
+ *
+ * @param {string} path @param {FormData} form
+ * @param {object} hooks those of `cutOut`, and accept: the kinds of an answer
+ * @returns {Promise<{status: number, blob: Blob, header: (name: string) => string | null}>}
+ * @throws {Problem}
+ */
+export async function sent(path, form, hooks = {}) {
   const { signal = new AbortController().signal, onUpload = nothing, onWait = nothing } = hooks;
+  const { accept = "image/*, application/problem+json" } = hooks;
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await post(path, form, signal, onUpload);
-    if (answer.status === 200) return answer;
+    const answer = await post(path, form, { signal, onUpload, accept });
+    if (DONE.has(answer.status)) return answer;
     if (answer.status === 401) throw await problem(answer, "key");
     if (!BUSY.has(answer.status) || attempt >= TRIES_WHEN_BUSY) throw await problem(answer, "server");
     await wait(retryAfter(answer.header("Retry-After")), signal, onWait);
   }
 }
 
-function post(path, form, signal, onUpload) {
+function post(path, form, { signal, onUpload, accept }) {
   return new Promise((resolve, reject) => {
     // XMLHttpRequest, because fetch tells nothing while a large photo travels up a slow line.
     const request = new XMLHttpRequest();
     request.open("POST", path);
     request.responseType = "blob";
-    request.setRequestHeader("Accept", "image/*, application/problem+json");
+    request.setRequestHeader("Accept", accept);
     if (apiKey) request.setRequestHeader("X-Api-Key", apiKey);
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable && event.total) onUpload(event.loaded / event.total);
@@ -202,10 +219,29 @@ export async function listPresets() {
   return Array.isArray(found?.presets) ? found.presets : null;
 }
 
+/**
+ * Asks for something without a body.
+ *
+ * @param {string} path @param {{method?: string}} options
+ * @returns {Promise<Response>} one that went well
+ * @throws {Problem}
+ */
+export async function ask(path, { method = "GET" } = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers: apiKey ? { "X-Api-Key": apiKey } : {} });
+  } catch {
+    throw new Problem({ kind: "offline" });
+  }
+  if (answer.ok) return answer;
+  const { status } = answer;
+  const blob = await answer.blob();
+  throw await problem({ status, blob, header: (name) => answer.headers.get(name) }, status === 401 ? "key" : "server");
+}
+
 async function listed(path) {
   try {
-    const answer = await fetch(path, { headers: apiKey ? { "X-Api-Key": apiKey } : {} });
-    return answer.ok ? await answer.json() : null;
+    return await (await ask(path)).json();
   } catch {
     return null;
   }

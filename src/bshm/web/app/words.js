@@ -1,13 +1,15 @@
 // The page's languages: words in the one that is chosen.
 
 import { EN } from "./words/en.js";
+import { EN_CLIPS } from "./words/en-clips.js";
 import { EN_PROBLEMS } from "./words/en-problems.js";
 import { ZH } from "./words/zh.js";
+import { ZH_CLIPS } from "./words/zh-clips.js";
 import { ZH_PROBLEMS } from "./words/zh-problems.js";
 
 const LANGUAGES = { en: EN, zh: ZH };
 // What the server itself says of a problem is in English, and for those who run it.
-const PROBLEMS = { en: EN_PROBLEMS, zh: ZH_PROBLEMS };
+const PROBLEMS = { picture: { en: EN_PROBLEMS, zh: ZH_PROBLEMS }, clip: { en: EN_CLIPS, zh: ZH_CLIPS } };
 // Of answers without a code: something between page and server gave them.
 const BY_STATUS = {
   403: "host-refused",
@@ -35,14 +37,20 @@ export function t(key, values = {}) {
  * What people read of a problem.
  *
  * @param {import("./server.js").Problem} problem
- * @returns {{title: string, advice: string, short: string}} short: a word or two, for a thumbnail
+ * @param {"picture" | "clip"} about what the server was asked for
+ * @returns {{title: string, advice: string, short: string}} short: a word or two, for a thumbnail; a clip has none
  */
-export function reasonOf({ kind, code, status }) {
-  if (kind !== "server") return { title: t(`failed.${kind}`), advice: t(`failed.${kind}.detail`), short: t(`short.${kind}`) };
-  const known = PROBLEMS[language];
-  const found = [code, BY_STATUS[status]].find((name) => name && Object.hasOwn(known, name));
-  if (!found) return { title: t("failed.server"), advice: t("failed.status", { status }), short: t("short.server") };
-  const [title, advice, short] = known[found];
+export function reasonOf({ kind, code, status }, about = "picture") {
+  const known = PROBLEMS[about][language];
+  if (kind !== "server" && !Object.hasOwn(known, kind)) {
+    return { title: t(`failed.${kind}`), advice: t(`failed.${kind}.detail`), short: t(`short.${kind}`) };
+  }
+  const byStatus = about === "clip" && status === 413 ? "video-too-large" : BY_STATUS[status];
+  const found = [kind, code, byStatus].find((name) => name && Object.hasOwn(known, name));
+  if (!found && about === "picture") {
+    return { title: t("failed.server"), advice: t("failed.status", { status }), short: t("short.server") };
+  }
+  const [title, advice, short = ""] = known[found ?? "internal"];
   return { title, advice, short };
 }
 

@@ -181,6 +181,41 @@ def test_sound_of_a_part_begins_with_it(clip: Clip, tmp_path: Path) -> None:
         assert 0 <= float(first.pts * first.time_base) < 0.03
 
 
+def with_sound(path: Path, codec: str, audio: str, layout: str) -> Path:
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=30)
+        stream.height, stream.width = SIZE_HW
+        stream.pix_fmt = "yuv420p"
+        sound: Any = container.add_stream(audio, rate=48000, layout="mono")
+        for number in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels(number), "rgb24")))
+            heard = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.float32), layout, "mono")
+            heard.sample_rate, heard.pts = 48000, number * 1600
+            container.mux(sound.encode(heard))
+        container.mux(stream.encode())
+        container.mux(sound.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "copied"),
+    [
+        (("clip.webm", "libvpx-vp9", "libopus", "flt"), "out.mov", ()),
+        (("clip.webm", "libvpx-vp9", "libopus", "flt"), "out.webm", ("opus",)),
+        (("clip.mp4", "libx264", "aac", "fltp"), "out.mkv", ("aac",)),
+    ],
+)
+def test_sound_from_one_container_to_another_is_copied_or_told_and_moves_no_picture(
+    tmp_path: Path, source: tuple[str, str, str, str], name: str, copied: tuple[str, ...]
+) -> None:
+    path = with_sound(tmp_path / source[0], *source[1:])
+    made = convert(path, tmp_path / name, options=ALONE)
+    assert made.copied == copied
+    assert any("left out audio (opus): mov cannot hold it" in note for note in made.notes) is (not copied)
+    before = [time for time, _ in decoded(path)]
+    assert [time for time, _ in decoded(tmp_path / name)] == pytest.approx(before, abs=0.0011)
+
+
 def test_sound_that_the_container_cannot_hold_is_told(clip: Clip, tmp_path: Path) -> None:
     made = convert(clip("clip.mp4", audio=True), tmp_path / "out.webm", options=ALONE)
     assert made.copied == ()
@@ -237,7 +272,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: writing.Writer) -> None:
-        raise writing._explained(OSError(28, "No space left on device"), self.path)
+        raise writing.explained(OSError(28, "No space left on device"), self.path)
 
     source = clip()
     monkeypatch.setattr(writing.Writer, "finish", full)

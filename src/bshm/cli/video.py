@@ -32,7 +32,9 @@ EXAMPLES = [
     ("bshm video clip.mp4 -o beach.mp4 -b waves.mp4", "over another video"),
     ("bshm video clip.mp4 -o cut.mov --cutout --alpha --foreground", "all three, in one go"),
     ("bshm video clip.mp4 -o 'out/%05d.png'", "numbered pictures"),
+    ("bshm video 'frames/%05d.png' --fps 25 -o out.mov", "numbered pictures as the clip"),
     ("bshm video clip.mp4 -o part.mov --start 3 --end 8.5", "a part of it"),
+    ("bshm video clip.mp4 --person at:50%,40%@2.5", "one person, whoever is there at 2.5 s"),
     ("bshm video clips/ -o cut/ --for resolve", "every clip of a folder"),
 ]
 
@@ -58,7 +60,10 @@ What --for chooses (docs/video.md says where each is from):
 What is kept: the time of every frame, rotation (applied), colour tags and range, more than 8 bits if the
 codec has them, and the audio and subtitles that the container can hold; you are told what is left out.  HDR
 is refused.  A file gets its name only when it is complete and was read back: every frame is there, at its
-time, with its alpha.  "alpha" in --json says how much alpha changed."""
+time, with its alpha.  "alpha" in --json says how much alpha changed.
+
+A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder beside the
+output, .NAME.bshm-parts.  The same command goes on from there and removes it.  GIF, APNG and WebP begin anew."""
 
 
 def parser() -> Parser:
@@ -70,7 +75,9 @@ def parser() -> Parser:
         examples=EXAMPLES,
         notes=f"{_notes()}\n\nExit codes:\n{exit_codes.table()}",
     )
-    result.inputs.add_argument("inputs", nargs="+", metavar="INPUT", help="video, folder, or pattern in quotes")
+    result.inputs.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="video, folder, pattern in quotes, or frames/%%05d.png"
+    )
 
     where = result.add_argument_group("Where")
     where.add_argument("-o", "--output", metavar="PATH", help="file, or folder (an existing one, or ending with /)")
@@ -103,6 +110,9 @@ def parser() -> Parser:
         default=VideoOptions.background,
         help="lay the people over a colour, green-screen, blur[:RADIUS] of the original, a picture, or a video",
     )
+    what.add_argument(
+        "--fps", metavar="RATE", default=VideoOptions.fps, help="of numbered pictures: 25, 29.97, 30000/1001"
+    )
     what.add_argument("--start", type=float, metavar="SECONDS", default=VideoOptions.start_s, help="start at this time")
     what.add_argument("--end", type=float, metavar="SECONDS", default=VideoOptions.end_s, help="end at this time")
     what.add_argument("--no-audio", action="store_true", help="leave sound and subtitles out")
@@ -111,6 +121,13 @@ def parser() -> Parser:
         action="store_true",
         default=VideoOptions.fewer_bits,
         help="allow writing 10-bit colour with 8 bits if the codec holds no more (default: an error)",
+    )
+
+    what.add_argument(
+        "--person",
+        metavar="WHO",
+        default=VideoOptions.person,
+        help="follow one person and leave the others out: largest, at:X,Y, or at:X,Y@SECONDS",
     )
 
     how = result.add_argument_group("How")
@@ -195,8 +212,10 @@ def _options(arguments: argparse.Namespace) -> VideoOptions:
         codec=arguments.codec,
         products=tuple(products),
         background=arguments.background,
+        fps=arguments.fps,
         start_s=arguments.start,
         end_s=arguments.end,
+        person=arguments.person,
         steady=not arguments.each_alone,
         fewer_bits=arguments.fewer_bits,
         audio=not arguments.no_audio,
@@ -211,10 +230,16 @@ def _matting(arguments: argparse.Namespace) -> Matting:
 
 
 def _one(job: ClipJob, options: VideoOptions, matting: Matting, arguments: argparse.Namespace) -> Converted:
-    from bshm.video.convert import convert
+    from bshm.video.convert import convert, saved
 
-    with _Bar(job.source.name, shown=not arguments.quiet) as bar:
-        return convert(job.source, job.output, options=options, matting=matting, progress=bar.show)
+    try:
+        with _Bar(job.source.name, shown=not arguments.quiet) as bar:
+            return convert(job.source, job.output, options=options, matting=matting, progress=bar.show)
+    except (BshmError, KeyboardInterrupt):
+        kept = 0 if arguments.quiet else saved(job.source, job.output, options)
+        if kept:
+            say(f"{job.source}: {kept} finished frames are kept; the same command goes on from there")
+        raise
 
 
 class _Bar:
@@ -247,7 +272,10 @@ class _Bar:
             self._progress.stop()
 
     def show(self, done: Progress) -> None:
-        """One more frame."""
+        """One more frame, or what was found of an earlier run."""
+        for note in done.notes:
+            if self._shown:
+                say(f"{self._name}: {note}")
         if self._progress is not None:
             self._progress.update(self._task, completed=done.frames, total=done.of)
         elif self._shown and time.monotonic() - self._said >= self._EVERY_S:
@@ -304,6 +332,7 @@ def _record(made: Converted) -> dict[str, Any]:
         "copied": list(made.copied),
         "notes": list(made.notes),
         "empty": made.empty,
+        "lost": [list(each) for each in made.lost],
         "model": made.model,
         "model_sha256": made.model_sha256,
         "device": made.device,

@@ -5,31 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import sys
 from pathlib import Path
 
 from bshm.errors import OutputError
 from bshm.files import private
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+from bshm.files.locking import try_lock
 
 
 class ProcessLock:
@@ -47,7 +27,7 @@ class ProcessLock:
             private.folder(folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(folder / self.name, flags, 0o600)
-            _try_lock(self._descriptor)
+            try_lock(self._descriptor)
         except OutputError:
             raise
         except OSError as error:
@@ -64,7 +44,7 @@ class ProcessLock:
         except OSError:
             return False
         try:
-            if not _try_lock(descriptor):
+            if not try_lock(descriptor):
                 return False
             with contextlib.suppress(OSError):
                 (self._folder / name).unlink()

@@ -100,10 +100,13 @@ class PeopleApart:
     Attributes:
         planes: (H, W) float32, 0..1, one a person, from left to right; they add up to alpha.
         depth: indices of ``planes``, from the back to the front, as far as it can be told.
+        bodies: for each of ``planes`` (h, w) float32, at ``working_size``: how far a pixel lies from the body's axis,
+            in thicknesses; below 1 it is within the body.  None for a blob of alpha in which no body was found.
     """
 
     planes: tuple[FloatArray, ...]
     depth: tuple[int, ...]
+    bodies: tuple[FloatArray | None, ...] = ()
 
 
 def find(clues: Clues) -> list[Skeleton]:
@@ -291,30 +294,57 @@ def share(pixels: PixelArray, alpha: FloatArray, skeletons: Sequence[Skeleton]) 
     """
     if pixels.shape[:2] != alpha.shape:
         raise ShapeError(f"share() needs one height and width; got pixels {pixels.shape} and alpha {alpha.shape}.")
-    size = _working_size(alpha.shape[0], alpha.shape[1])
+    size = working_size(alpha.shape[0], alpha.shape[1])
     small = np.asarray(shrink(pixels, size) / np.float32(np.iinfo(pixels.dtype).max), np.float32)
     body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
-    near = _people(body, skeletons)
+    near, count = _people(body, skeletons)
     if not len(near):
         return PeopleApart((), ())
     if len(near) == 1:
-        return PeopleApart((alpha,), (0,))
+        return PeopleApart((alpha,), (0,), (near[0] if count else None,))
     likely = _likely(near, small, body)
     # Where somebody stands is known from near; far from everybody only the neighbours say anything.
     firm = np.asarray(np.exp(-(np.minimum(near.min(0), 4) ** 2) / 4) * _HOLDS + 1e-4, np.float32)
     owner = _without_scraps(_walk(likely, firm, small, body), near, body)
-    # Everybody's own but for a narrow border, which the picture then decides: a walk in doubt would leave ghosts.
-    shares = np.stack([
-        np.asarray(cv2.GaussianBlur((owner == person).astype(np.float32), (0, 0), _BORDER_PX), np.float32)
-        for person in range(len(near))
-    ])  # fmt: skip
+    shares = _soft(owner, len(near))  # a walk in doubt would leave ghosts
     present = [index for index in range(len(shares)) if float((shares[index] * body).sum()) > _LEAST * body.sum()]
     if len(present) < 2:
-        return PeopleApart((alpha,), (0,))
+        whole = [index for index in present if index < count]
+        return PeopleApart((alpha,), (0,), (near[whole[0]] if whole else None,))
     present.sort(key=lambda index: _middle_column(shares[index] * body))
+    bodies = tuple(near[index] if index < count else None for index in present)
     shares, near = shares[present], near[present]
     shares /= np.maximum(shares.sum(0), 1e-6)
-    return PeopleApart(_enlarged(shares, pixels, alpha), _depth(shares, near, body))
+    return PeopleApart(_enlarged(shares, pixels, alpha), _depth(shares, near, body), bodies)
+
+
+def divide(pixels: PixelArray, alpha: FloatArray, likely: FloatArray) -> tuple[FloatArray, ...]:
+    """Share alpha out by a guess of whose each pixel is; the picture's edges decide where one ends.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16, RGB.
+        alpha: (H, W) float32, 0..1.
+        likely: (N, h, w) float32, adding up to 1, at ``working_size``.
+
+    Returns:
+        one plane (H, W) for each of the N; they add up to alpha.
+    """
+    size = (likely.shape[1], likely.shape[2])
+    small = np.asarray(shrink(pixels, size) / np.float32(np.iinfo(pixels.dtype).max), np.float32)
+    body = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    ordered = np.sort(likely, axis=0)
+    firm = np.asarray((ordered[-1] - ordered[-2]) * _HOLDS + 1e-4, np.float32)
+    return _enlarged(
+        _soft(np.asarray(_walk(likely, firm, small, body).argmax(0), np.int64), len(likely)), pixels, alpha
+    )
+
+
+def _soft(owner: npt.NDArray[np.int64], count: int) -> FloatArray:
+    """(N, h, w): everybody's own but for a narrow border, which the picture then decides."""
+    return np.stack([
+        np.asarray(cv2.GaussianBlur((owner == person).astype(np.float32), (0, 0), _BORDER_PX), np.float32)
+        for person in range(count)
+    ])  # fmt: skip
 
 
 def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int, ...]:
@@ -332,7 +362,8 @@ def _depth(shares: FloatArray, near: FloatArray, body: FloatArray) -> tuple[int,
     return tuple(sorted(people, key=lambda one: float(np.sign(before[one]).sum())))
 
 
-def _working_size(height: int, width: int) -> tuple[int, int]:
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width at which a picture is shared out."""
     scale = min(1.0, _AREA_PX / (height * width) ** 0.5)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
@@ -342,8 +373,9 @@ def _middle_column(plane: FloatArray) -> float:
     return float((across * np.arange(len(across))).sum() / max(float(across.sum()), 1e-6))
 
 
-def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
-    """(N, h, w): nearness to each person that alpha has something of, skeletons first, then blobs of their own."""
+def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> tuple[FloatArray, int]:
+    """(N, h, w): nearness to each person that alpha has something of, skeletons first, then blobs of their own; and
+    how many are skeletons."""
     size = (body.shape[0], body.shape[1])
     near = [_nearness(skeleton, size) for skeleton in skeletons]
     # A skeleton without alpha is a statue, a poster or nobody: the mask knows better.
@@ -351,7 +383,8 @@ def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
     count, blobs, stats, _ = cv2.connectedComponentsWithStats((body > _SOMEBODY).astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     if count < 2:
-        return np.zeros((0, *size), np.float32)
+        return np.zeros((0, *size), np.float32), 0
+    skeletal = len(near)
     if near:
         held = np.unique(blobs[np.stack(near).min(0) < 1])
         mean = float(areas[[blob - 1 for blob in held if blob > 0]].sum()) / len(near)
@@ -361,7 +394,7 @@ def _people(body: FloatArray, skeletons: Sequence[Skeleton]) -> FloatArray:
     for blob in more:
         away = cv2.distanceTransform((blobs != blob).astype(np.uint8), cv2.DIST_L2, 5)
         near.append((away / (0.1 * float(areas[blob - 1]) ** 0.5)).astype(np.float32))
-    return np.stack(near)
+    return np.stack(near), skeletal
 
 
 def _likely(near: FloatArray, small: FloatArray, body: FloatArray) -> FloatArray:

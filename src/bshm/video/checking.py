@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -54,6 +54,35 @@ class Notes:
             if len(self._full) > _IN_FULL:
                 self._stride *= 2
                 self._full = {key: value for key, value in self._full.items() if key % self._stride == 0}
+
+    def extend(self, later: Notes) -> None:
+        """Add the notes of the frames that come next."""
+        offset = len(self.times_s)
+        self.times_s.extend(later.times_s)
+        self._thumbs += later._thumbs
+        self._full.update({offset + index: value for index, value in later._full.items()})
+        while len(self._full) > _IN_FULL:
+            self._full = {key: self._full[key] for key in sorted(self._full)[::2]}
+
+    def packed(self) -> dict[str, Any]:
+        """The same as arrays; ``unpacked`` makes notes of them again."""
+        arrays: dict[str, Any] = {
+            "times_s": np.array(self.times_s),
+            "thumbs": np.frombuffer(bytes(self._thumbs), np.uint8),
+        }
+        return arrays | {f"full.{index}": self.full(index) for index in self._full}
+
+    @classmethod
+    def unpacked(cls, arrays: Mapping[str, Any]) -> Notes:
+        """Notes from what ``packed`` gave."""
+        notes = cls()
+        notes.times_s = array("d", arrays["times_s"].tolist())
+        notes._thumbs = bytearray(arrays["thumbs"].tobytes())
+        for name, levels in arrays.items():
+            if name.startswith("full."):
+                packed = zlib.compress(levels.tobytes(), 1)
+                notes._full[int(name.removeprefix("full."))] = (packed, levels.dtype, levels.shape)
+        return notes
 
     def thumb(self, index: int) -> Bytes:
         """The thumbnail of a frame."""

@@ -5,6 +5,8 @@ Nothing here needs PyAV.  Whether an encoder is there is found out when it is op
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,7 @@ class Codec:
         options: for the encoder.
         clear_options: more of them for alpha.
         tag: what a MOV or MP4 calls it, where FFmpeg would say something else.
+        joins: pieces of it can be joined without encoding them again.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     clear_options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     tag: str | None = None
+    joins: bool = True
 
     def pixel_format(self, *, clear: bool, deep: bool) -> str | None:
         """FFmpeg's name of the pixel format, or None where it cannot hold that."""
@@ -120,6 +124,7 @@ CODECS: dict[str, Codec] = {
             lossless=True,
             alpha_exact=True,
             options=_options(pred="mixed"),
+            joins=False,
         ),
         Codec(
             "webp",
@@ -130,9 +135,10 @@ CODECS: dict[str, Codec] = {
             lossless=True,
             alpha_exact=True,
             options=MappingProxyType({"lossless": "1", "compression_level": "3"}),
+            joins=False,
         ),
         # 255 colours a frame, and alpha is there or not.
-        Codec("gif", ("gif",), (".gif",), ("pal8", None), ("pal8", None)),
+        Codec("gif", ("gif",), (".gif",), ("pal8", None), ("pal8", None), joins=False),
         Codec(
             "hevc-alpha",
             ("hevc_videotoolbox", "libx265"),
@@ -272,9 +278,37 @@ def is_sequence(path: str | Path) -> bool:
     >>> is_sequence("out/%05d.png"), is_sequence("100%.mov")
     (True, False)
     """
-    import re
-
     return re.search(r"%0?\d*d", Path(path).name) is not None
+
+
+def is_numbered(source: Path) -> bool:
+    """Whether a source is a pattern of numbered pictures, and no file that is called so."""
+    return is_sequence(source) and not os.path.lexists(source)
+
+
+def refuse_bad_pattern(path: Path) -> None:
+    """Refuse a pattern of numbered pictures that has more in it than one number.
+
+    Raises:
+        OptionError: it has; what to write is told.
+    """
+    try:
+        path.name % 0
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"numbered pictures have one number in their name, such as %05d, and %% for a per cent sign; got {path.name}."
+        ) from None
+
+
+def title(source: Path) -> str:
+    """What the results of a clip are called by: its name without suffix, or that of the pictures' folder.
+
+    >>> title(Path("clip.mp4")), title(Path("shot/%05d.png")), title(Path("shot/walk-%05d.png"))
+    ('clip', 'shot', 'walk')
+    """
+    if not is_numbered(source):
+        return source.stem
+    return re.sub(r"%0?\d*d", "", source.stem).strip(" ._-") or source.resolve().parent.name or "clip"
 
 
 def packing(path: Path, product: Product, codec: str | None = None) -> Packing:
@@ -292,6 +326,7 @@ def packing(path: Path, product: Product, codec: str | None = None) -> Packing:
     clear = product == "cutout"
     suffix = path.suffix.lower()
     if is_sequence(path):
+        refuse_bad_pattern(path)
         if suffix not in SEQUENCES:
             raise OptionError(f"a sequence of pictures ends with {', '.join(SEQUENCES)}; got {path.name}.")
         if codec is not None:

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from bshm._version import __version__
 from bshm.concurrency.ahead import ahead
 from bshm.edit import composite
-from bshm.errors import BshmError, OptionError, OutputExistsError
+from bshm.errors import BshmError, OptionError, OutputExistsError, option
 from bshm.matting import foreground
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL
 from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
-from bshm.video import checking, codecs, reading
+from bshm.video import codecs, numbered, outputs, parts, reading
 from bshm.video.backgrounds import ClipBackground
 from bshm.video.codecs import Packing, Product
 from bshm.video.frames import Shown, shown
+from bshm.video.library import av
 from bshm.video.options import VideoOptions
-from bshm.video.result import Converted, Written
-from bshm.video.sequence import SequenceWriter
-from bshm.video.writing import Writer
+from bshm.video.outputs import InOnePiece, Outputs, Segmented, Worked
+from bshm.video.parts import Parts
+from bshm.video.person import Follower, Memory, WhichPerson, parse_person
+from bshm.video.result import Converted
+from bshm.video.sequence import picture
+from bshm.video.steady import AFTER, BEFORE
 
 # Frames that wait between two stages; of 4K each takes 25 MB and an alpha of 33 MB.
 _DEPTH = 2
+# A time that was read off a player is rounded.
+_CLOCK_TICKS = 0.5
 # As `Matte.is_empty` counts.
 _SOMEBODY_SHARE = 0.00002
+# Rows of frames that a note lists; the result has all of them.
+_MOST_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -42,18 +53,23 @@ class Progress:
         frames: how many are done.
         of: how many there are, as far as the file says; None where it does not.
         seconds: since the first one.
+        kept: how many of them an earlier run had finished.
+        saved: how many of them a later run would not make again, if this one were ended now.
+        notes: what was found of an earlier run, before the first frame; they are in ``Converted.notes``, too.
     """
 
     frames: int
     of: int | None
     seconds: float
+    kept: int = 0
+    saved: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def left_s(self) -> float | None:
         """Seconds until the last frame, as the frames so far went; None where nobody knows."""
-        return (
-            None if self.of is None or not self.frames else self.seconds / self.frames * max(0, self.of - self.frames)
-        )
+        made = self.frames - self.kept
+        return None if self.of is None or not made else self.seconds / made * max(0, self.of - self.frames)
 
 
 def convert(
@@ -68,13 +84,17 @@ def convert(
 ) -> Converted:
     """Make of one clip the clips that ``options`` ask for.
 
+    What is finished is kept in a hidden folder beside the output until all of it is.  Called again after it was ended
+    in the middle, with the same clip and options, it goes on from there; see ``bshm.video.parts``.
+
     Args:
-        source: a file that FFmpeg reads.
+        source: a file that FFmpeg reads, or numbered pictures, such as ``frames/%05d.png``, with ``options.fps``.
         output: the file to write; its suffix picks the container.  Of several products each gets its name before the
             suffix (``cut.alpha.mov``).  None writes ``NAME.cutout.mov`` beside the clip.
         options: what is written; see ``VideoOptions``.
         matting: the networks held open; None opens ``model`` on ``device``.
-        progress: called after each frame, in this thread.
+        progress: called after each frame, in this thread; and once before the first where there is something to say
+            of an earlier run.
 
     Returns:
         what was written, after it was read back.
@@ -92,45 +112,186 @@ def convert(
             raise OutputExistsError(f"{path} is there already. Add --overwrite, or choose another name.")
         if path.exists() and source.exists() and path.samefile(source):
             raise OutputExistsError(f"the result would replace the clip {source} itself. Choose another name.")
-    clip = reading.probe(source)
+    clip = _probed(source, options)
+    for path, packing in planned.values():
+        if packing.codec is None and any(
+            picture(path.resolve(), n) in clip.pictures for n in range(len(clip.pictures))
+        ):
+            raise OutputExistsError(f"{path} would replace pictures of {source} itself. Choose another folder.")
     notes = _notes(clip, planned, options)
     matting = matting or Matting(model=model, device=device)
     started = time.perf_counter()
+    told = progress or (lambda done: None)
+    total = _expected(clip, options)
     with ExitStack() as stack:
-        made = _Outputs(stack, clip, planned, options)
         wanted = options.background or (codecs.TARGETS[options.target].background if options.target else None)
-        background = None
-        if "composite" in products and wanted is not None:
-            background = ClipBackground(wanted)
-            stack.callback(background.close)
-        count, empty, ends = 0, True, 0
-        total = _expected(clip, options)
-        decoded = ahead(reading.frames(clip, start_s=options.start_s, end_s=options.end_s), depth=_DEPTH)
-        with closing(ahead(_worked(decoded, matting, clip, options, products, background), depth=_DEPTH)) as worked:
-            for each in worked:
-                made.write(each)
-                count += 1
-                empty = empty and not each.somebody
-                ends = each.pts + max(1, each.duration)
-                if progress is not None:
-                    progress(Progress(count, total, time.perf_counter() - started))
-                del each
-        outputs = made.finish(overwrite=options.overwrite)
+        wanted = wanted if "composite" in products else None
+        made, found = _outputs(stack, clip, planned, options, matting, wanted)
+        kept = count = made.saved
+        if found:
+            told(Progress(count, total, 0.0, kept, kept, tuple(found)))
+        which = None if options.person is None else parse_person(options.person)
+        for first, end in made.missing():
+            with ExitStack() as gap:
+                background = None
+                if wanted is not None:
+                    background = ClipBackground(wanted)
+                    gap.callback(background.close)
+                made.begin(first)
+                follower = None if which is None else _follower(which, made.memory(first), clip, matting, options)
+                making = _made(clip, matting, options, products, background, follower, first, end)
+                for each in gap.enter_context(closing(ahead(making, depth=_DEPTH))):
+                    made.write(each)
+                    count += 1
+                    told(Progress(count, total, time.perf_counter() - started, kept, made.saved))
+                    del each
+            made.end(count if end is None else None)
+        finished = made.finish(overwrite=options.overwrite)
     card = matting.engine.card
+    noted = finished.noted
+    lost = _rows(noted.lost)
+    if lost and not noted.empty:
+        found.append(f"the person was not found in {_told(lost)}")
     return Converted(
         source=source,
         size_hw=clip.size_hw,
-        frames=count,
-        duration_s=float(ends * clip.time_base),
-        outputs=MappingProxyType(outputs),
+        frames=len(noted.pts),
+        duration_s=float((noted.pts[-1] + max(1, noted.durations[-1])) * clip.time_base),
+        outputs=MappingProxyType(finished.outputs),
         model=card.name,
         model_sha256=card.sha256,
         device=matting.engine.device.name,
         seconds=time.perf_counter() - started,
-        copied=made.copied,
-        notes=(*notes, *made.notes),
-        empty=empty,
+        copied=finished.copied,
+        notes=(*notes, *found, *finished.notes),
+        empty=noted.empty,
+        lost=lost,
     )
+
+
+def _probed(source: Path, options: VideoOptions) -> reading.Clip:
+    if codecs.is_numbered(source):
+        if options.fps is None:
+            raise OptionError(f"numbered pictures ({source}) need {option('fps')}: how many are shown a second.")
+        return numbered.probe(source, numbered.parse_rate(options.fps))
+    if options.fps is not None:
+        raise OptionError(f"{option('fps')} is for numbered pictures; {source} has times of its own. Drop it.")
+    return reading.probe(source)
+
+
+def _rows(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """The first and the last of each row of numbers that follow each other."""
+    rows: list[tuple[int, int]] = []
+    for number in numbers:
+        if rows and rows[-1][1] == number - 1:
+            rows[-1] = (rows[-1][0], number)
+        else:
+            rows.append((number, number))
+    return tuple(rows)
+
+
+def _told(rows: tuple[tuple[int, int], ...]) -> str:
+    words = [str(first) if first == last else f"{first} to {last}" for first, last in rows[:_MOST_TOLD]]
+    more = f" and {len(rows) - _MOST_TOLD} more rows" if len(rows) > _MOST_TOLD else ""
+    return f"frame{'s' if len(rows) > 1 or rows[0][0] != rows[0][1] else ''} {', '.join(words)}{more}"
+
+
+def _outputs(
+    stack: ExitStack,
+    clip: reading.Clip,
+    planned: dict[Product, tuple[Path, Packing]],
+    options: VideoOptions,
+    matting: Matting,
+    background: str | None,
+) -> tuple[Outputs, list[str]]:
+    """The files in the making, and what is to be said of what an earlier run has left of them."""
+    sound = (options.start_s, options.end_s) if options.audio and (clip.audio or clip.subtitles) else None
+    if not all(packing.codec is None or packing.codec.joins for _, packing in planned.values()):
+        return stack.enter_context(InOnePiece(clip, planned, sound=sound)), []
+    folder = parts.folder_of(next(iter(planned.values()))[0])
+    held = stack.enter_context(
+        Parts(folder, _made_of(clip, planned, options, matting, background), outputs.files(folder, planned))
+    )
+    made = stack.enter_context(Segmented(held, clip, planned, sound=sound, overwrite=options.overwrite))
+    return made, held.notes
+
+
+def _made_of(
+    clip: reading.Clip,
+    planned: dict[Product, tuple[Path, Packing]],
+    options: VideoOptions,
+    matting: Matting,
+    background: str | None,
+) -> dict[str, Any]:
+    """All that a frame of the output depends on, by names that users know."""
+    card = matting.engine.card
+    # Sound comes at the end, and the others only say what may be written, not what is.
+    given = {name: value for name, value in asdict(options).items() if name not in ("audio", "overwrite", "fewer_bits")}
+    return given | {
+        "clip": numbered.stamp(clip),
+        "background": background,
+        "background's file": parts.stamp(Path(background)) if background and Path(background).is_file() else None,
+        "output": {
+            product: [packing.format, packing.codec and packing.codec.name] for product, (_, packing) in planned.items()
+        },
+        "model": [card.name, card.sha256],
+        "device": matting.engine.device.name,
+        "segments": parts.SEGMENT_FRAMES,
+        "versions": {
+            "bshm": __version__,
+            "av": av.__version__,
+            **{name: list(each) for name, each in av.library_versions.items()},
+        },
+    }
+
+
+def _made(
+    clip: reading.Clip,
+    matting: Matting,
+    options: VideoOptions,
+    products: tuple[Product, ...],
+    background: ClipBackground | None,
+    follower: Follower | None,
+    first: int,
+    end: int | None,
+) -> Iterator[Worked]:
+    """The frames of a gap, as they would be had all others been made before them."""
+    before, after = (BEFORE, AFTER) if options.steady else (0, 0)
+    decoded = ahead(
+        numbered.frames(
+            clip,
+            start_s=options.start_s,
+            end_s=options.end_s,
+            first=max(0, first - before),
+            until=None if end is None else end + after,
+        ),
+        depth=_DEPTH,
+    )
+    return _worked(decoded, matting, clip, options, products, background, follower, first, end)
+
+
+def _follower(
+    which: WhichPerson, memory: bytes | None, clip: reading.Clip, matting: Matting, options: VideoOptions
+) -> Follower:
+    """Who follows the one person from the first frame of a gap on."""
+    if memory is not None:
+        return Follower(which, Memory.unpacked(memory))
+    if which.time_s is None:
+        return Follower(which)
+    # Somebody who is pointed at later has a name only then: until there the clip is looked at once before.
+    before = Follower(which)
+    until = (which.time_s - options.start_s) / float(clip.time_base) + _CLOCK_TICKS
+    frames = numbered.frames(clip, start_s=options.start_s, end_s=options.end_s)
+    earlier = itertools.takewhile(lambda frame: frame.pts <= until, frames)
+    with closing(frames), closing(shown(earlier, matting, steady=False, follower=before)) as seen:
+        deque(seen, maxlen=0)
+    return Follower(which, wanted=before.name_at(clip.size_hw))
+
+
+def saved(source: str | Path, output: str | Path | None, options: VideoOptions) -> int:
+    """How many finished frames are kept of a run with these arguments that was ended before it was done."""
+    first, _ = next(iter(plan(Path(source), output, options).values()))
+    return parts.finished(parts.folder_of(first))
 
 
 def plan(
@@ -155,7 +316,7 @@ def plan(
         elif codec is not None:
             suffix = codecs.CODECS[codec].suffixes[0]
         if output is None:
-            path = source.with_name(f"{source.stem}.{product}{suffix}")
+            path = source.with_name(f"{codecs.title(source)}.{product}{suffix}")
         else:
             path = Path(output)
             if target is not None and (not path.suffix or len(products) > 1):
@@ -206,16 +367,6 @@ def _expected(clip: reading.Clip, options: VideoOptions) -> int | None:
     return round((clip.frames or clip.duration_s * float(clip.rate)) * share)
 
 
-@dataclass(frozen=True)
-class _Worked:
-    """One frame, ready to be written: by product its colour, and its alpha where it has one."""
-
-    pts: int
-    duration: int
-    somebody: bool
-    pictures: dict[Product, tuple[PixelArray, FloatArray | None]]
-
-
 def _worked(
     decoded: Generator[reading.Frame, None, None],
     matting: Matting,
@@ -223,16 +374,22 @@ def _worked(
     options: VideoOptions,
     products: tuple[Product, ...],
     background: ClipBackground | None,
-) -> Iterator[_Worked]:
+    follower: Follower | None,
+    first: int,
+    end: int | None,
+) -> Iterator[Worked]:
     colours = options.decontaminate and set(products) != {"alpha"}
-    number = 0
-    with closing(decoded), closing(shown(decoded, matting, steady=options.steady)) as mattes:
+    number = first
+    with closing(decoded), closing(shown(decoded, matting, steady=options.steady, follower=follower)) as mattes:
         while True:
             try:
                 found = next(mattes, None)
-                if found is None:
+                if found is None or (end is not None and found.frame.index >= end):
                     return
-                yield _pictures(found, clip, colours, products, background)
+                if found.frame.index < first:  # what the others remember
+                    continue
+                number = found.frame.index
+                yield _pictures(found, clip, colours, products, background, options.steady)
             except BshmError:
                 raise
             except MemoryError:
@@ -241,7 +398,6 @@ def _worked(
                 # A fault in bshm: whoever reports it should be able to say where.
                 error.args = (f"{clip.name}, near frame {number}: {error}",)
                 raise
-            number += 1
 
 
 def _pictures(
@@ -250,8 +406,12 @@ def _pictures(
     colours: bool,
     products: tuple[Product, ...],
     background: ClipBackground | None,
-) -> _Worked:
+    steady: bool,
+) -> Worked:
     frame, alpha = found.frame, found.alpha
+    # Of this frame a segment that begins later needs it, which looks at so many before its own first.
+    is_needed = (frame.index + 1 + (BEFORE if steady else 0)) % parts.SEGMENT_FRAMES == 0
+    memory = found.memory.packed() if found.memory is not None and is_needed else None
     colour = foreground.estimate(frame.pixels, alpha) if colours else frame.pixels
     pictures: dict[Product, tuple[PixelArray, FloatArray | None]] = {}
     for product in products:
@@ -267,63 +427,11 @@ def _pictures(
         elif background is not None:
             behind = background.behind(frame.pixels, alpha, float(frame.pts * clip.time_base))
             pictures[product] = (composite.over(colour, alpha, behind), None)
-    return _Worked(frame.pts, frame.duration, bool((alpha > 0.5).mean() >= _SOMEBODY_SHARE), pictures)
+    somebody = bool((alpha > 0.5).mean() >= _SOMEBODY_SHARE)
+    return Worked(frame.index, frame.pts, frame.duration, somebody, pictures, found.there, memory)
 
 
 def _hidden(colour: PixelArray, alpha: FloatArray) -> PixelArray:
     result: Any = np.ascontiguousarray(composite.cutout(colour, alpha)[..., :3])
     shown: PixelArray = result
     return shown
-
-
-class _Outputs:
-    """The files in the making."""
-
-    def __init__(
-        self,
-        stack: ExitStack,
-        clip: reading.Clip,
-        planned: dict[Product, tuple[Path, Packing]],
-        options: VideoOptions,
-    ) -> None:
-        self._clip = clip
-        self._planned = planned
-        self._writers: dict[Product, Writer] = {}
-        self._sequences: dict[Product, SequenceWriter] = {}
-        self._written: dict[Product, checking.Notes] = {}
-        self.notes: list[str] = []
-        copied: list[str] = []
-        sound = (options.start_s, options.end_s) if options.audio and (clip.audio or clip.subtitles) else None
-        for product, (path, packing) in planned.items():
-            if packing.codec is None:
-                self._sequences[product] = SequenceWriter(path, product, overwrite=options.overwrite)
-                if sound is not None:
-                    self.notes.append(f"{product}: pictures have no sound")
-                continue
-            writer = stack.enter_context(Writer(path, packing, clip, copies=sound))
-            copied += [each for each in writer.copied if each not in copied]
-            self.notes += [f"{product}: left out {each}" for each in writer.left_out]
-            self._writers[product] = writer
-            self._written[product] = checking.Notes()
-        self.copied = tuple(copied)
-
-    def write(self, frame: _Worked) -> None:
-        for product, (pixels, alpha) in frame.pictures.items():
-            if product in self._sequences:
-                self._sequences[product].write(pixels, alpha)
-                continue
-            levels = self._writers[product].write(pixels, alpha, frame.pts, frame.duration)
-            self._written[product].add(float(frame.pts * self._clip.time_base), levels)
-
-    def finish(self, *, overwrite: bool) -> dict[str, Written]:
-        """Read all of them back, and only then give each its name."""
-        found: dict[str, Written] = {}
-        for product, writer in self._writers.items():
-            writer.finish()
-            path, packing = self._planned[product]
-            found[product] = checking.check(writer.temporary, path, product, packing, self._written[product])
-        for writer in self._writers.values():
-            writer.publish(overwrite=overwrite)
-        for product, sequence in self._sequences.items():
-            found[product] = sequence.written()
-        return {product: found[product] for product in self._planned}

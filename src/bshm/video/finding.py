@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bshm.errors import NoPicturesError, OptionError
-from bshm.video.codecs import CONTAINERS, PRODUCTS, is_sequence
+from bshm.video.codecs import CONTAINERS, PRODUCTS, is_sequence, title
 
 # Suffixes of what is taken from folders and patterns, and of backgrounds that are read as a video.
 VIDEO_SUFFIXES = frozenset(
@@ -60,7 +60,7 @@ def plan(inputs: Iterable[str], output: str | None, *, suffix: str, recursive: b
             if folder is None:
                 jobs.append(ClipJob(path, None if output is None else Path(output)))
                 continue
-            target = folder / below / f"{path.stem}{suffix}"
+            target = folder / below / f"{title(path)}{suffix}"
             if target in taken:
                 raise OptionError(f"{taken[target]} and {path} would both become {target}. Rename one of them.")
             taken[target] = path

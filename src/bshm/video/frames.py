@@ -8,12 +8,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from bshm.errors import ShapeError
-from bshm.matting import foreground
+from bshm.errors import OptionError, ShapeError, option
+from bshm.matting import engines, foreground, people
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, MatteOptions
 from bshm.pipeline import Matting
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
+from bshm.video.person import Follower, Memory, parse_person
 from bshm.video.steady import AFTER, steadied
 
 
@@ -35,15 +36,24 @@ class Shown(Generic[F]):
 
     Attributes:
         frame: as it was given.
-        alpha: (H, W) float32, 0..1.
+        alpha: (H, W) float32, 0..1; of the one person who is followed, where one is.
+        there: whether that person was found in it.
+        memory: of who follows that person, after this frame.
     """
 
     frame: F
     alpha: FloatArray
+    there: bool = True
+    memory: Memory | None = None
 
 
 def shown(
-    frames: Iterable[F], matting: Matting, *, steady: bool = True, live: bool = False
+    frames: Iterable[F],
+    matting: Matting,
+    *,
+    steady: bool = True,
+    live: bool = False,
+    follower: Follower | None = None,
 ) -> Generator[Shown[F], None, None]:
     """The alpha of each frame, in order.
 
@@ -52,16 +62,37 @@ def shown(
         matting: the networks.
         steady: let neighbours be listened to (``bshm.video.steady``); without it each is a picture of its own.
         live: listen to earlier frames alone, so that each comes out before the next one is asked for.
+        follower: of one person, whose alpha alone is shown; None shows everybody.
+
+    Raises:
+        OptionError: one person is to be followed by weights that do not tell people apart.
     """
+    found = _found(frames, matting, follower)
+    if not steady:
+        yield from found
+        return
+    for each, alpha in steadied(((each, each.frame.pixels, each.alpha) for each in found), after=0 if live else AFTER):
+        yield Shown(each.frame, alpha, each.there, each.memory)
+
+
+def _found(frames: Iterable[F], matting: Matting, follower: Follower | None) -> Generator[Shown[F], None, None]:
     # Colours are made of the alpha that comes out at last.
     options = MatteOptions(decontaminate=False)
-    found = ((frame, frame.pixels, matting.matte_picture(_picture(frame), options).alpha) for frame in frames)
-    if not steady:
-        for frame, _, alpha in found:
+    for frame in frames:
+        alpha = matting.matte_picture(_picture(frame), options).alpha
+        if follower is None:
             yield Shown(frame, alpha)
-        return
-    for frame, alpha in steadied(found, after=0 if live else AFTER):
-        yield Shown(frame, alpha)
+            continue
+        clues = engines.clues(matting.engine, frame.pixels)
+        if clues is None:
+            raise OptionError(
+                f"{option('person')} needs weights that tell people apart; {matting.engine.card.name} has no such "
+                f"answer. Choose another {option('model')}: {DEFAULT_MODEL} has."
+            )
+        apart = people.share(frame.pixels, alpha, people.find(clues))
+        plane = follower.follow(frame.pixels, alpha, apart)
+        there = plane is not None
+        yield Shown(frame, plane if plane is not None else np.zeros_like(alpha), there, follower.memory)
 
 
 def _picture(frame: HasPixels) -> Picture:
@@ -77,6 +108,7 @@ def matte_frames(
     steady: bool = True,
     live: bool = False,
     decontaminate: bool = True,
+    person: str | None = None,
 ) -> Generator[Matte, None, None]:
     """The people of each frame of a clip, steady in time.
 
@@ -86,11 +118,16 @@ def matte_frames(
         steady: let frames listen to their neighbours; a matte comes out when four more frames have come in.
         live: listen to earlier frames alone: a matte comes out before the next frame is asked for.
         decontaminate: take the old background's colour out of soft edges.
+        person: ``largest`` (of the first frame with anybody) or ``at:X,Y`` (in the first frame): that one is followed
+            and all others are left out; a matte is empty where that one is not found.  None takes everybody.
 
     Yields:
         a matte a frame, in order; memory stays flat however many there are.
 
     Raises:
+        OptionError: ``person`` is neither, has a time (frames alone have no clock), or the weights do not tell people
+            apart.
+        NobodyThereError: nobody is at that place.
         ShapeError: a frame of another shape, dtype or size; the message has its number.
 
     >>> from bshm.video import matte_frames
@@ -98,10 +135,14 @@ def matte_frames(
     >>> [matte.alpha.shape for matte in matte_frames(clip, model="bshm-lite")]
     [(64, 96), (64, 96), (64, 96)]
     """
+    which = None if person is None else parse_person(person)
+    if which is not None and which.time_s is not None:
+        raise OptionError(f"{option('person')}: frames have no clock. Drop @{which.time_s:g}: the first frame counts.")
     matting = matting or Matting(model=model, device=device)
+    follower = None if which is None else Follower(which)
     card = matting.engine.card
     run = Run(card.name, card.sha256, matting.engine.device.name, {})
-    for found in shown(_pictures(frames), matting, steady=steady, live=live):
+    for found in shown(_pictures(frames), matting, steady=steady, live=live, follower=follower):
         pixels = found.frame.pixels
         colour = foreground.estimate(pixels, found.alpha) if decontaminate else pixels
         yield Matte(found.frame, found.alpha, colour, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bshm.errors import OptionError
+from bshm.errors import OptionError, option
 from bshm.video.codecs import CODECS, PRODUCTS, TARGETS, Product
 
 
@@ -19,7 +19,10 @@ class VideoOptions:
             grey), ``foreground`` (the people's straight colour, without alpha).  Empty: the composite where there is a
             background, else the cut-out.
         background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which begins anew at its end.
+        fps: how many numbered pictures are shown a second: ``25``, ``29.97``, ``30000/1001``.  None for files.
         start_s, end_s: the part of the clip, in seconds; None goes to the end.
+        person: ``largest`` (of the first frame with anybody), ``at:X,Y`` (in the first frame) or ``at:X,Y@SECONDS``:
+            that one is followed and all others are left out.  None takes everybody.
         steady: let frames remember their neighbours.
         decontaminate: take the old background's colour out of soft edges.
         fewer_bits: write a clip of 10 bits in 8 where the codec holds no more; without it that is refused.
@@ -31,8 +34,10 @@ class VideoOptions:
     codec: str | None = None
     products: tuple[Product, ...] = ()
     background: str | None = None
+    fps: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    person: str | None = None
     steady: bool = True
     decontaminate: bool = True
     fewer_bits: bool = False
@@ -53,3 +58,9 @@ class VideoOptions:
             raise OptionError(f"--start takes seconds from 0 on; got {self.start_s:g}.")
         if self.end_s is not None and not self.end_s > self.start_s:
             raise OptionError(f"--end takes seconds after --start ({self.start_s:g}); got {self.end_s:g}.")
+        if self.person is not None:
+            from bshm.video.person import parse_person
+
+            time_s = parse_person(self.person).time_s
+            if time_s is not None and not self.start_s <= time_s < (self.end_s or float("inf")):
+                raise OptionError(f"{option('person')}: {time_s:g} s is not in the part from --start to --end.")

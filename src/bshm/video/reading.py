@@ -71,6 +71,7 @@ class Clip:
         interlaced: whether frames hold two fields each.
         has_alpha: whether it has transparency already, which is not looked at.
         audio, subtitles: codecs of the other streams, in their order.
+        pictures: where it is no file but numbered pictures, all of them in order; see ``numbered``.
     """
 
     path: Path
@@ -90,6 +91,7 @@ class Clip:
     has_alpha: bool
     audio: tuple[str, ...]
     subtitles: tuple[str, ...]
+    pictures: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,17 @@ def probe(path: str | Path) -> Clip:
         return _clip(path, container, stream, first)
 
 
-def frames(clip: Clip, *, start_s: float = 0.0, end_s: float | None = None) -> Generator[Frame, None, None]:
+def frames(
+    clip: Clip, *, start_s: float = 0.0, end_s: float | None = None, first: int = 0, until: int | None = None
+) -> Generator[Frame, None, None]:
     """The frames of a clip from ``start_s`` up to ``end_s``, in the order in which they are shown.
 
     Args:
         clip: from ``probe``.
         start_s: seconds after the clip's beginning; earlier frames are left out and times count from here.
         end_s: frames from here on are left out; None takes all.
+        first, until: of these only those with an index from ``first`` on and below ``until``; None goes to the end.
+            Earlier ones are decoded, too, so that index and time of each are those that it has in the whole.
 
     Yields:
         one frame after the other; only one is held at a time.
@@ -163,16 +169,24 @@ def frames(clip: Clip, *, start_s: float = 0.0, end_s: float | None = None) -> G
                 continue
             if end_s is not None and float((pts - begin) * clip.time_base) >= end_s:
                 break
-            yield Frame(given, _rgb(found, clip), pts - start, found.duration or 0)
+            if until is not None and given >= until:
+                break
+            if given >= first:
+                yield Frame(given, _rgb(found, clip), pts - start, found.duration or 0)
             given += 1
         else:
             _check_whole(clip, given if not start_s else None, last_s, end_s)
     if not given:
-        raise OptionError(
-            f"{clip.name} has no frame from {start_s:g} s"
-            + (f" to {end_s:g} s" if end_s is not None else " on")
-            + f"; it ends at {last_s:.2f} s. Choose another --start and --end."
-        )
+        raise nothing_there(clip, start_s, end_s, last_s)
+
+
+def nothing_there(clip: Clip, start_s: float, end_s: float | None, last_s: float) -> OptionError:
+    """That no frame lies in the part that was asked for."""
+    return OptionError(
+        f"{clip.name} has no frame from {start_s:g} s"
+        + (f" to {end_s:g} s" if end_s is not None else " on")
+        + f"; it ends at {last_s:.2f} s. Choose another --start and --end."
+    )
 
 
 def begin_s(container: av.container.InputContainer) -> Fraction:

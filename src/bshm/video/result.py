@@ -59,6 +59,7 @@ class Converted:
         copied: codecs of the audio and subtitles that were copied.
         notes: what a person should know: what was left out, what was assumed.
         empty: nobody was found in any frame.
+        lost: where one person was followed, the frames without that person, each from the first to the last of a row.
     """
 
     source: Path
@@ -73,3 +74,4 @@ class Converted:
     copied: tuple[str, ...]
     notes: tuple[str, ...]
     empty: bool
+    lost: tuple[tuple[int, int], ...] = ()

@@ -1,4 +1,4 @@
-"""A clip as numbered pictures, ``out/%05d.png``: each whole or not there."""
+"""A clip as numbered pictures, ``out/%05d.png``: each written whole or not there."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from bshm.errors import OutputExistsError
 from bshm.files import encode, sink
 from bshm.files.suffixes import format_of
 from bshm.types import FloatArray, PixelArray
-from bshm.video.result import Written
 
 
 class SequenceWriter:
     """Writes frame *n* (from 0) into the file that ``pattern % n`` names."""
 
-    def __init__(self, pattern: Path, product: str, *, overwrite: bool) -> None:
+    def __init__(self, pattern: Path, *, first: int, overwrite: bool) -> None:
         """Look whether the first picture is there already.
+
+        Args:
+            pattern: such as ``out/%05d.png``.
+            first: the number of the first frame.
+            overwrite: replace pictures that are there.
 
         Raises:
             OutputExistsError: it is, and ``overwrite`` is off.
         """
-        self.path = pattern
-        self._product = product
+        self._pattern = pattern
         self._overwrite = overwrite
-        self._count = 0
-        first = self._name(0)
-        if first.exists() and not overwrite:
-            raise OutputExistsError(f"{first} is there already. Add --overwrite, or choose another folder.")
-
-    def _name(self, number: int) -> Path:
-        return self.path.with_name(self.path.name % number)
+        self._next = first
+        path = picture(pattern, first)
+        if path.exists() and not overwrite:
+            raise OutputExistsError(f"{path} is there already. Add --overwrite, or choose another folder.")
 
     def write(self, pixels: PixelArray, alpha: FloatArray | None) -> None:
         """One more picture.
@@ -38,12 +38,17 @@ class SequenceWriter:
         Raises:
             OutputError, DiskFullError: it cannot be written.
         """
-        path = self._name(self._count)
+        path = picture(self._pattern, self._next)
         shown = pixels if alpha is None else composite.cutout(pixels, alpha)
         # 100: WebP without loss, and a JPEG that an editor can work on.
         sink.write(encode.encode(shown, format_of(path), quality=100), path, overwrite=self._overwrite)
-        self._count += 1
+        self._next += 1
 
-    def written(self) -> Written:
-        """What became of it."""
-        return Written(self._product, self.path, self.path.suffix[1:].lower(), self._count, 0.0, None)
+
+def picture(pattern: Path, number: int) -> Path:
+    """The picture of one frame.
+
+    >>> picture(Path("out/%03d.png"), 7).name
+    '007.png'
+    """
+    return pattern.with_name(pattern.name % number)

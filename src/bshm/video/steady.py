@@ -125,11 +125,11 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
             if way is None:
                 way, trust = move, agreed
             else:
-                trust = np.minimum(trust, _carried(agreed, way))
-                way = way + _carried(move, way)
+                trust = np.minimum(trust, carried(agreed, way))
+                way = way + carried(move, way)
             trust = np.minimum(trust, _likeness(here.small, held[other].small, way))
             share = geometry.resize(trust, total.shape)
-            total += share * _carried(held[other].alpha, _enlarged(way, total.shape))
+            total += share * carried(held[other].alpha, _enlarged(way, total.shape))
             weight += share
     total /= weight
     return np.clip(total, 0, 1, out=total)
@@ -138,7 +138,7 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
 def _likeness(here: FloatArray, there: FloatArray, way: FloatArray) -> FloatArray:
     """(h, w) float32, 0..1: how far ``there``, carried along ``way``, is what is seen ``here``."""
     # numpy is slow where the innermost axis is as short as this.
-    red, green, blue = cv2.split(cv2.absdiff(here, _carried(there, way)))
+    red, green, blue = cv2.split(cv2.absdiff(here, carried(there, way)))
     most = cv2.blur(cv2.max(cv2.max(red, green), blue), (_WINDOW_PX, _WINDOW_PX))
     off = np.maximum(0, most / np.float32(_NOISE_LEVELS) - 1)
     return np.asarray(np.exp(-off * off), np.float32)
@@ -146,7 +146,7 @@ def _likeness(here: FloatArray, there: FloatArray, way: FloatArray) -> FloatArra
 
 def _same_place(there: FloatArray, back: FloatArray) -> FloatArray:
     """(h, w) float32, 0..1: how far going ``there`` and ``back`` again ends where it began."""
-    off = there + _carried(back, there)
+    off = there + carried(back, there)
     allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * cv2.magnitude(*cv2.split(there))
     return np.asarray(np.exp(-np.square(cv2.magnitude(*cv2.split(off)) / allowed)), np.float32)
 
@@ -171,7 +171,7 @@ def _small(pixels: PixelArray) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(small, (0, 0), _NOISE_SIGMA_PX), np.float32)
 
 
-def _carried(there: FloatArray, way: FloatArray) -> FloatArray:
+def carried(there: FloatArray, way: FloatArray) -> FloatArray:
     """What is ``there``, brought here: ``way`` says for each pixel here where to look."""
     height, width = way.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

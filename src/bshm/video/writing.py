@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+from array import array
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -59,21 +61,21 @@ class Writer:
         self._deep = clip.bits > 8 and packing.codec.pixel_format(clear=packing.clear, deep=True) is not None
         self._format = packing.codec.pixel_format(clear=packing.clear, deep=self._deep) or ""
         self._time_base = _COARSE.get(packing.format, clip.time_base)
-        self._last: tuple[int, int] | None = None
+        self._order = array("q")  # when each packet is shown, in the order in which they are written
         self.temporary = path.parent / f".bshm-{os.urandom(8).hex()}.part"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self.temporary), "w", format=packing.format)
         except (av.error.FFmpegError, OSError) as error:
-            raise _explained(error, path) from error
+            raise explained(error, path) from error
         try:
             self._stream = self._add_stream()
-            self._others = _Nothing() if copies is None else self._add_copies(*copies)
+            self._others = Nothing() if copies is None else self._add_copies(*copies)
             self._container.start_encoding()
         except BaseException as error:
             self._abandon()
             if isinstance(error, av.error.FFmpegError):
-                raise _explained(error, path) from error
+                raise explained(error, path) from error
             raise
 
     @property
@@ -105,9 +107,9 @@ class Writer:
             frame.duration = max(1, round(duration * self._clip.time_base / self._time_base))
         try:
             self._others.up_to(self._container, float(pts * self._clip.time_base))
-            self._container.mux(self._stream.encode(frame))
+            self._mux(frame)
         except (av.error.FFmpegError, OSError) as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
         return levels
 
     def finish(self) -> None:
@@ -117,12 +119,18 @@ class Writer:
             OutputError, DiskFullError: it cannot be written.
         """
         try:
-            self._container.mux(self._stream.encode(None))
+            self._mux(None)
             self._others.up_to(self._container, None)
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
         self._others.close()
+
+    @property
+    def late(self) -> int:
+        """How many packets at most come before one that is shown earlier than they are."""
+        ranks = {pts: rank for rank, pts in enumerate(sorted(self._order))}
+        return max((place - ranks[pts] for place, pts in enumerate(self._order)), default=0)
 
     def publish(self, *, overwrite: bool) -> None:
         """Give the file its name.
@@ -149,6 +157,11 @@ class Writer:
             self._others.close()
         with suppress(OSError):
             self.temporary.unlink(missing_ok=True)
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        packets = self._stream.encode(frame)
+        self._order.extend(packet.pts for packet in packets)
+        self._container.mux(packets)
 
     def _add_stream(self) -> Any:
         tried: list[str] = []
@@ -216,14 +229,18 @@ class Writer:
         frame.colorspace, frame.color_range = context.colorspace, context.color_range
         return frame
 
-    def _add_copies(self, start_s: float, end_s: float | None) -> _Copies:
-        copies = _Copies(self._clip, self._container, start_s, end_s)
+    def _add_copies(self, start_s: float, end_s: float | None) -> Copies:
+        copies = Copies(self._clip, self._container, start_s, end_s)
         self.copied, self.left_out = copies.copied, copies.left_out
         return copies
 
 
-class _Nothing:
+class Nothing:
     """No sound to copy."""
+
+    def __init__(self) -> None:
+        self.copied: list[str] = []
+        self.left_out: list[str] = []
 
     def up_to(self, container: Any, time_s: float | None) -> None:
         """Nothing."""
@@ -232,13 +249,14 @@ class _Nothing:
         """Nothing."""
 
 
-class _Copies(_Nothing):
+class Copies(Nothing):
     """Audio and subtitles of a clip, handed on packet by packet beside the pictures."""
 
     def __init__(self, clip: Clip, container: Any, start_s: float, end_s: float | None) -> None:
+        super().__init__()
         self._start_s, self._end_s = start_s, end_s
-        self.copied: list[str] = []
-        self.left_out: list[str] = []
+        # Without edit lists all else would be moved to where the first one begins, and pictures be late.
+        self._from_nought = container.format.name in ("matroska", "webm")
         self._source = av.open(str(clip.path))
         self._begin = begin_s(self._source)
         self._streams: dict[int, Any] = {}
@@ -246,7 +264,7 @@ class _Copies(_Nothing):
         for stream in (*self._source.streams.audio, *self._source.streams.subtitles):
             name = stream.codec_context.name if stream.codec_context is not None else "unknown"
             canonical = stream.codec_context.codec.canonical_name if name != "unknown" else name
-            if canonical not in able:
+            if canonical not in able or not _holds(container.format.name, stream):
                 self.left_out.append(f"{stream.type} ({canonical}): {container.format.name} cannot hold it")
                 continue
             try:
@@ -268,7 +286,10 @@ class _Copies(_Nothing):
             if packet.dts is None or packet.size == 0:  # what ends a stream
                 continue
             time = float((packet.pts if packet.pts is not None else packet.dts) * packet.time_base - self._begin)
-            # From the beginning on even what a decoder hears before nought, to warm up, is needed.
+            # From the beginning on even what a decoder hears before nought, to warm up, is needed; what Opus has of it
+            # the container itself tells.
+            if self._from_nought and time < 0 and packet.stream.codec_context.name not in ("opus", "libopus"):
+                continue
             if (self._start_s > 0 and time < self._start_s) or (self._end_s is not None and time >= self._end_s):
                 continue
             shift = round((Fraction(self._start_s) + self._begin) / packet.time_base)
@@ -288,6 +309,17 @@ class _Copies(_Nothing):
 
     def close(self) -> None:
         self._source.close()
+
+
+def _holds(format: str, stream: Any) -> bool:
+    """Whether a container takes a stream; of some that it is said to hold (Opus in MOV) it can write no header."""
+    try:
+        with closing(av.open(io.BytesIO(), "w", format=format)) as tried:
+            tried.add_stream_from_template(stream)
+            tried.start_encoding()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def _offers(encoder: str, pixel_format: str) -> bool:
@@ -318,7 +350,8 @@ def _palette_frame(pixels: PixelArray, levels: PixelArray | None) -> av.VideoFra
     return frame
 
 
-def _explained(error: Exception, path: Path) -> BshmError:
+def explained(error: Exception, path: Path) -> BshmError:
+    """What FFmpeg or the system says about an output that cannot be written."""
     if isinstance(error, BshmError):
         return error
     number = getattr(error, "errno", None)

@@ -1,4 +1,4 @@
-"""Makes the pictures of the pages from the samples: that of the README, and the gallery of docs/studio.md."""
+"""Makes the pictures of the pages from the samples: of the README, the gallery of docs/studio.md, corrections."""
 
 from __future__ import annotations
 
@@ -54,11 +54,31 @@ def main() -> None:
     parts = [matte.picture.pixels, matte.over(checkerboard), matte.over("#2f6fb3"), matte.over("blur")]
     pixels = np.concatenate(parts, axis=1)
     sink.write(encode.encode(pixels, "png", quality=95), PICTURES / "before-after.png", overwrite=True)
+    write_corrections(matte)
     figure, damaged = drawn_figure(), drawn_figure(damaged=True)
     for name, edits in GALLERY.items():
         shown = {"gallery-shadows": figure, "gallery-cleaning": damaged}.get(name, matte)
         strip = np.concatenate([_cell(made(shown, options), name) for options in edits], axis=1)
         sink.write(encode.encode(strip, "jpg", quality=82), PICTURES / f"{name}.jpg", overwrite=True)
+
+
+# Of docs/corrections.md: through the helmet under the arm, and along the flag.
+HELMET = bshm.Stroke("keep", ((0.68, 0.93), (0.74, 0.84), (0.84, 0.86), (0.9, 0.95)), 0.08)
+FLAG = bshm.Stroke("erase", ((0.005, 0.79), (0.03, 0.95)), 0.02)
+
+
+def write_corrections(matte: Matte) -> None:
+    """The sample before, with a stroke drawn on it, and after; then with one more."""
+    with bshm.Matting() as matting:
+        mended = matting.corrected(matte, bshm.Corrections((HELMET,)))
+        both = matting.corrected(mended, bshm.Corrections((FLAG,)))
+    shown = [matte.over("white"), matte.over("white").copy(), mended.over("white"), both.over("white")]
+    side = shown[1].shape[0]
+    for stroke, colour in ((HELMET, (30, 160, 60)), (FLAG, (40, 90, 230))):
+        line = np.array([[(round(x * side), round(y * side)) for x, y in stroke.points]])
+        cv2.polylines(shown[1], line, False, colour, round((stroke.width or 0) * side), cv2.LINE_AA)
+    strip = np.concatenate([bshm.geometry.resize(each, (384, 384)) for each in shown], axis=1)
+    sink.write(encode.encode(strip, "jpg", quality=85), PICTURES / "corrections.jpg", overwrite=True)
 
 
 def made(matte: Matte, options: dict[str, Any]) -> PixelArray:

@@ -17,7 +17,10 @@ from bshm import errors
 from bshm.cli import main
 from bshm.types import Picture, Run
 
-NAMES = {"Edit", "Limits", "Matte", "MatteOptions", "Matting", "Picture", "Run", "__version__", "matte"}
+NAMES = {
+    *("Corrections", "Edit", "Limits", "Matte", "MatteOptions", "Matting", "Picture", "Run", "Stroke"),
+    *("__version__", "matte"),
+}
 
 
 def tree(kind: type[BaseException]) -> Iterator[type[BaseException]]:

@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bshm.corrections import Corrections as Corrections
+    from bshm.corrections import Stroke as Stroke
     from bshm.edit.spec import Edit as Edit
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
@@ -35,6 +37,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Importing bshm loads nothing heavy: each name is fetched from its module when it is first used.
 _HOMES = {
+    "Corrections": "bshm.corrections",
     "Edit": "bshm.edit.spec",
     "Limits": "bshm.options",
     "Matte": "bshm.result",
@@ -42,9 +45,11 @@ _HOMES = {
     "Matting": "bshm.pipeline",
     "Picture": "bshm.types",
     "Run": "bshm.types",
+    "Stroke": "bshm.corrections",
     "matte": "bshm.pipeline",
 }
 __all__ = [
+    "Corrections",
     "Edit",
     "Limits",
     "Matte",
@@ -52,6 +57,7 @@ __all__ = [
     "Matting",
     "Picture",
     "Run",
+    "Stroke",
     "__version__",
     "matte",
 ]

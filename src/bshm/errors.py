@@ -22,6 +22,7 @@
     │   ├── UrlRefusedError         a URL that the guard does not allow
     │   ├── FetchError              a URL that was allowed but did not give the bytes
     │   ├── NobodyThereError        nobody is where one person was asked for
+    │   ├── CorrectionsError        corrections that cannot be read, or are of another picture
     │   └── DataFolderError         training or evaluation data that is incomplete
     └── EnvironmentFault            the machine is at fault: mend it
         ├── DeviceUnavailableError  the device that was asked for cannot run here
@@ -55,6 +56,7 @@ __all__ = [
     "BshmError",
     "CallerError",
     "CheckpointError",
+    "CorrectionsError",
     "DataFolderError",
     "DeviceUnavailableError",
     "DiskFullError",
@@ -231,6 +233,10 @@ class FetchError(InputError):
 
 class NobodyThereError(InputError):
     """One person was asked for, by number or place, and nobody is there."""
+
+
+class CorrectionsError(InputError, ValueError):
+    """Corrections of a matte cannot be read, leave the picture or belong to another one, or mean nothing there."""
 
 
 class DataFolderError(InputError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from bshm.corrections import Corrections
 from bshm.errors import OptionError, option
 
 DEFAULT_MODEL = "bshm"
@@ -74,6 +75,8 @@ class MatteOptions:
         shrink_to: pixels; a larger picture is made as small before it is matted, and the result is as small.  None
             never shrinks one.
         tell_apart: tell several people apart, as ``Edit.people`` needs it: ``Matte.people``.
+        corrections: what somebody marked on the picture because its matte was wrong there.  ``auto`` takes those in
+            ``NAME.bshm.json`` beside a picture that is given as a path, where there are any; None takes none.
         limits: what an input may cost.
     """
 
@@ -81,11 +84,16 @@ class MatteOptions:
     exact: bool = False
     shrink_to: int | None = None
     tell_apart: bool = False
+    corrections: Corrections | Literal["auto"] | None = "auto"
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         if self.shrink_to is not None and not (type(self.shrink_to) is int and self.shrink_to >= 1):
             raise OptionError(f"{option('shrink_to')} takes 1 pixel or more; got {self.shrink_to!r:.40}.")
+        if self.corrections not in (None, "auto") and not isinstance(self.corrections, Corrections):
+            raise OptionError(
+                f"{option('corrections')} takes Corrections, 'auto' or None; got {self.corrections!r:.40}."
+            )
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class BatchOptions:
         ordered: results in the order of the inputs; otherwise as they finish.
         split: one file a person, numbered from the left: ``NAME.1.png``, ``NAME.2.png``, …
         overwrite: replace outputs that are there.
+        save_corrections: write the corrections that were used to ``NAME.bshm.json`` beside the picture.
         skip_existing: leave a picture alone whose output is there, so that a batch can be taken up again.
     """
 
@@ -106,6 +115,7 @@ class BatchOptions:
     split: bool = False
     overwrite: bool = False
     skip_existing: bool = False
+    save_corrections: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.in_flight <= 64:

@@ -1,6 +1,6 @@
 """The tour: one picture through the whole flow, in plain calls.
 
-source -> decode -> engine -> foreground colour -> matte
+source -> decode -> engine -> corrections, if somebody made any -> foreground colour -> matte
 
 The engine is the opened weights, ``matting/engines.py``.  That of the sets in the box has stages:
 
@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Literal, overload
 
@@ -21,13 +23,16 @@ import numpy as np
 
 from bshm import geometry
 from bshm.concurrency.overlap import overlap
+from bshm.corrections import Corrections
 from bshm.edit import composite
-from bshm.errors import BshmError, MattingClosedError, MemoryExhaustedError, OptionError, option
+from bshm.errors import BshmError, CorrectionsError, MattingClosedError, MemoryExhaustedError, OptionError, option
+from bshm.files import corrections as corrections_files
 from bshm.files import decode
 from bshm.files.source import Source
-from bshm.matting import engines, foreground, people
-from bshm.matting.engines import Clock, Engine, State
+from bshm.matting import correcting, engines, foreground, people
+from bshm.matting.engines import Answer, Clock, Engine, State
 from bshm.matting.people import PeopleApart
+from bshm.matting.refine import doubt
 from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, BatchOptions, MatteOptions
 from bshm.result import Matte
 from bshm.types import FloatArray, Picture, PixelArray, Run
@@ -107,7 +112,43 @@ class Matting:
         options = options or MatteOptions()
         clock = Clock()
         picture = clock.time("decode", lambda: decode.open_picture(source, options.limits))
-        return self._matte(picture, options, self.engine.start(), clock)[0]
+        if options.corrections != "auto" or (saved := corrections_files.saved(source)) is None:
+            return self._matte(picture, options, self.engine.start(), clock)[0]
+        try:
+            correcting.check(saved, picture.pixels, picture.name)
+        except CorrectionsError as error:
+            # They were looked for unasked: another picture of that name is no reason to fail, but not to be silent.
+            note = f"{corrections_files.beside(picture.name).name} was not applied: {error}"
+            plain = self._matte(picture, replace(options, corrections=None), self.engine.start(), clock)[0]
+            return replace(plain, notes=(note,))
+        return self._matte(picture, replace(options, corrections=saved), self.engine.start(), clock)[0]
+
+    def corrected(self, matte: Matte, corrections: Corrections, options: MatteOptions | None = None) -> Matte:
+        """A matte with corrections laid on it, on top of those that it has.
+
+        Args:
+            matte: of this session or of another.
+            corrections: strokes, clicks, a trimap.
+            options: how; only ``decontaminate``, ``tell_apart`` and ``limits`` count.
+
+        Raises:
+            CorrectionsError: they are of another picture.
+            NobodyThereError: a click where there is nothing to keep or to erase.
+            InputError: the trimap cannot be read.
+        """
+        options, clock = options or MatteOptions(), Clock()
+        picture = matte.picture
+        pixels = _opaque(picture)
+        answer = Answer(matte.alpha, matte.doubtful, mask=matte.mask)
+        answer = clock.time("corrections", lambda: self._marked(picture, pixels, answer, corrections, options))
+        if picture.alpha is not None:
+            answer = answer._replace(alpha=np.minimum(answer.alpha, _existing(picture.alpha)))
+        earlier = matte.corrections
+        if earlier is not None:
+            corrections = corrections_files.together(earlier, corrections, options.limits)
+        tell_apart = options.tell_apart or matte.people is not None
+        made = self._made(picture, pixels, answer, replace(options, tell_apart=tell_apart), clock)
+        return replace(made, corrections=corrections, notes=matte.notes)
 
     @overload
     def map(
@@ -196,11 +237,12 @@ class Matting:
             picture = geometry.shrunk(picture, options.shrink_to)
             pixels = _opaque(picture)
             answer = self.engine.matte(pixels, state, clock, exact=options.exact)
-            alpha = _within_existing(answer.alpha, picture)
-            apart = clock.time("people", lambda: self._apart(pixels, alpha)) if options.tell_apart else None
-            colour = pixels
-            if options.decontaminate:
-                colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
+            after, given = answer.state, options.corrections if options.corrections != "auto" else None
+            if given:
+                found = answer
+                answer = clock.time("corrections", lambda: self._marked(picture, pixels, found, given, options))
+            answer = answer._replace(alpha=_within_existing(answer.alpha, picture))
+            made = self._made(picture, pixels, answer, options, clock)
         except MemoryError as error:
             if isinstance(error, MemoryExhaustedError):
                 raise
@@ -209,12 +251,30 @@ class Matting:
                 f"{picture.name} ({width}x{height}) does not fit into memory: it needs about "
                 f"{width * height * 20 / 1e9:.1f} GB. Shrink it or use a machine with more."
             ) from error
+        return replace(made, corrections=given) if given else made, after
+
+    def _marked(
+        self, picture: Picture, pixels: PixelArray, answer: Answer, corrections: Corrections, options: MatteOptions
+    ) -> Answer:
+        """The answer with what somebody marked."""
+        correcting.check(corrections, picture.pixels, picture.name)
+        trimap = corrections_files.opened_trimap(corrections, options.limits)
+        found = correcting.apply(
+            pixels, answer.alpha, answer.mask, corrections, partial(engines.detail, self.engine), trimap
+        )
+        doubtful = answer.doubtful if found.mask is None else doubt.doubtful(found.mask)
+        return answer._replace(alpha=found.alpha, mask=found.mask, doubtful=doubtful)
+
+    def _made(self, picture: Picture, pixels: PixelArray, answer: Answer, options: MatteOptions, clock: Clock) -> Matte:
+        """What is behind the engine: people and colour."""
+        alpha, colour = answer.alpha, pixels
+        apart = clock.time("people", lambda: self._apart(pixels, alpha)) if options.tell_apart else None
+        if options.decontaminate:
+            colour = clock.time("foreground", lambda: foreground.estimate(pixels, alpha))
         card = self.engine.card
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
-        return Matte(
-            picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful, mask=answer.mask
-        ), answer.state
+        return Matte(picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful, mask=answer.mask)
 
     def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:
         clues = engines.clues(self.engine, pixels)
@@ -252,12 +312,17 @@ def matte(
     model: str = DEFAULT_MODEL,
     device: str = DEFAULT_DEVICE,
     options: MatteOptions | None = None,
+    corrections: Corrections | None = None,
 ) -> Matte:
     """The people of one picture; for many, hold a ``Matting`` open.
+
+    ``corrections`` is ``MatteOptions.corrections``, for which nothing else need be said.
 
     >>> import bshm, skimage
     >>> found = bshm.matte(skimage.data.astronaut())
     >>> found.alpha.dtype, found.is_empty
     (dtype('float32'), False)
     """
+    if corrections is not None:
+        options = replace(options or MatteOptions(), corrections=corrections)
     return Matting(model=model, device=device).matte(source, options)

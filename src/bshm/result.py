@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bshm.corrections import Corrections
 from bshm.edit import composite
 from bshm.edit.background import AnyBackground, background_of
 from bshm.edit.crop import is_nobody
@@ -38,6 +39,8 @@ class Matte:
         depth: indices of ``people`` from the back to the front, as far as it can be told.
         doubtful: 0..1, the share of the people's area where the mask does not say whether it is a person, the soft
             edge left out; see ``bshm.matting.refine.doubt.doubtful``.  None where the weights have no mask to tell by.
+        corrections: those that were laid on it, by hand; None for none.
+        notes: what is to be told of how it was made, in words.
         mask: (h, w) float32, 0..1, of any size: the mask that ``alpha`` was made of; None where the weights have none.
     """
 
@@ -49,6 +52,8 @@ class Matte:
     depth: tuple[int, ...] = ()
     doubtful: float | None = None
     mask: FloatArray | None = None
+    corrections: Corrections | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.alpha.shape != self.picture.size_hw or self.alpha.dtype != np.float32:

@@ -30,6 +30,7 @@ from bshm.options import FORMATS, BatchOptions, MatteOptions
 
 if TYPE_CHECKING:
     from bshm.bulk.review import Review
+    from bshm.corrections import Corrections
     from bshm.edit.render import Rendered
     from bshm.matting.verdict import Verdict
     from bshm.pipeline import Matting
@@ -82,6 +83,7 @@ class BatchRecord:
         outputs: with ``BatchOptions.split``, the files of the people from left to right.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be in the result, in words.
+        corrections: how many were laid on the matte by hand.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
         note: what else is to be told: why it was skipped, whose copy it is.
         proof: what was read and written, of batches that keep a journal.
@@ -101,6 +103,7 @@ class BatchRecord:
     outputs: tuple[Path, ...] = ()
     head_by: str | None = None
     notes: tuple[str, ...] = ()
+    corrections: int | None = None
     doubtful: float | None = None
     verdict: Verdict | None = None
     note: str | None = None
@@ -315,11 +318,13 @@ def _do(
             f"{first} is there already. "
             f"Add {option('overwrite')} to replace it or {option('skip_existing')} to keep it."
         )
+    from bshm.files import corrections as corrections_file
     from bshm.files import sink
 
     matte = matting.matte(job.source, options)
     files = [(path, make(matte, path, each, background)) for path, each in _results(matte, job.output, edit, batch)]
     look = None if review is None else review.look(matte, job.name)
+    marked = _marked(matte, job) if batch.save_corrections else None
     del matte  # as large as the picture; others may be waited for
     done = time.perf_counter()
     try:
@@ -327,6 +332,8 @@ def _do(
             # The first last: where it is, all are, and a run that is taken up again may pass them over.
             for path, made in reversed(files):
                 sink.write(made.rendered.data, path, overwrite=batch.overwrite)
+            if marked is not None:
+                corrections_file.write(*marked)
             if review is not None and look is not None:
                 review.add(look, files[0][1].rendered.data, files[0][0].name)
     except OutputExistsError:
@@ -340,6 +347,21 @@ def _do(
     encode_ms = sum(made.timings_ms["encode"] for _, made in files)
     timings = MappingProxyType({**record.timings_ms, "encode": encode_ms})
     return replace(record, outputs=tuple(path for path, _ in files), timings_ms=timings)
+
+
+def _marked(matte: Matte, job: Job) -> tuple[Corrections, Path] | None:
+    """The corrections of a matte, as those of its picture, and where they go; None without any."""
+    if matte.corrections is None:
+        return None
+    if not isinstance(job.source, (str, Path)) or is_url(str(job.source)):
+        raise OptionError(
+            f"{option('save_corrections')} writes beside the picture, but {job.name} is no file. "
+            "Save the picture first."
+        )
+    from bshm.files.corrections import beside
+    from bshm.matting.correcting import mark_of
+
+    return matte.corrections.of(mark_of(matte.picture.pixels)), beside(job.source)
 
 
 @dataclass(frozen=True)
@@ -374,6 +396,7 @@ class Made:
             people=rendered.people,
             head_by=rendered.head_by,
             notes=rendered.notes,
+            corrections=rendered.corrections,
             doubtful=self.doubtful,
             verdict=self.verdict,
             proof=proof,

@@ -38,6 +38,7 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.ManifestError: 23,
     errors.WorkerLostError: 24,
     errors.NobodyThereError: 25,
+    errors.CorrectionsError: 26,
 }
 
 MEANINGS: dict[int, str] = {
@@ -66,7 +67,8 @@ MEANINGS: dict[int, str] = {
     RULES_NOT_MET: "a picture does not meet the rules of its preset",
     23: "a manifest cannot be read",
     24: "the machine that worked on a picture was lost on every attempt",
-    25: "--people found nobody",
+    25: "--people found nobody, or a click met nobody",
+    26: "corrections cannot be read, or belong to another picture",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "the reader of stdout closed it",

@@ -8,6 +8,7 @@ from pathlib import Path
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.streams import put, say
+from bshm.errors import OptionError, SourceNotFoundError
 
 
 def parser() -> Parser:
@@ -20,6 +21,7 @@ def parser() -> Parser:
             ("bshm label data -o labels --teacher bshm mediapipe=FILE", "what two agree on"),
             ("bshm label data -o labels-2 --earlier labels", "the next, by what the first has taught"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, by bshm itself"),
+            ("bshm label my-photos -o labels --from-corrections", "what you corrected by hand"),
         ],
     )
     result.inputs.add_argument(
@@ -37,6 +39,10 @@ def parser() -> Parser:
         "--earlier", type=Path, metavar="FOLDER",
         help="masks of the round before; the mean of both is written, or it is one more teacher of several",
     )  # fmt: skip
+    options.add_argument(
+        "--from-corrections", action="store_true",
+        help="write the pictures of DATA that have corrections beside them (NAME.bshm.json), and their corrected masks",
+    )  # fmt: skip
     add_help(options)
     return result
 
@@ -47,7 +53,23 @@ def run(arguments: argparse.Namespace) -> int:
     from bshm.training.teachers import teacher
 
     interrupts.in_order()
+    if arguments.from_corrections:
+        return _from_corrections(arguments)
     teachers = [teacher(name) for name in arguments.teacher]
     count = label(arguments.data, arguments.output, teachers, report=say, earlier=arguments.earlier)
     put(f"{count} masks written to {arguments.output}\n")
+    return exit_codes.OK
+
+
+def _from_corrections(arguments: argparse.Namespace) -> int:
+    if len(arguments.teacher) > 1 or arguments.earlier is not None:
+        raise OptionError("--from-corrections takes one model as --teacher, and no --earlier. Drop the rest.")
+    from bshm.pipeline import Matting
+    from bshm.training.corrected import label_corrected
+
+    if not arguments.data.is_dir():
+        raise SourceNotFoundError(f"there is no folder {arguments.data}. Check the name.")
+    with Matting(model=arguments.teacher[0]) as matting:
+        count = label_corrected(arguments.data, arguments.output, matting, say)
+    put(f"{count} corrected masks written to {arguments.output}\n")
     return exit_codes.OK

@@ -10,9 +10,10 @@ import math
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from bshm import options as defaults
 from bshm.bulk.batch import Job, plan, with_format
@@ -48,6 +49,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by the rules of a shop; `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
     ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
+    ("bshm matte photo.jpg --erase chair.json --save-corrections", "corrected, now and on later runs"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
@@ -131,8 +133,35 @@ def parser() -> Parser:
         metavar="FOLDER",
         help="the folder for --review-below (default: review in the folder of -o, or in the current one)",
     )
+    _add_corrections(result)
     add_flags(result)
     return result
+
+
+def _add_corrections(result: Parser) -> None:
+    marks = result.add_argument_group("Corrections (docs/corrections.md)")
+    marks.add_argument(
+        "--keep", metavar="FILE", help="keep this too: strokes in JSON, or a picture that is white there; one INPUT"
+    )
+    marks.add_argument("--erase", metavar="FILE", help="erase this: strokes in JSON, or a picture that is white there")
+    marks.add_argument(
+        "--trimap",
+        metavar="FILE",
+        help="a picture: white is kept, black erased, grey worked out again, transparent left as it is",
+    )
+    marks.add_argument(
+        "--corrections",
+        metavar="FILE",
+        default=MatteOptions.corrections,
+        help="corrections in JSON; auto takes NAME.bshm.json beside each picture if it exists; none takes none "
+        "(default: %(default)s)",
+    )
+    marks.add_argument(
+        "--save-corrections",
+        action="store_true",
+        default=BatchOptions.save_corrections,
+        help="write the corrections that were used to NAME.bshm.json beside the picture",
+    )
 
 
 def add_flags(result: Parser) -> None:
@@ -434,6 +463,7 @@ def _run(arguments: argparse.Namespace) -> int:
         split=arguments.split,
         overwrite=arguments.overwrite or arguments.overwrite_inputs,
         skip_existing=arguments.skip_existing,
+        save_corrections=arguments.save_corrections,
     )
     if arguments.review_folder is not None and arguments.review_below is None:
         raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
@@ -458,6 +488,11 @@ def _run(arguments: argparse.Namespace) -> int:
             )
         if to_stdout and arguments.review_below is not None:
             raise OptionError("--review-below needs a result in a file. Give -o a file or a folder.")
+        if "-" in inputs and arguments.save_corrections:
+            raise OptionError("--save-corrections writes beside the picture, and stdin is no file. Name the picture.")
+        if to_stdout and arguments.save_corrections:
+            raise OptionError("--save-corrections needs a result in a file. Give -o a file or a folder.")
+        options = _with_corrections(arguments, options, inputs)
         if to_stdout:
             return _to_stdout(arguments, inputs[0], options, edit)
         jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()
@@ -473,6 +508,7 @@ def _run(arguments: argparse.Namespace) -> int:
             overwrite_inputs=arguments.overwrite_inputs,
             passed_over=passed_over,
         )
+        options = _with_corrections(arguments, options, [job.source for job in jobs])
     if str(passed_over) and not arguments.quiet:
         say(f"passed over: {passed_over}")
     if len(jobs) == 1 and jobs[0].output is not None:
@@ -496,6 +532,34 @@ def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
     if arguments.threads is not None and not 1 <= arguments.threads <= 256:
         raise OptionError(f"--threads takes 1 to 256; got {arguments.threads}.")
     return options, edit
+
+
+def _with_corrections(arguments: argparse.Namespace, options: MatteOptions, sources: Sequence[object]) -> MatteOptions:
+    """The options with what the flags say of corrections."""
+    kinds: tuple[Literal["keep", "erase"], ...] = ("keep", "erase")
+    named = {name: getattr(arguments, name) for name in ("trimap", *kinds)}
+    wanted = arguments.corrections
+    files = [f"--{name}" for name, path in named.items() if path is not None]
+    files += ["--corrections FILE"] if wanted not in ("auto", "none") else []
+    if not files:
+        return replace(options, corrections="auto" if wanted == "auto" else None)
+    if len(sources) != 1:
+        raise OptionError(
+            f"{files[0]} corrects one picture; there are {len(sources)}. Name one, or lay NAME.bshm.json beside each."
+        )
+    from bshm.corrections import Corrections
+    from bshm.files import corrections as files_of
+
+    if wanted == "auto":
+        found = files_of.saved(sources[0]) or Corrections()
+    else:
+        found = Corrections() if wanted == "none" else files_of.read(wanted)
+    if arguments.trimap is not None:
+        found = files_of.together(found, files_of.read_trimap(arguments.trimap, options.limits), options.limits)
+    for kind in kinds:
+        if (path := named[kind]) is not None:
+            found = files_of.together(found, files_of.read_any(path, kind, options.limits), options.limits)
+    return replace(options, corrections=found)
 
 
 def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
@@ -651,7 +715,7 @@ def _stdin_job(output: str, edit: Edit) -> Job:
 
 
 def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions, edit: Edit) -> int:
-    from bshm.cli.reporting import EMPTY_NOTE, edit_notes, frames_note, look_note
+    from bshm.cli.reporting import EMPTY_NOTE, corrected_note, edit_notes, frames_note, look_note
     from bshm.edit.render import render
 
     if arguments.json:
@@ -674,6 +738,8 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
     rendered = render(matte, edit)
     if not arguments.quiet:
+        if rendered.corrections:
+            say(f"{matte.picture.name}: {corrected_note(rendered.corrections)}")
         for line in edit_notes(rendered.head_by, rendered.notes):
             say(f"{matte.picture.name}: {line}")
     put(rendered.data)

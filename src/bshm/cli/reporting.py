@@ -30,6 +30,11 @@ def frames_note(frames: int) -> str:
     return f"only the first of its {frames} pictures was used"
 
 
+def corrected_note(count: int) -> str:
+    """What is said of a result that was corrected by hand."""
+    return f"{count} correction{'' if count == 1 else 's'} applied"
+
+
 def edit_notes(head_by: str | None, notes: Iterable[str]) -> list[str]:
     """What is said of a result that was framed: by what the head was found, and what is not as it should be."""
     return [*([f"the head was found by the {head_by}"] if head_by else []), *notes]
@@ -96,6 +101,8 @@ class Reporter:
             self._note(f"{record.job.name}: {look}")
         if record.frames is not None and record.frames > 1:
             self._note(f"{record.job.name}: {frames_note(record.frames)}")
+        if record.corrections:
+            self._note(f"{record.job.name}: {corrected_note(record.corrections)}")
         for line in edit_notes(record.head_by, record.notes):
             self._note(f"{record.job.name}: {line}")
         if self._progress is not None and self._task is not None:
@@ -191,6 +198,7 @@ def json_line(record: BatchRecord) -> str:
             "people": record.people,
             "head_by": record.head_by,
             "notes": list(record.notes),
+            "corrections": record.corrections,
             "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "verdict": None if record.verdict is None else record.verdict.as_json(),
             "model": record.model,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bshm.corrections import Corrections
 from bshm.edit import composite, edges, framing, light
 from bshm.edit import head as heads
 from bshm.edit.background import filled
@@ -74,6 +75,14 @@ class Matted(Protocol):
     def verdict(self) -> Told | None:
         """How far to trust it; None where nobody can tell."""
 
+    @property
+    def corrections(self) -> Corrections | None:
+        """What was laid on it by hand."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be told of how it was made."""
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -126,6 +135,7 @@ class Rendered:
         timings_ms: milliseconds by stage.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
+        corrections: how many were laid on the matte by hand.
         verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
     """
 
@@ -143,6 +153,7 @@ class Rendered:
     head_by: str | None = None
     notes: tuple[str, ...] = ()
     verdict: dict[str, Any] | None = None
+    corrections: int = 0
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -215,8 +226,9 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         dict(ran.timings_ms),
         None if matte.people is None else len(matte.people),
         composed.head_by,
-        composed.notes,
+        (*matte.notes, *composed.notes),
         None if matte.verdict is None else matte.verdict.as_json(),
+        len(matte.corrections or ()),
     )
 
 
@@ -298,6 +310,8 @@ class _Converted:
     people: tuple[FloatArray, ...] | None
     depth: tuple[int, ...]
     verdict: Told | None
+    corrections: Corrections | None
+    notes: tuple[str, ...]
 
 
 def _in_srgb(matte: Matted) -> Matted:
@@ -310,7 +324,17 @@ def _in_srgb(matte: Matted) -> Matted:
         return matte
     pixels = colour_space.to_srgb(matte.picture.pixels, profile)
     picture = replace(matte.picture, pixels=pixels, alpha=None, icc_profile=None)
-    return _Converted(picture, matte.alpha, foreground, matte.ran, matte.people, matte.depth, matte.verdict)
+    return _Converted(
+        picture,
+        matte.alpha,
+        foreground,
+        matte.ran,
+        matte.people,
+        matte.depth,
+        matte.verdict,
+        matte.corrections,
+        matte.notes,
+    )
 
 
 def _turned(layer: Any, edit: Edit) -> Any:

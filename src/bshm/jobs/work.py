@@ -122,5 +122,6 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
         "timings_ms": done.timings_ms,
         "head_by": done.head_by,
         "notes": list(done.notes),
+        "corrections": done.corrections,
     }
     return Product(done.data, done.media_type, MappingProxyType(details))

@@ -137,6 +137,23 @@ def clues(engine: Engine, pixels: PixelArray) -> Clues | None:
     return people.look(engine.sessions["mask"], pixels)
 
 
+def detail(engine: Engine, pixels: PixelArray, sure: FloatArray) -> FloatArray:
+    """From a mask that somebody has corrected to an alpha (H, W), 0..1.
+
+    Weights from elsewhere have nothing between mask and alpha: with them the guided filter alone finds the edge.
+
+    Args:
+        engine: any.
+        pixels: (H, W, 3) uint8 or uint16, RGB; a picture, or a part of one.
+        sure: (h, w) float32, 0..1, of the same.
+    """
+    if isinstance(engine, Staged):
+        return engine.detail(pixels, sure)
+    from bshm.matting.refine import guided_filter
+
+    return guided_filter.refine(pixels, sure)
+
+
 # The stages are imported where they are used: networks can be opened before OpenCV is there, and meanwhile.
 
 
@@ -181,7 +198,7 @@ class Staged:
             mask: (h, w) float32, 0..1, of the whole picture, of any size: what ``mask`` gave, or made of it.
             clock: takes the time of each stage.
         """
-        from bshm.matting.refine import doubt, guided_filter
+        from bshm.matting.refine import doubt
 
         clock = clock or Clock()
         if "quality" in self.sessions:
@@ -191,11 +208,24 @@ class Staged:
         sure = doubt.drop_doubtful(mask)
         if doubt.questionable(sure):
             sure = clock.time("islands", lambda: self._without_bodiless(pixels, sure))
+        return Answer(self.detail(pixels, sure, clock), doubtful, mask=mask)
+
+    def detail(self, pixels: PixelArray, sure: FloatArray, clock: Clock | None = None) -> FloatArray:
+        """From a mask whose doubt is settled to an alpha (H, W), 0..1: what runs along edges alone.
+
+        Args:
+            pixels: (H, W, 3) uint8 or uint16, RGB; a picture, or a part of one.
+            sure: (h, w) float32, 0..1, of the same.
+            clock: takes the time of each stage.
+        """
+        from bshm.matting.refine import doubt, guided_filter
+
+        clock = clock or Clock()
         alpha = guide = clock.time("refine", lambda: guided_filter.refine(pixels, sure))
         if "matting" in self.sessions:
             held = doubt.somebody(guide)
             alpha = clock.time("matting", lambda: doubt.drop_loose(self.matting(pixels, sure, guide), held))
-        return Answer(alpha, doubtful, mask=mask)
+        return alpha
 
     def _mask(self, pixels: PixelArray) -> FloatArray:
         from bshm.matting.networks import foreign, mask

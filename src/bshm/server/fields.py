@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bshm.corrections import Corrections
 from bshm.edit.spec import Blend, Edit, Fit, Flip, Mask, ShadowKind
 from bshm.edit.words import PictureBackground, parse_background
-from bshm.errors import OptionError, UnknownPresetError
+from bshm.errors import CorrectionsError, OptionError, UnknownPresetError
 from bshm.options import DEFAULT_MODEL, Format, MatteOptions
 from bshm.server.answers import FieldError
 
@@ -157,6 +158,11 @@ class PictureFields(BaseModel):
         Edit.strip_metadata,
         description="Leave out the EXIF that is kept by default: camera, date, author, place (GPS).",
     )
+    corrections: dict[str, Any] | str | None = Field(
+        None,
+        description="What was marked on the picture where its matte was wrong: strokes, clicks, a trimap, as JSON.",
+        examples=['{"version": 1, "strokes": [{"kind": "keep", "points": [[0.5, 0.4], [0.6, 0.4]], "width": 0.02}]}'],
+    )
     image_url: str | None = Field(
         None, max_length=4096, description="Where the picture is, in place of image; off unless --allow-urls."
     )
@@ -239,7 +245,24 @@ def matte_options_of(fields: PictureFields) -> MatteOptions:
         exact=fields.exact,
         shrink_to=fields.shrink_to,
         tell_apart=fields.people is not None or fields.format == "ora",
+        corrections=_corrections(fields.corrections),
     )
+
+
+def _corrections(given: dict[str, Any] | str | None) -> Corrections | None:
+    """What was marked, from an object of a JSON body or from the text of a form.
+
+    Raises:
+        FieldError: it is no corrections.
+    """
+    if given is None:
+        return None
+    try:
+        if isinstance(given, str):
+            return Corrections.from_bytes(given.encode("utf-8", "surrogatepass"), "corrections")
+        return Corrections.from_json(given)
+    except CorrectionsError as error:
+        raise FieldError({"corrections": str(error)}) from error
 
 
 def model_of(fields: PictureFields, default_model: str) -> str:

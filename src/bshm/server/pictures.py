@@ -43,6 +43,8 @@ def answer(served: Served) -> Response:
     }
     if rendered.head_by is not None:
         headers["X-Bshm-Head-By"] = rendered.head_by
+    if rendered.corrections:
+        headers["X-Bshm-Corrections"] = str(rendered.corrections)
     if rendered.notes:
         headers["X-Bshm-Notes"] = "; ".join(rendered.notes)
     if served.rate is not None:

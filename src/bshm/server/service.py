@@ -22,6 +22,7 @@ from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError, UnreadablePictureError, UrlRefusedError
 from bshm.files import decode
 from bshm.jobs import ANONYMOUS
+from bshm.jobs.codec import to_json
 from bshm.net.fetch import Validators
 from bshm.options import DEFAULT_MODEL, MatteOptions
 from bshm.server import cache as caches
@@ -70,7 +71,7 @@ class Order:
 
     def canonical(self) -> str:
         """The same text for all orders that get the same answer for the same picture: the answer names the model."""
-        how = asdict(self.options)
+        how = to_json(self.options)
         del how["limits"]
         return json.dumps([self.model, self.edit.to_json(), how], sort_keys=True, separators=(",", ":"))
 

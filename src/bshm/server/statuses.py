@@ -43,6 +43,7 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.JobUnfinishedError: ErrorAnswer(409, "The job does not have this result"),
     errors.IdempotencyError: ErrorAnswer(409, "The idempotency key belongs to another request"),
     errors.InputError: ErrorAnswer(422, "The input cannot be used"),
+    errors.CorrectionsError: ErrorAnswer(422, "The corrections cannot be used"),
     errors.SourceNotFoundError: ErrorAnswer(422, "The picture was not found", "The picture was not found."),
     errors.UnreadablePictureError: ErrorAnswer(422, "The picture cannot be read"),
     errors.PictureTooLargeError: ErrorAnswer(413, "The picture is too large"),

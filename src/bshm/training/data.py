@@ -212,7 +212,8 @@ class DataFolder:
         return _read([p for p in paths if _is_on(split, f"ccp/{p.stem}", 0.06)], read)
 
     def labelled(self, split: Split, longest_px: int | None, *, only: str = "") -> Iterator[Labelled]:
-        """Pictures whose mask was written by networks: portraits, more street fashion, frames of videos.
+        """Pictures whose mask was written by networks: portraits, more street fashion, frames of videos; and
+        those that were corrected by hand.
 
         Args:
             only: how the names of those that are wanted begin; the others are not decoded.
@@ -222,6 +223,7 @@ class DataFolder:
         sources = [(f"portraits/{name}", self.root / "portraits" / name) for name in PORTRAITS]
         sources.append(("ccp/unlabelled", self.root / "ccp" / "unlabelled"))
         sources.append(("video/masks", self.labels / "video" / "images"))
+        sources.append(("corrected/masks", self.labels / "corrected" / "images"))
         for name, images in sources:
             if not name.startswith(only) or not images.is_dir() or not (self.labels / name).is_dir():
                 continue

@@ -24,6 +24,7 @@ _HEADERS = {
     "X-Bshm-Cache": "hit: made for an earlier or a simultaneous equal request; miss: made for this one.",
     "X-Bshm-Empty": "true where nobody was found.",
     "X-Bshm-Head-By": "By what the head was found, where the frame goes by it.",
+    "X-Bshm-Corrections": "How many corrections were applied.",
     "X-Bshm-Notes": "What is not as it should be in the result.",
     "X-Bshm-Verdict": "JSON: score, 0 to 1, expected_error and reasons with where; null where the weights cannot tell.",
     "X-Width": "Of the result, in pixels.",

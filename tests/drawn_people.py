@@ -29,6 +29,8 @@ class Drawn:
     people: tuple[FloatArray, ...] | None = None
     depth: tuple[int, ...] = ()
     verdict: None = None
+    corrections: None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(self, alpha: FloatArray, *, icc_profile: bytes | None = None, dpi: float | None = None) -> None:
         pixels: PixelArray = np.full((*alpha.shape, 3), (90, 120, 150), np.uint8)

@@ -37,6 +37,8 @@ class Made:
     people: None = None
     depth: tuple[int, ...] = ()
     verdict: None = None
+    corrections: None = None
+    notes: tuple[str, ...] = ()
 
 
 def made(dtype: type = np.uint8) -> Made:

@@ -45,7 +45,8 @@ def test_what_was_written_as_pictures_is_read_back(clip: Clip, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("rate", "exact"),
     [("29.97", Fraction(30000, 1001)), ("23.976", Fraction(24000, 1001)), ("25", Fraction(25)),
-     ("12.5", Fraction(25, 2)), ("30000/1001", Fraction(30000, 1001)), ("59.94", Fraction(60000, 1001)), ("30", Fraction(30))],
+     ("12.5", Fraction(25, 2)), ("30000/1001", Fraction(30000, 1001)), ("59.94", Fraction(60000, 1001)),
+     ("30", Fraction(30))],
 )  # fmt: skip
 def test_rates_are_exact(tmp_path: Path, rate: str, exact: Fraction) -> None:
     assert parse_rate(rate) == exact

@@ -108,7 +108,7 @@ def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
     import av
 
     with av.open(str(path)) as container:
-        found = [each for each in container.demux(**{kind: 0}) if each.size]
+        found: list[Any] = [each for each in container.demux(**{kind: 0}) if each.size]
         return [(round(float(each.pts * each.time_base), 3), bytes(each)) for each in found]
 
 

@@ -296,7 +296,8 @@ def refuse_bad_pattern(path: Path) -> None:
         path.name % 0
     except (TypeError, ValueError):
         raise OptionError(
-            f"numbered pictures have one number in their name, such as %05d, and %% for a per cent sign; got {path.name}."
+            "numbered pictures have one number in their name, such as %05d, and %% for a per cent sign; got "
+            f"{path.name}."
         ) from None
 
 

@@ -40,6 +40,8 @@ MOST_FRAMES = 120
 USUAL_RATE = 30
 # It ends where so little of what is marked is sure.
 _LOST = 0.1
+# Below and above these a place counts not at all, and fully: half of a hat helps nobody.
+_NOTHING, _ALL = 0.2, 0.6
 # What is sure is smoothed, over this share of the longer side: a thing holds together.
 _TOGETHER, _LEAST_TOGETHER_PX = 0.04, 9
 # A time that was read off a player is rounded to milliseconds.
@@ -85,7 +87,9 @@ class _Walk:
         if crossed is None:
             return None
         self._last = small
-        sure = np.minimum(crossed.back_trust, crossed.likeness)
+        # Smoothed before the least of all steps is taken: single pixels that are unsure would add up.
+        side = max(_LEAST_TOGETHER_PX, round(_TOGETHER * max(small.shape[:2]))) | 1
+        sure = np.asarray(cv2.blur(np.minimum(crossed.back_trust, crossed.likeness), (side, side)), np.float32)
         if self._way is None or self._trust is None:
             self._way, self._trust = crossed.back, sure
         else:
@@ -96,10 +100,9 @@ class _Walk:
         area = float(region.sum())
         if area < 1 or float((region * self._trust).sum()) < _LOST * area:
             return None
-        side = max(_LEAST_TOGETHER_PX, round(_TOGETHER * max(region.shape))) | 1
         around = cv2.blur(region, (side, side))
         share = cv2.blur(region * self._trust, (side, side)) / np.maximum(around, 1e-3)
-        share *= min(1.0, left / _FADE_S)
+        share = np.clip((share - _NOTHING) / (_ALL - _NOTHING), 0, 1) * min(1.0, left / _FADE_S)
         levels = np.floor(np.clip(np.stack([*planes, share]), 0, 1) * 255 + 0.5).astype(np.uint8)
         return _Laid(away, self.order, zlib.compress(levels.tobytes(), 1), (region.shape[0], region.shape[1]))
 

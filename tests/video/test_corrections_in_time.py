@@ -23,16 +23,18 @@ Captured = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("fake")
 HEIGHT, WIDTH = 96, 128
 SIDE, TOP = 28, 20
-COUNT, MARKED = 70, 30
-# A thirtieth of a second a frame: 12 frames each way, and 4 more that listen to those.
-REACH_S, FIRST, LAST = 0.41, MARKED - 12, MARKED + 12
-SEGMENT = 10
+COUNT, MARKED = 48, 24
+# A thirtieth of a second a frame: 10 frames each way, and 4 more that listen to those.
+REACH_S, FIRST, LAST = 0.35, MARKED - 10, MARKED + 10
+# The fake network's alpha has traces of nothing.
+NONE = 1e-3
+SEGMENT = 8
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrying, "REACH_S", REACH_S)
-    monkeypatch.setattr(carrying, "_FADE_S", 0.1)
+    monkeypatch.setattr(carrying, "_FADE_S", 0.05)
     monkeypatch.setattr(parts, "SEGMENT_FRAMES", SEGMENT)
 
 
@@ -96,8 +98,8 @@ def test_what_is_kept_in_one_frame_stays_in_those_before_and_after_and_goes_with
     frames = moving()
     plain = alphas(frames)
     found = alphas(frames, marked())
-    assert len(found) == COUNT and max(inside(alpha, number) for number, alpha in enumerate(plain)) < 1e-3
-    for number in range(FIRST + 4, LAST - 3):
+    assert len(found) == COUNT and max(inside(alpha, number) for number, alpha in enumerate(plain)) < NONE
+    for number in range(FIRST + 5, LAST - 4):
         assert inside(found[number], number) > 0.9, number
         # Where it was and will be is still wall.
         assert found[number][:56, : max(0, left(number) - 6)].sum() == 0
@@ -107,9 +109,9 @@ def test_what_is_kept_in_one_frame_stays_in_those_before_and_after_and_goes_with
 
 
 def test_frames_that_are_matted_alone_and_live_keep_it_too() -> None:
-    frames = moving(MARKED + 8)
+    frames = moving(MARKED + 6)
     alone = alphas(frames, marked(), steady=False)
-    assert inside(alone[MARKED - 6], MARKED - 6) > 0.9 and inside(alone[MARKED], MARKED) == 1
+    assert inside(alone[MARKED - 5], MARKED - 5) > 0.9 and inside(alone[MARKED], MARKED) == 1
     given = 0
 
     def counted() -> Any:
@@ -121,15 +123,15 @@ def test_frames_that_are_matted_alone_and_live_keep_it_too() -> None:
     for number, matte in enumerate(matte_frames(counted(), live=True, decontaminate=False, corrections=(marked(),))):
         assert given == number + 1
         if number < MARKED:
-            assert inside(matte.alpha, number) == 0
+            assert inside(matte.alpha, number) < NONE
     assert inside(matte.alpha, number) > 0.9
 
 
 def test_it_ends_at_a_cut() -> None:
-    frames = moving(MARKED + 8, cut_at=MARKED + 3)
+    frames = moving(MARKED + 6, cut_at=MARKED + 3)
     found = alphas(frames, marked())
     assert inside(found[MARKED + 2], MARKED + 2) > 0.9
-    assert all(inside(found[number], number) == 0 for number in range(MARKED + 3, MARKED + 8))
+    assert all(inside(found[number], number) < NONE for number in range(MARKED + 3, MARKED + 6))
 
 
 def test_it_is_not_dragged_over_what_hides_it() -> None:
@@ -139,31 +141,31 @@ def test_it_is_not_dragged_over_what_hides_it() -> None:
         frame[::2, ::2][:28] = (40, 150, 40)
     found = alphas(frames, marked(), steady=False)
     assert inside(found[MARKED + 2], MARKED + 2) > 0.9
-    assert all(inside(found[number], number) == 0 for number in range(MARKED + 3, MARKED + 10))
+    assert all(inside(found[number], number) < NONE for number in range(MARKED + 3, MARKED + 10))
 
 
 def test_what_is_erased_goes_from_the_frames_around_too() -> None:
     frames = moving()
     y, x = 78 / HEIGHT, 105 / WIDTH
-    gone = FrameCorrections(Corrections((Stroke("erase", ((x, y),)),)), frame=MARKED)
+    gone = FrameCorrections(Corrections((Stroke("erase", ((x - 0.05, y), (x + 0.05, y)), 0.1),)), frame=MARKED)
     found = alphas(frames, gone)
-    for number in range(MARKED - 6, MARKED + 7):
+    for number in range(MARKED - 4, MARKED + 5):
         assert found[number][60:, 90:120].mean() < 0.1, number
     assert found[0][64:92, 94:116].min() == found[-1][64:92, 94:116].min() == 1
 
 
 def test_of_two_marks_the_nearer_one_counts_where_they_meet() -> None:
     frames = moving(MARKED + 12)
-    undone = FrameCorrections(Corrections((stroke(MARKED + 8, "erase"),)), frame=MARKED + 8)
+    undone = FrameCorrections(Corrections((stroke(MARKED + 6, "erase"),)), frame=MARKED + 6)
     found = alphas(frames, marked(), undone, steady=False)
     assert inside(found[MARKED + 1], MARKED + 1) > 0.9
-    assert inside(found[MARKED + 8], MARKED + 8) < 0.1 and inside(found[MARKED + 7], MARKED + 7) < 0.2
+    assert inside(found[MARKED + 6], MARKED + 6) < 0.1 and inside(found[MARKED + 5], MARKED + 5) < 0.2
 
 
 def test_only_the_segments_that_it_reaches_are_made_again(clip: Clip, tmp_path: Path, made: list[int]) -> None:
     source, output = clip("clip.mp4", moving(), audio=True), tmp_path / "out.mov"
     convert(source, output, options=VideoOptions(codec="png", keep_parts=True))
-    assert made == list(range(7)) and (tmp_path / ".out.mov.bshm-parts").is_dir()
+    assert made == list(range(6)) and (tmp_path / ".out.mov.bshm-parts").is_dir()
     plain = decoded(output)
     made.clear()
     wanted = FrameCorrections(Corrections((stroke(),)), time_s=float(MARKED / NTSC))
@@ -176,10 +178,10 @@ def test_only_the_segments_that_it_reaches_are_made_again(clip: Clip, tmp_path: 
     assert [time for time, _ in found] == [time for time, _ in plain]
     same = [number for number in range(COUNT) if np.array_equal(plain[number][1], found[number][1])]
     assert set(same) >= set(range(first)) | set(range(last + 1, COUNT))
-    for number in range(MARKED - 6, MARKED + 7):
+    for number in range(MARKED - 4, MARKED + 5):
         assert inside(found[number][1][..., 3] / 255, number) > 0.9
     assert f"1 correction applied, in frames {first} to {last}" in result.notes
-    assert any("40 finished frames are made again" in note for note in result.notes)
+    assert any("32 finished frames are made again" in note for note in result.notes)
     whole = tmp_path / "whole.mov"
     convert(source, whole, options=VideoOptions(codec="png", corrections=(wanted,)))
     assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(found, decoded(whole), strict=True))
@@ -195,14 +197,14 @@ def test_only_the_segments_that_it_reaches_are_made_again(clip: Clip, tmp_path: 
 def test_the_part_from_start_on_has_the_clips_own_times(clip: Clip, tmp_path: Path) -> None:
     source = clip("clip.mp4", moving())
     wanted = FrameCorrections(Corrections((stroke(),)), time_s=float(MARKED / NTSC))
-    options = VideoOptions(codec="png", start_s=float(20 / NTSC), end_s=float(40 / NTSC), corrections=(wanted,))
+    options = VideoOptions(codec="png", start_s=float(16 / NTSC), end_s=float(30 / NTSC), corrections=(wanted,))
     convert(source, tmp_path / "out.mov", options=options)
     found = decoded(tmp_path / "out.mov")
-    assert len(found) == 20 and inside(found[10][1][..., 3] / 255, MARKED) > 0.9
+    assert len(found) == 14 and inside(found[8][1][..., 3] / 255, MARKED) > 0.9
     with pytest.raises(CorrectionsError, match=r"outside the part from --start"):
         VideoOptions(start_s=2, corrections=(wanted,))
     with pytest.raises(CorrectionsError, match=r"Give a time in seconds"):
-        VideoOptions(start_s=0.5, corrections=(marked(),))
+        VideoOptions(start_s=0.2, corrections=(marked(),))
 
 
 def test_one_person_is_corrected_where_that_one_alone_is_shown(clip: Clip, tmp_path: Path) -> None:
@@ -270,7 +272,7 @@ def test_what_cannot_be_used_is_refused_with_the_exit_code_of_corrections(
 
 
 def test_a_mask_picture_says_what_is_kept_at_a_time(clip: Clip, tmp_path: Path, capsys: Captured) -> None:
-    source, out, mask = clip("clip.mp4", moving(36)), tmp_path / "out.mov", tmp_path / "hat@2.png"
+    source, out, mask = clip("clip.mp4", moving(30)), tmp_path / "out.mov", tmp_path / "hat@2.png"
     plane = np.zeros((HEIGHT, WIDTH), np.uint8)
     plane[TOP : TOP + SIDE, left(MARKED) : left(MARKED) + SIDE] = 255
     Image.fromarray(plane).save(mask)

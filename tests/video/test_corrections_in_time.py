@@ -17,6 +17,7 @@ from bshm import Corrections, Stroke
 from bshm.cli import main
 from bshm.errors import CorrectionsError, NobodyThereError, OptionError
 from bshm.video import FrameCorrections, VideoOptions, carrying, convert, marks, matte_frames, parts, read_corrections
+from bshm.video.convert import Progress
 
 Clip = Callable[..., Path]
 Captured = pytest.CaptureFixture[str]
@@ -61,7 +62,7 @@ def moving(count: int = COUNT, *, cut_at: int | None = None) -> list[Any]:
     """Somebody in red who stands, and a blue thing that passes by, before a wall; another wall after the cut."""
     rng = np.random.default_rng(1)
     thing = cv2.resize(rng.integers(0, 255, (6, 6, 3)).astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    thing[..., 0] //= 4
+    thing[..., 0] = thing[..., 0] // 4
     thing[..., 2] = 160 + thing[..., 2] // 3
     walls = [cv2.GaussianBlur(rng.integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8), (0, 0), 3) for _ in range(2)]
     frames = []
@@ -192,6 +193,32 @@ def test_only_the_segments_that_it_reaches_are_made_again(clip: Clip, tmp_path: 
     convert(source, output, options=VideoOptions(codec="png", overwrite=True))
     assert made == [1, 2, 3, 4] and not (tmp_path / ".out.mov.bshm-parts").exists()
     assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(plain, decoded(output), strict=True))
+
+
+class Stop(Exception):
+    pass
+
+
+def test_of_a_run_that_was_ended_what_no_mark_reaches_is_gone_on_with(
+    clip: Clip, tmp_path: Path, made: list[int]
+) -> None:
+    source, pattern = clip("clip.mp4", moving()), tmp_path / "out" / "%03d.png"
+
+    def stop(done: Progress) -> None:
+        if done.frames == 36:
+            raise Stop
+
+    with pytest.raises(Stop):
+        convert(source, pattern, options=VideoOptions(steady=False), progress=stop)
+    assert made == [0, 1, 2, 3]
+    first = tmp_path / "out" / "004.png"
+    before = first.stat().st_mtime_ns
+    made.clear()
+    result = convert(source, pattern, options=VideoOptions(steady=False, corrections=(marked(),)))
+    assert made == [1, 2, 3, 4, 5] and first.stat().st_mtime_ns == before
+    assert any("24 finished frames are made again" in note for note in result.notes)
+    with Image.open(tmp_path / "out" / f"{MARKED - 5:03d}.png") as picture:
+        assert inside(np.asarray(picture)[..., 3] / 255, MARKED - 5) > 0.9
 
 
 def test_the_part_from_start_on_has_the_clips_own_times(clip: Clip, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ EXAMPLES = [
     ("bshm video 'frames/%05d.png' --fps 25 -o out.mov", "numbered pictures as the clip"),
     ("bshm video clip.mp4 -o part.mov --start 3 --end 8.5", "a part of it"),
     ("bshm video clip.mp4 --person at:50%,40%@2.5", "one person, whoever is there at 2.5 s"),
-    ("bshm video clip.mp4 --keep hat.json@12.5 --overwrite", "corrected there, and as far as that can be followed"),
+    ("bshm video clip.mp4 --keep hat.json@12.5", "corrected there, and before and after"),
     ("bshm video clips/ -o cut/ --for resolve", "every clip of a folder"),
 ]
 
@@ -64,8 +64,9 @@ codec has them, and the audio and subtitles that the container can hold; you are
 is refused.  A file gets its name only when it is complete and was read back: every frame is there, at its
 time, with its alpha.  "alpha" in --json says how much alpha changed.
 
-A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder beside the
-output, .NAME.bshm-parts.  The same command goes on from there and removes it.  GIF, APNG and WebP begin anew."""
+A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder beside
+the output, .NAME.bshm-parts.  The same command goes on from there and removes it (--keep-parts leaves it).
+GIF, APNG and WebP begin anew."""
 
 
 def parser() -> Parser:

@@ -151,7 +151,7 @@ def convert(
         finished = made.finish(overwrite=options.overwrite)
     card = matting.engine.card
     noted = finished.noted
-    corrected = _reached(carrier, options)
+    corrected = tuple((first, min(last, len(noted.pts) - 1)) for first, last in _reached(carrier, options))
     if corrected:
         count = sum(len(each.corrections) for each in options.corrections)
         found.append(

@@ -138,8 +138,7 @@ def test_it_ends_at_a_cut() -> None:
 def test_it_is_not_dragged_over_what_hides_it() -> None:
     frames = moving(MARKED + 10)
     for frame in frames[MARKED + 3 :]:
-        frame[:56] = (30, 140, 30)
-        frame[::2, ::2][:28] = (40, 150, 40)
+        frame[10:58, left(MARKED) - 8 : left(MARKED) + SIDE + 20] = (30, 140, 30)
     found = alphas(frames, marked(), steady=False)
     assert inside(found[MARKED + 2], MARKED + 2) > 0.9
     assert all(inside(found[number], number) < NONE for number in range(MARKED + 3, MARKED + 10))

@@ -43,7 +43,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@# Files of one name, by their whole names.
-	$(BIN)/mypy $(addprefix -m tests.,conftest jobs.conftest official.conftest server.conftest training.conftest video.conftest)
+	$(BIN)/mypy $(addprefix -m tests.,conftest generating.conftest jobs.conftest official.conftest server.conftest training.conftest video.conftest)
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
@@ -62,7 +62,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@# Groups of dependencies, from pip 25.1 on.
 	$(PIP) install $(PINS) "pip>=25.1"
-	$(PIP) install $(PINS) --group dev -e ".[train,heif,faces,server,queue,s3,video,bulk,ray]"
+	$(PIP) install $(PINS) --group dev -e ".[train,heif,faces,diffusion,server,queue,s3,video,bulk,ray]"
 	@touch $@ $(VENV)/.run
 
 # TensorFlow is for the conversion of the official weights alone and unpacks to 1.6 GB: an environment of its own.

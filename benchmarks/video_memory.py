@@ -99,7 +99,7 @@ def main() -> None:
         "frames": made.frames,
         "resident_mb_at_frame": held,
         "resident_mb_after": after,
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
         "seconds": round(seconds, 1),
         "load_1min": round(os.getloadavg()[0], 1),
         "cores": os.cpu_count(),

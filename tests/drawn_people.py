@@ -47,3 +47,6 @@ class Drawn:
         self.picture = Picture(pixels, name="drawn", format="png", icc_profile=icc_profile, dpi=stated)
         self.alpha = alpha
         self.foreground = pixels
+
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        return colour

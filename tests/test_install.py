@@ -65,7 +65,7 @@ def test_the_commands_of_the_readme_run_in_order_as_they_stand(tmp_path: Path) -
         ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("all is well\n")
+    assert done.stdout.endswith("everything works\n")
     written = {str(path.relative_to(tmp_path)): opened(path).mode for path in tmp_path.rglob("*.png")}
     assert written == dict.fromkeys(
         [

@@ -18,7 +18,7 @@ from bshm.cli import main
 from bshm.types import Picture, Run
 
 NAMES = {
-    *("Corrections", "Edit", "Limits", "Matte", "MatteOptions", "Matting", "Picture", "Run", "Stroke"),
+    *("Corrections", "Edit", "Limits", "Matte", "MatteOptions", "Matting", "Painter", "Picture", "Run", "Stroke"),
     *("__version__", "matte"),
 }
 
@@ -82,7 +82,7 @@ def test_matting_is_closed_at_the_end_of_its_block() -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     with bshm.Matting() as matting:
         assert matting.matte(picture).is_empty
-    with pytest.raises(bshm.MattingClosedError, match="Open another"):
+    with pytest.raises(bshm.MattingClosedError, match="Open a new one"):
         matting.matte(picture)
     matting.close()
 
@@ -112,7 +112,7 @@ def test_save_replaces_what_is_there_only_when_told_to(tmp_path: Path) -> None:
 def test_the_format_of_a_file_with_a_name_is_not_left_open(tmp_path: Path) -> None:
     pixels = np.full((4, 4, 3), 9, np.uint8)
     matte = bshm.Matte(Picture(pixels), np.ones((4, 4), np.float32), pixels, Run("m", "s", "cpu"))
-    with pytest.raises(bshm.OptionError, match="the suffix picks it"):
+    with pytest.raises(bshm.OptionError, match="the suffix decides"):
         matte.save(tmp_path / "a.png", bshm.Edit(format="auto"))
     assert matte.encode(bshm.Edit(format="auto")).startswith(b"\xff\xd8")
     assert not list(tmp_path.iterdir())

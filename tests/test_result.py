@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bshm.edit.render import layers
 from bshm.edit.spec import Edit
 from bshm.errors import ShapeError
 from bshm.result import Matte
@@ -81,3 +82,42 @@ def test_a_matte_carries_people_apart_one_plane_each(matte: Matte) -> None:
 def test_a_plane_of_another_shape_or_kind_is_refused(matte: Matte, plane: np.ndarray) -> None:
     with pytest.raises(ShapeError, match=r"people \(100, 120\) float32, one plane each"):
         replace(matte, people=(plane,))
+
+
+def embraced() -> Matte:
+    """Red and blue, whose shares run into each other over ten pixels, before grey."""
+    height, width = 80, 120
+    across = np.arange(width, dtype=np.float32)
+    alpha = np.zeros((height, width), np.float32)
+    alpha[10:, 20:100] = 1
+    red = np.repeat(np.clip((65 - across) / 10, 0, 1, dtype=np.float32)[None], height, axis=0) * alpha
+    blue = alpha - red
+    pixels = np.full((height, width, 3), 128, np.float32) * (1 - alpha)[..., None]
+    pixels += red[..., None] * (220, 20, 20) + blue[..., None] * (20, 20, 220)
+    colours = np.floor(pixels + 0.5).astype(np.uint8)
+    return Matte(Picture(colours), alpha, colours, Run("fake", "0" * 64, "cpu"), (red, blue), (0, 1))
+
+
+@pytest.mark.parametrize(("who", "colour"), [(1, (220, 20, 20)), (2, (20, 20, 220))])
+def test_one_of_several_people_keeps_nothing_of_the_colour_of_the_one_beside(who: int, colour: tuple[int, ...]) -> None:
+    both = embraced()
+    cutout = both.pixels(Edit(people=who)).astype(int)
+    seen = cutout[..., 3] > 25
+    soft = seen & (cutout[..., 3] < 230)
+    assert soft.sum() > 200 and np.abs(cutout[soft][:, :3] - colour).max() < 40
+    # Without that it is half the other's: 100 levels off.
+    own = replace(both, decontaminated=False).pixels(Edit(people=who)).astype(int)
+    assert np.abs(own[soft][:, :3] - colour).max() > 90
+    assert np.array_equal(cutout[cutout[..., 3] == 255], own[own[..., 3] == 255])
+
+
+def test_the_layers_of_people_have_each_their_own_colour() -> None:
+    for name, layer in layers(embraced(), Edit(format="ora")):
+        wanted = {"1": (220, 20, 20), "2": (20, 20, 220)}[name]
+        seen = layer[..., 3] > 25
+        assert np.abs(layer[seen][:, :3].astype(int) - wanted).max() < 40
+
+
+def test_everybody_together_keeps_the_colour_that_was_estimated_for_all() -> None:
+    both = embraced()
+    assert np.array_equal(both.pixels(Edit(people="all")), both.cutout())

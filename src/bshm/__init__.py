@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bshm.corrections import Corrections as Corrections
     from bshm.corrections import Stroke as Stroke
     from bshm.edit.spec import Edit as Edit
+    from bshm.generating.painter import Painter as Painter
     from bshm.options import Limits as Limits
     from bshm.options import MatteOptions as MatteOptions
     from bshm.pipeline import Matting as Matting
@@ -43,6 +44,7 @@ _HOMES = {
     "Matte": "bshm.result",
     "MatteOptions": "bshm.options",
     "Matting": "bshm.pipeline",
+    "Painter": "bshm.generating.painter",
     "Picture": "bshm.types",
     "Run": "bshm.types",
     "Stroke": "bshm.corrections",
@@ -55,6 +57,7 @@ __all__ = [
     "Matte",
     "MatteOptions",
     "Matting",
+    "Painter",
     "Picture",
     "Run",
     "Stroke",

@@ -1,51 +1,55 @@
-"""Every error that bshm raises on purpose.
+"""All errors that bshm raises on purpose.
 
     BshmError
-    ├── CallerError                 the call is wrong: correct it
-    │   ├── OptionError             an option's value, or two that contradict each other
-    │   │   └── RegionError         a region that is empty or reaches out of the picture
-    │   ├── MattingClosedError      a Matting that was closed
-    │   ├── ShapeError              an array of the wrong shape, dtype or range
-    │   ├── UnknownModelError       no model of that name
-    │   ├── UnknownPresetError      no preset of that name
-    │   ├── OutputExistsError       the output is there already, and overwriting was not asked for
-    │   ├── JobNotFoundError        no job of that id that the asker may see
-    │   ├── JobUnfinishedError      the job has no result yet, or never will have this one
-    │   └── IdempotencyError        an idempotency key that stands for another request already
-    ├── InputError                  the input is bad: use another
+    ├── CallerError                 the call is wrong; correct it
+    │   ├── OptionError             an option has a wrong value, or two contradict each other
+    │   │   └── RegionError         a region is empty or reaches beyond the picture
+    │   ├── MattingClosedError      the Matting is closed
+    │   ├── ShapeError              an array has the wrong shape, dtype or range
+    │   ├── UnknownModelError       no model has this name
+    │   ├── UnknownPresetError      no preset has this name
+    │   ├── OutputExistsError       the output already exists, and overwriting was not asked for
+    │   ├── JobNotFoundError        no job with this id, or it belongs to somebody else
+    │   ├── JobUnfinishedError      the job does not have this result, or not yet
+    │   └── IdempotencyError        the idempotency key belongs to another request
+    ├── InputError                  the input is bad; use another one
     │   ├── SourceNotFoundError     no such file or folder
-    │   ├── NoPicturesError         a folder or a pattern without pictures
-    │   ├── ManifestError           a list of pictures that cannot be read
+    │   ├── NoPicturesError         a folder or a pattern has no pictures
+    │   ├── ManifestError           a list of pictures cannot be read
     │   ├── UnreadablePictureError  not a picture, truncated, empty
-    │   │   └── UnreadableVideoError  not a video, damaged, or of a kind that the networks do not know
-    │   ├── PictureTooLargeError    more pixels or bytes than allowed
-    │   ├── UrlRefusedError         a URL that the guard does not allow
-    │   ├── FetchError              a URL that was allowed but did not give the bytes
-    │   ├── NobodyThereError        nobody is where one person was asked for
-    │   ├── CorrectionsError        corrections that cannot be read, or are of another picture
-    │   └── DataFolderError         training or evaluation data that is incomplete
-    └── EnvironmentFault            the machine is at fault: mend it
-        ├── DeviceUnavailableError  the device that was asked for cannot run here
-        ├── ModelFileError          a model file that is missing, damaged or not what its card says
-        │   └── ParityError         an exported network that does not give what the trained one gives
+    │   │   └── UnreadableVideoError  not a video, damaged, or not supported
+    │   ├── PictureTooLargeError    it has more pixels or bytes than allowed
+    │   │   └── VideoTooLargeError    it is longer, its frames are larger, or it has more bytes than allowed
+    │   ├── UrlRefusedError         the guard does not allow the URL
+    │   ├── FetchError              the URL is allowed but could not be downloaded
+    │   ├── NobodyThereError        the selected person does not exist
+    │   ├── CorrectionsError        corrections cannot be read, or belong to another picture
+    │   ├── PaintingWithheldError   the model's own filter withheld the background that it painted
+    │   └── DataFolderError         training or evaluation data is incomplete
+    └── EnvironmentFault            something is wrong with the machine; repair it
+        ├── DeviceUnavailableError  the requested device does not work
+        ├── ModelFileError          a model file is missing, damaged or does not match its card
+        │   └── ParityError         an exported network computes something else than the trained one
+        ├── PainterModelError       a model for painting backgrounds cannot be opened or cannot inpaint
+        ├── HubUnreachableError     the hub of such a model cannot be reached
         ├── OutputError             the output cannot be written
         │   └── DiskFullError
         ├── MemoryExhaustedError    the picture does not fit into memory
-        ├── WorkerLostError         a machine or a process that went away with the pictures it had
-        ├── CheckpointError         a training checkpoint that cannot be read or belongs to another run
-        ├── QueueFullError          no room for another job now
-        │   └── QueueShareError     one owner has as many jobs in it as it may
-        ├── QueueUnavailableError   the broker or the store of the jobs cannot be reached, or the queue is closed
-        │   └── StoreFullError      the disk of the jobs has no room (a DiskFullError, too)
-        ├── OverrunError            work that took longer than it may, and was given up
+        ├── WorkerLostError         a machine or process died with its pictures
+        ├── CheckpointError         a training checkpoint cannot be read or belongs to another run
+        ├── QueueFullError          there is no space for another job at the moment
+        │   └── QueueShareError     one owner has reached its limit of jobs
+        ├── QueueUnavailableError   the broker or the job store cannot be reached, or the queue is closed
+        │   └── StoreFullError      the disk of the jobs is full (also a DiskFullError)
+        ├── OverrunError            the work took longer than its time limit
         └── MissingExtraError       an optional part of bshm is not installed
             └── EncoderMissingError  this FFmpeg cannot write what was asked for
 
-A message says what was needed, what came, and what to do.  Exit codes (``bshm.cli``) and HTTP statuses map from
-this tree in one table each.
+A message says what was expected, what was given, and what to do.  One table maps this tree to exit codes
+(``bshm.cli``), another to HTTP statuses.
 
-Where a message names an option it does so with ``option("crop_margin")``: the name is that of Python, and each face
-writes it in its own way (``told``), the command line as ``--crop-margin``.
+A message names an option with ``option("crop_margin")``, the name of its field in Python.  Each interface shows it in
+its own way (``told``); the command line shows ``--crop-margin``.
 """
 
 from __future__ import annotations
@@ -63,6 +67,7 @@ __all__ = [
     "EncoderMissingError",
     "EnvironmentFault",
     "FetchError",
+    "HubUnreachableError",
     "IdempotencyError",
     "InputError",
     "JobNotFoundError",
@@ -78,6 +83,8 @@ __all__ = [
     "OutputError",
     "OutputExistsError",
     "OverrunError",
+    "PainterModelError",
+    "PaintingWithheldError",
     "ParityError",
     "PictureTooLargeError",
     "QueueFullError",
@@ -92,10 +99,11 @@ __all__ = [
     "UnreadablePictureError",
     "UnreadableVideoError",
     "UrlRefusedError",
+    "VideoTooLargeError",
     "WorkerLostError",
 ]
 
-# Around the name of an option within a message.  What somebody typed is quoted with repr(), and so has none.
+# Marks the name of an option within a message.  User input is quoted with repr(), so it cannot contain the mark.
 _MARK = "\0"
 
 
@@ -118,11 +126,11 @@ class BshmError(Exception):
 
     @property
     def option(self) -> str | None:
-        """The option that is wrong, by its name in Python; None where the message begins with none."""
+        """The name of the wrong option in Python; None if the message does not begin with an option."""
         return self._parts[1] if len(self._parts) > 1 and not self._parts[0] else None
 
     def fault(self, name_of: Callable[[str], str] = str) -> str:
-        """What is wrong with ``option``: ``told`` without the name that it begins with.
+        """The message without the option at its beginning.
 
         >>> OptionError(f"{option('quality')} takes 1 to 100; got 0.").fault()
         'takes 1 to 100; got 0.'
@@ -131,7 +139,7 @@ class BshmError(Exception):
         return _joined(rest, name_of).removeprefix(":").lstrip()
 
     def told(self, name_of: Callable[[str], str]) -> str:
-        """The message with the options named as a face names them.
+        """The message with the options written by ``name_of``.
 
         >>> OptionError(f"{option('quality')} takes 1 to 100; got 0.").told(lambda name: f"--{name}")
         '--quality takes 1 to 100; got 0.'
@@ -152,10 +160,10 @@ class OptionError(CallerError, ValueError):
 
 
 class RegionError(OptionError):
-    """A region is empty or reaches out of the picture.
+    """A region is empty or reaches beyond the picture.
 
     Attributes:
-        empty: it is empty.
+        empty: whether it is empty.
     """
 
     def __init__(self, message: str = "", *, empty: bool = False) -> None:
@@ -164,7 +172,7 @@ class RegionError(OptionError):
 
 
 class MattingClosedError(CallerError):
-    """The networks were closed."""
+    """The Matting is closed."""
 
 
 class ShapeError(CallerError, ValueError):
@@ -172,27 +180,27 @@ class ShapeError(CallerError, ValueError):
 
 
 class UnknownModelError(CallerError, LookupError):
-    """No model has that name."""
+    """No model has this name."""
 
 
 class UnknownPresetError(CallerError, LookupError):
-    """No preset has that name."""
+    """No preset has this name."""
 
 
 class OutputExistsError(CallerError, FileExistsError):
-    """The output is there already, and overwriting was not asked for."""
+    """The output already exists, and overwriting was not asked for."""
 
 
 class JobNotFoundError(CallerError, LookupError):
-    """There is no such job, or it belongs to somebody else: the two cannot be told apart."""
+    """There is no job with this id, or it belongs to somebody else; the error does not say which."""
 
 
 class JobUnfinishedError(CallerError):
-    """The job has no such result yet, or it failed or was cancelled and never will."""
+    """The job does not have this result: it is not finished, it failed, or it was cancelled."""
 
 
 class IdempotencyError(CallerError):
-    """The idempotency key stands for another request already."""
+    """The idempotency key already belongs to another request."""
 
 
 class InputError(BshmError):
@@ -212,31 +220,39 @@ class ManifestError(InputError):
 
 
 class UnreadablePictureError(InputError):
-    """The bytes are not a picture that can be decoded."""
+    """The bytes cannot be decoded as a picture."""
 
 
 class UnreadableVideoError(UnreadablePictureError):
-    """The file is not a video that can be decoded, or is damaged on the way."""
+    """The file cannot be decoded as a video, or is damaged."""
 
 
 class PictureTooLargeError(InputError):
     """The picture has more pixels or bytes than allowed."""
 
 
+class VideoTooLargeError(PictureTooLargeError):
+    """The video is longer, its frames are larger, or it has more bytes than allowed."""
+
+
 class UrlRefusedError(InputError):
-    """The URL is not one that may be fetched."""
+    """The URL is not allowed."""
 
 
 class FetchError(InputError):
-    """The URL was allowed, but its server did not give the bytes."""
+    """The URL is allowed, but could not be downloaded."""
 
 
 class NobodyThereError(InputError):
-    """One person was asked for, by number or place, and nobody is there."""
+    """A person was selected by number or place, but nobody is there."""
 
 
 class CorrectionsError(InputError, ValueError):
     """Corrections of a matte cannot be read, leave the picture or belong to another one, or mean nothing there."""
+
+
+class PaintingWithheldError(InputError):
+    """The model's own filter keeps back what it painted."""
 
 
 class DataFolderError(InputError):
@@ -244,19 +260,27 @@ class DataFolderError(InputError):
 
 
 class EnvironmentFault(BshmError):
-    """The machine is at fault."""
+    """Something is wrong with the machine."""
 
 
 class DeviceUnavailableError(EnvironmentFault):
-    """The device that was asked for cannot run here."""
+    """The requested device does not work on this machine."""
 
 
 class ModelFileError(EnvironmentFault):
-    """A model file is missing, damaged or not what its card says."""
+    """A model file is missing, damaged or does not match its card."""
 
 
 class ParityError(ModelFileError):
-    """An exported network does not give what the trained one gives."""
+    """An exported network computes something else than the trained one."""
+
+
+class PainterModelError(EnvironmentFault):
+    """A model that paints backgrounds is none, or cannot be opened."""
+
+
+class HubUnreachableError(EnvironmentFault):
+    """The hub that a model is on cannot be reached."""
 
 
 class OutputError(EnvironmentFault, OSError):
@@ -264,7 +288,7 @@ class OutputError(EnvironmentFault, OSError):
 
 
 class DiskFullError(OutputError):
-    """There is no room for the output."""
+    """There is no space for the output."""
 
 
 class MemoryExhaustedError(EnvironmentFault, MemoryError):
@@ -272,7 +296,7 @@ class MemoryExhaustedError(EnvironmentFault, MemoryError):
 
 
 class WorkerLostError(EnvironmentFault):
-    """The machine or the process that worked on it went away, each time that it was tried."""
+    """The machine or process died in every attempt."""
 
 
 class CheckpointError(EnvironmentFault):
@@ -280,10 +304,10 @@ class CheckpointError(EnvironmentFault):
 
 
 class QueueFullError(EnvironmentFault):
-    """There is no room for another job now.
+    """There is no space for another job at the moment.
 
     Attributes:
-        retry_after_s: when to try again, in seconds; what an HTTP answer puts into ``Retry-After``.
+        retry_after_s: seconds after which to try again; the ``Retry-After`` of an HTTP answer.
     """
 
     def __init__(self, message: str = "", *, retry_after_s: float = 5.0) -> None:
@@ -292,19 +316,19 @@ class QueueFullError(EnvironmentFault):
 
 
 class QueueShareError(QueueFullError):
-    """One owner has as many jobs waiting or running as it may; there is room for those of others."""
+    """One owner has reached its limit of jobs; other owners may still submit jobs."""
 
 
 class QueueUnavailableError(EnvironmentFault):
-    """The broker or the store of the jobs cannot be reached, or the queue is closed."""
+    """The broker or the job store cannot be reached, or the queue is closed."""
 
 
 class StoreFullError(DiskFullError, QueueUnavailableError):
-    """The disk on which the jobs are kept has no room: what is accepted already is waited for, nothing more is."""
+    """The disk of the jobs is full: accepted jobs continue, but no more are accepted."""
 
 
 class OverrunError(EnvironmentFault):
-    """The work took longer than it may, and was given up."""
+    """The work took longer than its time limit and was given up."""
 
 
 class MissingExtraError(EnvironmentFault, ImportError):
@@ -312,4 +336,4 @@ class MissingExtraError(EnvironmentFault, ImportError):
 
 
 class EncoderMissingError(MissingExtraError):
-    """The FFmpeg that is installed has no encoder for what was asked for."""
+    """The installed FFmpeg does not have the required encoder."""

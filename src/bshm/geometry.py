@@ -1,4 +1,4 @@
-"""Sizes and resizing: which size a network sees, how a picture gets there, and how its answer gets back.
+"""Sizes and resizing: which size a network sees, how a picture gets there, and how its output gets back.
 
 Everything here has half-pixel centres, as training has: pixel ``i`` covers ``i`` to ``i + 1``.  A corner-aligned
 resize would shift the alpha edge by up to half a pixel of the small picture, several pixels of the large one.

@@ -1,4 +1,4 @@
-"""Which picture format some bytes are, by how they begin: a file name or a Content-Type is only somebody's word."""
+"""Recognise picture formats by their first bytes, because file names and Content-Types may be wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every option and its default, once.  The command line and the service read them from here."""
+"""The options and their defaults, which the command line and the service take from here."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Format = Literal["png", "webp", "jpg", "tiff"]
 
 @dataclass(frozen=True)
 class FormatFacts:
-    """What holds for the files of a format.
+    """Facts about a file format.
 
     Attributes:
-        media_type: what they are called on the web.
-        suffixes: of their names, the usual one first.
-        largest_side: in pixels.
-        transparency: whether they have alpha.
+        media_type: its media type.
+        suffixes: its file name suffixes, the usual one first.
+        largest_side: longest possible side in pixels.
+        transparency: whether it can store alpha.
     """
 
     media_type: str
@@ -34,7 +34,7 @@ class FormatFacts:
     transparency: bool = True
 
 
-# What can be written.  The encoder of each is in ``bshm.files.encode``.
+# The formats that can be written.  Their encoders are in ``bshm.files.encode``.
 FORMATS: Mapping[Format, FormatFacts] = MappingProxyType(
     {
         "png": FormatFacts("image/png", (".png",)),
@@ -47,14 +47,14 @@ FORMATS: Mapping[Format, FormatFacts] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Limits:
-    """What an input may cost.
+    """Limits of an input.
 
     Attributes:
         max_pixels: largest picture; 400 million pixels need about 8 GB.
         max_bytes: largest file or download.
-        url_timeout_s: for a whole download.
-        redirects: of a URL.
-        allow_urls: whether a source may be fetched at all; a server turns this off.
+        url_timeout_s: longest time of a download.
+        redirects: most redirects of a URL.
+        allow_urls: whether sources may be URLs; the service turns this off by default.
     """
 
     max_pixels: int = 400_000_000
@@ -66,18 +66,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class MatteOptions:
-    """How a matte is made.
+    """Options of how a matte is made.
 
     Attributes:
-        decontaminate: take the old background's colour out of soft edges.
-        exact: keep alpha as weights from elsewhere give it.  By default that of weights whose people's insides stay
-            just below opaque (254 of 255 with the official ones) is stretched until the insides are opaque.
-        shrink_to: pixels; a larger picture is made as small before it is matted, and the result is as small.  None
-            never shrinks one.
-        tell_apart: tell several people apart, as ``Edit.people`` needs it: ``Matte.people``.
-        corrections: what somebody marked on the picture because its matte was wrong there.  ``auto`` takes those in
-            ``NAME.bshm.json`` beside a picture that is given as a path, where there are any; None takes none.
-        limits: what an input may cost.
+        decontaminate: remove the old background's colour from soft edges.
+        exact: keep the alpha of imported models as it is.  By default, the alpha of models that leave the inside of
+            people just below opaque (254 of 255 with the official ones) is stretched until the inside is opaque.
+        shrink_to: largest number of pixels; a larger picture is shrunk to it before matting, and so is the result.
+            None never shrinks.
+        tell_apart: tell several people apart, for ``Matte.people`` and ``Edit.people``.
+        corrections: what somebody marked in the picture where its matte was wrong.  ``auto`` takes those in
+            ``NAME.bshm.json`` beside a picture that is given as a path, if it exists; None takes none.
+        limits: limits of an input.
     """
 
     decontaminate: bool = True
@@ -98,16 +98,16 @@ class MatteOptions:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How many pictures are worked through.
+    """Options of how many pictures are processed.
 
     Attributes:
-        in_flight: pictures in the works at once, each held in memory whole.  Three keep
-            the network busy: one is decoded and one encoded meanwhile.
-        ordered: results in the order of the inputs; otherwise as they finish.
-        split: one file a person, numbered from the left: ``NAME.1.png``, ``NAME.2.png``, …
-        overwrite: replace outputs that are there.
+        in_flight: pictures processed at the same time, each held in memory completely.  Three keep the network busy,
+            since one is decoded and one encoded meanwhile.
+        ordered: return results in the order of the inputs; otherwise as they finish.
+        split: write one file per person, numbered from the left: ``NAME.1.png``, ``NAME.2.png``, …
+        overwrite: replace existing outputs.
         save_corrections: write the corrections that were used to ``NAME.bshm.json`` beside the picture.
-        skip_existing: leave a picture alone whose output is there, so that a batch can be taken up again.
+        skip_existing: skip pictures whose output exists, to continue an interrupted batch.
     """
 
     in_flight: int = 3
@@ -123,10 +123,10 @@ class BatchOptions:
 
 
 def byte_count(text: str) -> int:
-    """A size as people write it, in bytes; K, M and G are powers of 1024.
+    """Read a size in bytes; K, M and G are powers of 1024.
 
     Raises:
-        OptionError: it is none.
+        OptionError: the text is not a size.
 
     >>> byte_count("2G"), byte_count("1.5 gb"), byte_count("4096")
     (2147483648, 1610612736, 4096)

@@ -1,13 +1,13 @@
-"""The tour: one picture through the whole flow, in plain calls.
+"""The tour: a picture through the whole pipeline, in plain calls.
 
 source -> decode -> engine -> corrections, if somebody made any -> foreground colour -> matte
 
-The engine is the opened weights, ``matting/engines.py``.  That of the sets in the box has stages:
+The engine is the opened model, ``matting/engines.py``.  For the included models it has these stages:
 
 mask prediction -> quality unification -> guided filter -> matting
 
-The guided filter always runs; sets without the network of the second stage, or of the last, leave that one out.
-Weights from elsewhere that answer with alpha (the official ones among them) take the place of all four.
+The guided filter always runs; models without a quality or matting network leave out that stage.  Imported models that
+return alpha, such as the official one, replace all four stages.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from bshm.weights import catalogue
 
 
 class Matting:
-    """The networks held open.  Safe to share between threads.
+    """Opened networks.  Safe to share between threads.
 
     >>> import bshm, skimage
     >>> with bshm.Matting() as matting:
@@ -57,14 +57,14 @@ class Matting:
         gpu_memory_limit: int | None = None,
         engine: Engine | None = None,
     ) -> None:
-        """Open the weights called ``model`` on ``device``.
+        """Open the model called ``model`` on ``device``.
 
         Args:
-            model: a name that `bshm models` lists.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …: used or refused, never replaced.
-            threads: of one run; None takes all cores, at most 8.
-            gpu_memory_limit: bytes of a CUDA device that the networks' tensors may take; None lets them grow.
-            engine: opened weights to use in place of all the above.
+            model: a name from `bshm models`.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …; if the device does not work, that is an error.
+            threads: threads per run; None uses all cores, at most 8.
+            gpu_memory_limit: most bytes on a CUDA device for the networks' tensors; None is no limit.
+            engine: an opened engine to use instead of all the above.
 
         Raises:
             UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.errors``.
@@ -78,14 +78,14 @@ class Matting:
         """The opened networks.
 
         Raises:
-            MattingClosedError: they were closed.
+            MattingClosedError: this Matting is closed.
         """
         if self._engine is None:
-            raise MattingClosedError("this Matting is closed. Open another one.")
+            raise MattingClosedError("this Matting is closed. Open a new one.")
         return self._engine
 
     def close(self) -> None:
-        """Let go of the networks and of their memory; a second time does nothing."""
+        """Free the networks and their memory; closing again does nothing."""
         self._engine = None
 
     def __enter__(self) -> Matting:
@@ -97,14 +97,14 @@ class Matting:
         self.close()
 
     def matte(self, source: Source, options: MatteOptions | None = None) -> Matte:
-        """The people of one picture.
+        """Matte the people of one picture.
 
         Args:
             source: a path, URL, bytes, binary file object, PIL image, or (H, W), (H, W, 3) or (H, W, 4) array.
-            options: how; see ``MatteOptions``.
+            options: see ``MatteOptions``.
 
         Returns:
-            the matte; ``is_empty`` when nobody is in the picture.
+            the matte; its ``is_empty`` is true if nobody is in the picture.
 
         Raises:
             InputError, MemoryExhaustedError: see ``bshm.errors``.
@@ -178,20 +178,20 @@ class Matting:
         in_flight: int = BatchOptions.in_flight,
         errors: Literal["raise", "return"] = "raise",
     ) -> Generator[Matte | BshmError, None, None]:
-        """The people of many pictures, in the order of the sources.
+        """Matte the people of many pictures, in the order of the sources.
 
-        Sources are drawn as there is room: at most ``in_flight`` are in the works, and as many again are done and wait
-        for a slower one before them, so an endless iterable is fine and memory stays flat.
+        At most ``in_flight`` pictures are processed at the same time, and as many results may wait for a slower one
+        before them.  So memory stays constant, and the sources may be endless.
 
         Args:
-            sources: as ``matte`` takes them.
-            options: how, for all of them.
-            in_flight: pictures in the works at once; decoding one overlaps with the networks of another.
-            errors: ``raise`` the first error, which ends the iteration; or ``return`` a ``BshmError`` in the place of
-                its matte and go on.  Faults that are no ``BshmError`` are raised either way.
+            sources: sources as for ``matte``.
+            options: options for all of them.
+            in_flight: pictures processed at the same time; decoding one overlaps with the networks of another.
+            errors: ``raise`` the first error, which ends the iteration; or ``return`` a ``BshmError`` in place of its
+                matte and continue.  Other exceptions are always raised.
 
         Raises:
-            OptionError: ``in_flight`` below 1, or another word for ``errors``; raised here, before the first picture.
+            OptionError: ``in_flight`` is below 1, or ``errors`` has another value; raised before the first picture.
 
         >>> with_weights = Matting()
         >>> both = with_weights.map([np.zeros((64, 64, 3), np.uint8), b"not a picture"], errors="return")
@@ -274,14 +274,24 @@ class Matting:
         card = self.engine.card
         run = Run(card.name, card.sha256, self.engine.device.name, clock.timings)
         planes, depth = (None, ()) if apart is None else (apart.planes, apart.depth)
-        return Matte(picture, alpha, colour, run, planes, depth, doubtful=answer.doubtful, mask=answer.mask)
+        return Matte(
+            picture,
+            alpha,
+            colour,
+            run,
+            planes,
+            depth,
+            doubtful=answer.doubtful,
+            mask=answer.mask,
+            decontaminated=options.decontaminate,
+        )
 
     def _apart(self, pixels: PixelArray, alpha: FloatArray) -> PeopleApart:
         clues = engines.clues(self.engine, pixels)
         if clues is None:
             raise OptionError(
-                f"{option('people')} needs weights that tell people apart; {self.engine.card.name} has no such answer. "
-                f"Choose another {option('model')}: {DEFAULT_MODEL} has."
+                f"{option('people')} needs a model that tells people apart; {self.engine.card.name} does not. "
+                f"Choose another {option('model')}, such as {DEFAULT_MODEL}."
             )
         return people.share(pixels, alpha, people.find(clues))
 

@@ -1,4 +1,4 @@
-"""Where files of this user are: one rule for each system, that of platformdirs.
+"""Folders of this user's files, by the rules of platformdirs.
 
 On Linux ``XDG_CONFIG_HOME``, ``XDG_CACHE_HOME`` and ``XDG_DATA_HOME``, else ``~/.config``, ``~/.cache`` and
 ``~/.local/share``; on macOS below ``~/Library``; on Windows below ``%LOCALAPPDATA%``; everywhere in a folder ``bshm``.

@@ -1,4 +1,4 @@
-"""What the stages hand on: a decoded ``Picture``, and the ``Run`` that says what worked on it."""
+"""Shared types: a decoded ``Picture``, and ``Run``, which says what processed it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from bshm.errors import (
     SourceNotFoundError,
     UnreadablePictureError,
 )
-from bshm.options import BatchOptions
+from bshm.options import BatchOptions, MatteOptions
 from bshm.pipeline import Matting
 
 Photo = Callable[..., Path]
@@ -100,6 +100,46 @@ def test_a_result_never_replaces_an_input(photo: Photo, tmp_path: Path) -> None:
     jobs = plan([tmp_path], output=tmp_path, edit=Edit())
     assert isinstance(jobs[0].error, OutputExistsError)
     assert outputs(jobs) == [None, (tmp_path / "b.png").as_posix()]
+
+
+@pytest.mark.parametrize("number", [1, 2, 13])
+def test_somebodys_file_never_replaces_a_picture_that_happens_to_have_its_name(
+    photo: Photo, tmp_path: Path, number: int
+) -> None:
+    photo("a.jpg"), photo(f"a.{number}.png")
+    first, second = plan([tmp_path / "a.jpg", tmp_path / f"a.{number}.png"], output=tmp_path, edit=PLAIN, split=True)
+    named = sorted([first, second], key=lambda job: job.name)
+    clash = next(job for job in named if job.name.endswith("a.jpg"))
+    assert isinstance(clash.error, OutputExistsError) and f"a.{number}.png" in str(clash.error)
+    (other,) = (job for job in named if job is not clash)
+    assert other.error is None and other.output == tmp_path / f"a.{number}.png"
+
+
+def test_a_picture_whose_own_name_has_a_number_is_only_replaced_where_that_is_asked_for(
+    photo: Photo, tmp_path: Path
+) -> None:
+    path = photo("a.1.png")
+    (job,) = plan([path], output=tmp_path / "a.png", edit=PLAIN, split=True)
+    assert isinstance(job.error, OutputExistsError)
+    (asked,) = plan([path], output=tmp_path / "a.png", edit=PLAIN, split=True, overwrite_inputs=True)
+    assert asked.error is None
+
+
+def test_a_name_that_only_split_would_not_write_is_free(photo: Photo, tmp_path: Path) -> None:
+    path = photo("a.png")
+    assert plan([path], output=tmp_path / "a.png", edit=PLAIN)[0].error is not None
+    assert plan([path], output=tmp_path / "a.png", edit=PLAIN, split=True)[0].error is None
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_picture_in_the_way_is_as_it_was(photo: Photo, tmp_path: Path) -> None:
+    photo("a.jpg"), photo("a.1.png")
+    before = (tmp_path / "a.1.png").read_bytes()
+    jobs = plan([tmp_path], output=tmp_path, edit=PLAIN, split=True)
+    batch = BatchOptions(split=True, overwrite=True)
+    records = list(run(Matting(), jobs, options=MatteOptions(tell_apart=True), batch=batch))
+    assert [record.status for record in records] == ["written", "failed"]
+    assert (tmp_path / "a.1.png").read_bytes() == before and (tmp_path / "a.1.1.png").exists()
 
 
 # --- which pictures

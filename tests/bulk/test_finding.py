@@ -131,7 +131,7 @@ def test_a_sub_folder_that_is_locked_is_a_failure_of_its_own(
     assert good.error is None and Path(good.name).name == "a.png"
     assert isinstance(bad.error, UnreadablePictureError)
     assert bad.output is None
-    assert "in/shut" in str(bad.error) and "may not be read: permission denied" in str(bad.error)
+    assert "in/shut" in str(bad.error) and "cannot be read: permission denied" in str(bad.error)
 
 
 @pytest.mark.usefixtures("fake")
@@ -149,7 +149,7 @@ def test_a_folder_that_is_locked_does_not_hold_no_pictures(
     locked(tmp_path / "in")
     assert main(["matte", given, "--json"]) == 4
     told = capsys.readouterr()
-    assert "the folder in may not be read: permission denied" in told.err
+    assert "the folder in cannot be read: permission denied" in told.err
     line = json.loads(told.out)
     assert (line["input"].rstrip("/"), line["output"], line["status"]) == ("in", None, "failed")
 
@@ -181,7 +181,7 @@ def test_a_file_in_a_locked_folder_is_told_without_a_trace(
         assert main(["matte", str(path)]) == 4
         assert "permission denied" in capsys.readouterr().err
         assert main(["matte", str(path.parent)]) == 4
-        assert "may not be read: permission denied" in capsys.readouterr().err
+        assert "cannot be read: permission denied" in capsys.readouterr().err
     finally:
         path.parent.chmod(0o700)
 

@@ -43,8 +43,8 @@ def test_a_bad_line_is_told_by_its_number_and_the_others_are_read(tmp_path: Path
     [
         ("a.csv", b"picture,output\na.jpg,\n", "needs a column called 'input'; it has these: picture, output"),
         ("a.csv", b"", "it has these: none"),
-        ("a.csv", b"input\n\xff\xfe\n", "no CSV in UTF-8"),
-        ("a.parquet", b"PAR1 but not really", "no Parquet file"),
+        ("a.csv", b"input\n\xff\xfe\n", "not a CSV file in UTF-8"),
+        ("a.parquet", b"PAR1 but not really", "not a Parquet file"),
     ],
 )
 def test_what_is_no_manifest_says_what_was_needed(tmp_path: Path, name: str, data: bytes, told: str) -> None:

@@ -46,6 +46,36 @@ def doubtful(path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("unsure")
+def test_a_batch_copies_what_it_makes_once(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    photo("in/good.png"), doubtful(photo("in/bad.png"))
+    out = tmp_path / "out"
+    words = ["batch", str(tmp_path / "in"), "-o", str(out), "--review-below", "0.5", "--overwrite"]
+    assert main(words) == 0
+    assert f"to be looked at: 1, see {out / 'review' / SHEET}" in capsys.readouterr().err
+    assert sorted(path.name for path in (out / "review").iterdir()) == ["bad.png", SHEET]
+    assert (out / "review" / "bad.png").read_bytes() == (out / "bad.png").read_bytes()
+    assert main(words) == 0
+    assert "to be looked at: 0" in capsys.readouterr().err
+
+
+def test_a_batch_keeps_copies_and_results_apart(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    photo("in/a.png"), photo("in/review/b.png")
+    words = ["batch", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--review-below", "0.5"]
+    assert main(words) == 2
+    assert "Give --review-folder another folder" in capsys.readouterr().err
+    assert main([*words, "--review-folder", str(tmp_path / "out")]) == 2
+
+
+def test_a_batch_says_what_a_review_needs(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
+    words = ["batch", str(photo("in/a.png").parent), "-o", str(tmp_path / "out")]
+    assert main([*words, "--review-folder", "look"]) == 2
+    assert "--review-folder needs --review-below" in capsys.readouterr().err
+    assert main([*words, "--review-below", "0.5", "--engine", "ray"]) == 2
+    assert "--engine local" in capsys.readouterr().err
+    assert main([*words, "--review-below", "2"]) == 2
+
+
+@pytest.mark.usefixtures("unsure")
 def test_only_results_below_the_score_are_copied_and_shown(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
     good, bad = photo("in/good.png"), doubtful(photo("in/bad.png"))
     out = tmp_path / "out"

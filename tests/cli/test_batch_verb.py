@@ -202,7 +202,7 @@ def test_a_zip_whose_files_lie_upon_each_other_is_refused(photo: Photo, capsys: 
         (["-", "-o", "out"], 2, "bshm matte"),
         (["gone.csv", "-o", "out"], 3, "no manifest at gone.csv"),
         (["gone.zip", "-o", "out"], 3, "no zip at gone.zip"),
-        (["in", "-o", "out", "--actors", "3"], 2, "--engine ray only"),
+        (["in", "-o", "out", "--actors", "3"], 2, "only with --engine ray"),
         (["in", "-o", "out", "-f", "jpg"], 2, "jpg has no transparency"),
         (["nothing", "-o", "out"], 5, "holds no pictures"),
     ],

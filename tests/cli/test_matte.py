@@ -197,6 +197,8 @@ def test_json_is_a_line_a_picture_errors_as_well(photo: Photo, tmp_path: Path, c
             "verdict",
             "head_by",
             "notes",
+            "corrections",
+            "background_by",
         ),
         *("model", "model_sha256", "device", "timings_ms"),
     }
@@ -336,8 +338,8 @@ def test_one_rule_for_one_picture_and_for_a_folder_the_picture_itself_is_not_rep
 def test_every_limit_has_its_flag_and_no_message_names_what_has_none(photo: Photo, capsys: Captured) -> None:
     path = photo("a.png")
     for words, says in (
-        (["--max-pixels", "3071"], "may have 3,071 pixels here"),
-        (["--max-bytes", "0.1K"], "may have 102 bytes here"),
+        (["--max-pixels", "3071"], "may have up to 3,071 pixels"),
+        (["--max-bytes", "0.1K"], "may have up to 102 bytes"),
     ):
         assert main(["matte", str(path), *words]) == 6
         told = capsys.readouterr().err
@@ -377,7 +379,7 @@ def test_stdin_may_go_into_a_file_or_a_folder(photo: Photo, tmp_path: Path) -> N
         assert opened(written).size == (64, 48)
 
 
-@pytest.mark.parametrize(("data", "says"), [(b"", b"stdin is empty"), (b"no picture", b"stdin needs to be")])
+@pytest.mark.parametrize(("data", "says"), [(b"", b"stdin is empty"), (b"no picture", b"stdin must be")])
 def test_a_pipe_without_a_picture_says_so(data: bytes, says: bytes) -> None:
     done = subprocess.run(command("-"), input=data, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (4, b"")
@@ -462,10 +464,10 @@ def test_outside_of_the_region_nobody_is_found(photo: Photo, tmp_path: Path, cap
     assert json.loads(capsys.readouterr().out)["empty"] is True
     assert main([*words, "--region", "0 0 65px 100%"]) == 2
     told = capsys.readouterr()
-    assert "--region: it reaches to 65, 48, but the picture has 64x48 pixels" in told.err
+    assert "--region reaches to 65, 48, but the picture has 64x48 pixels" in told.err
     assert json.loads(told.out)["error"] == {
         "kind": "RegionError",
-        "message": "--region: it reaches to 65, 48, but the picture has 64x48 pixels.",
+        "message": "--region reaches to 65, 48, but the picture has 64x48 pixels.",
         "exit_code": 2,
     }
 

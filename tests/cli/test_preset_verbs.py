@@ -87,7 +87,7 @@ def test_several_are_measured_each_and_an_error_does_not_end_it(
     ("words", "code", "told"),
     [
         (["--preset", "pasport-us"], 21, "Did you mean passport-us"),
-        (["--preset", "ebay", "--presets", "nowhere"], 2, "is no folder"),
+        (["--preset", "ebay", "--presets", "nowhere"], 2, "is not a folder"),
         (["--preset", "ebay", "-o", "x.jpg"], 2, "Add --fix"),
         (["--preset", "ebay", "--fix"], 2, "--fix needs -o"),
         (["--preset", "ebay", "--fix", "-o", "x.gif"], 2, "suffixes"),

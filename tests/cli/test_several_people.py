@@ -83,7 +83,7 @@ def test_split_of_a_picture_without_people_is_one_empty_file(tmp_path: Path) -> 
     assert np.asarray(opened(tmp_path / "empty.cutout.1.png"))[..., 3].max() == 0
 
 
-@pytest.mark.parametrize(("which", "told"), [("3", "number 3; 2 people were found"), ("at:80,5", "nobody is at 80, 5")])
+@pytest.mark.parametrize(("which", "told"), [("3", "person 3; 2 people were found"), ("at:80,5", "nobody is at 80, 5")])
 def test_where_nobody_is_there_is_an_error_of_its_own(
     two: Path, capsys: pytest.CaptureFixture[str], which: str, told: str
 ) -> None:
@@ -113,7 +113,7 @@ def test_weights_that_cannot_tell_people_apart_say_so(
 
     monkeypatch.setattr(fake_network.RedIsAPerson, "run", mask_alone)
     assert main(["matte", str(two), "--people", "1"]) == 2
-    assert "weights that tell people apart" in capsys.readouterr().err
+    assert "a model that tells people apart" in capsys.readouterr().err
     assert main(["matte", str(two)]) == 0
 
 
@@ -146,3 +146,13 @@ def test_openraster_has_a_layer_a_person_and_together_they_are_the_cutout(
 def test_openraster_holds_the_people_alone(two: Path) -> None:
     assert main(["matte", str(two), "-f", "ora", "--background", "white"]) == 2
     assert main(["matte", str(two), "-f", "ora", "--split"]) == 2
+
+
+def test_a_layered_tiff_gets_its_name_and_refuses_what_it_cannot_hold(two: Path) -> None:
+    assert main(["matte", str(two), "-f", "tiff-layers"]) == 0
+    with Image.open(two.with_name("two.cutout.tiff")) as picture:
+        assert getattr(picture, "n_frames", 1) == 2
+    assert main(["matte", str(two), "-f", "tiff-layers", "-o", str(two.with_name("a.png"))]) == 2
+    assert main(["matte", str(two), "-f", "tiff-layers", "-o", str(two.with_name("a.tif"))]) == 0
+    assert main(["matte", str(two), "-f", "tiff-layers", "--split"]) == 2
+    assert main(["matte", str(two), "-f", "tiff-layers", "-b", "white"]) == 2

@@ -77,7 +77,7 @@ def test_a_full_disk_behind_stdout_is_told_with_its_own_code(
             check=False, text=True,
         )  # fmt: skip
     assert done.returncode == 12, done.stderr
-    assert "no room for stdout" in done.stderr
+    assert "no space for stdout" in done.stderr
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 

@@ -32,7 +32,7 @@ def test_doctor_finds_the_person_in_the_sample_with_the_weights_in_the_box(capsy
 def test_doctor_says_what_auto_picks_and_why(capsys: Captured) -> None:
     main(["doctor"])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if " device " in line]
-    assert "auto takes" in line and "built for" in line
+    assert "auto chooses" in line and "built for" in line
 
 
 def test_doctor_names_a_damaged_model_file_and_ends_with_its_code(
@@ -45,7 +45,7 @@ def test_doctor_names_a_damaged_model_file_and_ends_with_its_code(
     assert main(["doctor", "--device", "cpu"]) == 15
     told = capsys.readouterr().out
     assert "BAD" in told and "not the file that the card describes" in told
-    assert told.splitlines()[-1].startswith("something needs mending")
+    assert told.splitlines()[-1].startswith("something does not work")
 
 
 @pytest.mark.usefixtures("fake")

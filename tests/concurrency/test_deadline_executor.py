@@ -142,3 +142,30 @@ def test_no_thread_is_left_of_a_closed_lane() -> None:
     executor.submit(lambda: 1).result(10)
     executor.shutdown()
     until(lambda: not (set(threading.enumerate()) - before))
+
+
+def test_work_that_says_that_it_goes_on_is_not_given_up_and_work_that_was_given_up_hears_of_it() -> None:
+    executor = DeadlineExecutor(1, name="test", timeout_s=1.0)
+
+    def long() -> str:
+        until_s = time.monotonic() + 2.0
+        while time.monotonic() < until_s:
+            executor.more_time()
+            time.sleep(0.01)
+        return "done"
+
+    assert executor.submit(long).result(30) == "done" and executor.stuck == 0
+    heard, leave = threading.Event(), threading.Event()
+
+    def late() -> None:
+        leave.wait(30)
+        try:
+            executor.more_time()
+        except OverrunError:
+            heard.set()
+
+    with pytest.raises(OverrunError):
+        executor.submit(late).result(30)
+    leave.set()
+    assert heard.wait(30)
+    executor.shutdown()

@@ -111,7 +111,7 @@ def test_a_broken_colour_is_no_path() -> None:
 
 def test_a_misspelt_colour_says_what_a_background_can_be() -> None:
     picture, alpha = _picture()
-    with pytest.raises(SourceNotFoundError, match="no colour that bshm knows"):
+    with pytest.raises(SourceNotFoundError, match="not a known colour"):
         behind("whiet", picture, alpha)
 
 

@@ -40,6 +40,9 @@ class Made:
     corrections: None = None
     notes: tuple[str, ...] = ()
 
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        return colour
+
 
 def made(dtype: type = np.uint8) -> Made:
     """Somebody in red who stands before green, soft at the edge."""

@@ -89,17 +89,17 @@ def test_ones_own_come_first_and_beside_those_in_the_box(tmp_path: Path, monkeyp
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="is no folder"):
+    with pytest.raises(OptionError, match="is not a folder"):
         preset.names(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("title = ", "no TOML"),
+        ("title = ", "not valid TOML"),
         ('title = "x"', "source is missing"),
         (MINE.replace("2026-01-02", "soon"), "YYYY-MM-DD"),
-        (MINE.replace('seen = "source"', 'seen = "yes"'), "seen is source, copies or nothing"),
+        (MINE.replace('seen = "source"', 'seen = "yes"'), "seen takes source, copies or nothing"),
         (f'{MINE}kolour = "red"', "a preset has no 'kolour'"),
         (f'{MINE}[rules]\nhaed = "5%"', "Did you mean head"),
         (f'{MINE}[rules]\nhead = "five"', "head: a range is"),
@@ -107,7 +107,7 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
         (f"{MINE}[rules]\nhead = 5", "head is not written like this"),
         (f'{MINE}[rules]\nbackground = "reddish"', "background: .*reddish"),
         (f"{MINE}[rules]\nbackground_tolerance = 300", "background_tolerance: .*0 to 255"),
-        (f'{MINE}[rules]\nsrgb = "yes"', "srgb: it is true or false"),
+        (f'{MINE}[rules]\nsrgb = "yes"', "srgb: it takes true or false"),
         (f"{MINE}[rules]\ndpi = -1", "dpi: .*above 0"),
         (f'{MINE}[edit]\nsiez = "3x3"', r"\[edit\]: .*siez"),
         (f'{MINE}[edit]\nsize = "3"', r"\[edit\]: size"),

@@ -61,7 +61,7 @@ def test_json_may_say_the_words_that_flags_and_fields_say() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ({"colour": "red"}, "has no 'colour'"),
+        ({"colour": "red"}, "has no option 'colour'"),
         ({"version": 2}, "version 2"),
         ({"version": "1"}, "version '1'"),
         (["crop"], "mapping"),
@@ -78,10 +78,10 @@ def test_json_may_say_the_words_that_flags_and_fields_say() -> None:
         ({"background": {"kind": "color", "rgb": [1, 2]}}, "background: a colour is"),
         ({"background": {"kind": "color", "rgb": 7}}, "background"),
         ({"background": {"kind": "color", "rgb": [1, 2, 3], "opacity": 2}}, "background: the opacity"),
-        ({"background": {"kind": "picture", "source": 3}}, "background: a picture is named"),
-        ({"background": 7}, "background: a background is"),
-        ({"region": 7}, "region is not written like this"),
-        ({"crop": True, "crop_margin": 7}, "crop_margin is not written like this"),
+        ({"background": {"kind": "picture", "source": 3}}, "background: a background picture takes"),
+        ({"background": 7}, "background: a background takes"),
+        ({"region": 7}, "region cannot be written as"),
+        ({"crop": True, "crop_margin": 7}, "crop_margin cannot be written as"),
         ({"scale": True}, "scale: a scale is"),
         ({"scale": [1]}, "scale: a scale is"),
         ({"position": 7}, "position: a position is"),

@@ -27,7 +27,7 @@ def test_the_file_is_there_whole_and_alone(tmp_path: Path, overwrite: bool) -> N
 def test_what_is_there_stays_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
-    with pytest.raises(OutputExistsError, match="there already"):
+    with pytest.raises(OutputExistsError, match="already exists"):
         write(b"new", target, overwrite=False)
     assert contents(tmp_path) == {"a.png": b"old"}
     write(b"new", target, overwrite=True)
@@ -103,7 +103,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(DiskFullError, match="no room"):
+    with pytest.raises(DiskFullError, match="no space"):
         write(b"abc", tmp_path / "a.png", overwrite=True)
     monkeypatch.undo()
     assert contents(tmp_path) == {"a.png": b"old"}

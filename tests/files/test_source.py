@@ -130,7 +130,7 @@ def test_a_text_file_object_is_refused() -> None:
 
 
 def test_urls_can_be_turned_off() -> None:
-    with pytest.raises(UrlRefusedError, match="not allowed here"):
+    with pytest.raises(UrlRefusedError, match="URLs are not allowed"):
         read("https://example.com/a.png", Limits(allow_urls=False))
 
 

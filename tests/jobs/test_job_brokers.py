@@ -297,7 +297,7 @@ def test_a_picture_that_hangs_fails_in_time_and_a_worker_with_too_many_of_them_e
         assert [item.state for item in record.items] == ["done", *["failed"] * 5, "done"]
         assert {item.error.code for item in record.items if item.error is not None} == {"overrun"}
         assert tiny.number_of(queue.result(job.id, 6, "anonymous").read()) == 2
-        assert "pictures hang in this worker" in processes.log()
+        assert "pictures are stuck in this worker" in processes.log()
     finally:
         processes.stop()
 
@@ -433,7 +433,7 @@ def test_bshm_worker_takes_its_settings_from_file_and_environment_and_opens_the_
         assert worker.wait(30) == 0, (tmp_path / "log").read_text()
         queue.close()
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
-    assert events[0].startswith("--visibility-timeout has no meaning") and events[1] == "worker ready: bshm-lite on cpu"
+    assert events[0].startswith("--visibility-timeout is ignored") and events[1] == "worker ready: bshm-lite on cpu"
 
 
 def test_a_worker_without_a_broker_says_where_one_may_be_named(
@@ -445,7 +445,7 @@ def test_a_worker_without_a_broker_says_where_one_may_be_named(
     assert "--broker" in told and "BSHM_BROKER" in told and "bshm.toml" in told
     (tmp_path / "bshm.toml").write_text('[server]\nbroker = "http://x"\nresults = "jobs"\n')
     assert main(["worker"]) == exit_codes.USAGE
-    assert "a broker is amqp://" in capsys.readouterr().err
+    assert "a broker needs the form amqp://" in capsys.readouterr().err
 
 
 def test_a_worker_holds_few_models_and_lets_the_one_asked_for_longest_ago_go(fake: None) -> None:

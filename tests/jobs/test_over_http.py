@@ -109,7 +109,7 @@ def test_a_service_whose_job_store_is_away_is_not_ready_and_says_why(fake: None,
         redis.kill()
         away = becomes(503)
         assert away["checks"] == {"model": True, "keys": True, "accepting": True, "room": True, "jobs": False}
-        assert away["reasons"] == ["The store of the jobs does not answer; the log says why."]
+        assert away["reasons"] == ["The job store does not answer; see the log."]
         # What needs no job goes on, and the figures with it.
         assert client.post("/matte", files={"image": tiny.picture(1)}).status_code == 200
         assert client.get("/healthz").status_code == 200

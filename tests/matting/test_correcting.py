@@ -161,6 +161,11 @@ def test_a_trimap_is_followed_where_it_is_opaque() -> None:
     assert found.reach.mean() < 0.15
 
 
+def test_a_trimap_of_another_shape_is_refused() -> None:
+    with pytest.raises(CorrectionsError, match=r"trimap .* is 320x320, but the picture is 320x240"):
+        corrected(trimap=np.ones((320, 320, 2), np.float32))
+
+
 def test_a_stroke_comes_after_the_trimap() -> None:
     trimap = np.ones((HEIGHT, WIDTH, 2), np.float32)
     assert corrected(REMOVE, trimap=trimap).alpha[90, 240:260].max() == 0

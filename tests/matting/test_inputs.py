@@ -76,7 +76,7 @@ def test_a_closer_look_takes_the_place_of_the_mirrored_one(share: float, looks: 
 
 @pytest.mark.parametrize("closer_px", [32, 64])
 def test_a_closer_look_is_closer(closer_px: int) -> None:
-    with pytest.raises(ValueError, match="closer_px needs to be more than side_px"):
+    with pytest.raises(ValueError, match="closer_px must be more than side_px"):
         Look(64, closer_px=closer_px)
 
 

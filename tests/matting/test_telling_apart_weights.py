@@ -8,6 +8,8 @@ import skimage
 
 import bshm
 from bshm.errors import OptionError
+from bshm.matting.engines import clues
+from bshm.runtime.session import OnnxSession
 
 
 @pytest.fixture(scope="module")
@@ -32,5 +34,11 @@ def test_two_people_side_by_side_are_two_from_left_to_right(pair: np.ndarray) ->
 
 
 def test_weights_without_the_answer_are_refused_by_name(pair: np.ndarray) -> None:
-    with bshm.Matting(model="bshm-live") as matting, pytest.raises(OptionError, match="bshm-live has no such answer"):
+    with bshm.Matting(model="bshm-live") as matting, pytest.raises(OptionError, match="bshm-live does not"):
         matting.matte(pair, bshm.MatteOptions(tell_apart=True))
+
+
+def test_weights_without_the_answer_are_not_run_for_it(pair: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bshm.Matting(model="bshm-live") as matting:
+        monkeypatch.setattr(OnnxSession, "run", lambda *_: pytest.fail("a run for nothing"))
+        assert clues(matting.engine, pair) is None

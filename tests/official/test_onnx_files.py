@@ -151,7 +151,7 @@ def test_any_other_network_is_taken_with_a_card_of_ones_own(tmp_path: Path) -> N
     [
         ({"preprocessing": {"size_hw": [320, 320], "shortest_px": 512}}, "one of side_px"),
         ({"preprocessing": {"layout": "CHW"}}, "layout needs to be one of"),
-        ({"preprocessing": {"std": [1, 1, 0]}}, "std none that is 0"),
+        ({"preprocessing": {"std": [1, 1, 0]}}, "std must not contain 0"),
         ({"preprocessing": {"colour": "RGB"}}, "colour"),
         ({"signature": {"image": "input.1"}}, "answer"),
         ({"signature": {"image": "input.1", "answer": "1959", "activation": "tanh"}}, "activation needs to be one of"),

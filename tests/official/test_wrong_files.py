@@ -119,7 +119,7 @@ def test_without_tensorflow_the_message_names_the_extra_and_the_other_way(
     assert not has_it, "this environment is meant to have no TensorFlow"
     assert main(["models", "import", str(path), "--python", sys.executable]) == 18
     told = capsys.readouterr().err
-    assert "bshm[import]" in told and "--python PATH" in told
+    assert "bshm[import]" in told and "with --python" in told
     assert not models.exists()
     assert main(["models", "import", str(path), "--python", str(tmp_path / "nothing")]) == 2
 
@@ -132,8 +132,8 @@ def test_without_tensorflow_the_message_names_the_extra_and_the_other_way(
         (["--like", "sam"], 2, "--like takes"),
         (["--opset", "9"], 2, "11 to 18"),
         (["--tolerance", "-1"], 2, "--tolerance"),
-        (["--name", "bshm"], 2, "comes with bshm"),
-        (["--name", "../x"], 2, "a model's name"),
+        (["--name", "bshm"], 2, "is an included model"),
+        (["--name", "../x"], 2, "the name of a model"),
         (["--like", "modnet"], 2, "read as BSHM"),
         (["--against", "tf_graph.pb"], 2, "for ONNX files"),
     ],
@@ -165,9 +165,9 @@ def test_other_names_are_found_and_told_where_there_is_one_choice() -> None:
     assert len(found.notes) == 3
     switch = Node("training", "Placeholder", (), "bool", ())
     assert frozen.find([*nodes, switch]).image.name == "image"
-    with pytest.raises(ModelFileError, match="--input NAME"):
+    with pytest.raises(ModelFileError, match="Set image to its name"):
         frozen.find([*nodes, Node("second", "Placeholder", (), "float32", (-1, -1, 3))])
-    with pytest.raises(ModelFileError, match="--output NAME"):
+    with pytest.raises(ModelFileError, match="Set answer to its name"):
         frozen.find([*nodes, Node("colour", "Tanh", ("image",))])
 
 

@@ -115,13 +115,29 @@ class Studio:
         self.settle()
 
     def tool(self, name: str) -> None:
-        """Background, touch or crop."""
+        """Background, shop, place, touch, crop or quality."""
         self.get(f"#tab-{name}").click()
         self.settle()
 
     def set_range(self, selector: str, value: float) -> None:
         """Move a native slider."""
         self.get(selector).fill(str(value))
+        self.settle()
+
+    def finished(self) -> None:
+        """Until the stage shows what the server made of the latest change."""
+        expect(self.get("#stage")).to_have_attribute("data-finish", "done")
+        self.settle()
+
+    def preset(self, name: str) -> None:
+        """Choose the rules of a shop or an office, until the picture is made and measured."""
+        self.tool("shop")
+        self.get("#preset").select_option(name)
+        self.finished()
+
+    def remade(self) -> None:
+        """Until the pixels are made anew: turned, or with other people or edges."""
+        expect(self.get("#stage")).to_have_attribute("aria-busy", "false")
         self.settle()
 
     def download(self, selector: str = "#save-one") -> tuple[str, bytes]:

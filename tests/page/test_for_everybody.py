@@ -37,10 +37,16 @@ def test_axe_finds_nothing_in_any_state(open_page: Open, service: str, scheme: s
     studio.add(("good.png", portrait()), ("notes.jpg", b"not a picture"))
     expect(studio.get("#strip-failed")).to_contain_text("1 failed")
     expect(studio.canvas).to_be_visible()
-    for tool in ("background", "touch", "crop"):
+    for tool in ("background", "shop", "place", "touch", "crop", "quality"):
         studio.tool(tool)
         if tool == "background":
             studio.choose("kind", "gradient")
+        elif tool == "shop":
+            studio.preset("amazon-main")
+        elif tool == "place":
+            studio.get("#placed").check()
+        elif tool == "touch":
+            studio.get("#edges summary").click()
         assert violations() == [], tool
     studio.thumbs.nth(1).locator("button").first.click()
     expect(studio.get("#failed")).to_be_visible()
@@ -70,11 +76,13 @@ def test_all_can_be_done_without_a_pointer(studio: Studio) -> None:
         studio.get(selector).focus()
         expect(studio.get(selector)).to_be_focused()
     studio.get("#tab-background").focus()
-    page.keyboard.press("ArrowRight")
-    expect(studio.get("#tab-touch")).to_be_focused()
-    expect(studio.get("#pane-touch")).to_be_visible()
+    for name in ("shop", "place", "touch", "crop"):
+        page.keyboard.press("ArrowRight")
+        expect(studio.get(f"#tab-{name}")).to_be_focused()
+        expect(studio.get(f"#pane-{name}")).to_be_visible()
     page.keyboard.press("End")
-    expect(studio.get("#pane-crop")).to_be_visible()
+    expect(studio.get("#pane-quality")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     expect(studio.get("input[name=crop][value=subject]")).to_be_checked()

@@ -16,24 +16,32 @@ from live_service import surroundings
 TESTS = Path(__file__).parents[1]
 CODE = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); import fake_network; fake_network.install(setattr)\n"
-    "from bshm.cli import main; sys.exit(main(['serve', *sys.argv[1:]]))"
+    "{}\nfrom bshm.cli import main; sys.exit(main(['serve', *sys.argv[1:]]))"
 )
 
 
 class Faked:
     """One `bshm serve`; ends with its context."""
 
-    def __init__(self, folder: Path, *words: str, before: Callable[[], object] | None = None, **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        before: Callable[[], object] | None = None,
+        code: str = "",
+        **variables: str,
+    ) -> None:
         """Start it and wait for its address.
 
         Args:
             folder: where its log and all of its files are.
             words: flags.
             before: called in the process before it is one: sets limits.
+            code: runs in the process before the service starts.
             variables: of the environment.
         """
         self._log = folder / "log"
-        command = [sys.executable, "-c", CODE, str(TESTS), "--port", "0", *words]
+        command = [sys.executable, "-c", CODE.format(code), str(TESTS), "--port", "0", *words]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 command,

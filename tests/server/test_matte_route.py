@@ -227,7 +227,7 @@ def test_outside_of_the_region_nobody_is_found(client: TestClient) -> None:
     assert alpha[24, 24] == 255 and not alpha[:, 32:].any()
     refused = client.post("/matte", files={"image": picture()}, data={"region": "0 0 65px 100%"})
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:bshm:problem:region")
-    assert refused.json()["errors"] == {"region": "it reaches to 65, 48, but the picture has 64x48 pixels."}
+    assert refused.json()["errors"] == {"region": "reaches to 65, 48, but the picture has 64x48 pixels."}
 
 
 def test_one_of_several_people_is_chosen_by_number_or_place(client: TestClient) -> None:
@@ -248,7 +248,7 @@ def test_a_larger_picture_is_made_smaller(client: TestClient) -> None:
     ("data", "errors"),
     [
         ({"format": "jpg"}, {"format": "jpg has no transparency. Add a background, or choose png, webp or tiff."}),
-        ({"crop_margin": "5%"}, {"crop_margin": "has a meaning with crop only. Add crop, or drop it."}),
+        ({"crop_margin": "5%"}, {"crop_margin": "works only with crop. Add crop, or drop it."}),
         ({"scale": "5%"}, {"scale": "a scale is original, or 10% to 100%; got '5%'."}),
         (
             {"background": "blur:0"},

@@ -44,7 +44,7 @@ def test_nothing_that_the_schema_allows_or_forbids_is_a_fault(start: Any) -> Non
                 assert kind in ("application/problem+json", "application/json"), (name, kind)
 
         check()
-    assert {"POST /matte", "POST /v1.0/removebg", "POST /jobs", "GET /jobs/{job_id}"} <= set(seen)
+    assert {"POST /matte", "POST /v1.0/removebg", "POST /jobs", "POST /videos", "GET /jobs/{job_id}"} <= set(seen)
 
 
 def _given(operation: Any) -> Any:

@@ -125,7 +125,7 @@ def test_keys_says_what_is_wrong(words: list[str], tmp_path: Path) -> None:
 def test_a_damaged_file_of_keys_closes_the_service(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(OptionError, match="no file of keys"):
+    with pytest.raises(OptionError, match="not a valid file of keys"):
         Keys(path).find("x")
 
 

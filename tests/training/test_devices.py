@@ -41,7 +41,7 @@ def test_two_processes_learn_what_one_learns_from_both_samples(tmp_path: Path, t
 
 
 def test_a_run_goes_on_with_as_many_processes_alone(two: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"--devices 2.* this one has 1"):
+    with pytest.raises(CheckpointError, match=r"devices 2.* this run has 1"):
         two_processes.learn(two, 1)
 
 
@@ -73,7 +73,7 @@ def test_auto_is_the_processor_where_there_is_no_gpu(monkeypatch: pytest.MonkeyP
 def test_a_torch_without_gpus_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(torch.version, "hip", None)
-    with pytest.raises(DeviceUnavailableError, match=r"torch built for GPUs.*pytorch\.org"):
+    with pytest.raises(DeviceUnavailableError, match=r"PyTorch built for GPUs.*pytorch\.org"):
         open_devices("cuda")
 
 
@@ -102,14 +102,18 @@ def test_what_is_no_device_is_refused(device: str, devices: int) -> None:
 @pytest.mark.parametrize(
     ("words", "told", "code"),
     [
-        (["--stage", "qun"], "needs --start", exit_codes.USAGE),
-        (["--stage", "mpn", "--start", "no-such.pt"], "there is no checkpoint no-such.pt", 17),
-        (["--stage", "qun", "--start", "x.pt", "--without", "fine"], "--without is of stage mpn", exit_codes.USAGE),
-        (["--stage", "mpn", "--steps", "0"], "--steps counts from 1", exit_codes.USAGE),
-        (["--stage", "mpn", "--batch", "0"], "--batch counts from 1", exit_codes.USAGE),
-        (["--stage", "mpn", "--workers", "-1"], "--workers is zero or more", exit_codes.USAGE),
-        (["--stage", "mpn", "--device", "tpu"], "--device takes", exit_codes.USAGE),
-        (["--stage", "qun", "--start", "no-such.pt"], "there is no checkpoint no-such.pt", 17),
+        (["--stage", "quality"], "needs --start", exit_codes.USAGE),
+        (["--stage", "mask", "--start", "no-such.pt"], "there is no checkpoint no-such.pt", 17),
+        (
+            ["--stage", "quality", "--start", "x.pt", "--without", "fine"],
+            "--without works with stage mask only",
+            exit_codes.USAGE,
+        ),
+        (["--stage", "mask", "--steps", "0"], "--steps must be at least 1", exit_codes.USAGE),
+        (["--stage", "mask", "--batch", "0"], "--batch must be at least 1", exit_codes.USAGE),
+        (["--stage", "mask", "--workers", "-1"], "--workers must be 0 or more", exit_codes.USAGE),
+        (["--stage", "mask", "--device", "tpu"], "--device takes", exit_codes.USAGE),
+        (["--stage", "quality", "--start", "no-such.pt"], "there is no checkpoint no-such.pt", 17),
     ],
 )
 def test_wrong_flags_are_told_before_anything_is_read(
@@ -121,5 +125,5 @@ def test_wrong_flags_are_told_before_anything_is_read(
 
 
 def test_a_folder_without_the_sets_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "--stage", "mpn", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 9
+    assert main(["train", "--stage", "mask", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 9
     assert "lacks keyed/london/alpha" in capsys.readouterr().err

@@ -145,7 +145,7 @@ def test_a_network_grows_learns_goes_on_and_is_exported_and_reopened(
 ) -> None:
     data = DataFolder(data_root)
     small = train_mask(data, tmp_path / "small", PLAN, variant="lite0", workers=0, report=Silent())
-    with pytest.raises(CheckpointError, match=r"give --movenet movenet-multipose\.json"):
+    with pytest.raises(CheckpointError, match=r"give movenet movenet-multipose\.json"):
         train_mask(
             data, tmp_path / "grown", PLAN, variant="lite0-people", start=small, workers=0, report=Silent()
         )  # fmt: skip
@@ -197,7 +197,7 @@ def test_movenet_is_refused_where_nothing_reads_it(tmp_path: Path) -> None:
     from bshm.cli import train
 
     arguments = train.parser().parse_args([
-        "--stage", "mpn", "--data", str(tmp_path), "--out", str(tmp_path), "--movenet", "movenet.json",
+        "--stage", "mask", "--data", str(tmp_path), "--out", str(tmp_path), "--movenet", "movenet.json",
     ])  # fmt: skip
-    with pytest.raises(OptionError, match="--movenet is for an --encoder with -people; lite2 has no use for it"):
+    with pytest.raises(OptionError, match="--movenet needs an --encoder with -people; got --encoder lite2"):
         train.run(arguments)

@@ -30,6 +30,11 @@ def test_every_step_of_the_recipe_in_the_project_is_a_command_that_parses() -> N
     assert "--mirrored" in steps[4].words and "True" not in steps[4].words
 
 
+def test_the_networks_names_in_the_paper_still_name_the_stages() -> None:
+    stages = [train.parser().parse(["--stage", name]).stage for name in ("mpn", "qun", "mrn", "joint")]
+    assert stages == ["mask", "quality", "matting", "joint"]
+
+
 def test_steps_run_in_order_and_the_first_that_fails_ends_the_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,7 +72,7 @@ def test_steps_run_in_order_and_the_first_that_fails_ends_the_recipe(
         ("step = [{ verb = 'bake' }]", "step 1 of .* needs a verb: label, train"),
         ("step = [{ verb = 'label', inputs = ['{data}'] }]", "uses {data}"),
         ("", "has no .*step"),
-        ("step = [", "not a recipe that can be read"),
+        ("step = [", "not a readable recipe"),
     ],
 )
 def test_what_is_no_recipe_is_refused_with_its_step(tmp_path: Path, text: str, message: str) -> None:
@@ -80,7 +85,7 @@ def test_what_is_no_recipe_is_refused_with_its_step(tmp_path: Path, text: str, m
     [
         (["--set", "datum=x"], "has no name datum"),
         (["--set", "data"], "--set takes NAME=VALUE"),
-        (["--out", "x"], "a recipe has its own"),
+        (["--out", "x"], "a recipe sets --stage"),
     ],
 )
 def test_wrong_words_beside_a_recipe_are_refused(
@@ -102,5 +107,5 @@ def test_a_step_with_a_flag_that_its_verb_lacks_is_named_before_anything_runs(
 
 
 def test_without_a_recipe_the_three_flags_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "--stage", "mpn"]) == 2
+    assert main(["train", "--stage", "mask"]) == 2
     assert "needs --data and --out, or a recipe" in capsys.readouterr().err

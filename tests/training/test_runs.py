@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import shutil
 import signal
@@ -31,8 +32,8 @@ from bshm.weights.card import Signature
 
 MASK_PLAN = Schedule(steps=4, batch=2, warmup=1, save_every=2)
 FINE_PLAN = Schedule(steps=2, batch=1, warmup=1, save_every=2)
-AFTER = {"qun": "mpn", "mrn": "qun", "joint": "mrn"}
-PREFIXES = {"qun": ("quality.",), "mrn": ("matting.",), "joint": ("mask.", "quality.", "matting.")}
+AFTER = {"quality": "mask", "matting": "quality", "joint": "matting"}
+PREFIXES = {"quality": ("quality.",), "matting": ("matting.",), "joint": ("mask.", "quality.", "matting.")}
 
 
 class At(Silent):
@@ -70,7 +71,7 @@ def trained(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """The last checkpoint of each stage after a few steps."""
     out = tmp_path_factory.mktemp("runs")
     data = DataFolder(data_root)
-    found = {"mpn": train_mask(data, out / "mpn", MASK_PLAN, variant="lite0", workers=0, report=Silent())}
+    found = {"mask": train_mask(data, out / "mask", MASK_PLAN, variant="lite0", workers=0, report=Silent())}
     for stage, before in AFTER.items():
         found[stage] = fine(data_root, out / stage, stage, found[before])
     return found
@@ -81,27 +82,27 @@ def weights(path: Path) -> Mapping[str, torch.Tensor]:
     return average
 
 
-@pytest.mark.parametrize("stage", ["mpn", *AFTER])
+@pytest.mark.parametrize("stage", ["mask", *AFTER])
 def test_figures_and_a_sheet_are_left_at_every_save(trained: dict[str, Path], stage: str) -> None:
     folder = trained[stage].parent
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    steps = [2, 4] if stage == "mpn" else [2]
+    steps = [2, 4] if stage == "mask" else [2]
     assert [line["step"] for line in lines] == steps
-    assert all(0 <= line["composites" if stage == "mpn" else "alpha"] <= 1 for line in lines)
+    assert all(0 <= line["composites" if stage == "mask" else "alpha"] <= 1 for line in lines)
     assert [path.name for path in sorted((folder / "samples").iterdir())] == [f"{step:06d}.jpg" for step in steps]
     page = cv2.imread(str(folder / "samples" / "000002.jpg"))
     # picture, annotation, then mask or the four stages, and the cut-out, in cells of 448 px and gaps of 6.
     assert page is not None
-    assert page.shape[1] == (4 if stage == "mpn" else 7) * 454
+    assert page.shape[1] == (4 if stage == "mask" else 7) * 454
 
 
 @pytest.mark.parametrize("stage", AFTER)
 def test_a_stage_changes_its_networks_and_no_other(trained: dict[str, Path], stage: str) -> None:
     before, after = weights(trained[AFTER[stage]]), weights(trained[stage])
-    if AFTER[stage] == "mpn":
+    if AFTER[stage] == "mask":
         before = {f"mask.{name}": value for name, value in before.items()}
     changed = {name.partition(".")[0] + "." for name in before if not torch.equal(before[name], after[name])}
-    if stage == "qun":
+    if stage == "quality":
         # The quality network had not begun; that it learned is seen against its untrained head of zeros.
         assert after["quality.body.head.weight"].abs().max() > 0
         assert changed == set()
@@ -117,7 +118,7 @@ def test_a_terminated_mask_run_ends_where_an_undisturbed_one_does(
         train_mask(data, tmp_path, MASK_PLAN, variant="lite0", workers=1, report=At(3, terminate))
     assert checkpoints.load(tmp_path / "last.pt")["step"] == 3
     again = weights(train_mask(data, tmp_path, MASK_PLAN, variant="lite0", workers=0, report=Silent()))
-    whole = weights(trained["mpn"])
+    whole = weights(trained["mask"])
     assert again.keys() == whole.keys()
     assert all(torch.equal(again[name], whole[name]) for name in whole)
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [2, 4]
@@ -127,8 +128,8 @@ def test_a_terminated_fine_run_ends_where_an_undisturbed_one_does(
     data_root: Path, tmp_path: Path, trained: dict[str, Path]
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fine(data_root, tmp_path, "joint", trained["mrn"], At(1, terminate))
-    again, whole = weights(fine(data_root, tmp_path, "joint", trained["mrn"])), weights(trained["joint"])
+        fine(data_root, tmp_path, "joint", trained["matting"], At(1, terminate))
+    again, whole = weights(fine(data_root, tmp_path, "joint", trained["matting"])), weights(trained["joint"])
     assert all(torch.equal(again[name], whole[name]) for name in whole)
 
 
@@ -154,7 +155,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskFullError, match=r"No space left.*untouched.*make room"):
+    with pytest.raises(DiskFullError, match=r"No space left.*unchanged.*free some disk space"):
         checkpoints.save(path, {"step": 2})
     monkeypatch.undo()
     assert checkpoints.load(path)["step"] == 1
@@ -166,12 +167,20 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_first_step(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written to"):
-        fine(data_root, tmp_path / "file" / "out", "qun", trained["mpn"], At(1, lambda: pytest.fail("it has learned")))
+        fine(
+            data_root,
+            tmp_path / "file" / "out",
+            "quality",
+            trained["mask"],
+            At(1, lambda: pytest.fail("it has learned")),
+        )
 
 
 def test_a_checkpoint_of_another_network_is_refused(trained: dict[str, Path], data_root: Path) -> None:
     with pytest.raises(CheckpointError, match=r"variant.*lite0.*lite2"):
-        train_mask(DataFolder(data_root), trained["mpn"].parent, MASK_PLAN, variant="lite2", workers=0, report=Silent())
+        train_mask(
+            DataFolder(data_root), trained["mask"].parent, MASK_PLAN, variant="lite2", workers=0, report=Silent()
+        )
 
 
 def altered(source: Path, target: Path, change: Callable[[dict[str, object]], object]) -> Path:
@@ -185,32 +194,48 @@ def test_checkpoints_that_are_none_are_refused(tmp_path: Path, trained: dict[str
     with pytest.raises(CheckpointError, match=r"there is no checkpoint .*gone\.pt"):
         checkpoints.load(tmp_path / "gone.pt")
     cut = tmp_path / "cut.pt"
-    cut.write_bytes(trained["mpn"].read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"cut\.pt is not a checkpoint"):
+    cut.write_bytes(trained["mask"].read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"cut\.pt is not a readable checkpoint"):
         checkpoints.load(cut)
     torch.save(torch.zeros(3), tmp_path / "other.pt")
-    with pytest.raises(CheckpointError, match=r"no checkpoint of `bshm train`"):
+    with pytest.raises(CheckpointError, match=r"not a checkpoint of `bshm train`"):
         checkpoints.load(tmp_path / "other.pt")
-    old = altered(trained["mpn"], tmp_path / "old.pt", lambda state: state.update(format=0))
+    old = altered(trained["mask"], tmp_path / "old.pt", lambda state: state.update(format=0))
     with pytest.raises(CheckpointError, match="format 0; this version reads 1"):
         checkpoints.load(old)
 
 
+def test_a_checkpoint_with_the_paper_s_name_of_its_stage_is_read_and_continued_under_the_new_one(
+    trained: dict[str, Path], data_root: Path, tmp_path: Path
+) -> None:
+    for old, new in {"mpn": "mask", "qun": "quality", "mrn": "matting"}.items():
+        (tmp_path / old).mkdir()
+        renamed = {"stage": old}
+        path = altered(trained[new], tmp_path / old / "last.pt", operator.methodcaller("update", renamed))
+        assert torch.load(path, weights_only=True)["stage"] == old
+        assert checkpoints.load(path, stage=new)["stage"] == new
+        assert set(checkpoints.part(checkpoints.load(path), "mask")) == set(weights(trained["mask"]))
+    fine(data_root, tmp_path / "next", "quality", tmp_path / "mpn" / "last.pt")
+    assert torch.load(tmp_path / "next" / "last.pt", weights_only=True)["stage"] == "quality"
+
+
 def test_a_stage_starts_behind_those_that_it_needs(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"stage mrn goes on from .*qun or mrn or joint; .* is of mpn"):
-        fine(data_root, tmp_path, "mrn", trained["mpn"])
-    with pytest.raises(CheckpointError, match=r"stage joint goes on from .*mrn or joint; .* is of qun"):
-        fine(data_root, tmp_path, "joint", trained["qun"])
+    with pytest.raises(
+        CheckpointError, match=r"stage matting continues from .*quality or matting or joint; .* is of mask"
+    ):
+        fine(data_root, tmp_path, "matting", trained["mask"])
+    with pytest.raises(CheckpointError, match=r"stage joint continues from .*matting or joint; .* is of quality"):
+        fine(data_root, tmp_path, "joint", trained["quality"])
 
 
 def test_a_start_of_another_shape_is_refused(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
     def widen(state: dict[str, object]) -> None:
         state["average"]["quality.body.head.weight"] = torch.zeros(2, 2, 3, 3)  # type: ignore[index]
 
-    start = altered(trained["qun"], tmp_path / "wide.pt", widen)
+    start = altered(trained["quality"], tmp_path / "wide.pt", widen)
     told = r"wide\.pt holds networks of another shape.*QualityNetwork.*body\.head\.weight"
     with pytest.raises(CheckpointError, match=told):
-        fine(data_root, tmp_path / "out", "mrn", start)
+        fine(data_root, tmp_path / "out", "matting", start)
 
 
 def test_a_set_without_pictures_on_one_side_is_named(data_root: Path, tmp_path: Path, trained: dict[str, Path]) -> None:
@@ -218,13 +243,13 @@ def test_a_set_without_pictures_on_one_side_is_named(data_root: Path, tmp_path: 
     for path in (data / "backgrounds" / "rooms").iterdir():
         path.unlink()
     with pytest.raises(DataFolderError, match="no picture of backgrounds"):
-        fine(data, tmp_path / "out", "qun", trained["mpn"])
+        fine(data, tmp_path / "out", "quality", trained["mask"])
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("stage", "roles"),
-    [("mpn", ["mask"]), ("qun", ["mask", "quality"]), ("mrn", ["mask", "quality", "matting"])],
+    [("mask", ["mask"]), ("quality", ["mask", "quality"]), ("matting", ["mask", "quality", "matting"])],
 )
 def test_an_exported_set_runs_and_says_what_it_is(
     trained: dict[str, Path], tmp_path: Path, stage: str, roles: list[str]
@@ -243,42 +268,42 @@ def test_an_exported_set_runs_and_says_what_it_is(
 def test_the_mean_of_two_networks_is_exported_and_a_mask_network_may_look_twice(
     trained: dict[str, Path], data_root: Path, tmp_path: Path
 ) -> None:
-    before, other = weights(trained["mpn"]), tmp_path / "other.pt"
-    state = torch.load(trained["mpn"], weights_only=True)
+    before, other = weights(trained["mask"]), tmp_path / "other.pt"
+    state = torch.load(trained["mask"], weights_only=True)
     state["average"]["head.bias"] = before["head.bias"] + 2
     torch.save(state, other)
-    found = export.parts(trained["qun"], ("mask",), 256, masks=[trained["mpn"], other], mirrored=True)["mask"]
+    found = export.parts(trained["quality"], ("mask",), 256, masks=[trained["mask"], other], mirrored=True)["mask"]
     assert found.look.mirrored
     bias = found.module.state_dict()["network.head.bias"]
     assert torch.allclose(bias, before["head.bias"] + 1)
-    further = fine(data_root, tmp_path / "mrn", "mrn", trained["mrn"])
-    both = [trained["mrn"], further]
-    of_both = export.parts(trained["mrn"], ("matting",), 256, mattings=both)["matting"].module.state_dict()
+    further = fine(data_root, tmp_path / "matting", "matting", trained["matting"])
+    both = [trained["matting"], further]
+    of_both = export.parts(trained["matting"], ("matting",), 256, mattings=both)["matting"].module.state_dict()
     one, other_one = (weights(path)["matting.head.weight"] for path in both)
     assert not torch.equal(one, other_one)
     assert torch.allclose(next(v for n, v in of_both.items() if n.endswith("head.weight")), (one + other_one) / 2)
     # A matting network that is given is written, although the checkpoint has none that has learned.
-    card = export.write("whole", trained["qun"], tmp_path / "whole", mattings=both)
+    card = export.write("whole", trained["quality"], tmp_path / "whole", mattings=both)
     assert sorted(card.networks) == ["mask", "matting", "quality"] and card.quality == {}
-    with pytest.raises(CheckpointError, match=r"stage = 'qun', this run has 'mpn'"):
-        export.parts(trained["qun"], ("mask",), 256, masks=[trained["qun"]])
+    with pytest.raises(CheckpointError, match=r"stage = 'quality', this run has 'mask'"):
+        export.parts(trained["quality"], ("mask",), 256, masks=[trained["quality"]])
 
 
 def test_unification_learned_anew_keeps_the_matting_network_that_there_is(
     trained: dict[str, Path], data_root: Path, tmp_path: Path
 ) -> None:
-    anew = fine(data_root, tmp_path, "qun", trained["mrn"])
-    before, after = weights(trained["mrn"]), weights(anew)
+    anew = fine(data_root, tmp_path, "quality", trained["matting"])
+    before, after = weights(trained["matting"]), weights(anew)
     changed = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"quality"}
-    going_on = fine_stages.Networks.load(anew, "mrn")
+    going_on = fine_stages.Networks.load(anew, "matting")
     assert torch.equal(going_on.matting.head.weight, before["matting.head.weight"])
     assert going_on.learned == ["mask", "quality", "matting"]
 
 
 def test_settled_networks_keep_their_statistics_and_learn(trained: dict[str, Path], data_root: Path) -> None:
-    fresh = fine_stages.Networks.load(trained["qun"], "mrn").train()
-    settled = fine_stages.Networks.load(trained["mrn"], "mrn").train()
+    fresh = fine_stages.Networks.load(trained["quality"], "matting").train()
+    settled = fine_stages.Networks.load(trained["matting"], "matting").train()
     # Those of the encoder, which ImageNet taught, have learned before even in a fresh network.
     encoder = set(fresh.matting.encoder.modules())
     norms = [m for m in fresh.matting.modules() if isinstance(m, torch.nn.BatchNorm2d) and m not in encoder]
@@ -296,7 +321,7 @@ def test_a_network_that_computes_something_else_is_refused(
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", 0.0)
     with pytest.raises(ParityError, match="differs from PyTorch"):
-        export.write("small", trained["mpn"], tmp_path)
+        export.write("small", trained["mask"], tmp_path)
     assert not (tmp_path / "small.json").exists()
 
 
@@ -304,7 +329,7 @@ def test_a_network_that_computes_something_else_is_refused(
 def test_a_reopened_set_computes_what_its_files_do_and_learns_on(
     trained: dict[str, Path], data_root: Path, tmp_path: Path
 ) -> None:
-    export.write("small", trained["mrn"], tmp_path)
+    export.write("small", trained["matting"], tmp_path)
     card = catalogue.find("small", tmp_path)
     start = reopen.checkpoint(card, tmp_path / "start.pt", reopen.pictures(data_root, seed=1))
     networks = fine_stages.Networks.load(start).eval()
@@ -334,7 +359,7 @@ def test_a_reopened_set_computes_what_its_files_do_and_learns_on(
     for before in (start, trained["joint"]):
         out = tmp_path / before.stem
         train_mask(DataFolder(data_root), out, plan, variant="lite0", start=before, workers=0, report=Silent())
-    assert checkpoints.load(fine(data_root, tmp_path / "mrn", "mrn", start))["stage"] == "mrn"
+    assert checkpoints.load(fine(data_root, tmp_path / "matting", "matting", start))["stage"] == "matting"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -343,7 +368,7 @@ def test_a_mask_run_starts_from_its_own_kind_of_network(
 ) -> None:
     with pytest.raises(CheckpointError, match=r"variant.*lite0.*lite1"):
         train_mask(
-            DataFolder(data_root), tmp_path / "out", MASK_PLAN, variant="lite1", start=trained["qun"], workers=0,
+            DataFolder(data_root), tmp_path / "out", MASK_PLAN, variant="lite1", start=trained["quality"], workers=0,
             report=Silent(),
         )  # fmt: skip
 
@@ -352,18 +377,18 @@ def test_networks_that_make_no_set_are_refused_by_name(tmp_path: Path, capsys: p
     asked = ["reopen", "bshm", "--networks", "quality,matting", "--data", str(tmp_path), "-o", str(tmp_path / "x.pt")]
     assert main(asked) == exit_codes.USAGE
     told = capsys.readouterr().err
-    assert "no set has the networks matting, quality" in told and "mask,quality,matting" in told
+    assert "no model has exactly the networks matting, quality" in told and "mask,quality,matting" in told
     assert not (tmp_path / "x.pt").exists()
 
 
 def test_a_set_of_other_networks_cannot_be_reopened(trained: dict[str, Path], data_root: Path, tmp_path: Path) -> None:
     card, pictures = catalogue.find("bshm-lite"), reopen.pictures(data_root, seed=1)
     whole = replace(card, networks={"alpha": replace(card.networks["mask"], signature=Signature("image", "mask"))})
-    with pytest.raises(CheckpointError, match="has the networks alpha; `bshm train` makes others"):
+    with pytest.raises(CheckpointError, match="has the networks alpha, which `bshm train` cannot make"):
         reopen.checkpoint(whole, tmp_path / "start.pt", pictures)
     full = catalogue.find("bshm")
     swapped = replace(full, networks={"mask": full.networks["matting"]})
-    with pytest.raises(CheckpointError, match="another shape"):
+    with pytest.raises(CheckpointError, match="a shape that this version does not train"):
         reopen.checkpoint(swapped, tmp_path / "start.pt", pictures)
     assert not (tmp_path / "start.pt").exists()
 
@@ -373,8 +398,8 @@ def test_two_sets_of_one_network_share_its_file_and_differ_in_how_they_look(
     trained: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "notes.json").write_text("{}")  # what else may lie in the folder
-    one = export.write("one", trained["mpn"], tmp_path, mirrored=True)
-    two = export.write("two", trained["mpn"], tmp_path, mask_side_px=288)
+    one = export.write("one", trained["mask"], tmp_path, mirrored=True)
+    two = export.write("two", trained["mask"], tmp_path, mask_side_px=288)
     assert two.networks["mask"].file == "one.mask.onnx" and not (tmp_path / "two.mask.onnx").exists()
     assert one.sha256 != two.sha256
     for card in (one, two):

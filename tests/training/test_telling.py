@@ -17,24 +17,24 @@ def test_lines_tell_the_mean_of_fifty_losses_and_each_validation() -> None:
     told: list[str] = []
     lines = Lines(told.append)
     for number in range(1, 101):
-        lines.step(Step("mpn", number, 200, float(number), 12.5))
-    lines.checked("mpn", 100, {"street": 0.25})
+        lines.step(Step("mask", number, 200, float(number), 12.5))
+    lines.checked("mask", 100, {"street": 0.25})
     assert told == [
-        "mpn 50/200 loss 25.5000 12.5 pictures/s",
-        "mpn 100/200 loss 75.5000 12.5 pictures/s",
-        "mpn 100: street 0.2500",
+        "mask 50/200 loss 25.5000 12.5 pictures/s",
+        "mask 100/200 loss 75.5000 12.5 pictures/s",
+        "mask 100: street 0.2500",
     ]
 
 
 def test_the_bar_shows_step_loss_speed_and_the_last_figures() -> None:
     screen = io.StringIO()
     bar = Bar(Console(file=screen, force_terminal=True, width=140))
-    bar.note("mpn: going on from step 6 of 200")
-    bar.step(Step("mpn", 7, 200, 0.5, 12.5))
-    bar.checked("mpn", 7, {"street": 0.25})
+    bar.note("mask: continuing from step 6 of 200")
+    bar.step(Step("mask", 7, 200, 0.5, 12.5))
+    bar.checked("mask", 7, {"street": 0.25})
     bar.close()
     text = screen.getvalue()
-    for part in ("going on from step 6", "7/200", "loss 0.5000", "12.5 pictures/s", "at mpn 7: street 0.2500"):
+    for part in ("continuing from step 6", "7/200", "loss 0.5000", "12.5 pictures/s", "at mask 7: street 0.2500"):
         assert part in text
 
 

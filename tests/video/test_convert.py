@@ -236,10 +236,10 @@ def test_ten_bits_are_kept_in_prores_and_refused_in_fewer(clip: Clip, tmp_path: 
     source = clip("deep.mkv", deep, codec="ffv1", pixel_format="yuv444p10le")
     convert(source, tmp_path / "out.mov", options=ALONE)
     assert reading.probe(tmp_path / "out.mov").bits >= 10
-    with pytest.raises(OptionError, match=r"10 bits of each colour, and out.webm would hold 8. Use .*prores"):
+    with pytest.raises(OptionError, match=r"10 bits per colour, but out.webm would hold 8. Use .*prores"):
         convert(source, tmp_path / "out.webm", options=ALONE)
     made = convert(source, tmp_path / "out.webm", options=VideoOptions(fewer_bits=True, steady=False))
-    assert "cutout: 10 bits of each colour became 8" in made.notes
+    assert "cutout: 10 bits per colour became 8" in made.notes
 
 
 def test_a_container_without_alpha_names_those_with(clip: Clip, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
 
     source = clip()
     monkeypatch.setattr(writing.Writer, "finish", full)
-    with pytest.raises(OutputError, match="no room for"):
+    with pytest.raises(OutputError, match="no space for"):
         convert(source, tmp_path / "out.mov", options=ALONE)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
@@ -361,14 +361,22 @@ def test_the_verb_goes_on_after_a_bad_clip_and_tells_each(
     assert "2 clips written, 1 failed" in told.err
 
 
+def test_an_error_in_python_names_the_field_and_not_the_flag() -> None:
+    for wrong, name in [({"target": "x"}, "target"), ({"end_s": 0.0}, "end_s"), ({"start_s": -1.0}, "start_s")]:
+        with pytest.raises(OptionError) as raised:
+            VideoOptions(**wrong)  # type: ignore[arg-type]
+        assert raised.value.option == name
+        assert str(raised.value).startswith(f"{name} takes") and "--" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (["nothing.mp4"], 3, "there is no file"),
         (["clip.mp4", "-o", "out.mp4"], 2, "cannot hold alpha"),
-        (["clip.mp4", "-o", "out.txt"], 2, "suffix picks the container"),
+        (["clip.mp4", "-o", "out.txt"], 2, "suffix of the output decides the container"),
         (["clip.mp4", "--end", "0"], 2, "--end takes seconds after --start"),
-        (["clip.mp4", "-o", "out.mov", "--codec", "vp9"], 2, "vp9 goes into .webm, .mkv"),
+        (["clip.mp4", "-o", "out.mov", "--codec", "vp9"], 2, "vp9 needs a file that ends with .webm, .mkv"),
         (["empty/"], 5, "holds no videos"),
     ],
 )

@@ -240,7 +240,7 @@ def test_the_part_from_start_on_has_the_clips_own_times(clip: Clip, tmp_path: Pa
     convert(source, tmp_path / "out.mov", options=options)
     found = decoded(tmp_path / "out.mov")
     assert len(found) == 14 and inside(found[8][1][..., 3] / 255, MARKED) > 0.9
-    with pytest.raises(CorrectionsError, match=r"outside the part from --start"):
+    with pytest.raises(CorrectionsError, match=r"are not between"):
         VideoOptions(start_s=2, corrections=(wanted,))
     with pytest.raises(CorrectionsError, match=r"Give a time in seconds"):
         VideoOptions(start_s=0.2, corrections=(marked(),))

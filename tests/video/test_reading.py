@@ -130,7 +130,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         frame.sample_rate = 48000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(UnreadableVideoError, match="no moving pictures, only audio"):
+    with pytest.raises(UnreadableVideoError, match="has no video, only audio"):
         reading.probe(path)
 
 
@@ -152,7 +152,7 @@ def test_a_file_that_stops_early_says_where_and_what_can_be_had(clip: Clip) -> N
                 packet.stream = stream
                 target.mux(packet)
     front.write_bytes(front.read_bytes()[: front.stat().st_size // 2])
-    with pytest.raises(UnreadableVideoError, match=r"--end"):
+    with pytest.raises(UnreadableVideoError, match=r"end_s"):
         read(front)
     assert len(read(front, end_s=1.0)) == 10
 
@@ -166,7 +166,7 @@ def test_an_empty_file_a_folder_and_nothing_are_told_apart(tmp_path: Path) -> No
     with pytest.raises(SourceNotFoundError, match="there is no file"):
         reading.probe(tmp_path / "nothing.mp4")
     (tmp_path / "words.mp4").write_text("not a video " * 100)
-    with pytest.raises(UnreadableVideoError, match="no video at all"):
+    with pytest.raises(UnreadableVideoError, match="or not a video"):
         reading.probe(tmp_path / "words.mp4")
 
 

@@ -50,7 +50,7 @@ def test_the_models_in_the_box_are_there_and_the_rest_is_told(capsys: Captured) 
     assert main(["models"]) == 0
     told = capsys.readouterr()
     assert "bshm-lite" in told.out
-    assert "only the models in the box are listed" in told.err and store.VARIABLE in told.err
+    assert "only the included models are listed" in told.err and store.VARIABLE in told.err
     assert main(["matte", "a.png", "--model", "mine"]) == 13
     assert store.VARIABLE in capsys.readouterr().err
 

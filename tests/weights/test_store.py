@@ -50,7 +50,7 @@ def test_the_box_comes_first_and_cannot_be_hidden(models: Path) -> None:
     models.mkdir()
     (models / "bshm.json").write_text("{}", encoding="utf-8")
     assert catalogue.find("bshm").folder == catalogue.BUNDLED
-    with pytest.raises(OptionError, match="comes with bshm"):
+    with pytest.raises(OptionError, match="is an included model"):
         store.check_free("bshm", overwrite=True, taken=("bshm",))
 
 
@@ -99,7 +99,7 @@ def test_whatever_stops_an_installation_the_store_stays_as_it_was(
 def test_replacing_a_set_leaves_nothing_of_the_old_one(models: Path) -> None:
     store.install(card(), {"alpha": b"old"}, overwrite=False)
     store.install(card("mine.too"), {"alpha": b"other"}, overwrite=False)
-    with pytest.raises(OutputExistsError, match="--overwrite"):
+    with pytest.raises(OutputExistsError, match="Add overwrite"):
         store.install(card(), {"alpha": b"new"}, overwrite=False)
     store.install(card(), {"alpha": b"new"}, overwrite=True)
     assert len(names(models)) == 4
@@ -145,7 +145,7 @@ def test_a_card_from_anywhere_does_not_lead_out_of_its_folder(models: Path, file
     ("change", "says"),
     [
         ({"format": 3}, "format is 3"),
-        ({"networks": {}}, "no set has the networks none"),
+        ({"networks": {}}, "no model has exactly the networks none"),
         ({"surprise": 1}, "surprise"),
         ({"data": None}, "NoneType"),
         ({"networks": 3}, "int"),
@@ -165,7 +165,7 @@ def test_a_network_that_answers_alpha_needs_a_signature() -> None:
     network = replace(card().networks["alpha"], signature=None)
     with pytest.raises(ValueError, match="needs a signature"):
         replace(card(), networks={"alpha": network})
-    with pytest.raises(ValueError, match="no set has"):
+    with pytest.raises(ValueError, match="no model has"):
         replace(card(), networks={"alpha": card().networks["alpha"], "mask": network})
 
 

@@ -1,1 +1,1 @@
-"""Many pictures: which they are, and how they are worked on together."""
+"""Many pictures: finding them, and processing them together."""

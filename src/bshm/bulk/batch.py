@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote
 
 from bshm.bulk.finding import Found, PassedOver, find, is_pattern, is_url, key, stem
@@ -31,6 +31,7 @@ from bshm.options import FORMATS, BatchOptions, MatteOptions
 if TYPE_CHECKING:
     from bshm.bulk.review import Review
     from bshm.corrections import Corrections
+    from bshm.edit.background import Paints
     from bshm.edit.render import Rendered
     from bshm.matting.verdict import Verdict
     from bshm.pipeline import Matting
@@ -84,6 +85,7 @@ class BatchRecord:
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be in the result, in words.
         corrections: how many were laid on the matte by hand.
+        background_by: what painted the background; see ``Rendered.background_by``.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
         note: what else is to be told: why it was skipped, whose copy it is.
         proof: what was read and written, of batches that keep a journal.
@@ -106,6 +108,7 @@ class BatchRecord:
     corrections: int | None = None
     doubtful: float | None = None
     verdict: Verdict | None = None
+    background_by: Mapping[str, Any] | None = None
     note: str | None = None
     proof: Proof | None = None
 
@@ -137,6 +140,7 @@ def plan(
     edit: Edit,
     recursive: bool = False,
     overwrite_inputs: bool = False,
+    split: bool = False,
     passed_over: PassedOver | None = None,
 ) -> list[Job]:
     """Find the pictures that ``inputs`` name and decide where each result goes.
@@ -156,6 +160,8 @@ def plan(
         edit: its ``format`` decides the suffix of the outputs.
         recursive: look into sub-folders of folders.
         overwrite_inputs: a result may replace the very picture it is made of; never another one.
+        split: a job writes ``NAME.1.png``, ``NAME.2.png``, …, as many as there turn out to be people: none of them may
+            be an input either, whatever its number.
         passed_over: what is left alone is counted here.
 
     Returns:
@@ -176,16 +182,19 @@ def plan(
         for given in names
         for each in find(given, outside=folder, recursive=recursive, several=several, passed_over=counted)
     ]
-    sources = {mark for each in found if not is_url(each.source) for mark in _marks(Path(each.source))}
     behind = edit.background.source if isinstance(edit.background, PictureBackground) else None
-    if behind is not None and not is_url(behind):
-        sources.update(_marks(Path(behind)))
+    given = [Path(each.source) for each in found if not is_url(each.source)]
+    given += [] if behind is None or is_url(behind) else [Path(behind)]
+    sources = {mark for path in given for mark in _marks(path)}
+    of_people = _by_unnumbered(given) if split else {}
     jobs: list[Job] = []
     taken: dict[str, str] = {}
     for each in found:
         name = shown(each.source)
         target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
-        marks = set(_marks(target))
+        in_the_way = of_people.get(key(target), [])
+        # Split, nothing is written under the name without a number.
+        marks = {mark for path in in_the_way for mark in _marks(path)} if split else set(_marks(target))
         error = each.error
         if error is None and key(target) in taken:
             error = OutputExistsError(
@@ -195,7 +204,7 @@ def plan(
         elif error is None and marks & sources and not (overwrite_inputs and marks & set(_marks(Path(each.source)))):
             advice = "" if overwrite_inputs else f", or add {option('overwrite_inputs')}"
             error = OutputExistsError(
-                f"the result would replace the picture {target}. "
+                f"the result would replace the picture {in_the_way[0] if split else target}. "
                 f"Choose another name or folder with {option('output')}{advice}."
             )
         if error is None:
@@ -210,7 +219,7 @@ def run(
     *,
     options: MatteOptions | None = None,
     edit: Edit | None = None,
-    background: Picture | None = None,
+    background: Picture | Paints | None = None,
     batch: BatchOptions | None = None,
     review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
@@ -224,7 +233,8 @@ def run(
         jobs: from ``plan`` or made by hand.
         options: how mattes are made.
         edit: what is made of them; a job's own file name picks the format where ``edit.format`` is None.
-        background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.
+        background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.  Or
+            who paints ``edit.background_prompt``.
         batch: how many at once, in which order, and what to do with outputs that are there.
         review: gets a copy of each result that should be looked at; its sheet is the caller's to write.
 
@@ -302,14 +312,14 @@ def _do(
     matting: Matting,
     options: MatteOptions,
     edit: Edit,
-    background: Picture | None,
+    background: Picture | Paints | None,
     batch: BatchOptions,
     review: Review | None,
     write_lock: ClosableLock,
     company: threading.Event,
 ) -> BatchRecord:
     if job.error is not None or job.output is None:
-        raise job.error or OptionError(f"{job.name} has no output. Give the job one.")
+        raise job.error or OptionError(f"{job.name} has no output. Set one for this job.")
     first = numbered(job.output, 1) if batch.split else job.output
     if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
         if batch.skip_existing:
@@ -399,11 +409,12 @@ class Made:
             corrections=rendered.corrections,
             doubtful=self.doubtful,
             verdict=self.verdict,
+            background_by=rendered.background_by,
             proof=proof,
         )
 
 
-def make(matte: Matte, path: Path, edit: Edit, background: Picture | None) -> Made:
+def make(matte: Matte, path: Path, edit: Edit, background: Picture | Paints | None) -> Made:
     """What is to be written to ``path`` of a matte."""
     from bshm.edit.render import render
 
@@ -427,6 +438,16 @@ def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[
     return [(numbered(path, index), each) for index, each in enumerate(edits, 1)]
 
 
+def _by_unnumbered(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """The files that are called as somebody's of several would be, by the ``key`` of the name without the number."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        stem, dot, number = path.stem.rpartition(".")
+        if dot and stem and re.fullmatch(r"[1-9][0-9]*", number):
+            found.setdefault(key(path.with_name(f"{stem}{path.suffix}")), []).append(path)
+    return found
+
+
 def numbered(path: Path, number: int) -> Path:
     """Where a person goes, counted from the left.
 
@@ -447,7 +468,8 @@ def with_format(edit: Edit, path: Path) -> Edit:
         return replace(edit, format=format_of_result(path))
     if edit.format == "auto":
         raise OptionError(f"{option('format')} takes {', '.join(FORMATS)} or zip for a file with a name; got 'auto'.")
-    if edit.format in (*FORMATS, "ora") and path.suffix and format_of_result(path) != edit.format:
+    wanted = "tiff" if edit.format == "tiff-layers" else edit.format
+    if wanted in (*FORMATS, "ora") and path.suffix and format_of_result(path) != wanted:
         raise OptionError(
             f"the output is called {path.name}, but {option('format')} says {edit.format}. Change one of the two."
         )
@@ -474,12 +496,21 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
 
 
 def _target(found: Found, folder: Path | None, edit: Edit) -> Path:
-    suffix = edit.format or "png"
+    suffix = suffix_for(edit)
     path = Path(name_of_url(found.source)) if is_url(found.source) else Path(found.source)
     if folder is not None:
         return folder / found.below / f"{stem(path)}.{suffix}"
     kind = "alpha" if edit.alpha else "cutout"
     return path.with_name(f"{stem(path)}.{kind}.{suffix}") if path.name else path
+
+
+def suffix_for(edit: Edit) -> str:
+    """The end of the name of a result whose name says nothing, without the dot.
+
+    >>> suffix_for(Edit()), suffix_for(Edit(format="tiff-layers"))
+    ('png', 'tiff')
+    """
+    return "tiff" if edit.format == "tiff-layers" else edit.format or "png"
 
 
 def name_of_url(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Which pictures an input names: a file, a folder, a pattern or a URL, and what lay among them and was left alone."""
+"""Find the pictures that an input means (a file, a folder, a pattern or a URL), and note what was left out."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ def _locked(folder: str, error: OSError, top: Path) -> Found:
         folder,
         below,
         UnreadablePictureError(
-            f"the folder {folder} may not be read: {reason}. Change its permissions, or run as a user who may read it."
+            f"the folder {folder} cannot be read: {reason}. Change its permissions, or run as a user who may read it."
         ),
     )
 

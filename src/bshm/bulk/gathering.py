@@ -1,4 +1,4 @@
-"""What the inputs of a batch name: folders, patterns, manifests, zips, URLs to items, one after the other."""
+"""Gather the items of a batch from folders, patterns, manifests, zips and URLs, one after the other."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _from_manifest(given: str, base: Path) -> str:
     if given[:7].lower() == "file://":
         parts = urlsplit(given)
         if parts.netloc not in ("", "localhost"):
-            raise SourceNotFoundError(f"{given} is on another machine. Give a path of this one, or an http(s) URL.")
+            raise SourceNotFoundError(f"{given} is on another machine. Use a local path or an http(s) URL.")
         return unquote(parts.path)
     return given
 
@@ -114,7 +114,7 @@ def _below(output: str, suffix: str, place: str) -> str:
     """A path that a manifest or a zip gives, held below the folder of the results."""
     path = PurePosixPath(output.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", output) or not path.name:
-        raise OptionError(f"{place} would be written to {output!r}, outside of the folder of the results.")
+        raise OptionError(f"{place} would be written to {output!r}, outside the folder of the results.")
     return str(path if path.suffix else path.with_name(f"{path.name}.{suffix}"))
 
 

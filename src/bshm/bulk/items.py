@@ -1,4 +1,4 @@
-"""One picture of a batch: what it is called, how its bytes are had, and by what it is known again."""
+"""One picture of a batch: its name, how to read its bytes, and how to recognise it again."""
 
 from __future__ import annotations
 

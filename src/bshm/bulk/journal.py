@@ -1,10 +1,10 @@
-"""What a batch has written, so that the next run neither does it again nor takes what is not its own.
+"""The journal of a batch: what it has written, so that the next run neither repeats work nor touches other files.
 
-    FOLDER/.bshm-batch/journal/*.jsonl    one file of each process that wrote; lines are only ever added
+    FOLDER/.bshm-batch/journal/*.jsonl    one file per process; lines are only added
 
-A line stands there *before* its output takes its name.  So an output that is there whole, as long as its line says, is
-done, whatever ended the process; a line without its output is one that never came to that.  Files of other processes,
-and of other machines that share the folder, are read as well.  A line that a crash cut off is none.
+A line is written *before* its output gets its name.  So an output with the length in its line is complete, however the
+process ended, and a line without an output means that it was not finished.  The files of other processes, and of other
+machines that share the folder, are read as well.  Lines that a crash cut off are ignored.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Journal:
         if self._other is not None and not overwrite:
             raise OptionError(
                 f"{folder} has results of other settings: {_difference(self._other, json.loads(self._settings))}. "
-                f"Give {option('output')} another folder, or add {option('overwrite')} to make them anew."
+                f"Give {option('output')} another folder, or add {option('overwrite')} to make them again."
             )
         self.is_new = not self._db.execute("SELECT 1 FROM line LIMIT 1").fetchone()
 

@@ -82,7 +82,9 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             for found in reader:
                 yield reader.line_num, found
         except (csv.Error, UnicodeDecodeError) as error:
-            raise ManifestError(f"the manifest {path} is no CSV in UTF-8: {error}. Save it anew as such.") from error
+            raise ManifestError(
+                f"the manifest {path} is not a CSV file in UTF-8: {error}. Save it as CSV in UTF-8."
+            ) from error
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -117,7 +119,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
                     yield number, found
     except pa.ArrowException as error:
         reason = str(error).partition("\n")[0]
-        raise ManifestError(f"the manifest {path} is no Parquet file: {reason}. Write it anew.") from error
+        raise ManifestError(f"the manifest {path} is not a Parquet file: {reason}. Write it again.") from error
 
 
 def _has_input(path: Path, names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A batch of thousands: what the inputs name, done once each, on this machine.  ``ray_engine`` does it on many.
+"""A batch of thousands of pictures on this machine, each done once.  ``ray_engine`` uses many machines.
 
 gather -> work list -> (known already | copied | read, decode, matte, encode, note, write) -> records
 """
@@ -22,6 +22,8 @@ from bshm.errors import BshmError
 from bshm.options import BatchOptions, Limits, MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review
+    from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
     from bshm.types import Picture
@@ -40,7 +42,12 @@ def listed(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_ov
 
 
 def settings_of(
-    model: str, weights: str, options: MatteOptions, edit: Edit, background: Picture | None
+    model: str,
+    weights: str,
+    options: MatteOptions,
+    edit: Edit,
+    background: Picture | None,
+    background_model: str | None = None,
 ) -> dict[str, object]:
     """Everything that decides what a result is, by name, for the journal.
 
@@ -50,10 +57,13 @@ def settings_of(
         options: how mattes are made; limits decide nothing.
         edit: what is made of them.
         background: the picture behind the people: another one under the same name makes other results.
+        background_model: what paints there, as ``Painter.model`` says it.
     """
     made: dict[str, object] = {name: value for name, value in edit.to_json().items() if name != "version"}
     if background is not None:
         made["background"] = hashlib.sha256(background.pixels.tobytes()).hexdigest()
+    if background_model is not None:
+        made["background_model"] = background_model
     how = {"exact": options.exact, "decontaminate": options.decontaminate, "shrink_to": options.shrink_to}
     return {"model": model, "weights": weights, **how, **made}
 
@@ -65,8 +75,9 @@ def run_here(
     *,
     options: MatteOptions,
     edit: Edit,
-    background: Picture | None,
+    background: Picture | Paints | None,
     batch: BatchOptions,
+    review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
     """Do the list on this machine through one session; every error of a picture is in its record.
 
@@ -81,6 +92,7 @@ def run_here(
         background=background,
         overwrite=batch.overwrite,
         write_lock=write_lock,
+        review=review,
     )
     return records(work.items(), worker.do, lambda item: item.job(ledger.folder), batch=batch, write_lock=write_lock)
 

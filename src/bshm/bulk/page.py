@@ -1,4 +1,4 @@
-"""A batch as one HTML file that asks nobody for anything: figures, and small pictures of what to look at."""
+"""A batch as one HTML file that loads nothing: figures, and small pictures of what to review."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A batch on many machines, with Ray Data: where pictures are goes in, what became of them comes out.
+"""A batch on many machines with Ray Data: rows say where pictures are, and come back as records.
 
-Neither pictures nor results pass through Ray.  Each actor holds one session, reads, decodes and writes by itself, and
-notes what it writes in the journal of the output folder, which all machines see under one path.  An actor that goes
-away takes its rows along; they are still open in the work list, and the next round gives them to others, who find in
-the journal what was written meanwhile.
+Neither pictures nor results pass through Ray.  Each actor has one session, reads, decodes and writes by itself, and
+adds what it writes to the journal of the output folder, which all machines see under the same path.  If an actor dies,
+its rows stay open in the work list, and the next round gives them to other actors, which find in the journal what was
+written meanwhile.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from bshm.errors import BshmError, EnvironmentFault, MissingExtraError, OptionEr
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.types import Picture
 
@@ -55,7 +56,7 @@ class Plan:
     device: str
     options: MatteOptions
     edit: Edit
-    background: Picture | None
+    background: Picture | Paints | None
     overwrite: bool
 
 

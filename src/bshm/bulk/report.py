@@ -1,4 +1,4 @@
-"""What became of a batch, file by file in a table, and on one page for people with the pictures to look at."""
+"""The report of a batch: a table of all files, and a page with the pictures to review."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results that should be looked at: copies of them in a folder of their own, and one sheet that shows the worst."""
+"""Results to review: copies in a folder of their own, and a sheet with the worst ones."""
 
 from __future__ import annotations
 

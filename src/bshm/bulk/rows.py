@@ -1,4 +1,4 @@
-"""A record as plain values and back: for the journal, for other machines, for the report."""
+"""Records as plain values and back, for the journal, other machines and the report."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def row(record: BatchRecord) -> dict[str, Any]:
         "model_sha256": record.model_sha256,
         "device": record.device,
         "timings_ms": {stage: round(ms, 2) for stage, ms in record.timings_ms.items()},
+        "background_by": None if record.background_by is None else dict(record.background_by),
         "proof": None if record.proof is None else asdict(record.proof),
         "error": None if error is None else {"kind": type(error).__name__, "message": _kept(error)},
     }
@@ -51,6 +52,7 @@ def record(found: dict[str, Any], job: Job) -> BatchRecord:
         timings_ms=MappingProxyType(found["timings_ms"]),
         error=None if error is None else _error(error["kind"], error["message"]),
         frames=found["frames"],
+        background_by=found.get("background_by"),
         note=found["note"],
         proof=None if found["proof"] is None else Proof(**found["proof"]),
     )

@@ -1,4 +1,4 @@
-"""One picture of a batch at a time: known already, a copy of another one, or made and written.
+"""Process one picture of a batch: already done, copied from an equal picture, or made and written.
 
 A batch on one machine shares one between its threads; on many machines each process has its own.
 """
@@ -24,6 +24,8 @@ from bshm.files import sink
 from bshm.options import MatteOptions
 
 if TYPE_CHECKING:
+    from bshm.bulk.review import Review, SheetEntry
+    from bshm.edit.background import Paints
     from bshm.edit.spec import Edit
     from bshm.pipeline import Matting
     from bshm.types import Picture
@@ -100,9 +102,10 @@ class Worker:
         *,
         options: MatteOptions,
         edit: Edit,
-        background: Picture | None,
+        background: Picture | Paints | None,
         overwrite: bool,
         write_lock: AbstractContextManager[object] | None = None,
+        review: Review | None = None,
     ) -> None:
         """With everything open.
 
@@ -111,9 +114,10 @@ class Worker:
             ledger: of the output folder.
             options: how mattes are made.
             edit: what is made of them.
-            background: the picture that ``edit`` names.
+            background: the picture that ``edit`` names, or who paints what it describes.
             overwrite: replace files that this batch has not written.
             write_lock: passed before anything is changed; None lets everybody through.
+            review: gets a copy of each result that should be looked at.
         """
         self._matting = matting
         self._ledger = ledger
@@ -122,6 +126,7 @@ class Worker:
         self._background = background
         self._overwrite = overwrite
         self._write_lock = write_lock or nullcontext()
+        self._review = review
         self._alone = _Alone()
 
     def do(self, item: Item) -> BatchRecord:
@@ -151,27 +156,33 @@ class Worker:
                     self._note(replace(record, status="written", proof=proof), item)
                     return self._ledger.earlier(item, twin)
                 return self._copy(item, record, replace(proof, copy_of=twin.found["output"]), path)
-            made = self._made(data, item, path)
+            made, look = self._made(data, item, path)
             size, output_size = len(data), len(made.rendered.data)
             proof = Proof(identity, sha256, size, hashlib.sha256(made.rendered.data).hexdigest(), output_size)
             del data
-            return self._write(item, made, proof, path, read_ms)
+            return self._write(item, made, look, proof, path, read_ms)
 
-    def _made(self, data: bytes, item: Item, path: Path) -> Made:
+    def _made(self, data: bytes, item: Item, path: Path) -> tuple[Made, SheetEntry | None]:
         from bshm.files import decode
 
         started = time.perf_counter()
         picture = decode.decode(data, name=item.name, limits=self._options.limits)
         decode_ms = 1e3 * (time.perf_counter() - started)
-        made = make(self._matting.matte_picture(picture, self._options), path, self._edit, self._background)
-        return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms})
+        matte = self._matting.matte_picture(picture, self._options)
+        made = make(matte, path, self._edit, self._background)
+        look = None if self._review is None else self._review.look(matte, item.name)
+        return replace(made, timings_ms={"decode": decode_ms, **made.timings_ms}), look
 
-    def _write(self, item: Item, made: Made, proof: Proof, path: Path, read_ms: float) -> BatchRecord:
+    def _write(
+        self, item: Item, made: Made, look: SheetEntry | None, proof: Proof, path: Path, read_ms: float
+    ) -> BatchRecord:
         made = replace(made, timings_ms={"read": read_ms, **made.timings_ms})
         done = time.perf_counter()
         noted = made.record(item.job(self._ledger.folder), write_ms=0.0, proof=proof)
         with self._write_lock:
             replaces = self._may_take(path, item, proof)
+            if self._review is not None and look is not None:  # before it counts as done: a crash loses no copy
+                self._review.add(look, made.rendered.data, path.name)
             self._note(noted, item, replaces=replaces)
             if replaces is not None:
                 self._publish(lambda: sink.write(made.rendered.data, path, overwrite=replaces), path, proof)
@@ -198,7 +209,9 @@ class Worker:
         if not os.path.lexists(path):
             return False
         if path.is_symlink() or not path.is_file():
-            raise OutputExistsError(f"{path} is a link, or no file. Move it away, or give {option('output')} another.")
+            raise OutputExistsError(
+                f"{path} is a link or not a regular file. Move it away, or give {option('output')} another."
+            )
         there = _sha256(path)
         if there == proof.output_sha256:
             return None  # a crash came between the two, or another process was quicker
@@ -254,13 +267,13 @@ def _sha256(path: Path) -> str:
             while data := file.read(1 << 20):
                 digest.update(data)
     except OSError as error:
-        raise OutputError(f"{path} is there and cannot be read: {error.strerror or error}.") from error
+        raise OutputError(f"{path} exists and cannot be read: {error.strerror or error}.") from error
     return digest.hexdigest()
 
 
 def exists(path: Path) -> OutputExistsError:
     """Something else is where a result was to go."""
     return OutputExistsError(
-        f"{path} is there already, and not as this batch has written it. Add {option('overwrite')} to replace it, "
+        f"{path} already exists, but not as this batch wrote it. Add {option('overwrite')} to replace it, "
         f"or give {option('output')} another folder."
     )

@@ -1,4 +1,4 @@
-"""What a batch has to do, on disk: a million pictures take no more memory than ten."""
+"""The work list of a batch, on disk, so that a million pictures take no more memory than ten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs, and what surrounds each: finding it, its errors and its exit code."""
+"""The verbs: find one, run it, print its errors and return its exit code."""
 
 from __future__ import annotations
 

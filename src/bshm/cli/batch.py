@@ -1,4 +1,4 @@
-"""``bshm batch``: thousands of pictures, each done once, on one machine or on many."""
+"""``bshm batch``: process thousands of pictures, each once, on one machine or many."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bshm.bulk.batch import with_format
+from bshm.bulk.batch import suffix_for, with_format
 from bshm.bulk.finding import PassedOver
 from bshm.cli import exit_codes, interrupts
-from bshm.cli.matte import add_flags, asked_for, background_once, open_matting
+from bshm.cli.matte import (
+    add_flags,
+    add_review,
+    asked_for,
+    background_once,
+    check_review,
+    check_scores,
+    finish_review,
+    open_matting,
+    painter_of,
+)
 from bshm.cli.parsing import Parser
 from bshm.cli.streams import for_results_alone, hushed, say
 from bshm.errors import NoPicturesError, OptionError
@@ -21,6 +31,7 @@ from bshm.options import BatchOptions, byte_count
 if TYPE_CHECKING:
     from bshm.bulk.batch import BatchRecord
     from bshm.bulk.ray_engine import Pool
+    from bshm.bulk.review import Review
     from bshm.bulk.worker import Ledger
     from bshm.bulk.worklist import WorkList
 
@@ -50,6 +61,7 @@ Continuing where it stopped:
   and a result that still matches is not made again.  A picture that changed is.  Without --overwrite,
   files that the batch did not write and results of other settings are never replaced.  Two pictures
   with the same bytes are made once: the second result is a hard link to the first, or a copy.
+  --review-below copies what this run makes, not what is done already.
 
 docs/batch.md says more, also about Ray."""
 
@@ -74,6 +86,7 @@ def parser() -> Parser:
         default=BatchOptions.overwrite,
         help="replace files that the batch did not write, and results of other settings",
     )
+    add_review(where)
     machines = result.add_argument_group("Machines")
     machines.add_argument(
         "--engine",
@@ -117,17 +130,23 @@ def _run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"-o takes a folder; {folder} is a file.")
     batch = BatchOptions(in_flight=arguments.in_flight, ordered=False, overwrite=arguments.overwrite)
     pool = _pool(arguments)
-    suffix = edit.format or "png"
+    review = _review(arguments, folder, batch.overwrite)
+    suffix = suffix_for(edit)
     with_format(edit, Path(f"name.{suffix}"))  # told before anything is looked for
     passed_over = PassedOver()
     work = listed(arguments.inputs, folder=folder, suffix=suffix, passed_over=passed_over)
     if not len(work):
         raise NoPicturesError(f"there is nothing to do: {passed_over or 'no input names a picture'}.")
+    if review is not None:
+        _keep_apart(review, work, folder)
     if str(passed_over) and not arguments.quiet:
         say(f"passed over: {passed_over}")
     background = background_once(edit, options.limits)
     weights = catalogue.find(arguments.model).sha256
-    settings = settings_of(arguments.model, weights, options, edit, background)
+    painter = painter_of(arguments, edit)
+    painted_by = None if painter is None else painter.model
+    settings = settings_of(arguments.model, weights, options, edit, background, painted_by)
+    behind = painter or background
     journal = Journal(folder, settings, overwrite=batch.overwrite)
     ledger = Ledger(folder, journal, ItemReader(options.limits), refuse=journal.is_new and not batch.overwrite)
 
@@ -136,18 +155,25 @@ def _run(arguments: argparse.Namespace) -> int:
             from bshm.bulk.many import run_here
 
             matting = open_matting(arguments)
+            if review is not None:
+                check_scores(matting)
             interrupts.in_order()
             some = replace(batch, in_flight=max(1, min(batch.in_flight, len(work))))
-            return run_here(matting, work, ledger, options=options, edit=edit, background=background, batch=some)
+            return run_here(
+                matting, work, ledger, options=options, edit=edit, background=behind, batch=some, review=review
+            )
         from bshm.bulk.ray_engine import Plan, run_on_ray
 
         interrupts.in_order()
         model, device = arguments.model, arguments.device
-        plan = Plan(folder.resolve(), settings, model, device, options, edit, background, batch.overwrite)
+        plan = Plan(folder.resolve(), settings, model, device, options, edit, behind, batch.overwrite)
         return run_on_ray(work, ledger, plan, pool)
 
     try:
-        return _report_on(arguments, work, ledger, records())
+        code = _report_on(arguments, work, ledger, records())
+        if review is not None:
+            finish_review(review, quiet=arguments.quiet)
+        return code
     finally:
         journal.close()
 
@@ -178,11 +204,31 @@ def _report_on(
     return reporter.exit_code
 
 
+def _review(arguments: argparse.Namespace, folder: Path, overwrite: bool) -> Review | None:
+    check_review(arguments)
+    if arguments.review_below is None:
+        return None
+    if arguments.engine != "local":
+        raise OptionError("--review-below needs --engine local; on many machines report.html names what to look at.")
+    from bshm.bulk.review import Review
+
+    return Review(Path(arguments.review_folder or folder / "review"), arguments.review_below, overwrite=overwrite)
+
+
+def _keep_apart(review: Review, work: WorkList, folder: Path) -> None:
+    """Refuse a folder for copies in which results go, too: one would stand in the way of the other."""
+    copies = review.folder.resolve()
+    if folder.resolve() == copies or any((folder / each.output).parent.resolve() == copies for each in work.items()):
+        raise OptionError(
+            f"results go to {review.folder}, so copies to be looked at cannot. Give --review-folder another folder."
+        )
+
+
 def _pool(arguments: argparse.Namespace) -> Pool | None:
     given = (arguments.ray_address, arguments.actors, arguments.actor_memory)
     if arguments.engine != "ray":
         if given != (None, None, None):
-            raise OptionError("--ray-address, --actors and --actor-memory have a meaning with --engine ray only.")
+            raise OptionError("--ray-address, --actors and --actor-memory work only with --engine ray.")
         return None
     from bshm.bulk.ray_engine import Pool
 

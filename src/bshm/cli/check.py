@@ -1,4 +1,4 @@
-"""``bshm check``: finished pictures measured against the rules of a preset, and repaired."""
+"""``bshm check``: measure finished pictures against the rules of a preset, and repair them."""
 
 from __future__ import annotations
 
@@ -216,21 +216,8 @@ def _line(picture: str, checked: _Checked) -> str:
         {
             "input": picture,
             "output": None if checked.output is None else str(checked.output),
-            "preset": report.preset,
-            "passed": report.passed,
-            "head_by": report.head_by,
-            "findings": [
-                {
-                    "rule": each.rule,
-                    "passed": each.passed,
-                    "value": each.value,
-                    "found": each.found,
-                    "needed": each.needed,
-                }
-                for each in report.findings
-            ],
+            **report.as_json(),
             "notes": list(checked.notes),
-            "unmeasured": list(report.unmeasured),
         }
     ) + "\n"  # fmt: skip
 

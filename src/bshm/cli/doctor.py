@@ -1,4 +1,4 @@
-"""``bshm doctor``: what is installed, what would run, and a real run that shows it."""
+"""``bshm doctor``: check what is installed, which device would run, and whether a run works."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ SAMPLE_SHARE = (0.3, 0.6)
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
-        name: what was looked at.
-        ok: whether it is as it should be.
-        detail: what was found, or what is wrong and how to mend it.
-        exit_code: 0, or the code of what is wrong.
+        name: what was checked.
+        ok: whether it works.
+        detail: what was found, or what is wrong and how to repair it.
+        exit_code: 0, or the code of the error.
     """
 
     name: str
@@ -54,14 +54,14 @@ def parser() -> Parser:
     """The flags of ``bshm doctor``."""
     result = Parser(
         "doctor",
-        "Checks the installation: versions, devices, model files against their hashes, and a real run on a sample.",
+        "Checks the installation: versions, devices, hashes of the model files, and a run on a sample picture.",
         usage="[--device NAME] [--model NAME] [--json]",
         examples=[
-            ("bshm doctor", "everything well? which device would run?"),
-            ("bshm doctor --device cuda", "would the GPU run, and if not, what is missing"),
+            ("bshm doctor", "does everything work, and on which device?"),
+            ("bshm doctor --device cuda", "does the GPU work, and if not, what is missing?"),
             ("bshm doctor --json", "for a bug report or a health check"),
         ],
-        notes="Exits with 0 if everything works, else with the code of the first check that failed.",
+        notes="Exits with 0 if everything works, otherwise with the code of the first check that failed.",
     )
     options = result.add_argument_group("Options")
     options.add_argument(
@@ -92,12 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
         report = {"ok": code == exit_codes.OK, "checks": [asdict(check) for check in checks]}
         put(json.dumps(report, indent=2) + "\n")
     else:
-        put("all is well\n" if code == exit_codes.OK else "something needs mending, see BAD above\n")
+        put("everything works\n" if code == exit_codes.OK else "something does not work; see BAD above\n")
     return code
 
 
 def examine(model: str, device: str) -> Iterator[Check]:
-    """Look at one thing after the other, cheap ones first."""
+    """Run all checks, quick ones first."""
     yield Check("bshm", True, __version__)
     yield Check("python", True, f"{platform.python_version()} on {platform.platform()}")
     yield from _versions()
@@ -145,7 +145,7 @@ def _device(device: str) -> str:
     chosen = providers.choose(device)
     built = ", ".join(providers.available())
     if device == defaults.DEFAULT_DEVICE:
-        return f"auto takes {chosen.name}: the best of what this onnxruntime was built for ({built})"
+        return f"auto chooses {chosen.name}, the best device that this onnxruntime was built for ({built})"
     return f"{chosen.name} (this onnxruntime was built for {built})"
 
 
@@ -158,7 +158,7 @@ def _model_files() -> Iterator[Check]:
         yield Check("models", False, told(error), exit_codes.code_of(error))
         return
     if (unread := store.cards()[1]) is not None:
-        yield Check("model store", True, f"not read, so only the models in the box are there: {unread}")
+        yield Check("model store", True, f"cannot be read, so only the included models are available: {unread}")
     for card in cards:
         for network in card.networks.values():
             yield _checked(network.file, partial(_model_file, card, network))
@@ -168,7 +168,7 @@ def _model_file(card: Card, network: Network) -> str:
     from bshm.weights import store
 
     store.read(card, network)
-    return f"{network.bytes / 1e6:.1f} MB, sha256 {network.sha256[:12]}… as on the card of {card.name}"
+    return f"{network.bytes / 1e6:.1f} MB, sha256 {network.sha256[:12]}… matches the card of {card.name}"
 
 
 def _real_run(model: str, device: str) -> str:
@@ -182,8 +182,8 @@ def _real_run(model: str, device: str) -> str:
     low, high = SAMPLE_SHARE
     if not low <= share <= high:
         raise ModelFileError(
-            f"{model} ran on {matte.ran.device}, but takes {share:.0%} of the sample picture for a person where "
-            f"{low:.0%} to {high:.0%} is right. Try --device cpu; if that is right, the device's driver is at fault."
+            f"{model} ran on {matte.ran.device}, but found a person on {share:.0%} of the sample picture instead of "
+            f"{low:.0%} to {high:.0%}. Try --device cpu; if that works, the driver of the device is faulty."
         )
     height, width = matte.picture.size_hw
     total = sum(matte.ran.timings_ms.values())

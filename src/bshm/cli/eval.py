@@ -1,4 +1,4 @@
-"""``bshm eval``: measure models on pictures whose alpha is known."""
+"""``bshm eval``: measure models on pictures with known alpha."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def parser() -> Parser:
         usage="FOLDER [--model NAME]… [options]",
         examples=[
             ("bshm eval portraits/", "a table of errors"),
-            ("bshm eval portraits/ --html report.html", "with the worst pictures to look at"),
+            ("bshm eval portraits/ --html report.html", "a page that shows the worst pictures"),
             ("bshm eval portraits/ --limit 20 --longest 1024", "a quick look"),
         ],
         notes=(
             "The folder:\n"
             "  FOLDER/images/NAME.jpg with FOLDER/alphas/NAME.png, or FOLDER/NAME.jpg with FOLDER/NAME.alpha.png;\n"
-            "  alpha is grey, 255 is a person.  Sub-folders are kinds of pictures, measured apart.\n"
-            "  FOLDER/counted/NAME.png, or NAME.counted.png, is white where pixels count; without it all of them do."
+            "  alpha is grey; 255 is a person.  Sub-folders are kinds of pictures, measured separately.\n"
+            "  FOLDER/counted/NAME.png, or NAME.counted.png, is white where pixels count; without it, all pixels count."
         ),
     )
     result.inputs.add_argument("folder", metavar="FOLDER", type=Path, help="pictures with their alpha")
@@ -37,7 +37,7 @@ def parser() -> Parser:
         "--model",
         metavar="NAME",
         action="append",
-        help=f"may be given several times (default: {defaults.DEFAULT_MODEL})",
+        help=f"model to measure; can be given several times (default: {defaults.DEFAULT_MODEL})",
     )
     options.add_argument(
         "-d",
@@ -46,11 +46,13 @@ def parser() -> Parser:
         default=defaults.DEFAULT_DEVICE,
         help="as in `bshm matte` (default: %(default)s)",
     )
-    options.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
-    options.add_argument("--longest", type=int, metavar="PX", help="shrink pictures whose longer side is above this")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write every figure as JSON")
+    options.add_argument("--limit", type=int, metavar="N", help="measure only the first N pictures")
+    options.add_argument(
+        "--longest", type=int, metavar="PX", help="shrink pictures whose longer side is longer than this"
+    )
+    options.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     options.add_argument("--html", type=Path, metavar="FILE", help="write a page with the worst pictures")
-    options.add_argument("--quiet", action="store_true", help="no progress")
+    options.add_argument("--quiet", action="store_true", help="show no progress")
     add_help(options)
     return result
 

@@ -1,4 +1,4 @@
-"""The exit codes, once.  Scripts rely on them: a number is never given a second meaning."""
+"""The exit codes.  Scripts rely on them, so a number never gets a second meaning."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ OF_ERROR: dict[type[BaseException], int] = {
     errors.WorkerLostError: 24,
     errors.NobodyThereError: 25,
     errors.CorrectionsError: 26,
+    errors.PainterModelError: 30,
+    errors.HubUnreachableError: 31,
+    errors.PaintingWithheldError: 32,
 }
 
 MEANINGS: dict[int, str] = {
@@ -69,6 +72,9 @@ MEANINGS: dict[int, str] = {
     24: "the machine that worked on a picture was lost on every attempt",
     25: "--people found nobody, or a click met nobody",
     26: "corrections cannot be read, or belong to another picture",
+    30: "the model for --background-prompt cannot be opened",
+    31: "the hub of the model for --background-prompt cannot be reached",
+    32: "the model's own filter withheld the background that it painted",
     BUG: "a fault in bshm itself; please report it",
     INTERRUPTED: "interrupted with Ctrl-C; nothing half-written is left",
     BROKEN_PIPE: "the reader of stdout closed it",

@@ -1,4 +1,4 @@
-"""``bshm export``: a set of weights from checkpoints."""
+"""``bshm export``: make a model from checkpoints."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ def parser() -> Parser:
     """The flags of ``bshm export``."""
     result = Parser(
         "export",
-        "Writes ONNX files and their card from checkpoints, and refuses when they do not compute what was trained.",
+        "Writes a model (ONNX files and their card) from checkpoints, and checks that it computes what was trained.",
         usage="NAME --checkpoint FILE -o FOLDER [options]",
         examples=[("bshm export mine --checkpoint runs/joint/last.pt -o weights/", "all three networks")],
     )
     inputs = result.inputs
-    inputs.add_argument("name", metavar="NAME", help="what --model will take")
-    inputs.add_argument("--checkpoint", required=True, type=Path, metavar="FILE", help="of any stage")
+    inputs.add_argument("name", metavar="NAME", help="name of the model, for --model")
+    inputs.add_argument("--checkpoint", required=True, type=Path, metavar="FILE", help="checkpoint of any stage")
     inputs.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="gets NAME.json and the ONNX files"
+        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="folder for NAME.json and the ONNX files"
     )
     networks = result.add_argument_group("The networks")
     networks.add_argument(
-        "--networks", metavar="LIST", help="of mask,quality,matting (default: those that have learned by that stage)"
+        "--networks", metavar="LIST", help="some of mask,quality,matting (default: all that are trained)"
     )
     networks.add_argument(
         "--mask-side", type=int, default=320, metavar="PX",
-        help="side of a square as large as what the mask network sees of a picture (default: %(default)s)",
+        help="the mask network sees pictures with as many pixels as a square of this side (default: %(default)s)",
     )  # fmt: skip
-    # Its former name.
+    # An earlier name of --mask-side.
     networks.add_argument("--mask-area", dest="mask_side", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     networks.add_argument(
         "--mirrored",
         action="store_true",
-        help="let it look twice, at the picture and its mirror image; the mean counts",
+        help="run the mask network on the picture and on its mirror image, and take the mean",
     )
     networks.add_argument(
         "--closer", type=int, default=0, metavar="PX",
-        help="as --mask-side, for another look at pictures that people cover little of (default: no other look)",
+        help="like --mask-side, for a second run on pictures in which people are small (default: no second run)",
     )  # fmt: skip
     networks.add_argument(
         "--movenet", type=Path, metavar="FILE",
-        help="movenet-multipose.json: let a mask network that holds MoveNet tell several people apart as well",
+        help="movenet-multipose.json: tell several people apart, with a mask network that contains MoveNet",
     )  # fmt: skip
     networks.add_argument(
         "--mask",
@@ -53,7 +53,7 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="of stage mpn: a mask network in place of --checkpoint's; of several of one run, their mean",
+        help="checkpoints of stage mask whose mean replaces the mask network of --checkpoint",
     )
     networks.add_argument(
         "--matting",
@@ -61,18 +61,22 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="of stage mrn: likewise, in place of --checkpoint's matting network",
+        help="checkpoints of stage matting whose mean replaces the matting network of --checkpoint",
     )
     options = result.add_argument_group("The card")
-    options.add_argument("--purpose", default="", help="one line for people who choose")
-    options.add_argument("--date", default="", help="of the training's end, YYYY-MM-DD")
-    options.add_argument("--licence", default="Apache-2.0", help="of the weights (default: %(default)s)")
+    options.add_argument("--purpose", default="", help="one line that says what the model is good for")
+    options.add_argument("--date", default="", help="date of the training, YYYY-MM-DD")
+    options.add_argument("--licence", default="Apache-2.0", help="licence of the weights (default: %(default)s)")
     options.add_argument(
         "--credits", type=Path, metavar="FOLDER",
-        help="write credits.csv beside the card, of the pictures of these sets that training sees",
+        help="the data sets; writes credits.csv with the pictures used for training",
     )  # fmt: skip
     options.add_argument(
-        "--without-licence", nargs="+", default=[], metavar="WORD", help="as in `bshm train`, for --credits"
+        "--without-licence",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="leave out pictures as in `bshm train`, for --credits",
     )
     add_help(options)
     return result

@@ -1,4 +1,4 @@
-"""Ctrl-C: the end at once while a command starts, an exception once there is something to put in order.
+"""Ctrl-C: end at once while a command starts; raise an exception when there is something to clean up.
 
 While half a second of imports runs an exception can come up anywhere: in the middle of an extension module, which then
 "fails to initialise", or in a callback that prints it and goes on.  Nothing is imported here that a bare Python has

@@ -1,4 +1,4 @@
-"""``bshm keys``: who may use the service."""
+"""``bshm keys``: the API keys of the service."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bshm.server.keys import Keys
 
 NOTES = """\
-A key is printed once, on stdout, and kept as a hash alone.  A running service sees a change at its
-next request; once there is a key, every request needs one."""
+A key is printed once, on stdout; only its hash is stored.  A running service uses changed keys from
+the next request on.  As soon as there is a key, every request needs one."""
 
 
 def parser() -> Parser:
@@ -28,19 +28,19 @@ def parser() -> Parser:
         "Makes, lists and revokes the API keys of `bshm serve`.",
         usage="add NAME | list | revoke NAME|ID",
         examples=[
-            ("bshm keys add shop", "prints a new key; it is shown this once"),
+            ("bshm keys add shop", "prints a new key, which is never shown again"),
             ("bshm keys list", "names, ids and dates"),
-            ("bshm keys revoke shop", "no longer let in, from the next request on"),
+            ("bshm keys revoke shop", "refuses the key from the next request on"),
         ],
         notes=NOTES,
     )
     result.inputs.add_argument(
         "action", choices=("add", "list", "revoke"), metavar="ACTION", help="add, list or revoke"
     )
-    result.inputs.add_argument("name", nargs="?", metavar="NAME", help="whose key it is; revoke takes an id, too")
+    result.inputs.add_argument("name", nargs="?", metavar="NAME", help="owner of the key; revoke also takes an id")
     options = result.add_argument_group("Options")
     options.add_argument(
-        "--keys-file", type=Path, metavar="FILE", help="where the hashes are (default: that of `bshm serve`)"
+        "--keys-file", type=Path, metavar="FILE", help="file of the hashes (default: the one of `bshm serve`)"
     )
     options.add_argument("--json", action="store_true", help="write JSON")
     add_help(options)
@@ -48,7 +48,7 @@ def parser() -> Parser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it; returns the exit code."""
+    """Add, list or revoke keys; returns the exit code."""
     interrupts.in_order()
     keys = _keys(arguments.keys_file)
     if arguments.action == "list":
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError(f"`bshm keys {arguments.action}` needs a name.")
     if arguments.action == "add":
         key, secret = keys.add(arguments.name)
-        say(f"key {key.id} of {key.name} in {keys.path}; it is shown this once:")
+        say(f"key {key.id} of {key.name} in {keys.path}; it is not shown again:")
         put((json.dumps({"id": key.id, "name": key.name, "key": secret}) if arguments.json else secret) + "\n")
         return exit_codes.OK
     for key in keys.revoke(arguments.name):
@@ -76,7 +76,7 @@ def _list(keys: Keys, *, as_json: bool) -> int:
     for key in found:
         put(f"{key.id}  {key.created}  {key.name}\n")
     if not found:
-        say(f"there are no keys in {keys.path}; `bshm keys add NAME` makes one")
+        say(f"there are no keys in {keys.path}; add one with `bshm keys add NAME`")
     return exit_codes.OK
 
 

@@ -1,4 +1,4 @@
-"""``bshm label``: coarse masks for pictures that have none."""
+"""``bshm label``: make coarse masks for unlabelled pictures."""
 
 from __future__ import annotations
 
@@ -18,26 +18,31 @@ def parser() -> Parser:
         "Writes coarse masks for unlabelled pictures and frames of videos, for `bshm train --labels`.",
         usage="DATA -o FOLDER [options]",
         examples=[
-            ("bshm label data -o labels --teacher bshm mediapipe=FILE", "what two agree on"),
-            ("bshm label data -o labels-2 --earlier labels", "the next, by what the first has taught"),
-            ("bshm label my-photos -o my-photos/labels", "your own pictures, by bshm itself"),
+            ("bshm label data -o labels --teacher bshm mediapipe=FILE", "the consensus of two networks"),
+            ("bshm label data -o labels-2 --earlier labels", "a second round, with the newly trained model"),
+            ("bshm label my-photos -o my-photos/labels", "your own pictures, labelled by bshm"),
             ("bshm label my-photos -o labels --from-corrections", "what you corrected by hand"),
         ],
     )
     result.inputs.add_argument(
-        "data", metavar="DATA", type=Path, help="the sets of docs/training.md, or a folder of pictures"
+        "data", metavar="DATA", type=Path, help="the data sets listed in docs/training.md, or a folder of pictures"
     )
     result.inputs.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="gets the masks; those there stay"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="folder for the masks; existing ones are kept",
     )
     options = result.add_argument_group("Options")
     options.add_argument(
         "--teacher", nargs="+", default=["bshm"], metavar="NAME",
-        help="models, mediapipe=FILE or deeplab=FILE, the best first; of several the consensus (default: bshm)",
+        help="models, mediapipe=FILE or deeplab=FILE, best first; several give their consensus (default: bshm)",
     )  # fmt: skip
     options.add_argument(
         "--earlier", type=Path, metavar="FOLDER",
-        help="masks of the round before; the mean of both is written, or it is one more teacher of several",
+        help="masks of an earlier round: averaged with those of one teacher, or one more voice among several",
     )  # fmt: skip
     options.add_argument(
         "--from-corrections", action="store_true",

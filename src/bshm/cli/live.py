@@ -1,4 +1,4 @@
-"""``bshm live``: a camera in, a clean background out."""
+"""``bshm live``: replace the background of a camera."""
 
 from __future__ import annotations
 

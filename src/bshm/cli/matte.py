@@ -1,4 +1,4 @@
-"""``bshm matte``: pictures in, cut-outs out."""
+"""``bshm matte``: cut the people out of pictures."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from bshm import options as defaults
-from bshm.bulk.batch import Job, plan, with_format
+from bshm.bulk.batch import Job, plan, suffix_for, with_format
 from bshm.bulk.batch import run as run_batch
 from bshm.bulk.finding import PassedOver, is_descriptor, is_url
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help
 from bshm.cli.presets import add_folder
 from bshm.cli.streams import hushed, put, say
-from bshm.edit.spec import BLENDS, FITS, FLIPS, MASKS, SHADOW_KINDS, TURNS, Edit
+from bshm.edit.spec import BLENDS, FITS, FLIPS, LAYERED, MASKS, SHADOW_KINDS, TURNS, Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import OptionError
 from bshm.options import BatchOptions, Limits, MatteOptions, byte_count
 
 if TYPE_CHECKING:
     from bshm.bulk.review import Review
+    from bshm.generating.painter import Painter
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
@@ -49,6 +50,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by the rules of a shop; `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
     ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
+    ("bshm matte photo.jpg -o new.jpg --background-prompt 'a beach'", "over what a model paints"),
     ("bshm matte photo.jpg --erase chair.json --save-corrections", "corrected, now and on later runs"),
     ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
@@ -122,20 +124,25 @@ def parser() -> Parser:
         help="like --overwrite, and a picture may also be replaced by its own result",
     )
 
-    where.add_argument(
+    add_review(where)
+    _add_corrections(result)
+    add_flags(result)
+    return result
+
+
+def add_review(group: argparse._ArgumentGroup) -> None:
+    """Add ``--review-below`` and ``--review-folder``, which both verbs of many pictures have."""
+    group.add_argument(
         "--review-below",
         type=float,
         metavar="SCORE",
         help="copy results with a score below this (0 to 1) to a folder of their own, with a sheet of the worst",
     )
-    where.add_argument(
+    group.add_argument(
         "--review-folder",
         metavar="FOLDER",
         help="the folder for --review-below (default: review in the folder of -o, or in the current one)",
     )
-    _add_corrections(result)
-    add_flags(result)
-    return result
 
 
 def _add_corrections(result: Parser) -> None:
@@ -195,9 +202,9 @@ def add_flags(result: Parser) -> None:
     what.add_argument(
         "-f",
         "--format",
-        choices=(*defaults.FORMATS, "ora"),
+        choices=(*defaults.FORMATS, *LAYERED),
         default=Edit.format,
-        help="default: by the suffix of the output, else png; ora has one layer per person",
+        help="default: by the suffix of the output, else png; ora has one layer per person, tiff-layers one page",
     )
     what.add_argument(
         "-q",
@@ -276,6 +283,14 @@ def add_flags(result: Parser) -> None:
         help="degrees clockwise; applied before everything else (default: 0)",
     )
     frame.add_argument("--flip", choices=FLIPS, default=Edit.flip, help="mirror the picture, after --rotate")
+
+    frame.add_argument(
+        "--straighten",
+        metavar="DEGREES|auto",
+        default=Edit.straighten,
+        help="turn the picture by -45 to 45 degrees clockwise around its middle, after --flip, e.g. --straighten=-2.5; "
+        "auto levels the eyes of the largest face; extra bshm[faces]",
+    )
 
     place = result.add_argument_group("People, crop and shadow")
     place.add_argument(
@@ -409,6 +424,7 @@ def _add_looks(result: Parser) -> None:
     looks.add_argument(
         "--background-blur", metavar="PX", default=Edit.background_blur, help="blur the background picture by this much"
     )
+    _add_painting(looks)
     looks.add_argument(
         "--grow",
         metavar="PX",
@@ -441,10 +457,44 @@ def _add_looks(result: Parser) -> None:
         help="match the people's brightness, contrast and warmth to the background, from 0 (not at all) to 1",
     )
     looks.add_argument(
+        "--sharpen",
+        metavar="AMOUNT",
+        default=Edit.sharpen,
+        help="bring out the people's fine detail, from 0 (not at all) to 1, at the size of the result",
+    )
+    looks.add_argument(
         "--blend",
         choices=BLENDS,
         default=Edit.blend,
         help="blend people and background by sRGB levels or by linear light (default: %(default)s)",
+    )
+
+
+def _add_painting(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--background-prompt",
+        metavar="TEXT",
+        default=Edit.background_prompt,
+        help="let a model paint what this describes behind the people, who stay as they are; extra bshm[diffusion]",
+    )
+    group.add_argument(
+        "--background-model",
+        metavar="FOLDER|NAME",
+        default=os.environ.get("BSHM_BACKGROUND_MODEL") or None,
+        help="the model: folder of a diffusers pipeline that can inpaint, or its name on the Hugging Face hub, which "
+        "is asked for it (default: BSHM_BACKGROUND_MODEL)",
+    )
+    group.add_argument(
+        "--background-seed",
+        metavar="N",
+        default=Edit.background_seed,
+        help="another number paints another background, the same one the same (default: 0)",
+    )
+    group.add_argument(
+        "--background-steps",
+        metavar="N",
+        default=Edit.background_steps,
+        help="steps of painting: fewer are faster and coarser (default: the model's own number)",
     )
 
 
@@ -465,15 +515,14 @@ def _run(arguments: argparse.Namespace) -> int:
         skip_existing=arguments.skip_existing,
         save_corrections=arguments.save_corrections,
     )
-    if arguments.review_folder is not None and arguments.review_below is None:
-        raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
+    check_review(arguments)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
         raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
         raise OptionError("--split writes all people, and --people selects some. Drop one of them.")
-    if arguments.split and (edit.format == "ora" or str(arguments.output).lower().endswith(".ora")):
+    if arguments.split and (edit.format in LAYERED or str(arguments.output).lower().endswith(".ora")):
         raise OptionError(
-            "--split writes one file per person, and ora holds all of them in one file. Drop one of them."
+            "--split writes one file per person; ora and tiff-layers hold all of them in one file. Drop one of them."
         )
     inputs = ["-" if each in STDIN else each for each in arguments.inputs]
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
@@ -506,6 +555,7 @@ def _run(arguments: argparse.Namespace) -> int:
             edit=edit,
             recursive=arguments.recursive,
             overwrite_inputs=arguments.overwrite_inputs,
+            split=arguments.split,
             passed_over=passed_over,
         )
         options = _with_corrections(arguments, options, [job.source for job in jobs])
@@ -520,7 +570,7 @@ def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
     """What the flags of ``add_flags`` say."""
     limits = _limits(arguments)
     edit = edit_of(arguments)
-    layered = edit.format == "ora" or str(arguments.output).lower().endswith(".ora")
+    layered = edit.format in LAYERED or str(arguments.output).lower().endswith(".ora")
     options = MatteOptions(
         exact=arguments.exact,
         # Nobody sees the people's colour in an alpha written alone.
@@ -631,12 +681,12 @@ def _run_jobs(
 
     from bshm.cli.reporting import Reporter
 
-    background = background_once(edit, options.limits) if len(jobs) > 1 else None
+    background = painter_of(arguments, edit) or (background_once(edit, options.limits) if len(jobs) > 1 else None)
     batch = replace(batch, in_flight=max(1, min(batch.in_flight, len(jobs))))
     review = _review(arguments, batch)
     matting = open_matting(arguments)
-    if review is not None and "mask" not in matting.engine.card.networks:
-        raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
+    if review is not None:
+        check_scores(matting)
     interrupts.in_order()
     with Reporter(total=len(jobs), json_lines=arguments.json, quiet=arguments.quiet) as reporter:
         with closing(
@@ -645,10 +695,27 @@ def _run_jobs(
             for record in records:
                 reporter.add(record)
         if review is not None:
-            sheet = review.write_sheet()
-            if not arguments.quiet:
-                say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
+            finish_review(review, quiet=arguments.quiet)
         return reporter.exit_code
+
+
+def check_review(arguments: argparse.Namespace) -> None:
+    """Refuse a folder without a score."""
+    if arguments.review_folder is not None and arguments.review_below is None:
+        raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
+
+
+def check_scores(matting: Matting) -> None:
+    """Refuse weights that cannot say which results should be looked at."""
+    if "mask" not in matting.engine.card.networks:
+        raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
+
+
+def finish_review(review: Review, *, quiet: bool) -> None:
+    """Write the sheet and say where it is."""
+    sheet = review.write_sheet()
+    if not quiet:
+        say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
 
 
 def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None:
@@ -661,6 +728,25 @@ def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None
         several = output is not None and (Path(output).is_dir() or output.endswith(("/", os.sep)))
         folder = Path(output if several else "") / "review"
     return Review(Path(folder), arguments.review_below, overwrite=batch.overwrite)
+
+
+def painter_of(arguments: argparse.Namespace, edit: Edit) -> Painter | None:
+    """What paints the background, opened; None where none is to be painted.
+
+    Raises:
+        OptionError: no model was named.
+        MissingExtraError, PainterModelError, HubUnreachableError: it cannot be opened.
+    """
+    if edit.background_prompt is None:
+        return None
+    if not arguments.background_model:
+        raise OptionError(
+            "--background-prompt needs a model that paints. Name one with --background-model or BSHM_BACKGROUND_MODEL: "
+            "the folder of a diffusers pipeline that can inpaint, or its name on the Hugging Face hub."
+        )
+    from bshm.generating.painter import Painter
+
+    return Painter(arguments.background_model, device=arguments.device).open()
 
 
 def background_once(edit: Edit, limits: Limits) -> Picture | None:
@@ -710,7 +796,7 @@ def open_matting(arguments: argparse.Namespace) -> Matting:
 def _stdin_job(output: str, edit: Edit) -> Job:
     path = Path(output)
     if os.path.isdir(path) or output.endswith(("/", os.sep)):  # noqa: PTH112 - Path.is_dir() may raise
-        path = path / f"stdin.{edit.format or 'png'}"
+        path = path / f"stdin.{suffix_for(edit)}"
     return Job(sys.stdin.buffer, "stdin", path)
 
 
@@ -727,6 +813,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if sys.stdout.isatty():
         raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
+    painter = painter_of(arguments, edit)
     matting = open_matting(arguments)
     interrupts.in_order()
     matte = matting.matte(given, options)
@@ -736,11 +823,11 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
         say(f"{matte.picture.name}: {look}")
     if matte.picture.frames > 1 and not arguments.quiet:
         say(f"{matte.picture.name}: {frames_note(matte.picture.frames)}")
-    rendered = render(matte, edit)
+    rendered = render(matte, edit, painter)
     if not arguments.quiet:
         if rendered.corrections:
             say(f"{matte.picture.name}: {corrected_note(rendered.corrections)}")
-        for line in edit_notes(rendered.head_by, rendered.notes):
+        for line in edit_notes(rendered.head_by, rendered.notes, rendered.background_by):
             say(f"{matte.picture.name}: {line}")
     put(rendered.data)
     return exit_codes.OK

@@ -1,4 +1,4 @@
-"""``bshm models``: the weights there are, from their cards."""
+"""``bshm models``: list the models from their cards."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def parser() -> Parser:
         "Lists the models: what each is for, its size, hash and licence, and the data it was trained on.",
         usage="[--json] [--where]",
         examples=[
-            ("bshm models", "for reading"),
+            ("bshm models", "a list to read"),
             ("bshm models pull bshm-official", "the official BSHM weights; see `bshm models pull --help`"),
-            ("bshm models import tf_graph.pb", "the same from a file; see `bshm models import --help`"),
+            ("bshm models import tf_graph.pb", "the same, from a file; see `bshm models import --help`"),
             ("bshm models --json", "the cards as one JSON array"),
-            ("bshm matte photo.jpg --model NAME", "uses one of them"),
+            ("bshm matte photo.jpg --model NAME", "use one of them"),
         ],
     )
     options = result.add_argument_group("Options")
     options.add_argument("--json", action="store_true", help="write JSON")
-    options.add_argument("--where", action="store_true", help="only the folder of imported models")
+    options.add_argument("--where", action="store_true", help="print only the folder of imported models")
     add_help(options)
     return result
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         put(f"{store.root()}\n")
         return exit_codes.OK
     if (unread := store.cards()[1]) is not None:
-        say(f"bshm: only the models in the box are listed: {unread}")
+        say(f"bshm: only the included models are listed: {unread}")
     cards = []
     code = exit_codes.OK
     for path in catalogue.paths():
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_json(card: Card) -> dict[str, Any]:
-    """The card with the hash and the size of the whole set."""
+    """The card with the hash and the size of all files together."""
     entry = json.loads(card.to_json())
     return {"name": entry.pop("name"), "sha256": card.sha256, "bytes": card.bytes, **entry}
 
@@ -85,5 +85,5 @@ def as_text(card: Card) -> str:
     for entry in card.data:
         lines.append("  data      " + ", ".join(str(value) for value in entry.values() if value))
     for name, value in card.quality.items():
-        lines.append(f"  error     {name} {value:g} of 1, on average over pixels of validation pictures")
+        lines.append(f"  error     {name} {value:g} of 1, averaged over the pixels of validation pictures")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""``bshm models import``: weights from elsewhere into the user's store."""
+"""``bshm models import``: add foreign weights to the model store."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from bshm.cli.streams import put, say
 if TYPE_CHECKING:
     from bshm.importing.command import Imported
 
-# An interpreter that has TensorFlow, where it is not this one.
+# The Python interpreter that has TensorFlow, if it is not this one.
 PYTHON_VARIABLE = "BSHM_TENSORFLOW_PYTHON"
 
 NOTES = f"""\
-Where it goes:
-  Into BSHM_MODELS, or bshm/models in the system's folder for data (`bshm models --where`), whole or not
-  at all.  A frozen graph needs TensorFlow and tf2onnx once, for the conversion: pip install "bshm[import]",
-  or --python (or {PYTHON_VARIABLE}) with the path of a Python that has them.
+The model store is BSHM_MODELS, or bshm/models in the system's folder for data (`bshm models --where`).
+A model is added completely or not at all.
 
-Known networks (--like): bshm, modnet, rvm, u2net, isnet, birefnet.  Others take --card, see
+Converting a frozen graph needs TensorFlow and tf2onnx: pip install "bshm[import]", or give the path of a
+Python that has them with --python (or {PYTHON_VARIABLE}).
+
+Known networks (--like): bshm, modnet, rvm, u2net, isnet, birefnet.  Others need --card; see
 docs/official-model.md."""
 
 
@@ -32,11 +33,14 @@ def parser() -> Parser:
     """The flags of ``bshm models import``."""
     result = Parser(
         "models import",
-        "Takes the official BSHM weights (tf_graph.pb), or an ONNX file, into the model store, and checks them.",
+        "Adds the official BSHM weights (tf_graph.pb), or an ONNX file, to the model store, and checks them.",
         usage="FILE [--name NAME] [options]",
         examples=[
             ("bshm models import tf_graph.pb", "the official weights, as bshm-official"),
-            ("bshm models import bshm.onnx --against tf_graph.pb", "somebody's conversion, compared with the graph"),
+            (
+                "bshm models import bshm.onnx --against tf_graph.pb",
+                "a converted file, compared with the original graph",
+            ),
             ("bshm models import bshm.onnx --channels BGR", "a network that expects OpenCV's channel order"),
             ("bshm models import modnet.onnx --name modnet", "another network, to compare with `bshm eval`"),
             ("bshm models import net.onnx --card net.json", "a network that bshm does not know"),
@@ -48,27 +52,35 @@ def parser() -> Parser:
     )
     what = result.add_argument_group("What it is")
     what.add_argument(
-        "--name", metavar="NAME", help="what --model will take (default: bshm-official, or the file's name)"
+        "--name", metavar="NAME", help="name of the model, for --model (default: bshm-official, or the file's name)"
     )
-    what.add_argument("--like", metavar="NETWORK", help="which network it is (default: detected)")
-    what.add_argument("--card", type=Path, metavar="FILE", help="a card that describes it, in place of --like")
-    what.add_argument("--input", metavar="TENSOR", help="what takes the picture (default: input_image)")
-    what.add_argument("--output", metavar="TENSOR", help="what gives the result (default: output_png)")
+    what.add_argument("--like", metavar="NETWORK", help="kind of network (default: detected)")
+    what.add_argument("--card", type=Path, metavar="FILE", help="card that describes the network, instead of --like")
+    what.add_argument("--input", metavar="TENSOR", help="input tensor for the picture (default: input_image)")
+    what.add_argument("--output", metavar="TENSOR", help="output tensor with the result (default: output_png)")
     what.add_argument(
-        "--channels", choices=("RGB", "BGR"), default="RGB", help="channel order it expects (default: %(default)s)"
+        "--channels",
+        choices=("RGB", "BGR"),
+        default="RGB",
+        help="channel order that the network expects (default: %(default)s)",
     )
-    what.add_argument("--licence", help="of the weights, for the card")
+    what.add_argument("--licence", help="licence of the weights, for the card")
     how = result.add_argument_group("Conversion and check")
     how.add_argument("--python", metavar="PATH", help="a Python with TensorFlow and tf2onnx (default: this one)")
-    how.add_argument("--opset", type=int, metavar="N", help="of the ONNX file, 11 to 18 (default: 17)")
+    how.add_argument("--opset", type=int, metavar="N", help="opset of the ONNX file, 11 to 18 (default: 17)")
     how.add_argument(
-        "--tolerance", type=float, metavar="LEVELS", help="largest difference allowed, of 255 (default: 1)"
+        "--tolerance",
+        type=float,
+        metavar="LEVELS",
+        help="largest allowed difference in levels of 0 to 255 (default: 1)",
     )
-    how.add_argument("--pictures", type=Path, metavar="FOLDER", help="compare on these, too (10 at most)")
-    how.add_argument("--against", type=Path, metavar="FILE", help="the graph that an ONNX file was made of")
-    how.add_argument("--threads", type=int, metavar="N", help="of both programs (default: 2)")
+    how.add_argument("--pictures", type=Path, metavar="FOLDER", help="more pictures for the comparison (10 at most)")
+    how.add_argument(
+        "--against", type=Path, metavar="FILE", help="the original graph of an ONNX file, for the comparison"
+    )
+    how.add_argument("--threads", type=int, metavar="N", help="threads of each program in the comparison (default: 2)")
     how.add_argument("--overwrite", action="store_true", help="replace a model of the same name")
-    how.add_argument("--json", action="store_true", help="the card and the comparison as JSON on stdout")
+    how.add_argument("--json", action="store_true", help="write the card and the comparison as JSON")
     add_help(how)
     return result
 
@@ -103,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def tell(imported: Imported, *, as_json: bool) -> None:
-    """What is in the store now."""
+    """Print what was added to the store."""
     card = imported.card
     if as_json:
         report = None if imported.report is None else imported.report.to_json()

@@ -1,4 +1,4 @@
-"""``bshm models pull``: the official weights from ModelScope, then imported."""
+"""``bshm models pull``: download the official weights from ModelScope and import them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def parser() -> Parser:
     """The flags of ``bshm models pull``."""
     result = Parser(
         "models pull",
-        "Fetches the official BSHM weights (100 to 200 MB) from ModelScope, and imports them.",
+        "Downloads the official BSHM weights (100 to 200 MB) from ModelScope and imports them.",
         usage="NAME [options]",
         examples=[
-            ("bshm models pull bshm-official", "fetch, convert, compare, store"),
+            ("bshm models pull bshm-official", "download, convert, compare, store"),
             ("bshm models pull bshm-official --download-only", "for another machine, or without TensorFlow"),
             ("bshm models pull bshm-official --proxy http://proxy:3128", "through a proxy"),
-            ("bshm models pull bshm-official --offline", "what to copy where, without any network"),
+            ("bshm models pull bshm-official --offline", "say which file to copy where, without a network"),
         ],
         notes=NOTES,
     )
@@ -47,9 +47,11 @@ def parser() -> Parser:
         default=30.0,
         help="give up when no data comes for this many seconds (default: %(default)s)",
     )
-    how.add_argument("--sha256", metavar="HEX", help="the hash it must have (default: that of the first download)")
-    how.add_argument("--via", choices=("https", "sdk"), help="default: sdk where the modelscope package is installed")
-    how.add_argument("--offline", action="store_true", help="only say what to copy where")
+    how.add_argument("--sha256", metavar="HEX", help="expected hash (default: that of the first download)")
+    how.add_argument(
+        "--via", choices=("https", "sdk"), help="how to download (default: sdk if the modelscope package is installed)"
+    )
+    how.add_argument("--offline", action="store_true", help="only say which file to copy where")
     how.add_argument("--download-only", action="store_true", help="do not import")
     after = result.add_argument_group("Import")
     after.add_argument("--python", metavar="PATH", help="a Python with TensorFlow and tf2onnx (default: this one)")
@@ -59,7 +61,7 @@ def parser() -> Parser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch and import; returns the exit code."""
+    """Download and import; returns the exit code."""
     from bshm.errors import OptionError
     from bshm.importing import modelscope
     from bshm.importing.command import ImportOptions, import_file
@@ -103,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _progress(name: str) -> Callable[[int, int | None], None] | None:
-    """A line a tenth, where somebody looks; a log file gets none."""
+    """One line per tenth on a terminal; none in a log file."""
     if not sys.stderr.isatty():
         return None
     told = -1

@@ -1,4 +1,4 @@
-"""``bshm models remove``: a set of weights out of the user's store."""
+"""``bshm models remove``: remove a model from the model store."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def parser() -> Parser:
     """The flags of ``bshm models remove``."""
     result = Parser(
         "models remove",
-        "Removes imported weights from the model store.  The weights that come with bshm stay.",
+        "Removes an imported model from the model store.  The included models cannot be removed.",
         usage="NAME",
-        examples=[("bshm models remove bshm-official", "its card and its files")],
+        examples=[("bshm models remove bshm-official", "removes its card and its files")],
     )
-    result.inputs.add_argument("name", metavar="NAME", help="as `bshm models` lists it")
+    result.inputs.add_argument("name", metavar="NAME", help="name of the model, see `bshm models`")
     add_help(result.add_argument_group("Options"))
     return result
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     interrupts.in_order()
     if arguments.name in {path.stem for path in catalogue.paths(catalogue.BUNDLED)}:
-        raise OptionError(f"{arguments.name} comes with bshm and stays. Only imported weights can be removed.")
+        raise OptionError(f"{arguments.name} comes with bshm and cannot be removed. Choose an imported model.")
     for path in store.remove(arguments.name):
         put(f"removed {path}\n")
     return exit_codes.OK

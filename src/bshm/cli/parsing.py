@@ -1,4 +1,4 @@
-"""How the help pages look and how wrong flags are answered: argparse with examples first and grouped options."""
+"""The help pages and the errors about flags: argparse with examples first and options in groups."""
 
 from __future__ import annotations
 
@@ -107,14 +107,26 @@ def told(error: BaseException) -> str:
     """The message of an error, with its options as flags.
 
     >>> from bshm.errors import option
-    >>> told(OptionError(f"{option('crop_margin')} has a meaning with {option('crop')} only."))
-    '--crop-margin has a meaning with --crop only.'
+    >>> told(OptionError(f"{option('crop_margin')} works only with {option('crop')}."))
+    '--crop-margin works only with --crop.'
     """
     return error.told(_flag) if isinstance(error, BshmError) else str(error)
 
 
+# Options whose flag has another name than their field.
+_FLAGS = {
+    "target": "for",
+    "start_s": "start",
+    "end_s": "end",
+    "order": "channels",
+    "longest_px": "longest",
+    "image": "input",
+    "answer": "output",
+}
+
+
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return f"--{_FLAGS.get(name) or name.replace('_', '-')}"
 
 
 def example_lines(examples: Iterable[tuple[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""``bshm presets``: what shops and offices ask of a picture."""
+"""``bshm presets``: list the presets, or show one."""
 
 from __future__ import annotations
 

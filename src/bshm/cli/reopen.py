@@ -1,4 +1,4 @@
-"""``bshm reopen``: a checkpoint from a set of weights."""
+"""``bshm reopen``: make a checkpoint from a model."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ def parser() -> Parser:
     """The flags of ``bshm reopen``."""
     result = Parser(
         "reopen",
-        "Writes a checkpoint from a set of weights, so that `bshm train --start` goes on from it: from those in the\n"
-        "box, or from a set whose checkpoints are gone. It computes what the set does.",
+        "Writes a checkpoint from a model, so that `bshm train --start` can continue from the included weights or "
+        "from\na model whose checkpoints are lost. The checkpoint computes the same as the model.",
         usage="MODEL --data FOLDER -o FILE [options]",
         examples=[
-            ("bshm reopen bshm --data data -o start.pt", "the default set"),
-            ("bshm train --stage qun --start start.pt --data data --out runs/mine", "and learn on"),
+            ("bshm reopen bshm --data data -o start.pt", "the default model"),
+            ("bshm train --stage quality --start start.pt --data data --out runs/mine", "continue training"),
         ],
     )
     inputs = result.inputs
-    inputs.add_argument("model", metavar="MODEL", help="a set that bshm export made")
-    inputs.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the sets of docs/training.md")
-    inputs.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the checkpoint")
+    inputs.add_argument("model", metavar="MODEL", help="a model made by bshm export")
+    inputs.add_argument(
+        "--data", required=True, type=Path, metavar="FOLDER", help="the data sets listed in docs/training.md"
+    )
+    inputs.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the checkpoint to write")
     options = result.add_argument_group("Options")
-    options.add_argument("--networks", metavar="LIST", help="of mask,quality,matting (default: all that the set has)")
-    options.add_argument("--seed", type=int, default=1, help="picks the pictures to measure on (default: %(default)s)")
+    options.add_argument("--networks", metavar="LIST", help="some of mask,quality,matting (default: all)")
+    options.add_argument(
+        "--seed", type=int, default=1, help="chooses the pictures for the batch statistics (default: %(default)s)"
+    )
     add_help(options)
     return result
 
@@ -54,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise OptionError(
             f"--networks {arguments.networks}: {error}; a checkpoint of `bshm train` has mask, mask,quality or "
-            "mask,quality,matting."
+            "mask,quality,matting. Choose one of these."
         ) from error
     path = reopen.checkpoint(card, arguments.output, reopen.pictures(arguments.data, arguments.seed))
-    say(f"{card.name} is reopened as {path}")
+    say(f"wrote {path} from {card.name}")
     return exit_codes.OK

@@ -1,4 +1,4 @@
-"""What a person or a script is told about a batch: lines, a progress bar, JSON, a summary, the exit code."""
+"""Report a batch to people and scripts: lines, a progress bar, JSON, a summary and the exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,16 @@ def corrected_note(count: int) -> str:
     return f"{count} correction{'' if count == 1 else 's'} applied"
 
 
-def edit_notes(head_by: str | None, notes: Iterable[str]) -> list[str]:
-    """What is said of a result that was framed: by what the head was found, and what is not as it should be."""
-    return [*([f"the head was found by the {head_by}"] if head_by else []), *notes]
+def edit_notes(head_by: str | None, notes: Iterable[str], background_by: Mapping[str, Any] | None = None) -> list[str]:
+    """What is said of a result that was framed: by what the head was found, and what is not as it should be.
+
+    And of one with a painted background, by what.
+    """
+    told = [f"the head was found by the {head_by}"] if head_by else []
+    if background_by is not None:
+        model, steps, seed = (background_by[each] for each in ("model", "steps", "seed"))
+        told.append(f"the background was painted by {model} in {steps} steps, with the seed {seed}")
+    return [*told, *notes]
 
 
 def look_note(verdict: Verdict) -> str:
@@ -103,7 +110,7 @@ class Reporter:
             self._note(f"{record.job.name}: {frames_note(record.frames)}")
         if record.corrections:
             self._note(f"{record.job.name}: {corrected_note(record.corrections)}")
-        for line in edit_notes(record.head_by, record.notes):
+        for line in edit_notes(record.head_by, record.notes, record.background_by):
             self._note(f"{record.job.name}: {line}")
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task)
@@ -199,6 +206,7 @@ def json_line(record: BatchRecord) -> str:
             "head_by": record.head_by,
             "notes": list(record.notes),
             "corrections": record.corrections,
+            "background_by": None if record.background_by is None else dict(record.background_by),
             "doubtful": None if record.doubtful is None else round(record.doubtful, 4),
             "verdict": None if record.verdict is None else record.verdict.as_json(),
             "model": record.model,

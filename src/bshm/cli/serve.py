@@ -1,4 +1,4 @@
-"""``bshm serve``: the HTTP service."""
+"""``bshm serve``: run the HTTP service."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIGTERM and Ctrl-C: requests in flight are answered, jobs stay in their queue.""
 
 # Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Where": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "page"),
+    "Where": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "background_model", "page"),
     "How much": (
         "in_flight",
         "queue",
@@ -62,6 +62,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "webhook_secret",
         "max_job_bytes",
         "max_job_items",
+    ),
+    "Videos": (
+        "videos",
+        "videos_in_flight",
+        "max_video_bytes",
+        "max_video_s",
+        "max_video_pixels",
+        "video_upload_timeout_s",
     ),
     "Telling": (),
 }

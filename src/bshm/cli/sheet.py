@@ -1,4 +1,4 @@
-"""``bshm sheet``: ID photographs on paper."""
+"""``bshm sheet``: arrange ID photographs on paper."""
 
 from __future__ import annotations
 
@@ -143,9 +143,5 @@ def finished(source: str | bytes) -> npt.NDArray[np.uint8]:
     from bshm.files.decode import open_picture
 
     picture = open_picture(source)
-    pixels = picture.pixels
-    if picture.alpha is not None:
-        share = picture.alpha.astype(np.float32) / np.float32(np.iinfo(picture.alpha.dtype).max)
-        pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
-    pixels = colour_space.to_srgb(pixels, picture.icc_profile)
+    pixels = colour_space.to_srgb(composite.on_white(picture), picture.icc_profile)
     return geometry.in_depth(pixels, np.uint8)

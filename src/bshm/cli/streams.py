@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, whole or an error; words for people on stderr, safe for their terminal."""
+"""Output of a command: results on stdout, complete or an error; messages on stderr, safe for terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``bshm train``: one stage of the recipe, or all of them."""
+"""``bshm train``: run one stage of the recipe, or all of them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bshm.cli import exit_codes, interrupts
-from bshm.cli.parsing import Parser, add_help
+from bshm.cli.parsing import Parser, add_help, told
+from bshm.training.stages import STAGES, stage_named
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from bshm.training.schedule import Schedule
 
-STAGES = {
-    "mpn": "mask prediction, on coarse and fine annotations",
-    "qun": "quality unification, behind the mask network",
-    "mrn": "matting refinement, behind both",
-    "joint": "the three together",
-}
-
 
 def parser() -> Parser:
     """The flags of ``bshm train``."""
     result = Parser(
         "train",
-        "Trains one stage of the recipe in docs/training.md; started again with the same --out, it goes on.\n"
-        "Ctrl-C or SIGTERM saves the step at hand first.  With a recipe file it runs every step of it.",
+        "Trains one stage of the recipe in docs/training.md.  Start it again with the same --out and it continues.\n"
+        "Ctrl-C or SIGTERM saves the current step first.  With a recipe file it runs every step of the file.",
         usage="--stage STAGE --data FOLDER --out FOLDER [options]\n       bshm train RECIPE [--set NAME=VALUE…]",
         examples=[
-            ("bshm train recipes/bshm.toml --set data=data", "from pictures to weights"),
-            ("bshm train --stage mpn --data data --out runs/mpn", "the mask network"),
-            ("bshm train --stage qun --data data --start runs/mpn/last.pt --out runs/qun", "the one behind it"),
-            ("bshm train --stage mrn --data data --start runs/qun/last.pt --out runs/mrn", "and the last"),
+            ("bshm train recipes/bshm.toml --set data=data", "all steps"),
+            ("bshm train --stage mask --data data --out runs/mask", "the mask network"),
+            ("bshm train --stage quality --data data --start runs/mask/last.pt --out runs/quality", "the next one"),
+            ("bshm train --stage matting --data data --start runs/quality/last.pt --out runs/matting", "the last one"),
         ],
-        notes="Stages:\n" + "\n".join(f"  {name:<6} {what}" for name, what in STAGES.items()),
+        notes="Stages:\n" + "\n".join(f"  {name:<7}  {what}" for name, what in STAGES.items()),
     )
     inputs = result.inputs
     inputs.add_argument(
@@ -46,31 +40,36 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="in place of a value under the recipe's [names]",
+        help="replaces a value under the recipe's [names]",
     )
-    inputs.add_argument("--stage", choices=list(STAGES), help="which networks learn")
-    inputs.add_argument("--data", type=Path, metavar="FOLDER", help="the sets of docs/training.md")
-    inputs.add_argument("--labels", type=Path, metavar="FOLDER", help="what `bshm label` wrote")
+    inputs.add_argument("--stage", type=stage_named, choices=list(STAGES), help="which networks to train")
+    inputs.add_argument("--data", type=Path, metavar="FOLDER", help="the data sets listed in docs/training.md")
+    inputs.add_argument("--labels", type=Path, metavar="FOLDER", help="the output of `bshm label`")
     inputs.add_argument(
         "--start", type=Path, metavar="FILE",
-        help="checkpoint of the stage before; of any for mpn, which may go without and begins with ImageNet's weights",
+        help="checkpoint of the stage before; stage mask takes one of any stage, or starts from ImageNet's weights",
     )  # fmt: skip
     inputs.add_argument(
-        "--mask", type=Path, metavar="FILE", help="of stage mpn: a mask network that has learned more than --start's"
-    )
-    inputs.add_argument("--out", type=Path, metavar="FOLDER", help="gets last.pt, log.jsonl, samples/")
+        "--mask", type=Path, metavar="FILE",
+        help="checkpoint of a mask network to use in place of the one in --start; not for stage mask",
+    )  # fmt: skip
+    inputs.add_argument("--out", type=Path, metavar="FOLDER", help="folder for last.pt, log.jsonl and samples/")
     options = result.add_argument_group("Options")
     options.add_argument("--steps", type=int, default=2600, help="optimiser steps (default: %(default)s)")
-    options.add_argument("--batch", type=int, help="pictures a step, of each device (default: 16 for mpn, 2 else)")
     options.add_argument(
-        "--crops", type=int, default=16, help="of each picture, for mrn and joint (default: %(default)s)"
+        "--batch", type=int, help="pictures per step on each device (default: 16 for stage mask, 2 for the others)"
     )
     options.add_argument(
-        "--rate", type=float, help="of learning, for layers that ImageNet did not teach (default: 1e-3, less to go on)"
+        "--crops", type=int, default=16, help="crops per picture, for stages matting and joint (default: %(default)s)"
     )
     options.add_argument(
-        "--rate-encoder", type=float, help="of learning, for layers that ImageNet taught (default: 2e-4, less to go on)"
-    )
+        "--rate", type=float,
+        help="learning rate of layers without ImageNet weights (default: 1e-3, less when continuing)",
+    )  # fmt: skip
+    options.add_argument(
+        "--rate-encoder", type=float,
+        help="learning rate of layers with ImageNet weights (default: 2e-4, less when continuing)",
+    )  # fmt: skip
     options.add_argument(
         "--encoder",
         choices=[
@@ -84,48 +83,48 @@ def parser() -> Parser:
             "live-selfie",
         ],
         default="lite2",
-        help="of mpn; live is small enough for video calls, -people also sees with MoveNet, -selfie with MediaPipe "
+        help="for stage mask; live is small enough for video calls, -people adds MoveNet, -selfie adds MediaPipe "
         "(default: %(default)s)",
     )
     options.add_argument(
-        "--movenet", type=Path, metavar="FILE", help="of mpn: movenet-multipose.json, for an encoder with -people"
+        "--movenet", type=Path, metavar="FILE", help="movenet-multipose.json, for an --encoder with -people"
     )
     options.add_argument(
-        "--selfie", type=Path, metavar="FILE", help="of mpn: selfie_segmentation.tflite, for an encoder with -selfie"
+        "--selfie", type=Path, metavar="FILE", help="selfie_segmentation.tflite, for an --encoder with -selfie"
     )
     options.add_argument(
         "--without", choices=["coarse", "fine", "wide", "rendered", "patches"],
-        help="of mpn: leave one kind of sample out, to see what it gives",
+        help="leave out one kind of sample, to measure what it adds; for stage mask",
     )  # fmt: skip
     options.add_argument(
         "--without-licence", nargs="+", default=[], metavar="WORD",
-        help="leave out pictures under licences that have such a word, as pexels",
+        help="leave out pictures whose licence contains this word, such as pexels",
     )  # fmt: skip
     options.add_argument(
         "--minutes", type=float, metavar="N",
-        help="of learning; the steps that fit are counted after the first hundred (default: all of --steps)",
+        help="train this long; the number of steps is set after the first hundred (default: all of --steps)",
     )  # fmt: skip
     options.add_argument(
         "--save-every", type=int, default=250, metavar="N", help="steps between checkpoints (default: %(default)s)"
     )
     options.add_argument(
         "--check-every", type=int, metavar="N",
-        help="steps between validations; 0 is never (default: at each checkpoint)",
+        help="steps between validations; 0 for none (default: at each checkpoint)",
     )  # fmt: skip
-    options.add_argument("--seed", type=int, default=1, help="picks every sample (default: %(default)s)")
+    options.add_argument("--seed", type=int, default=1, help="chooses every sample (default: %(default)s)")
     options.add_argument(
-        "--workers", type=int, default=1, help="processes that make samples, of each device (default: %(default)s)"
+        "--workers", type=int, default=1, help="processes per device that make samples (default: %(default)s)"
     )
     machine = result.add_argument_group("The machine")
     machine.add_argument(
-        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 (default: %(default)s)"
+        "--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:1 (default: %(default)s)"
     )
     machine.add_argument(
         "--devices", type=int, default=1, metavar="N",
-        help="GPUs, or processes on a processor, that share each step (default: %(default)s)",
+        help="number of GPUs, or of CPU processes, that share each step (default: %(default)s)",
     )  # fmt: skip
     machine.add_argument(
-        "--precision", choices=["32", "bf16"], help="of the networks' arithmetic (default: bf16 on a GPU, else 32)"
+        "--precision", choices=["32", "bf16"], help="floating-point format (default: bf16 on a GPU, 32 on a CPU)"
     )
     add_help(machine)
     return result
@@ -139,38 +138,40 @@ def run(arguments: argparse.Namespace) -> int:
     needed = [f"--{name}" for name in ("stage", "data", "out") if getattr(arguments, name) is None]
     if arguments.recipe is not None:
         if len(needed) < 3:
-            raise OptionError("a recipe has its own --stage, --data and --out. Change its names with --set NAME=VALUE.")
+            raise OptionError(
+                "a recipe sets --stage, --data and --out itself. Change its values with --set NAME=VALUE."
+            )
         from bshm.cli import train_recipe
 
         return train_recipe.run(arguments.recipe, arguments.set, (parser, run))
     if needed or arguments.set:
-        wrong = f"needs {' and '.join(needed)}, or" if needed else "takes --set with"
+        wrong = f"needs {' and '.join(needed)}, or" if needed else "takes --set only with"
         raise OptionError(f"bshm train {wrong} a recipe. `bshm train --help` shows examples.")
-    stage, first = arguments.stage, arguments.stage == "mpn"
+    stage, first = arguments.stage, arguments.stage == "mask"
     if not first and arguments.start is None:
         raise OptionError(f"--stage {stage} needs --start, a checkpoint of the stage before it.")
     if first and arguments.mask is not None:
-        raise OptionError("--stage mpn trains the mask network itself and takes no --mask.")
+        raise OptionError("--stage mask trains the mask network itself, so it takes no --mask. Use --start.")
     for eye, flag in (("people", "movenet"), ("selfie", "selfie")):
         if getattr(arguments, flag) is not None and eye not in arguments.encoder.split("-"):
-            raise OptionError(f"--{flag} is for an --encoder with -{eye}; {arguments.encoder} has no use for it.")
+            raise OptionError(f"--{flag} needs an --encoder with -{eye}; got --encoder {arguments.encoder}.")
     if not first and arguments.without is not None:
-        raise OptionError(f"--without is of stage mpn; {stage} learns from fine annotations alone.")
+        raise OptionError(f"--without works with stage mask only; stage {stage} learns from fine annotations alone.")
     if arguments.crops < 1:
-        raise OptionError(f"--crops counts from 1; got {arguments.crops}.")
+        raise OptionError(f"--crops must be at least 1; got {arguments.crops}.")
     for flag, value in (("--rate", arguments.rate), ("--rate-encoder", arguments.rate_encoder)):
         if value is not None and value <= 0:
-            raise OptionError(f"{flag} is above zero; got {value}.")
+            raise OptionError(f"{flag} must be above 0; got {value}.")
     if arguments.workers < 0:
-        raise OptionError(f"--workers is zero or more; got {arguments.workers}.")
+        raise OptionError(f"--workers must be 0 or more; got {arguments.workers}.")
     try:
         from bshm.training.devices import end_others, leave, open_devices
         from bshm.training.schedule import Schedule
     except ImportError as error:
         raise MissingExtraError(f"bshm train needs {error.name}: pip install 'bshm[train]'") from error
     interrupts.in_order()
-    # What is learned already is nudged where the three learn together, and changed with care where one learns on.
-    rates = {"joint": (2e-5, 2e-4), "mpn": (1e-4, 4e-4) if arguments.start else None}.get(stage)
+    # Trained layers get small steps: the smallest in joint training, larger ones where the mask network continues.
+    rates = {"joint": (2e-5, 2e-4), "mask": (1e-4, 4e-4) if arguments.start else None}.get(stage)
     rate_encoder, rate = rates or (Schedule.rate_encoder, Schedule.rate)
     plan = Schedule(
         steps=arguments.steps,
@@ -184,7 +185,7 @@ def run(arguments: argparse.Namespace) -> int:
         minutes=arguments.minutes,
     )
     fabric = open_devices(arguments.device, arguments.devices, arguments.precision)
-    # What every process would find wrong is told once, before there are several.
+    # Errors that every process would find are reported once, before the others are started.
     _check_inputs(arguments)
     if arguments.devices > 1:
         fabric.launch()
@@ -193,7 +194,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BaseException as error:
         end_others(fabric)
         if isinstance(error, BshmError) and not fabric.is_global_zero:
-            say(f"bshm: process {fabric.global_rank}: {error}")
+            say(f"bshm: process {fabric.global_rank}: {told(error)}")
             return exit_codes.code_of(error)
         raise
     finally:
@@ -207,8 +208,8 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
 
     DataFolder(arguments.data, arguments.labels, tuple(arguments.without_licence))
     if arguments.start is not None:
-        # The first stage goes on from a checkpoint of any.
-        after = None if arguments.stage == "mpn" else arguments.stage
+        # The mask stage continues from a checkpoint of any stage.
+        after = None if arguments.stage == "mask" else arguments.stage
         Networks.load(arguments.start, after, masks=[arguments.mask] if arguments.mask else [])
 
 
@@ -221,7 +222,7 @@ def _learn(arguments: argparse.Namespace, plan: Schedule, fabric: Fabric) -> Non
 
     data = DataFolder(arguments.data, arguments.labels, tuple(arguments.without_licence))
     with reporter(shown=fabric.is_global_zero) as report:
-        if arguments.stage == "mpn":
+        if arguments.stage == "mask":
             train_mask(
                 data, arguments.out, plan, variant=arguments.encoder, start=arguments.start,
                 movenet=arguments.movenet, selfie=arguments.selfie, mixture=Mixture.without(arguments.without),

@@ -1,4 +1,4 @@
-"""``bshm train RECIPE``: every step of a recipe, in order."""
+"""``bshm train RECIPE``: run all steps of a recipe in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bshm.cli import exit_codes, export, label, reopen
-from bshm.cli.parsing import Parser
+from bshm.cli.parsing import Parser, told
 from bshm.cli.streams import say
 from bshm.errors import OptionError
 from bshm.training import recipe
@@ -16,15 +16,15 @@ Verb = tuple[Callable[[], Parser], Callable[[argparse.Namespace], int]]
 
 
 def run(path: Path, settings: Sequence[str], train: Verb) -> int:
-    """Run the steps of a recipe; all of them are checked before the first begins.
+    """Run the steps of a recipe, after checking the flags of all of them.
 
     Args:
         path: the recipe.
-        settings: ``NAME=VALUE``, in place of the recipe's own names.
-        train: the parser and the run of the verb that called this one.
+        settings: ``NAME=VALUE``, replacing the recipe's own values.
+        train: parser and run function of ``bshm train``.
 
     Raises:
-        OptionError: the recipe is not one, or a step has a flag that its verb does not take.
+        OptionError: the file is not a recipe, or a step has a wrong flag.
     """
     verbs: dict[str, Verb] = {
         "label": (label.parser, label.run),
@@ -44,7 +44,7 @@ def run(path: Path, settings: Sequence[str], train: Verb) -> int:
         try:
             parsed.append(verbs[step.verb][0]().parse(step.words))
         except OptionError as error:
-            raise OptionError(f"step {number} of {path}: {error}") from error
+            raise OptionError(f"step {number} of {path}: {told(error)}") from error
     for number, (step, arguments) in enumerate(zip(steps, parsed, strict=True), 1):
         say(f"step {number} of {len(steps)}: {step}")
         code = verbs[step.verb][1](arguments)

@@ -1,4 +1,4 @@
-"""What ``bshm train`` shows: a bar on a terminal, plain lines elsewhere."""
+"""The progress of ``bshm train``: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SMOOTHING = 0.04
 
 @contextmanager
 def reporter(*, shown: bool) -> Iterator[RunReporter]:
-    """Whom a run shall tell, while it runs."""
+    """The reporter for a run, while it runs."""
     if not shown:
         yield Silent()
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""``bshm video``: clips in, clips of the people in them out."""
+"""``bshm video``: cut the people out of clips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bshm import options as defaults
 from bshm.cli import exit_codes, interrupts
-from bshm.cli.parsing import Parser, add_help
+from bshm.cli.parsing import Parser, add_help, told
 from bshm.cli.streams import hushed, put, say
 from bshm.errors import BshmError, OptionError
 from bshm.video import codecs, marks
@@ -218,7 +218,7 @@ def _run(arguments: argparse.Namespace) -> int:
             errors.append(error)
             if arguments.json:
                 put(json.dumps(_failure(job, error)) + "\n")
-            say(f"bshm: {error}")
+            say(f"bshm: {told(error)}")
         else:
             _tell(made, arguments)
     if len(jobs) > 1 and not arguments.quiet:
@@ -385,7 +385,7 @@ def _failure(job: ClipJob, error: BshmError) -> dict[str, Any]:
         "status": "failed",
         "error": {
             "kind": type(error).__name__,
-            "message": str(error),
+            "message": told(error),
             "exit_code": exit_codes.code_of(error),
         },
     }

@@ -1,4 +1,4 @@
-"""``bshm worker``: do the jobs that a server puts into RabbitMQ or Redis."""
+"""``bshm worker``: process the jobs that a server puts into RabbitMQ or Redis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parser() -> Parser:
     queue = QueueOptions()
     result = Parser(
         "worker",
-        "Does the jobs that `bshm serve --broker URL` accepts, until Ctrl-C or SIGTERM.",
+        "Processes the jobs that `bshm serve --broker URL` accepts, until Ctrl-C or SIGTERM.",
         usage="--broker URL [--results URL] [options]",
         examples=[
             ("bshm worker --broker redis://127.0.0.1:6379/0", "Redis for everything"),
@@ -32,11 +32,11 @@ def parser() -> Parser:
         ],
         notes=(
             "Start one worker per device, on as many machines as you like.  Several workers share the pictures of a\n"
-            "job, and if a worker dies, another one does its picture.\n\n"
-            "Broker, results, blobs, model, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
-            "from BSHM_... in the environment and from [server] in bshm.toml as `bshm serve` reads them; a flag wins.\n"
-            "A URL with a password is better given as BSHM_BROKER and BSHM_RESULTS in the environment, where the list\n"
-            "of processes does not show it."
+            "job, and if a worker dies, another one takes over its picture.\n\n"
+            "Broker, results, blobs, models, device, threads and the time for a picture (BSHM_JOB_TIMEOUT_S) are read\n"
+            "from BSHM_... in the environment and from [server] in bshm.toml like those of `bshm serve`; a flag wins.\n"
+            "Set URLs with a password as BSHM_BROKER and BSHM_RESULTS in the environment, so that the list of\n"
+            "processes does not show them."
         ),
     )
     options = result.add_argument_group("Options")
@@ -48,23 +48,24 @@ def parser() -> Parser:
     options.add_argument(
         "--results",
         metavar="URL",
-        help="redis://HOST:PORT/N, where jobs are kept (default: the broker if it is Redis)",
+        help="redis://HOST:PORT/N, where jobs are stored (default: the broker if it is Redis)",
     )
     options.add_argument(
         "--blobs",
         metavar="URL",
-        help="s3://BUCKET/PREFIX, or file:///FOLDER that all share, for pictures and results (default: in --results)",
+        help="where pictures and results are stored: s3://BUCKET/PREFIX, or a shared file:///FOLDER (default: "
+        "--results)",
     )
     options.add_argument(
         "--blobs-endpoint",
         metavar="URL",
-        help="http(s)://HOST:PORT of an object store that is not AWS's",
+        help="http(s)://HOST:PORT of an object store other than AWS",
     )
     options.add_argument(
         "-m",
         "--model",
         metavar="NAME",
-        help=f"opened at the start; other models are opened when a job needs them (default: {defaults.DEFAULT_MODEL})",
+        help=f"model to load at the start; others are loaded when a job needs them (default: {defaults.DEFAULT_MODEL})",
     )
     options.add_argument(
         "-d",
@@ -72,13 +73,16 @@ def parser() -> Parser:
         metavar="NAME",
         help=f"as in `bshm matte` (default: {defaults.DEFAULT_DEVICE})",
     )
-    options.add_argument(
-        "--threads", metavar="N", help="threads of one run of the network (default: all cores, at most 8)"
-    )
+    options.add_argument("--threads", metavar="N", help="threads per run of a network (default: all cores, at most 8)")
     options.add_argument(
         "--gpu-memory-limit",
         metavar="SIZE",
-        help="of a CUDA device, for this process: 2G, 512M (default: grows as needed)",
+        help="most memory of a CUDA device for this process, such as 2G or 512M (default: no limit)",
+    )
+    options.add_argument(
+        "--background-model",
+        metavar="FOLDER|NAME",
+        help="what paints background_prompt, as in `bshm serve` (default: jobs that ask for that fail)",
     )
     options.add_argument(
         "-j",
@@ -86,7 +90,7 @@ def parser() -> Parser:
         metavar="N",
         type=int,
         default=1,
-        help="pictures at once through the one network (default: %(default)s)",
+        help="pictures processed at the same time with one loaded model (default: %(default)s)",
     )
     options.add_argument("--jobs", dest="in_flight", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     options.add_argument(
@@ -109,20 +113,20 @@ def parser() -> Parser:
         default=queue.lease_s,
         help="a worker that is silent for this long is considered dead (default: %(default)g)",
     )
-    # Of version 0.1, whose messages stayed with the broker while a picture was made.
+    # A flag of version 0.1, whose messages stayed with the broker while a picture was processed.
     options.add_argument("--visibility-timeout", type=float, help=argparse.SUPPRESS)
     options.add_argument(
         "--webhook-secrets",
         metavar="FILE",
         type=Path,
-        help="JSON, reference to secret: call webhooks from here too (default: the server calls them)",
+        help="JSON file from references to secrets; lets the worker call webhooks (default: the server calls them)",
     )
-    options.add_argument("--quiet", action="store_true", help="only warnings and errors")
+    options.add_argument("--quiet", action="store_true", help="log only warnings and errors")
     options.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings of `bshm serve` (default: bshm.toml, if it is here)",
+        help="settings file of `bshm serve` (default: bshm.toml in this folder, if it exists)",
     )
     add_help(options)
     return result
@@ -138,12 +142,13 @@ _SETTINGS = (
     "device",
     "threads",
     "gpu_memory_limit",
+    "background_model",
     "job_timeout_s",
 )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Work; returns the exit code."""
+    """Process jobs; returns the exit code."""
     from bshm.cli.serve import settings_module
 
     given: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
@@ -152,7 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if settings.broker == "embedded":
         raise OptionError(
-            "a worker needs --broker URL, e.g. --broker redis://127.0.0.1:6379/0; BSHM_BROKER and bshm.toml name none."
+            "a worker needs --broker URL, e.g. --broker redis://127.0.0.1:6379/0; BSHM_BROKER and bshm.toml do not "
+            "set one."
         )
     options = QueueOptions(
         workers=arguments.in_flight,
@@ -164,13 +170,14 @@ def run(arguments: argparse.Namespace) -> int:
     # As in `bshm serve`: OpenCV reads it when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.jobs.broker_queue import store_of
+    from bshm.jobs.clip_work import Conversion
     from bshm.jobs.messages import open_messages
     from bshm.jobs.work import MattingWork
     from bshm.jobs.worker import run_worker
     from bshm.pipeline import Matting
     from bshm.server import logs
 
-    # What can be said at once is said before the weights are loaded.
+    # Check the stores before the weights are loaded, so that errors come at once.
     interrupts.in_order()
     store_of(settings.broker, settings.results)
     open_messages(settings.broker).close()
@@ -186,12 +193,19 @@ def run(arguments: argparse.Namespace) -> int:
     with private.files(), logs.as_json("warning" if arguments.quiet else settings.log_level):
         log = logging.getLogger("bshm.jobs")
         if arguments.visibility_timeout is not None:
-            log.warning("--visibility-timeout has no meaning any more: no broker waits while a picture is made")
+            log.warning("--visibility-timeout is ignored: brokers no longer wait while a picture is processed")
         matting = open_model(settings.model)
+        painter = None
+        if settings.background_model is not None:
+            from bshm.generating.painter import Painter
+
+            painter = Painter(settings.background_model, device=settings.device).open()
         log.info("worker ready: %s on %s", settings.model, matting.engine.device.name)
+        work = MattingWork(matting, open_model=open_model, painter=painter)
         run_worker(
             settings.broker,
-            MattingWork(matting, open_model=open_model),
+            work,
+            clips=Conversion(work.matting_of),
             results=settings.results,
             blobs=settings.blobs,
             blobs_endpoint=settings.blobs_endpoint,
@@ -209,5 +223,5 @@ def _secrets(path: Path | None) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise OptionError(f"--webhook-secrets needs a JSON file; {path} cannot be read: {error}.") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
-        raise OptionError(f"--webhook-secrets needs a JSON object of strings; {path} holds something else.")
+        raise OptionError(f"--webhook-secrets needs a JSON object of strings; {path} contains something else.")
     return found

@@ -1,1 +1,1 @@
-"""Threads: bounded, in order, and such that may be given up."""
+"""Threads: bounded, in order, and with time limits."""

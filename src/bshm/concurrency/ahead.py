@@ -1,4 +1,4 @@
-"""Run a part of a chain of generators in a thread of its own, a bounded number of items ahead."""
+"""Run a part of a chain of generators in its own thread, up to a number of items ahead."""
 
 from __future__ import annotations
 

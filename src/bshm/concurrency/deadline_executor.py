@@ -1,4 +1,4 @@
-"""Threads for work that may hang: what takes too long is given up, and another thread takes its place."""
+"""Threads for work that may hang: after the time limit the work is given up, and another thread takes over."""
 
 from __future__ import annotations
 
@@ -102,6 +102,18 @@ class DeadlineExecutor(Executor):
             self._waiting.append(_Task(future, work, timeout_s))
             self._arrived.notify()
         return future
+
+    def more_time(self) -> None:
+        """Let the time of the work that calls this begin anew: it is long, and does not hang.
+
+        Raises:
+            OverrunError: it was given up before.
+        """
+        with self._lock:
+            task = self._busy.get(threading.current_thread())
+            if task is None:
+                raise OverrunError("the work was given up.")
+            task.deadline = time.monotonic() + task.timeout_s
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout_s: float = math.inf) -> None:
         """Take nothing more.

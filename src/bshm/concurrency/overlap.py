@@ -1,4 +1,4 @@
-"""Work on several items at once, with as many in the works as asked for and never more."""
+"""Process several items at the same time, up to a given number."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is made of a matte: background, crop, shadow, file."""
+"""Results from a matte: background, crop, shadow, file."""

@@ -1,10 +1,11 @@
-"""What people are laid over: a colour, a picture, or the original out of focus, as an array of the picture's size."""
+"""Backgrounds as arrays of the picture's size: a colour, a gradient, a picture, or the blurred original."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import cv2
 import numpy as np
@@ -42,8 +43,76 @@ _AROUND_SHARE, _AROUND_LEAST_PX = 0.004, 2
 # Each blur is filled by one so much wider where it sees only people, up to the size of the picture.
 _WIDER = 3.0
 _STRIP_ROWS = 64
+# Alpha from which on a model sees somebody and paints around: the soft edge shows what it paints there.
+_SEEN_FROM = 0.9
 # More than there are levels of 16 bits between two colours.
 _GRADIENT_STEPS = 1 << 17
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What a model has painted.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, RGB.
+        model: which one.
+        steps: in how many steps.
+        device: on what.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    model: str
+    steps: int
+    device: str
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """Who paints backgrounds: see ``bshm.generating.painter.Painter``."""
+
+    def paint(
+        self, pixels: PixelArray, kept: npt.NDArray[np.bool_], prompt: str, *, seed: int, steps: int | None
+    ) -> Painting:
+        """A picture that shows what ``prompt`` says around what is kept.
+
+        Args:
+            pixels: (H, W, 3) uint8 or uint16, of which only the kept ones count.
+            kept: (H, W), what is to be painted around.
+            prompt: what to show, in words.
+            seed: the same one paints the same.
+            steps: None is the model's own number.
+
+        Returns:
+            of the size of ``pixels``; what it shows where ``kept`` is has no meaning.
+        """
+
+
+def painted(
+    painter: Paints, colour: PixelArray, alpha: FloatArray, prompt: str, *, seed: int, steps: int | None
+) -> tuple[PixelArray, Painting]:
+    """A background that a model has painted around people.
+
+    Args:
+        painter: the model.
+        colour: (H, W, 3) uint8 or uint16, straight, of the people.
+        alpha: (H, W) float32, 0..1, theirs.
+        prompt, seed, steps: as in ``Paints.paint``.
+
+    Returns:
+        (H, W, 3), dtype of ``colour``, without the people: they are laid over it.  And the painting it comes from.
+    """
+    kept = alpha >= np.float32(_SEEN_FROM)
+    painting = painter.paint(colour, kept, prompt, seed=seed, steps=steps)
+    if painting.pixels.shape != colour.shape or painting.pixels.dtype != np.uint8:
+        raise ShapeError(
+            f"paint() needs to give {colour.shape} uint8; got {painting.pixels.shape} {painting.pixels.dtype}."
+        )
+    behind = painting.pixels
+    if kept.any() and not kept.all():
+        # There it shows the people once more, and what of them is not quite opaque would let it through.
+        around = blur(behind, kept.astype(np.float32), radius_px=max(1.0, _BLUR_SHARE * math.sqrt(alpha.size)))
+        behind = np.where(kept[..., None], around, behind).astype(np.uint8)
+    return geometry.in_depth(behind, colour.dtype), painting
 
 
 def background_of(given: AnyBackground) -> tuple[Background, Picture | None]:
@@ -242,7 +311,7 @@ def opened(source: str | None, limits: Limits = Limits()) -> Picture:  # noqa: B
     """
     if source is None:
         raise OptionError(
-            f"{option('background')} is a picture that was not handed over. Give it beside the edit, as background=."
+            f"{option('background')} is a picture that was not given. Pass it as background= together with the edit."
         )
     try:
         return open_picture(source, limits)
@@ -250,7 +319,7 @@ def opened(source: str | None, limits: Limits = Limits()) -> Picture:  # noqa: B
         if "/" in source or "." in source:
             raise
         raise SourceNotFoundError(
-            f'the background {source!r} is no colour that bshm knows, not "blur", and no file. '
+            f'the background {source!r} is not a known colour, not "blur" and not a file. '
             'Use a name ("white"), "#rrggbb", "r,g,b", "blur", "blur:RADIUS", a path or a URL.'
         ) from error
 
@@ -259,10 +328,7 @@ def _fitted(
     given: Picture, picture: Picture, fit: Literal["cover", "contain"], position: tuple[float, float]
 ) -> PixelArray:
     """A picture at the size and depth of another."""
-    pixels = given.pixels
-    if given.alpha is not None:
-        share = given.alpha.astype(np.float32) / np.float32(np.iinfo(given.alpha.dtype).max)
-        pixels = composite.over(pixels, share, np.full_like(pixels, np.iinfo(pixels.dtype).max))
+    pixels = composite.on_white(given)
     if fit == "cover" and position == (0.5, 0.5):
         return geometry.in_depth(geometry.cover(pixels, picture.size_hw), picture.pixels.dtype)
     height, width = picture.size_hw

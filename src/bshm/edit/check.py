@@ -1,4 +1,4 @@
-"""A finished picture measured against the rules of a preset."""
+"""Measure a finished picture against the rules of a preset."""
 
 from __future__ import annotations
 
@@ -80,6 +80,20 @@ class CheckReport:
     def failures(self) -> tuple[Finding, ...]:
         """The rules that are broken."""
         return tuple(each for each in self.findings if each.passed is False)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "preset": self.preset,
+            "passed": self.passed,
+            "head_by": self.head_by,
+            "findings": [
+                {"rule": each.rule, "passed": each.passed, "value": each.value}
+                | {"found": each.found, "needed": each.needed}
+                for each in self.findings
+            ],
+            "unmeasured": list(self.unmeasured),
+        }
 
 
 def check(

@@ -1,4 +1,4 @@
-"""Laying people over something else: the levels of an alpha, the cut-out, and Porter and Duff's *over*.
+"""Compositing: the levels of an alpha, the cut-out, and Porter and Duff's *over*.
 
 Colour is straight everywhere: it is never multiplied by alpha and stored together with that alpha, because who shows
 such a file multiplies again and sees dark fringes.
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bshm.edit import light
 from bshm.errors import ShapeError
-from bshm.types import FloatArray, PixelArray
+from bshm.types import FloatArray, Picture, PixelArray
 
 # Pixels in a strip: its temporaries stay within the second-level cache, and a 100-megapixel picture needs none of its
 # own size.
@@ -74,6 +74,52 @@ def cutout(foreground: PixelArray, alpha: FloatArray) -> PixelArray:
         cv2.insertChannel(level, rgba, 3)
         cv2.copyTo(rgba, shown, result[rows])
     return result
+
+
+def spread(colour: PixelArray, alpha: npt.NDArray[Any]) -> PixelArray:
+    """Straight colour that goes on where nothing is: every such pixel takes that of the nearest one with any alpha.
+
+    Args:
+        colour: (H, W, 3) uint8 or uint16.
+        alpha: (H, W), 0 where the colour has no meaning.
+
+    Returns:
+        (H, W, 3), dtype of ``colour``, a new array; ``colour`` as it is where there is no alpha at all.
+
+    >>> spread(np.array([[[9, 8, 7], [0, 0, 0]]], np.uint8), np.array([[1, 0]], np.uint8)).tolist()
+    [[[9, 8, 7], [9, 8, 7]]]
+    """
+    clear = np.equal(alpha, 0)
+    if clear.all() or not clear.any():
+        return colour.copy()
+    _, labels = cv2.distanceTransformWithLabels(
+        clear.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    # The label of each pixel that has alpha, and where that pixel is.
+    places = np.zeros(int(labels.max()) + 1, np.int64)
+    there = np.flatnonzero(~clear)
+    places[labels.ravel()[there]] = there
+    result: PixelArray = colour.reshape(-1, 3)[places[labels.ravel()]].reshape(colour.shape)
+    return result
+
+
+def on_white(picture: Picture) -> PixelArray:
+    """A picture as it looks on paper: its own transparency, where it has any, laid over white.
+
+    Args:
+        picture: any.
+
+    Returns:
+        (H, W, 3), dtype of its pixels; its pixels themselves where it has no transparency.
+
+    >>> half = np.full((1, 1), 128, np.uint8)
+    >>> on_white(Picture(np.zeros((1, 1, 3), np.uint8), half)).tolist()
+    [[[127, 127, 127]]]
+    """
+    if picture.alpha is None:
+        return picture.pixels
+    share = picture.alpha.astype(np.float32) / np.float32(np.iinfo(picture.alpha.dtype).max)
+    return over(picture.pixels, share, np.full_like(picture.pixels, np.iinfo(picture.pixels.dtype).max))
 
 
 def over(

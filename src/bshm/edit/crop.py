@@ -1,4 +1,4 @@
-"""Where the people are in a picture, and the picture cropped to them, scaled and placed by them."""
+"""Find the box around the people, and crop, scale and place the picture by it."""
 
 from __future__ import annotations
 

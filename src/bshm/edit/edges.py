@@ -1,4 +1,4 @@
-"""The people's edge moved, closed, cleaned and softened: alpha in, alpha out, soft hair left as it is.
+"""Move, close, clean and soften the edge of people: alpha in, alpha out; soft hair stays as it is.
 
 What is done needs an edge between what is surely people and what is surely none.  Where these two are far apart there
 is hair, a veil, something out of focus: there nothing changes.

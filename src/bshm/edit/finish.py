@@ -1,4 +1,4 @@
-"""What is done to people once they are on their canvas: an outline as stickers have it, a round mask."""
+"""Final effects on the canvas: an outline as on stickers, and a round mask."""
 
 from __future__ import annotations
 

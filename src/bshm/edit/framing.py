@@ -1,4 +1,4 @@
-"""Where a picture goes on a canvas of another size: by the people's share of it, or by their head."""
+"""Place a picture on a canvas of another size, by the size of the people or of a head."""
 
 from __future__ import annotations
 

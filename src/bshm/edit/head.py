@@ -1,4 +1,4 @@
-"""Where somebody's head is: from the face, or from the outline of the matte alone."""
+"""Find the head of a person, from the face or from the outline of the matte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Levels and the light that they stand for, and people's light brought towards that of what lies behind them."""
+"""Convert levels to linear light and back, and match the light on people to that of the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Papers, and how a sheet of ID photographs is laid out, as data; it loads no numpy, so help pages may show it."""
+"""Paper sizes and the layout of sheets of ID photographs, as data; loads no numpy, so help pages can use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presets: what a shop, an office or a platform asks of a picture, and the edit that gets there, as small files.
+"""Presets: the rules of a shop, an office or a platform, and the edit that meets them, as small files.
 
 Those in the box lie beside this file in ``presets/NAME.toml``; a user's own lie in a folder and come first.  The table
 ``[rules]`` says what ``bshm.edit.check`` measures, ``[edit]`` holds the options of an ``Edit``.
@@ -239,7 +239,7 @@ def read(path: Path) -> Preset:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"the preset {path} is no TOML: {error}.") from error
+        raise OptionError(f"the preset {path} is not valid TOML: {error}.") from error
     try:
         return _preset(path.stem, table, in_box=path.parent == _BOX)
     except OptionError as error:
@@ -249,17 +249,17 @@ def read(path: Path) -> Preset:
 def _preset(name: str, table: dict[str, Any], *, in_box: bool) -> Preset:
     rules, edit = table.pop("rules", {}), table.pop("edit", {})
     if not isinstance(rules, dict) or not isinstance(edit, dict):
-        raise OptionError("rules and edit are tables, [rules] and [edit].")
+        raise OptionError("rules and edit must be tables: [rules] and [edit].")
     known = ("title", "source", "checked", "seen", "note")
     _no_others(table, known, "a preset")
     words = {key: table.get(key, "") for key in known}
     for key in ("title", "source", "checked"):
         if not isinstance(words[key], str) or not words[key].strip():
-            raise OptionError(f"{key} is missing: a preset says its title, its source and the day it was checked.")
+            raise OptionError(f"{key} is missing: a preset needs a title, a source and the day it was checked.")
     if not _DAY.fullmatch(words["checked"]):
-        raise OptionError(f"checked is a day, YYYY-MM-DD; got {words['checked']!r:.40}.")
+        raise OptionError(f"checked takes a day, YYYY-MM-DD; got {words['checked']!r:.40}.")
     if words["seen"] not in ("source", "copies", "nothing"):
-        raise OptionError(f"seen is source, copies or nothing; got {words['seen']!r:.40}.")
+        raise OptionError(f"seen takes source, copies or nothing; got {words['seen']!r:.40}.")
     return Preset(**words, name=name, rules=_rules(rules), edit=MappingProxyType(_edit(edit)), in_box=in_box)
 
 
@@ -298,32 +298,32 @@ def _places(own: Path | None) -> list[Path]:
         place = folder()
         return [*([place] if place is not None and place.is_dir() else []), _BOX]
     if not own.is_dir():
-        raise OptionError(f"{own} is no folder. Name the one that holds your presets, files called NAME.toml.")
+        raise OptionError(f"{own} is not a folder. Choose the folder that holds your presets, files called NAME.toml.")
     return [own, _BOX]
 
 
 def _switch(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise OptionError(f"it is true or false; got {value!r:.40}.")
+        raise OptionError(f"it takes true or false; got {value!r:.40}.")
     return value
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise OptionError(f"it is a number above 0; got {value!r:.40}.")
+        raise OptionError(f"it takes a number above 0; got {value!r:.40}.")
     return float(value)
 
 
 def _levels(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
-        raise OptionError(f"it is a number of levels, 0 to 255; got {value!r:.40}.")
+        raise OptionError(f"it takes a number of levels, 0 to 255; got {value!r:.40}.")
     return value
 
 
 def _words(value: Any) -> tuple[str, ...]:
     words = [value] if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
-        raise OptionError(f"it is a text, or a list of texts; got {value!r:.60}.")
+        raise OptionError(f"it takes a text or a list of texts; got {value!r:.60}.")
     return tuple(words)
 
 

@@ -1,7 +1,7 @@
-"""From a matte and an ``Edit`` to pixels and to a file: the one way there is.
+"""Render a matte and an ``Edit`` to pixels and to a file.  All results are made here.
 
-    region -> edges -> sRGB, rotate, flip -> shadow -> crop, scale, position; or size, aspect, head -> background
-           -> light -> outline -> mask -> cut-out, alpha or picture -> file
+    region -> edges -> sRGB, rotate, flip, straighten -> shadow -> crop, scale, position; or size, aspect, head
+           -> background -> light -> sharpen -> outline -> mask -> cut-out, alpha or picture -> file
 
 ``compose`` goes as far as the pixels, ``render`` to the end.
 """
@@ -11,21 +11,24 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from bshm.corrections import Corrections
 from bshm.edit import composite, edges, framing, light
 from bshm.edit import head as heads
-from bshm.edit.background import filled
+from bshm.edit.background import Painting, Paints, filled, painted
 from bshm.edit.crop import Box, arrange, foreground_box, is_nobody, laid
 from bshm.edit.finish import disc, outlined
 from bshm.edit.shadow import contact, drop, under
+from bshm.edit.sharpen import sharpened
 from bshm.edit.spec import Edit
+from bshm.edit.straighten import tilt, turned
 from bshm.edit.words import NO_MARGINS, BlurBackground, ColorBackground, Region, WhichPeople
 from bshm.errors import NobodyThereError, OptionError, RegionError, option
-from bshm.files import colour_space, encode, openraster
+from bshm.files import colour_space, encode, openraster, tiff
 from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
@@ -34,7 +37,20 @@ ZIP, ORA = "application/zip", openraster.MEDIA_TYPE
 _ENLARGED_FROM = 1.1
 # Alpha from which on a person is at a place that was pointed at.
 _THERE = 0.25
-MEDIA_TYPES: dict[str, str] = {**{form: facts.media_type for form, facts in FORMATS.items()}, "zip": ZIP, "ora": ORA}
+# What an edit lays around people, or does to their colours.
+_AROUND_PEOPLE = (
+    *("format", "background", "background_fit", "background_position", "background_blur", "outline", "mask"),
+    *("background_prompt", "background_seed", "background_steps", "sharpen"),
+    *("shadow", "shadow_kind", "shadow_opacity", "harmonize", "blend", "max_kb", "min_kb"),
+)
+# Of the people's area: less than this is left where straightening loses more than rounding does.
+_TURNED_OUT = 0.995
+MEDIA_TYPES: dict[str, str] = {
+    **{form: facts.media_type for form, facts in FORMATS.items()},
+    "zip": ZIP,
+    "ora": ORA,
+    "tiff-layers": FORMATS["tiff"].media_type,
+}
 
 
 class Told(Protocol):
@@ -67,6 +83,9 @@ class Matted(Protocol):
     def depth(self) -> tuple[int, ...]:
         """Indices of ``people`` from the back to the front."""
 
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        """The colour of some of the people, out of ``colour``, which is that of all of them."""
+
     @property
     def ran(self) -> Run:
         """What worked on it."""
@@ -97,6 +116,7 @@ class Composed:
         is_empty: nobody was found.
         head_by: by what the head was found, where one was looked for.
         notes: what is not as it should be, in words.
+        painting: what a model has painted behind them.
     """
 
     colour: PixelArray
@@ -107,6 +127,7 @@ class Composed:
     is_empty: bool
     head_by: str | None = None
     notes: tuple[str, ...] = ()
+    painting: Painting | None = None
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -137,6 +158,7 @@ class Rendered:
         notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
         corrections: how many were laid on the matte by hand.
         verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
+        background_by: what painted the background: model, device, prompt, seed and steps; None where nothing did.
     """
 
     data: bytes
@@ -154,6 +176,7 @@ class Rendered:
     notes: tuple[str, ...] = ()
     verdict: dict[str, Any] | None = None
     corrections: int = 0
+    background_by: dict[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
         """For the cache: a line of JSON, then the file."""
@@ -188,16 +211,17 @@ def suffix_of(media_type: str) -> str:
     return next((f".{form}" for form, kind in MEDIA_TYPES.items() if kind == media_type), "")
 
 
-def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rendered:
+def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None) -> Rendered:
     """The file that ``edit`` describes.
 
     Args:
         matte: of the picture.
         edit: what to make of it.
-        background: the picture of a ``PictureBackground``; without it that picture is read from its source.
+        background: the picture of a ``PictureBackground``; without it that picture is read from its source.  Or who
+            paints what ``edit.background_prompt`` says.
 
     Raises:
-        OptionError: the format cannot hold it, or there is no picture for the background.
+        OptionError: the format cannot hold it, or there is no picture for the background, or nobody who paints it.
         RegionError: the region lies outside the picture, or is empty.
         InputError: the picture for the background cannot be read.
         MemoryExhaustedError: not enough memory.
@@ -209,6 +233,14 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
             layers(source, edit), composed.pixels(), icc_profile=source.picture.icc_profile
         )
         data, media_type = layered, ORA
+    elif edit.format == "tiff-layers":
+        dpi = edit.file_dpi
+        data = tiff.encode_tiff_layers(
+            layers(source, edit) or [("1", composed.pixels())],  # nobody: one page, on which nothing is
+            icc_profile=source.picture.icc_profile,
+            dpi=source.picture.dpi if dpi is None else (dpi, dpi),
+        )
+        media_type = MEDIA_TYPES[edit.format]
     else:
         data, media_type = _encoded(composed, source.picture, edit)
     height, width = composed.size_hw
@@ -229,17 +261,36 @@ def render(matte: Matted, edit: Edit, background: Picture | None = None) -> Rend
         (*matte.notes, *composed.notes),
         None if matte.verdict is None else matte.verdict.as_json(),
         len(matte.corrections or ()),
+        None if composed.painting is None else _told(composed.painting, edit),
     )
 
 
-def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Composed:
+def _told(painting: Painting, edit: Edit) -> dict[str, Any]:
+    return {
+        "model": painting.model,
+        "device": painting.device,
+        "prompt": edit.background_prompt,
+        "seed": edit.background_seed or 0,
+        "steps": painting.steps,
+    }
+
+
+def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = None) -> Composed:
     """The pixels that ``edit`` describes; as ``render``, without the file."""
+    given, painter = (background, None) if background is None or isinstance(background, Picture) else (None, background)
+    if edit.background_prompt is not None and painter is None:
+        raise OptionError(
+            f"{option('background_prompt')} needs a model that paints. Name one with {option('background_model')}, a "
+            "folder or a name on the hub; in Python, hand over background=bshm.Painter(MODEL)."
+        )
     if edit.srgb:
         matte = _in_srgb(matte)
-    alpha = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
+    alpha = some = matte.alpha if edit.people is None else alpha_of(matte, edit.people)
     if edit.region is not None:
         alpha = _within(alpha, edit.region)
     colour, wanted = matte.foreground, edit.background
+    if some is not matte.alpha:  # not all of them
+        colour = matte.colour_of(some, colour)
     if edit.has_edges:
         before = alpha
         alpha = edges.changed(
@@ -255,6 +306,16 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     own_light = light.light_of(colour, alpha) if edit.harmonize else None
     picture = replace(matte.picture, pixels=_turned(matte.picture.pixels, edit), alpha=None)
     colour, alpha, everybody = (_turned(each, edit) for each in (colour, alpha, matte.alpha))
+    notes: tuple[str, ...] = ()
+    if edit.straighten is not None:
+        degrees, notes = _degrees(edit.straighten, picture.pixels, alpha)
+        if degrees:
+            before = alpha
+            alpha = turned(alpha, degrees, mirrored=False)
+            colour, everybody = (turned(each, degrees, mirrored=True) for each in (colour, everybody))
+            picture = replace(picture, pixels=turned(picture.pixels, degrees, mirrored=True))
+            if float(alpha.sum()) < _TURNED_OUT * float(before.sum()):
+                notes += ("straightening turns a part of the people out of the picture",)
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
         # Made of the original, it is cropped with it; all else fills what the people end up on.
@@ -262,30 +323,44 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     # Where there is nobody the whole picture is what is cropped to, scaled and placed.
     around = (box if alpha is matte.alpha else foreground_box(alpha)) or Box(0, 0, *alpha.shape)
     head = heads.find(picture.pixels, alpha) if edit.head is not None and not is_empty else None
+    bare = colour, alpha
     if edit.shadow:  # it does not widen a crop
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
         thrown = contact(alpha) if edit.shadow_kind == "contact" else drop(alpha)
         colour, alpha = under(colour, alpha, (0, 0, 0), thrown * np.float32(opacity), blend=edit.blend)
-    notes: tuple[str, ...] = ()
     if edit.is_framed:
         chosen = framing.frame(edit, around, picture.size_hw, head)
-        notes = _notes(chosen, picture.size_hw, frozenset() if is_empty else framing.cut_edges(around, picture.size_hw))
-        colour, alpha, behind = _framed(colour, alpha, behind, chosen)
+        notes += _notes(
+            chosen, picture.size_hw, frozenset() if is_empty else framing.cut_edges(around, picture.size_hw)
+        )
+        place = partial(_framed, chosen=chosen)
     else:
-        colour, alpha, behind = _placed(colour, alpha, behind, around, edit)
+        place = partial(_placed, box=around, edit=edit)
+    colour, alpha, behind = place(colour, alpha, behind)
+    painting: Painting | None = None
+    if edit.shadow and (edit.background_prompt is not None or edit.sharpen):
+        seen, people, _ = place(*bare, None)  # neither paints around a shadow that nothing throws yet, nor sharpens one
+    else:
+        seen, people = colour, alpha
+    if edit.background_prompt is not None and painter is not None:
+        behind, painting = painted(
+            painter, seen, people, edit.background_prompt, seed=edit.background_seed or 0, steps=edit.background_steps
+        )
     see_through = isinstance(wanted, ColorBackground) and wanted.opacity < 1 and edit.has_transparency
     if wanted is not None and behind is None and not see_through:
         behind = filled(
             wanted,
             replace(picture, pixels=colour),
             alpha,
-            background,
+            given,
             fit=edit.background_fit,
             position=edit.background_position,
             blur_px=edit.background_blur,
         )
     if behind is not None and own_light is not None and (wanted_light := light.light_of(behind)) is not None:
         colour = light.harmonized(colour, own_light, wanted_light, edit.harmonize or 0.0)
+    if edit.sharpen:
+        colour = sharpened(colour, people, edit.sharpen)
     if edit.outline is not None:  # it keeps its own colour
         colour, alpha = outlined(colour, alpha, edit.outline.width.of(min(alpha.shape)), edit.outline.rgb)
     if behind is not None:
@@ -296,7 +371,13 @@ def compose(matte: Matted, edit: Edit, background: Picture | None = None) -> Com
     if edit.mask is not None:
         alpha = alpha * disc(*alpha.shape)
     is_opaque = behind is not None and edit.mask is None
-    return Composed(colour, alpha, is_opaque, edit.alpha, box, is_empty, None if head is None else head.found, notes)
+    found_by = None if head is None else head.found
+    return Composed(colour, alpha, is_opaque, edit.alpha, box, is_empty, found_by, notes, painting)
+
+
+def people_alone(edit: Edit) -> Edit:
+    """The edit that leaves the people where ``edit`` puts them, as an alpha without all that is laid around them."""
+    return replace(edit, alpha=True, **{each: getattr(Edit, each) for each in _AROUND_PEOPLE})
 
 
 @dataclass(frozen=True)
@@ -312,6 +393,11 @@ class _Converted:
     verdict: Told | None
     corrections: Corrections | None
     notes: tuple[str, ...]
+    before: Matted
+
+    def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
+        """As before: colours of any kind do."""
+        return self.before.colour_of(some, colour)
 
 
 def _in_srgb(matte: Matted) -> Matted:
@@ -334,6 +420,7 @@ def _in_srgb(matte: Matted) -> Matted:
         matte.verdict,
         matte.corrections,
         matte.notes,
+        matte,
     )
 
 
@@ -345,6 +432,16 @@ def _turned(layer: Any, edit: Edit) -> Any:
     if edit.flip is not None:
         result = result[:, ::-1] if edit.flip == "horizontal" else result[::-1]
     return np.ascontiguousarray(result)
+
+
+def _degrees(wanted: float | Literal["auto"], pixels: PixelArray, alpha: FloatArray) -> tuple[float, tuple[str, ...]]:
+    """How far to turn a picture, and what there is to be said of it."""
+    if wanted != "auto":
+        return wanted, ()
+    found = tilt(pixels, alpha)
+    if found is None:
+        return 0.0, ("no face was found, so nothing was straightened",)
+    return found, (f"it was turned by {found:.1f} degrees until the eyes were level",)
 
 
 def _framed(
@@ -390,12 +487,12 @@ def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
     there = f"{len(planes)} {'person was' if len(planes) == 1 else 'people were'} found in {matte.picture.name}"
     if people.kind == "number":
         if people.number > len(planes):
-            raise NobodyThereError(f"{option('people')} asks for number {people.number}; {there}. Choose one of them.")
+            raise NobodyThereError(f"{option('people')} asks for person {people.number}; {there}. Choose one of them.")
         return planes[people.number - 1]
     xs, ys = ([each.of(side) for each in people.places[start::2]] for start, side in ((0, width), (1, height)))
     if max(xs) > width or max(ys) > height:
         raise RegionError(
-            f"{option('people')}: {people} reaches out of the picture, which has {width}x{height} pixels."
+            f"{option('people')}: {people} reaches beyond the picture, which has {width}x{height} pixels."
         )
     if people.kind == "at":
         x, y = min(xs[0], width - 1), min(ys[0], height - 1)
@@ -425,7 +522,8 @@ def layers(matte: Matted, edit: Edit) -> list[tuple[str, PixelArray]]:
     """
     if matte.people is None:
         raise OptionError(
-            f"{option('format')}: ora needs people told apart. Make the matte with {option('tell_apart')} switched on."
+            f"{option('format')}: {edit.format} needs people told apart. "
+            f"Make the matte with {option('tell_apart')} switched on."
         )
     whole = matte.alpha if edit.region is None else _within(matte.alpha, edit.region)
     around = foreground_box(whole) or Box(0, 0, *whole.shape)
@@ -435,7 +533,8 @@ def layers(matte: Matted, edit: Edit) -> list[tuple[str, PixelArray]]:
         share = matte.people[index] if edit.region is None else _within(matte.people[index], edit.region)
         alpha = np.minimum(share / np.maximum(left, np.float32(1e-3)), np.float32(1))
         left = left - share
-        colour, alpha, _ = _placed(matte.foreground, alpha, None, around, edit)
+        own = matte.colour_of(matte.people[index], matte.foreground) if len(matte.people) > 1 else matte.foreground
+        colour, alpha, _ = _placed(own, alpha, None, around, edit)
         found.append((str(index + 1), composite.cutout(colour, alpha)))
     return found[::-1]
 
@@ -446,10 +545,10 @@ def _within(alpha: FloatArray, region: Region) -> FloatArray:
     top, bottom = region.y1.of(height), region.y2.of(height)
     if right > width or bottom > height:
         raise RegionError(
-            f"{option('region')}: it reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
+            f"{option('region')} reaches to {right}, {bottom}, but the picture has {width}x{height} pixels."
         )
     if right <= left or bottom <= top:
-        raise RegionError(f"{option('region')}: from {left}, {top} to {right}, {bottom} it is empty.", empty=True)
+        raise RegionError(f"{option('region')} is empty: it goes from {left}, {top} to {right}, {bottom}.", empty=True)
     result: FloatArray = np.zeros_like(alpha)
     result[top:bottom, left:right] = alpha[top:bottom, left:right]
     return result
@@ -484,8 +583,8 @@ def _encoded(composed: Composed, picture: Picture, edit: Edit) -> tuple[bytes, s
         # An alpha alone is not lost to JPEG's artefacts.
         opaque = not edit.alpha and bool((composite.levels(composed.alpha, np.uint8) == 255).all())
         form = "jpg" if opaque else "png"
-    elif edit.format is not None and edit.format != "ora":
-        form = edit.format
+    elif edit.format in FORMATS:
+        form = edit.format  # type: ignore[assignment]
     return _file(composed.pixels(opaque=opaque), form, picture, edit), MEDIA_TYPES[form]
 
 

@@ -1,4 +1,4 @@
-"""A colour laid under people without an opaque background: a shadow, or a half-transparent colour."""
+"""Lay a colour below people without an opaque background: a shadow, or a half-transparent colour."""
 
 from __future__ import annotations
 

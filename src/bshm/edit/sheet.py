@@ -1,4 +1,4 @@
-"""Sheets of ID photographs for printing: as many as fit, at their true size, with cut marks where wanted."""
+"""Sheets of ID photographs for printing: as many as fit, in their true size, with optional cut marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of pictures and ranges that a rule allows, as people write them: ``35x45mm``, ``32..36mm``, ``85%..``.
+"""Parse sizes of pictures and ranges of rules: ``35x45mm``, ``32..36mm``, ``85%..``.
 
 The command line, presets and Python take the same words; this loads no numpy.
 """

@@ -1,4 +1,4 @@
-"""``Edit``: everything that is made of a matte, as data.
+"""``Edit``: all options of a result, as data.
 
 Flags, fields of a request and Python's keywords make one, and ``bshm.edit.render`` makes the pixels and the file of it.
 A new option is a field here and a step there.
@@ -32,8 +32,12 @@ from bshm.edit.words import (
     parse_outline,
     parse_people,
     parse_position,
+    parse_prompt,
     parse_region,
     parse_scale,
+    parse_seed,
+    parse_steps,
+    parse_straighten,
 )
 from bshm.errors import OptionError, option
 from bshm.options import FORMATS, Format
@@ -42,9 +46,10 @@ Value = TypeVar("Value")
 Given = TypeVar("Given")
 
 # zip: color.jpg and alpha.png.  ora: OpenRaster, a layer a person.  auto: PNG where something is transparent, else
-# JPEG.
-ResultFormat = Literal[Format, "zip", "ora", "auto"]
-RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "auto")
+# JPEG.  tiff-layers: TIFF, a page a person.
+ResultFormat = Literal[Format, "zip", "ora", "tiff-layers", "auto"]
+RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "tiff-layers", "auto")
+LAYERED = ("ora", "tiff-layers")
 Turn = Literal[0, 90, 180, 270]
 TURNS: tuple[Turn, ...] = (0, 90, 180, 270)
 Flip = Literal["horizontal", "vertical"]
@@ -53,8 +58,9 @@ Mask = Literal["circle"]
 MASKS: tuple[Mask, ...] = ("circle",)
 # What changes the whole picture, or chooses among its people.
 _NOT_IN_LAYERS = (
-    "alpha", "background", "shadow", "people", "outline", "mask", "size", "aspect", "head", "head_top", "rotate",
-    "flip", "max_kb", "min_kb",
+    "alpha", "background", "background_prompt", "shadow", "people", "outline", "mask", "size", "aspect", "head",
+    "head_top", "rotate", "flip", "straighten", "sharpen",
+    "max_kb", "min_kb",
 )  # fmt: skip
 # Files beyond this are none that anybody asks for in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
@@ -108,7 +114,7 @@ class _Field(Generic[Value, Given]):
         except OptionError as error:
             raise OptionError(f"{option(self._name)}: {error}") from error
         except (TypeError, AttributeError) as error:
-            raise OptionError(f"{option(self._name)} is not written like this: {given!r:.60}.") from error
+            raise OptionError(f"{option(self._name)} cannot be written as {given!r:.60}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,60 +123,65 @@ class Edit:
 
     Attributes:
         format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png), ora
-            (OpenRaster, a layer a person) or auto (JPEG where nothing is
+            (OpenRaster, a layer a person), tiff-layers (TIFF, a page a person) or auto (JPEG where nothing is
             transparent, else PNG); None takes it from the file name, PNG where that says nothing.
-        quality: of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
-        strip_metadata: leave EXIF out: what, when and where it was taken with, and by whom.
-        alpha: the alpha alone, as one grey channel, instead of the cut-out.
-        background: what lies behind the people, as ``parse_background`` takes it; None keeps them transparent.
-        region: the only place where people are looked for, ``"LEFT TOP RIGHT BOTTOM"``, lengths from the left and
-            the top; None is everywhere.
-        people: which of several people: ``"all"``, ``"largest"``, a number from the left (1 is the first), ``"at:X,Y"``
-            for the one at a place or ``"box:X1,Y1,X2,Y2"`` for those most of whom lies in it, in px or %; it needs a
-            matte with ``MatteOptions.tell_apart``.  None does not ask.
-        crop: crop to the people; where there are none the whole picture stands for them, here and below.
-        crop_margin: left around the people when cropping: one, two (top and bottom, left and right) or four (top,
-            right, bottom, left) lengths, as in ``"10%"`` of the people or ``"20px 40px"``; None leaves none.
-        scale: the people's share of the result, ``"10%"`` to ``"100%"`` or 0.1..1; None keeps their size.
-        position: where the people are: ``"center"``, or one or two of ``"0%"`` to ``"100%"`` from the left and the
-            top, or a pair of 0..1; None leaves them where they are, or in the middle with ``scale``.
-        shadow: let the people throw a soft shadow.
-        shadow_opacity: how dark it is, ``"0%"`` to ``"100%"`` or 0..1 of what it is by itself; None is 1.
-        rotate: by so many degrees clockwise, before all that follows: 0, 90, 180 or 270.
-        flip: mirror it, ``"horizontal"`` (left is right) or ``"vertical"``, after ``rotate``.
-        size: of the result, ``"600x600"`` pixels, ``"35x45mm"`` or ``"2x2in"``.  What is kept (all, or with ``crop``
-            the people and their margin) is scaled to fit in; where the photograph cuts people off they stay at that
-            edge.
-        dpi: the resolution that is written into the file, and with which mm and inches count; None keeps the
-            picture's, 300 where ``size`` is in mm or inches.
-        aspect: of the result where no ``size`` is given, ``"4:3"`` or width by height: the canvas grows to it.
-        head: how high the head is, from chin to crown, by the result's height, ``"75%"`` or 0..1; it stands in the
-            middle.  Of two, ``"70%..80%"`` or a pair of 0..1, half-way between, or as much more as it takes that
-            somebody whom the photograph cuts off reaches the result's edge.
-        head_top: what is left above the crown, in the same way; of two the smaller, or as much more as it takes that
-            somebody reaches the lower edge.  None is half of what ``head`` leaves, at most 12 %.
-        outline: a band around the people, ``"2% white"``: width in px, or in % of the result's shorter side.
-        mask: ``"circle"`` leaves the largest circle in the middle.
-        srgb: convert the colours to sRGB, 8 bits a level where they are not.
-        max_kb: make the file no larger, by a lower quality of JPEG or WebP.
-        min_kb: make the file no smaller, by a higher quality of JPEG, and beyond that by an empty comment in it.
-        shadow_kind: ``"drop"``, on a wall close behind them, or ``"contact"``, on the floor where they stand (nothing
-            where the picture's lower edge cuts them off); None is ``"drop"``.
-        background_fit: a picture as background is scaled to ``"cover"``, and what sticks out is cropped, or to
-            ``"contain"``, and around it is white.
-        background_position: which part of it is kept, or where it stands: written as ``position``; None is the middle.
-        background_blur: it goes out of focus: sigma of the Gaussian in pixels; None leaves it sharp.
-        grow: move the people's edge out by so many pixels, or in where it is below 0.
-        fill_holes: close holes in people up to this share of their area, ``"1%"`` or 0..1.
-        drop_islands: take away what is smaller than this share of the largest and stands apart.
-        feather: make the people's edge soft, inwards, so many pixels wide.  These four leave soft hair as it is.
-        harmonize: how far the people's light goes towards that of the background, 0..1 or ``"50%"``: brightness,
-            contrast and warmth.
-        blend: where both show, people and background are mixed by their levels, ``"srgb"``, or by the light that
-            these stand for, ``"linear"``.
+        quality: quality of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
+        strip_metadata: remove EXIF: camera, date, place and author.
+        alpha: return only the alpha, as one grey channel, instead of the cut-out.
+        background: what to put behind the people, as in ``parse_background``; None keeps the background transparent.
+        region: look for people only here, ``"LEFT TOP RIGHT BOTTOM"``, lengths from the left and the top; None is the
+            whole picture.
+        people: which people to keep: ``"all"``, ``"largest"``, a number from the left (1 is the first), ``"at:X,Y"``
+            for the one at this place or ``"box:X1,Y1,X2,Y2"`` for those who are mostly in this box, in px or %.  Needs
+            a matte made with ``MatteOptions.tell_apart``.  None keeps everybody.
+        crop: crop to the people; without people, the whole picture counts as the people, here and below.
+        crop_margin: margin around the people when cropping: one, two (top and bottom, left and right) or four (top,
+            right, bottom, left) lengths, such as ``"10%"`` of the people or ``"20px 40px"``; None is no margin.
+        scale: size of the people as a share of the result, ``"10%"`` to ``"100%"`` or 0.1..1; None keeps their size.
+        position: place of the people: ``"center"``, or one or two of ``"0%"`` to ``"100%"`` from the left and the top,
+            or a pair of 0..1; None leaves them where they are, or centres them with ``scale``.
+        shadow: add a soft shadow of the people.
+        shadow_opacity: darkness of the shadow, ``"0%"`` to ``"100%"`` or 0..1; None is 1.
+        rotate: rotate clockwise by 0, 90, 180 or 270 degrees, before anything else.
+        flip: mirror ``"horizontal"`` (left and right) or ``"vertical"``, after ``rotate``.
+        size: size of the result, ``"600x600"`` pixels, ``"35x45mm"`` or ``"2x2in"``.  The picture (with ``crop``, the
+            people and their margin) is scaled to fit; where the photograph cuts people off, they stay at that edge.
+        dpi: resolution of the file, also used to convert mm and inches; None keeps that of the picture, or 300 if
+            ``size`` is in mm or inches.
+        aspect: aspect ratio of the result without ``size``, ``"4:3"`` or width divided by height; the canvas grows.
+        head: height of the head, from chin to crown, as a share of the result's height, ``"75%"`` or 0..1; the head is
+            centred.  A range, ``"70%..80%"`` or a pair of 0..1, uses its middle, or more if a cut-off person would
+            otherwise not reach the edge of the result.
+        head_top: space above the crown, written in the same way; a range uses its lower end, or more if a cut-off
+            person would otherwise not reach the lower edge.  None is half of what ``head`` leaves, at most 12 %.
+        outline: outline around the people, ``"2% white"``: its width in px or in % of the result's shorter side.
+        mask: ``"circle"`` keeps the largest circle in the middle.
+        srgb: convert the colours to sRGB with 8 bits, if they are not sRGB.
+        max_kb: largest size of the file, reached by a lower quality of JPEG or WebP.
+        min_kb: smallest size of the file, reached by a higher quality of JPEG, and then by an empty comment.
+        shadow_kind: ``"drop"``, on a wall close behind the people, or ``"contact"``, on the floor (none for people who
+            are cut off at the lower edge of the picture); None is ``"drop"``.
+        background_fit: whether a background picture has to ``"cover"`` the result and is cropped, or is fully visible
+            (``"contain"``) with white around it.
+        background_position: which part of a background picture is kept, or where it is placed, written like
+            ``position``; None is the middle.
+        background_blur: blur a background picture with this sigma of a Gaussian, in pixels; None does not blur it.
+        grow: move the edge of the people outwards by this many pixels, or inwards if negative.
+        fill_holes: fill holes in people up to this share of their area, ``"1%"`` or 0..1.
+        drop_islands: remove separate pieces that are smaller than this share of the largest.
+        feather: soften the edge of the people inwards over this many pixels.  These four leave soft hair as it is.
+        harmonize: adjust brightness, contrast and warmth of the people to the background, by 0..1 or ``"50%"``.
+        blend: mix people and background in gamma-encoded values, ``"srgb"``, or in linear light, ``"linear"``.
+        background_prompt: text for a model that paints the background; replaces ``background`` and needs a
+            ``bshm.Painter`` when the edit is rendered.  The people stay as they are.
+        background_seed: 0 to 4294967295; the same text, seed, steps and model paint the same background.  None is 0.
+        background_steps: number of steps, 1 to 500; None uses the model's own number.
+        straighten: rotate by this many degrees clockwise, -45 to 45, after ``flip``, or by ``"auto"``, which levels the
+            eyes of the largest face (``bshm[faces]``); around the middle, so that the size stays and corners are lost.
+        sharpen: sharpen the people by 0..1 or ``"50%"``, at the size of the result.
 
     Raises:
-        OptionError: a value that is not allowed, or two that contradict each other.
+        OptionError: a value is not allowed, or two options contradict each other.
 
     >>> edit = Edit(background="#1e90ff", crop=True, crop_margin="10% 20px", scale="80%")
     >>> edit.scale, edit.background
@@ -218,6 +229,11 @@ class Edit:
     feather: _Field[float | None, float | str | None] = _Field(parse_feather, None)
     harmonize: _Field[float | None, float | str | None] = _Field(parse_amount, None)
     blend: Blend = "srgb"
+    background_prompt: _Field[str | None, str | None] = _Field(parse_prompt, None)
+    background_seed: _Field[int | None, int | str | None] = _Field(parse_seed, None)
+    background_steps: _Field[int | None, int | str | None] = _Field(parse_steps, None)
+    straighten: _Field[float | Literal["auto"] | None, float | str | None] = _Field(parse_straighten, None)
+    sharpen: _Field[float | None, float | str | None] = _Field(parse_amount, None)
 
     def __post_init__(self) -> None:
         for name in ("strip_metadata", "alpha", "crop", "shadow", "srgb"):
@@ -227,31 +243,31 @@ class Edit:
             raise OptionError(f"{option('format')} takes {', '.join(RESULT_FORMATS)}; got {self.format!r:.40}.")
         if type(self.quality) is not int or not 1 <= self.quality <= 100:
             raise OptionError(f"{option('quality')} takes 1 to 100; got {self.quality!r:.40}.")
-        if self.alpha and (self.background is not None or self.shadow):
-            other = option("shadow" if self.background is None else "background")
+        if self.alpha and (self.has_background or self.shadow):
+            painted = "background" if self.background_prompt is None else "background_prompt"
+            other = option(painted if self.has_background else "shadow")
             raise OptionError(
-                f"{option('alpha')} gives the alpha alone, so {other} has no place in it. Drop one of them."
+                f"{option('alpha')} returns only the alpha, so it cannot be combined with {other}. Drop one of them."
             )
-        if self.format == "ora":
+        if self.format in LAYERED:
             for name in _NOT_IN_LAYERS:
                 if getattr(self, name):
                     raise OptionError(
-                        f"{option('format')}: ora holds every person as a layer, so {option(name)} has no place in it. "
-                        "Drop one of them."
+                        f"{option('format')}: {self.format} has a layer for every person, so it cannot be combined "
+                        f"with {option(name)}. Drop one of them."
                     )
-        if not self.has_transparency and self.background is None and not self.alpha:
+        if not self.has_transparency and not self.has_background and not self.alpha:
             raise OptionError(
                 f"{option('format')}: {self.format} has no transparency. "
                 f"Add a {option('background')}, or choose png, webp or tiff."
             )
         if self.crop_margin is not None and not self.crop:
             raise OptionError(
-                f"{option('crop_margin')} has a meaning with {option('crop')} only. Add {option('crop')}, or drop it."
+                f"{option('crop_margin')} works only with {option('crop')}. Add {option('crop')}, or drop it."
             )
         if self.shadow_opacity is not None and not self.shadow:
             raise OptionError(
-                f"{option('shadow_opacity')} has a meaning with {option('shadow')} only. "
-                f"Add {option('shadow')}, or drop it."
+                f"{option('shadow_opacity')} works only with {option('shadow')}. Add {option('shadow')}, or drop it."
             )
         self._check_frame()
         self._check_file()
@@ -270,18 +286,20 @@ class Edit:
                 raise OptionError(f"{option(name)} and {option(other)} contradict each other. Drop one of them.")
         if self.head_top is not None and self.head is None:
             raise OptionError(
-                f"{option('head_top')} has a meaning with {option('head')} only. Add {option('head')}, or drop it."
+                f"{option('head_top')} works only with {option('head')}. Add {option('head')}, or drop it."
             )
         if self.head is not None and self.head[1] + (self.head_top or (0, 0))[1] >= 1:
-            raise OptionError(f"{option('head')} and {option('head_top')} are less than 100% together.")
-        for name in ("outline", "mask"):
+            raise OptionError(f"{option('head')} and {option('head_top')} must be less than 100% together.")
+        for name in ("outline", "mask", "sharpen"):
             if self.alpha and getattr(self, name) is not None:
                 raise OptionError(
-                    f"{option('alpha')} gives the alpha alone, so {option(name)} has no place in it. Drop one of them."
+                    f"{option('alpha')} returns only the alpha, so it cannot be combined with {option(name)}. Drop "
+                    "one of them."
                 )
         if self.mask is not None and not self.has_transparency:
             raise OptionError(
-                f"{option('mask')} leaves transparency around it, and {self.format} has none. Choose png, webp or tiff."
+                f"{option('mask')} makes the rest transparent, but {self.format} has no transparency. Choose png, "
+                "webp or tiff."
             )
 
     def _check_file(self) -> None:
@@ -292,10 +310,12 @@ class Edit:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= most:
                 raise OptionError(f"{option(name)} takes 1 to {most} kB; got {value!r:.40}.")
             if self.format == "zip":
-                raise OptionError(f"{option(name)} is for one picture; a zip holds two. Drop it, or choose a format.")
+                raise OptionError(
+                    f"{option(name)} works for one picture, but a zip holds two. Drop it, or choose another format."
+                )
         if self.max_kb is not None and self.min_kb is not None and self.min_kb > 0.9 * self.max_kb:
             raise OptionError(
-                f"{option('min_kb')} needs to be at most nine tenths of {option('max_kb')}; "
+                f"{option('min_kb')} must be at most nine tenths of {option('max_kb')}; "
                 f"got {self.min_kb:g} and {self.max_kb:g}."
             )
 
@@ -322,26 +342,36 @@ class Edit:
                 raise OptionError(f"{option(name)} takes {taken}; got {getattr(self, name)!r:.40}.")
         if self.shadow_kind is not None and not self.shadow:
             raise OptionError(
-                f"{option('shadow_kind')} has a meaning with {option('shadow')} only. "
-                f"Add {option('shadow')}, or drop it."
+                f"{option('shadow_kind')} works only with {option('shadow')}. Add {option('shadow')}, or drop it."
             )
         for name in ("background_fit", "background_position", "background_blur"):
             if getattr(self, name) != getattr(type(self), name) and not isinstance(self.background, PictureBackground):
                 raise OptionError(
-                    f"{option(name)} has a meaning with a picture as {option('background')} only. "
-                    "Give one, or drop it; the original out of focus is blur:RADIUS."
+                    f"{option(name)} works only with a picture as {option('background')}. "
+                    "Add one, or drop it; to blur the original, use blur:RADIUS."
                 )
+        if self.background_prompt is not None and self.background is not None:
+            raise OptionError(
+                f"{option('background_prompt')} and {option('background')} contradict each other. Drop one of them."
+            )
+        for name in ("background_seed", "background_steps"):
+            if getattr(self, name) != getattr(type(self), name) and self.background_prompt is None:
+                raise OptionError(f"{option(name)} works only with {option('background_prompt')}. Add one, or drop it.")
         see_through = isinstance(self.background, ColorBackground) and self.background.opacity < 1
-        if self.harmonize is not None and (self.background is None or (see_through and self.has_transparency)):
+        if self.harmonize is not None and (not self.has_background or (see_through and self.has_transparency)):
             raise OptionError(
-                f"{option('harmonize')} needs an opaque {option('background')} whose light it can match. "
-                "Give one, or drop it."
+                f"{option('harmonize')} needs an opaque {option('background')} to match its light. Add one, or drop it."
             )
-        if self.blend != "srgb" and self.background is None and not self.shadow:
+        if self.blend != "srgb" and not self.has_background and not self.shadow:
             raise OptionError(
-                f"{option('blend')} says how people and a {option('background')} or a {option('shadow')} are mixed. "
-                "Give one, or drop it."
+                f"{option('blend')} works only with a {option('background')} or a {option('shadow')}. "
+                "Add one, or drop it."
             )
+
+    @property
+    def has_background(self) -> bool:
+        """Whether something lies behind the people."""
+        return self.background is not None or self.background_prompt is not None
 
     @property
     def has_edges(self) -> bool:
@@ -365,14 +395,16 @@ class Edit:
             OptionError: a name or a version that there is not, or a value that is not allowed.
         """
         if not isinstance(value, Mapping):
-            raise OptionError(f"an edit is written as a mapping; got {value!r:.60}.")
+            raise OptionError(f"an edit must be a mapping; got {value!r:.60}.")
         given = dict(value)
         version = given.pop("version", cls.VERSION)
         if version != cls.VERSION:
-            raise OptionError(f"an edit of version {version!r:.20} was given; {cls.VERSION} is read. Update bshm.")
+            raise OptionError(
+                f"the edit has version {version!r:.20}; this bshm reads version {cls.VERSION}. Update bshm."
+            )
         unknown = set(given) - {each.name for each in fields(cls)}
         if unknown:
-            raise OptionError(f"an edit has no {', '.join(sorted(f'{each!r:.40}' for each in unknown))}.")
+            raise OptionError(f"an edit has no option {', '.join(sorted(f'{each!r:.40}' for each in unknown))}.")
         if isinstance(given.get("background"), Mapping):
             given["background"] = _background(given["background"])
         return cls(**given)

@@ -1,4 +1,4 @@
-"""What an edit says in words: lengths, margins, a region, a scale, a position, a background.
+"""Parse the values of an edit: lengths, margins, a region, a scale, a position, a background.
 
 The command line, the service and Python take the same words; this loads no numpy, so that help pages may show them.
 """
@@ -23,6 +23,7 @@ _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
 _LARGEST_RADIUS_PX = 1000
 _MOST_COLORS = 8
 _AMOUNT = re.compile(r"\d?\.?\d{1,20}")
+_DEGREES = re.compile(r"([-+]?\d{1,2}(?:\.\d{1,6})?)(?:deg)?")
 _PIXELS = re.compile(r"([-+]?\d{1,6}(?:\.\d{1,6})?)(?:px)?")
 
 
@@ -39,7 +40,7 @@ class Length:
 
     def __post_init__(self) -> None:
         if not 0 <= self.value < 1e6 or self.unit not in ("px", "%"):
-            raise OptionError(f"a length is 0 or more, in px or %; got {self.value!r} {self.unit!r}.")
+            raise OptionError(f"a length takes 0 or more, in px or %; got {self.value!r} {self.unit!r}.")
         object.__setattr__(self, "value", round(float(self.value), 6))
 
     def __str__(self) -> str:
@@ -161,7 +162,9 @@ class PictureBackground:
     def __post_init__(self) -> None:
         for each in (self.source, self.sha256):
             if not isinstance(each, (str, type(None))):
-                raise OptionError(f"a picture is named by a path, a URL or the SHA-256 of its file; got {each!r:.40}.")
+                raise OptionError(
+                    f"a background picture takes a path, a URL or the SHA-256 of its file; got {each!r:.40}."
+                )
 
     @staticmethod
     def of(file: bytes) -> PictureBackground:
@@ -216,6 +219,52 @@ def _colors(given: Any) -> tuple[tuple[int, int, int], ...]:
 Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground | LinearBackground | RadialBackground
 """What lies behind the people."""
 
+_LONGEST_PROMPT = 2000
+_HIGHEST_SEED = 2**32 - 1
+_MOST_STEPS = 500
+
+
+def parse_prompt(given: str) -> str:
+    """What a background shows, in words.
+
+    Raises:
+        OptionError: it is empty or too long.
+
+    >>> parse_prompt(" a beach at dusk ")
+    'a beach at dusk'
+    """
+    text = given.strip()
+    if not 1 <= len(text) <= _LONGEST_PROMPT:
+        raise OptionError(f"a description of 1 to {_LONGEST_PROMPT} letters was needed; got {len(text)}.")
+    return text
+
+
+def parse_seed(given: str | int) -> int:
+    """A seed: a whole number, 0 to 4294967295.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _whole(given, 0, _HIGHEST_SEED)
+
+
+def parse_steps(given: str | int) -> int:
+    """How many steps: a whole number, 1 to 500.
+
+    Raises:
+        OptionError: it is none.
+    """
+    return _whole(given, 1, _MOST_STEPS)
+
+
+def _whole(given: object, low: int, high: int) -> int:
+    if isinstance(given, str) and re.fullmatch(r"[0-9]{1,12}", given.strip()):
+        given = int(given)
+    if not isinstance(given, int) or isinstance(given, bool) or not low <= given <= high:
+        raise OptionError(f"a whole number was needed, {low} to {high}; got {_shown(given)}.")
+    return given
+
+
 # What each is called in JSON.  A further kind goes here, and into ``bshm.edit.background.filled``.
 BACKGROUNDS: dict[str, type[Background]] = {
     "color": ColorBackground,
@@ -246,8 +295,8 @@ def parse_background(given: str | PathLike[str] | Sequence[int]) -> Background:
     if not isinstance(given, str):
         if not isinstance(given, PathLike):
             raise OptionError(
-                f"a background is a colour, blur, a path or a URL; got {type(given).__name__}. "
-                "A picture that is open already is handed over beside the edit."
+                f"a background takes a colour, blur, a path or a URL; got {type(given).__name__}. "
+                "Pass an open picture together with the edit."
             )
         return PictureBackground(fspath(given))
     text = given.strip()
@@ -271,7 +320,7 @@ def _gradient(text: str) -> LinearBackground | RadialBackground:
     listed, _, where = rest.partition(":")
     found = [parse_rgba(each) for each in listed.split(",")]
     if any(opacity < 1 for _, opacity in found):
-        raise OptionError(f"the colours of a gradient are opaque; got {text[:60]!r}.")
+        raise OptionError(f"the colours of a gradient must be opaque; got {text[:60]!r}.")
     colors = tuple(rgb for rgb, _ in found)
     if kind == "radial":
         center = parse_position(where) if where else (0.5, 0.5)
@@ -446,7 +495,7 @@ def parse_head(given: str | float | Sequence[float]) -> tuple[float, float]:
         raise OptionError(f"a share is one, or two as in 70%..80%; got {_shown(given)}.")
     low, high = parse_share(ends[0]), parse_share(ends[-1])
     if low > high:
-        raise OptionError(f"of two shares the smaller comes first; got {_shown(given)}.")
+        raise OptionError(f"the smaller of two shares comes first; got {_shown(given)}.")
     return low, high
 
 
@@ -479,6 +528,28 @@ def parse_amount(given: str | float) -> float:
     if share is None or share > 1:
         raise OptionError(f"an amount is 0 to 1, or 0% to 100%; got {_shown(given)}.")
     return share
+
+
+_MOST_DEGREES = 45.0
+
+
+def parse_straighten(given: str | float) -> float | Literal["auto"]:
+    """By how many degrees a picture is turned clockwise, -45 to 45, or ``auto``.
+
+    Raises:
+        OptionError: it is neither.
+
+    >>> parse_straighten("-2.5"), parse_straighten("auto")
+    (-2.5, 'auto')
+    """
+    if isinstance(given, str) and given.strip() == "auto":
+        return "auto"
+    match = _DEGREES.fullmatch(given.strip()) if isinstance(given, str) else None
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    degrees = float(match[1] if match else given) if match or is_number else math.nan
+    if not -_MOST_DEGREES <= degrees <= _MOST_DEGREES:  # "not" also catches NaN
+        raise OptionError(f"degrees from -45 to 45 were needed, or auto; got {_shown(given)}.")
+    return degrees
 
 
 def parse_blur(given: str | float) -> float:
@@ -521,7 +592,7 @@ def _pixels(given: object, low: float, high: float, *, without_low: bool = False
     # "not" also catches NaN.
     if not low <= value <= high or (without_low and value == low):
         from_low = f"above {low:g}, at most" if without_low else f"{low:g} to"
-        raise OptionError(f"a number of pixels was needed, {from_low} {high:g}; got {_shown(given)}.")
+        raise OptionError(f"expected a number of pixels, {from_low} {high:g}; got {_shown(given)}.")
     return value
 
 

@@ -1,1 +1,1 @@
-"""How good a matte is: metrics, folders of pictures with their alpha, and reports that compare models."""
+"""Measure mattes: metrics, folders of pictures with known alpha, and reports that compare models."""

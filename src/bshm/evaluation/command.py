@@ -1,4 +1,4 @@
-"""What ``bshm eval`` does: find the pairs, open the models, measure, write the files."""
+"""The work of ``bshm eval``: find the pairs, open the models, measure, write the files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def run(
         raise OptionError(f"each model can be measured once; {', '.join(twice)} is named more than once.")
     for path in (json_path, html_path):
         if path is not None and path.exists() and not overwrite:
-            raise OutputExistsError(f"{path} is there already. Ask for overwriting, or choose another name.")
+            raise OutputExistsError(f"{path} already exists. Ask for overwriting, or choose another name.")
     pairs = find_pairs(folder, limit=limit)
     held = {name: _Model((open_session or _open)(name, device)) for name in models}
     mattes: dict[str, MatteFunction] = {**held, **baselines}

@@ -1,4 +1,4 @@
-"""The worst pictures of an evaluation, small enough to be put into a page.
+"""The worst pictures of an evaluation, small enough for a page.
 
 Of each picture two views are kept: the whole, shrunk, and its worst spot at full resolution, where hair can be judged.
 """

@@ -1,4 +1,4 @@
-"""How far an alpha is from its reference: SAD, MSE, MAD, Grad, Conn, IoU, and dtSSD for videos.
+"""Metrics of alpha against a reference: SAD, MSE, MAD, Grad, Conn, IoU, and dtSSD for videos.
 
 Every metric compares two alphas of one size, (H, W), floating, 0..1, and sums or averages over a ``region``: the whole
 picture when None, else the pixels where a (H, W) bool array is True, such as ``unknown_band(reference)``.

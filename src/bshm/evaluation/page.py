@@ -1,4 +1,4 @@
-"""An evaluation as one HTML file that asks nobody for anything: pictures, style and script are inside."""
+"""An evaluation as one HTML file that loads nothing: pictures, style and script are inside."""
 
 from __future__ import annotations
 

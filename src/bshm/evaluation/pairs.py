@@ -1,4 +1,4 @@
-"""Pictures and their true alphas in a folder.
+"""Find pictures and their true alphas in a folder.
 
 Two layouts, alone or in sub-folders, and a sub-folder is a kind of picture (``portrait``, ``group``, …):
 
@@ -24,7 +24,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from bshm.errors import DataFolderError, OptionError, SourceNotFoundError
+from bshm.errors import DataFolderError, OptionError, SourceNotFoundError, option
 from bshm.evaluation.metrics import BAND_PX, Region, unknown_band, unknown_of
 from bshm.types import FloatArray, Picture, PixelArray
 
@@ -135,10 +135,12 @@ def find_pairs(folder: str | Path, *, limit: int | None = None) -> list[Pair]:
     root = Path(folder)
     try:
         if not root.is_dir():
-            raise SourceNotFoundError(f"bshm eval needs a folder of pictures with their alphas; {root} is no folder.")
+            raise SourceNotFoundError(
+                f"bshm eval needs a folder of pictures with their alphas; {root} is not a folder."
+            )
         pairs = sorted(_pairs_below(root, root), key=lambda pair: pair.name)
     except PermissionError as error:
-        raise DataFolderError(f"{error.filename or root} may not be read: permission denied.") from error
+        raise DataFolderError(f"{error.filename or root} cannot be read: permission denied.") from error
     if not pairs:
         raise DataFolderError(
             f"{root} has no pairs of picture and alpha. Expected images/NAME.jpg with alphas/NAME.png "
@@ -166,7 +168,7 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
     if reference.shape != picture.size_hw:
         raise DataFolderError(
             f"picture and alpha need one size; {pair.picture} has {_size(picture.size_hw)}, "
-            f"{pair.alpha} {_size(reference.shape)}. Leave the pair out, or make the alpha anew."
+            f"{pair.alpha} {_size(reference.shape)}. Leave the pair out, or make the alpha again."
         )
     trimap: PixelArray | None = None
     if pair.trimap is not None:
@@ -174,7 +176,7 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
         if trimap.shape != picture.size_hw:
             raise DataFolderError(
                 f"picture and trimap need one size; {pair.picture} has {_size(picture.size_hw)}, "
-                f"{pair.trimap} {_size(trimap.shape)}. Leave the trimap out, or make it anew."
+                f"{pair.trimap} {_size(trimap.shape)}. Leave the trimap out, or make it again."
             )
     counted: Region | None = None
     if pair.counted is not None:
@@ -183,7 +185,7 @@ def read_sample(pair: Pair, *, longest_px: int | None = None) -> Sample:
             raise DataFolderError(
                 f"{pair.counted} should say which pixels of {pair.picture} ({_size(picture.size_hw)}) count; it is "
                 f"{_size(counted.shape)}, and white in {np.count_nonzero(counted)} pixels. Leave the pair out, or make "
-                "it anew."
+                "it again."
             )
     sample = Sample(pair, picture, reference, trimap, counted)
     return sample if longest_px is None else sample.shrunk(longest_px)
@@ -315,7 +317,7 @@ def _complain(folder: Path, stems: Iterable[str], what: str) -> None:
 def _first(pairs: list[Pair], limit: int) -> list[Pair]:
     """The first ``limit`` pairs, taken from each kind in turn, so that a short run has seen every kind."""
     if limit < 1:
-        raise OptionError(f"--limit takes 1 or more; got {limit}.")
+        raise OptionError(f"{option('limit')} takes 1 or more; got {limit}.")
     by_kind: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_kind.setdefault(pair.kind, []).append(pair)

@@ -1,4 +1,4 @@
-"""Models side by side over pairs of picture and alpha: a row for each picture, and their means."""
+"""Compare models on pairs of picture and alpha: a row for each picture, and their means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from bshm.errors import DataFolderError, InputError, MemoryExhaustedError, OptionError, ShapeError
+from bshm.errors import DataFolderError, InputError, MemoryExhaustedError, OptionError, ShapeError, option
 from bshm.evaluation.metrics import BAND_PX, Comparison, Region, Summary, compare, summarise
 from bshm.evaluation.pairs import Pair, Sample, read_sample
 from bshm.types import FloatArray, Picture
@@ -161,7 +161,7 @@ def evaluate(
     if not mattes:
         raise OptionError("evaluate() needs at least one model; got none.")
     if longest_px is not None and longest_px < 16:
-        raise OptionError(f"--longest takes 16 or more pixels; got {longest_px}.")
+        raise OptionError(f"{option('longest_px')} takes 16 or more pixels; got {longest_px}.")
     rows: list[Row] = []
     failures: list[Failure] = []
     for done, pair in enumerate(pairs, start=1):

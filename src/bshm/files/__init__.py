@@ -1,1 +1,1 @@
-"""Pictures in and out: ``source`` brings bytes, ``decode`` reads them, ``encode`` and ``sink`` write."""
+"""Read and write pictures: ``source`` gets bytes, ``decode`` reads them, ``encode`` and ``sink`` write."""

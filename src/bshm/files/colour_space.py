@@ -1,4 +1,4 @@
-"""Whether colours are sRGB, and colours made so."""
+"""Check whether colours are sRGB, and convert them to it."""
 
 from __future__ import annotations
 

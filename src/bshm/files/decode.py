@@ -1,4 +1,4 @@
-"""A picture file to a ``Picture``: upright, RGB, with its profile, its resolution, its transparency and its 16 bits.
+"""Decode a picture file to a ``Picture``: upright RGB with profile, resolution, transparency and 16 bits.
 
 Who decodes what, and why:
 
@@ -147,7 +147,7 @@ def decode(data: Data, *, name: str, limits: Limits) -> Picture:
         return _from_bytes(data, name, limits)
     except MemoryError as error:
         raise MemoryExhaustedError(
-            f"not enough memory for {name}. Work on fewer pictures at once, or on smaller ones."
+            f"not enough memory for {name}. Process fewer pictures at the same time, or smaller ones."
         ) from error
 
 
@@ -205,8 +205,8 @@ def _from_array(array: npt.NDArray[Any], name: str, limits: Limits) -> Picture:
         low, high = float(array.min()), float(array.max())
         if not (low >= 0.0 and high <= 1.0):  # False for NaN too
             raise ShapeError(
-                f"a picture of floats needs values 0..1; {name} has {low:g}..{high:g}. "
-                "Divide by 255 (or 65535), or give uint8 or uint16."
+                f"a picture of floats needs values of 0 to 1; {name} has {low:g}..{high:g}. "
+                "Divide by 255 (or 65535), or use uint8 or uint16."
             )
         array = (array.astype(np.float32) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
@@ -243,8 +243,8 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
         if why is not None:
             raise UnreadablePictureError(f"{name} is {why}")
         raise UnreadablePictureError(
-            f"{name} needs to be a {KNOWN} picture; it begins with {beginning(data)}. "
-            "The bytes count, not the suffix: open it in a viewer and save it anew."
+            f"{name} must be a {KNOWN} picture; it begins with {beginning(data)}. "
+            "The bytes count, not the suffix: open it in a viewer and save it again."
         )
     if form == "heif":
         return _from_heif(data, name, limits)
@@ -787,7 +787,7 @@ def _frames(image: Image.Image) -> int:
 def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
     if width * height > limits.max_pixels:
         raise PictureTooLargeError(
-            f"a picture may have {limits.max_pixels:,} pixels here; {name} has {width}x{height}, {width * height:,}. "
+            f"a picture may have up to {limits.max_pixels:,} pixels; {name} has {width}x{height}, {width * height:,}. "
             "Scale it down, or raise the limit of pixels."
         )
 
@@ -812,5 +812,5 @@ def _damaged(name: str, form: str, reason: object) -> UnreadablePictureError:
     said = _in_words(reason)
     return UnreadablePictureError(
         f"{name} begins like a {form.upper()} file but cannot be read whole: {said}. "
-        "It may be truncated, damaged or of a rare kind: copy it again, or save it anew as PNG."
+        "It may be truncated, damaged or of a rare kind: copy it again, or save it again as PNG."
     )

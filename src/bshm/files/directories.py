@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, which EXIF is made of, too: tags read and written byte for byte.
+"""The directories of TIFF files and EXIF: read and write tags byte for byte.
 
 Pillow reads and writes them as well, but replaces what is not ASCII by question marks, guesses the types anew, and
 warns on stderr about what is damaged.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-SHORT, LONG, RATIONAL, UNDEFINED = 3, 4, 5, 7
+ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
 # Bytes of one value, and the unit whose bytes are in the file's order; 16 to 18 are BigTIFF's, 129 is EXIF 3's UTF-8.
 _SIZES = {1: (1, 1), 2: (1, 1), 3: (2, 2), 4: (4, 4), 5: (8, 4), 6: (1, 1), 7: (1, 1), 8: (2, 2), 9: (4, 4), 10: (8, 4)}
 _SIZES |= {11: (4, 4), 12: (8, 8), 13: (4, 4), 16: (8, 8), 17: (8, 8), 18: (8, 8), 129: (1, 1)}

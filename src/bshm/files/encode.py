@@ -1,4 +1,4 @@
-"""Pixels to the bytes of a picture file."""
+"""Encode pixels as a picture file."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def encode(
     except MemoryError as error:
         raise MemoryExhaustedError(
             f"not enough memory to encode {pixels.shape[1]}x{pixels.shape[0]} as {format}. "
-            "Work on fewer pictures at once, or on smaller ones."
+            "Process fewer pictures at the same time, or smaller ones."
         ) from error
 
 
@@ -121,7 +121,7 @@ def encode_within(
         if len(data) > most:
             raise OptionError(
                 f"{option('max_kb')}: even at quality {_LOWEST_QUALITY} the file has {len(data) / 1000:.0f} kB, more "
-                f"than {max_kb:g}. Ask for a smaller size or for more kB, or leave out its metadata."
+                f"than {max_kb:g}. Choose a smaller size or more kB, or leave out the metadata."
             )
     if least is not None and len(data) < least:
         if format != "jpg":
@@ -249,13 +249,13 @@ def _check(
             f"got {shape} {pixels.dtype}."
         )
     if format not in FORMATS:
-        raise OptionError(f"the format needs to be one of {', '.join(FORMATS)}; got {format!r}.")
+        raise OptionError(f"format takes {', '.join(FORMATS)}; got {format!r}.")
     if not 1 <= quality <= 100:
         raise OptionError(f"quality takes 1 to 100; got {quality}.")
     facts = FORMATS[format]
     if not facts.transparency and pixels.ndim == 3 and shape[2] == 4:
         raise OptionError(
-            f"{format} has no transparency; got RGBA. Lay it over a background, or choose png, webp or tiff."
+            f"{format} has no transparency; got RGBA. Put it on a background, or choose png, webp or tiff."
         )
     if max(shape[:2]) > facts.largest_side:
         raise OptionError(

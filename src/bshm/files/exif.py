@@ -1,4 +1,4 @@
-"""EXIF on its way from a picture to what is made of it: what describes the photograph is kept, byte for byte.
+"""EXIF: keep what describes the photograph, byte for byte.
 
 What describes the file is left out, because it would no longer be true: the thumbnail and the previews in maker notes,
 which still show the background; pixel dimensions and places in the picture; how samples are stored.

@@ -1,4 +1,4 @@
-"""What a JPEG 2000 file says of itself: Pillow tells neither its bits nor its profile."""
+"""Bit depth and profile of a JPEG 2000 file, which Pillow does not report."""
 
 from __future__ import annotations
 

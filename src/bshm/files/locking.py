@@ -11,7 +11,7 @@ if sys.platform == "win32":
         """Lock an open file; False where another process, or another opening of it, has it."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
+        except OSError:  # of all kinds: it does not tell them apart
             return False
         return True
 
@@ -19,9 +19,13 @@ else:
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Lock an open file; False where another process, or another opening of it, has it."""
+        """Lock an open file; False where another process, or another opening of it, has it.
+
+        Raises:
+            OSError: this file system has no locks.
+        """
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
         return True

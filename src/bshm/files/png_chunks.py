@@ -42,7 +42,7 @@ def size_of(data: bytes) -> tuple[int, int]:
         ValueError: the first chunk is no header.
     """
     if len(data) < 33 or data[8:16] != b"\0\0\0\x0dIHDR":
-        raise ValueError("its first chunk is no header")
+        raise ValueError("its first chunk is not a header")
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
 

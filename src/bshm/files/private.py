@@ -1,4 +1,4 @@
-"""What is kept for others is nobody else's to read on this machine."""
+"""Keep files private: other users of this machine cannot read them."""
 
 from __future__ import annotations
 

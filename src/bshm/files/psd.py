@@ -1,4 +1,4 @@
-"""What Photoshop says of the merged picture of a PSD file, and Pillow does not tell."""
+"""Facts about the merged picture of a PSD file that Pillow does not report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def size_of(data: bytes) -> tuple[int, int]:
         raise ValueError(f"it ends after {len(data):,} bytes, within its header")
     height, width, bits, mode = struct.unpack_from(">IIHH", data, 14)
     if bits not in (1, 8):
-        raise ValueError(f"its samples have {bits} bits, of which 8 are read; save it as TIFF to keep them")
+        raise ValueError(f"its samples have {bits} bits, but only 8 are read; save it as TIFF to keep them")
     if mode in (_LAB, _MULTICHANNEL):
         raise ValueError("its colours are Lab or multichannel; convert it to RGB first")
     return width, height

@@ -1,10 +1,11 @@
-"""Write an output file whole or not at all."""
+"""Write an output file completely or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from bshm.errors import DiskFullError, OutputError, OutputExistsError
 
 # Errors of os.link on file systems without hard links (FAT, exFAT, some network shares).
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+# Of a copy: a film is not held in memory.
+_PIECE = 1024 * 1024
 # Windows has no quota error.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -63,7 +66,7 @@ def duplicate(existing: Path, path: Path, *, overwrite: bool) -> Path:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            _write_new(temporary, existing.read_bytes())
+            _copy_new(temporary, existing)
 
     if not existing.exists():
         raise FileNotFoundError(errno.ENOENT, "it is gone", str(existing))
@@ -95,7 +98,7 @@ def _put(make: Callable[[Path], None], path: Path, *, overwrite: bool) -> Path:
     except OSError as error:
         raise explained(error, str(path)) from error
     except ValueError as error:  # a NUL in the path
-        raise OutputError(f"{str(path)!r} is no path that can be written to: {error}.") from error
+        raise OutputError(f"{str(path)!r} is not a valid path: {error}.") from error
     return path
 
 
@@ -126,16 +129,25 @@ def publish(temporary: Path, path: Path, *, overwrite: bool) -> Path:
     return path
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _new(path: Path) -> int:
     # 0o666 lets the umask decide, unlike tempfile's 0o600; O_EXCL never follows a link that somebody planted.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o666)
+    return os.open(path, flags, 0o666)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = _new(path)
     try:
         left = memoryview(data)
         while left:
             left = left[os.write(descriptor, left) :]
     finally:
         os.close(descriptor)  # may raise too: network file systems tell of a full disk only now
+
+
+def _copy_new(path: Path, existing: Path) -> None:
+    with existing.open("rb") as source, os.fdopen(_new(path), "wb") as target:
+        shutil.copyfileobj(source, target, _PIECE)
 
 
 def _take_name(temporary: Path, target: Path) -> None:
@@ -161,13 +173,13 @@ def _take_name(temporary: Path, target: Path) -> None:
 
 def _refuse_what_is_no_file(path: Path) -> None:
     if path.is_dir():
-        raise OutputError(f"{path} is a folder. Name a file in it, e.g. {path / 'cutout.png'}.")
+        raise OutputError(f"{path} is a folder. Choose a file in it, e.g. {path / 'cutout.png'}.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is neither a file nor free. Name a regular file.")
+        raise OutputError(f"{path} exists and is not a regular file. Choose another name.")
 
 
 def _exists(path: Path) -> OutputExistsError:
-    return OutputExistsError(f"{path} is there already. Ask for overwriting, or choose another name.")
+    return OutputExistsError(f"{path} already exists. Ask for overwriting, or choose another name.")
 
 
 def is_full(error: BaseException) -> bool:
@@ -190,7 +202,7 @@ def explained(error: OSError, name: str) -> OutputError:
         A ``DiskFullError`` where there is no room, else an ``OutputError``.
     """
     if is_full(error):
-        return DiskFullError(f"no room for {name}: {error.strerror}. Free some space, or write somewhere else.")
+        return DiskFullError(f"no space for {name}: {error.strerror}. Free some space, or write somewhere else.")
     advice = {
         errno.EACCES: "Choose a folder that may be written to, or change its permissions.",
         errno.EPERM: "Choose a folder that may be written to, or change its permissions.",

@@ -1,4 +1,4 @@
-"""Where a picture comes from: a path, a URL, bytes, a file object, a PIL image, or an array."""
+"""Sources of a picture: a path, a URL, bytes, a file object, a PIL image or an array."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def _read_url(url: str, limits: Limits) -> tuple[bytes, str]:
 
     name = shown(url)
     if not limits.allow_urls:
-        raise UrlRefusedError(f"URLs are not allowed here; got {name}. Send the bytes instead.")
+        raise UrlRefusedError(f"URLs are not allowed; got {name}. Send the bytes instead.")
     return fetch(url, limits=limits), name
 
 
 def _read_path(source: str | os.PathLike[str], limits: Limits) -> tuple[bytes, str]:
     name = os.fspath(source)
     if isinstance(name, bytes) or not name or "\0" in name:
-        raise OptionError(f"a path needs text without NUL characters; got {name!r}.")
+        raise OptionError(f"a path must not contain NUL characters; got {name!r}.")
     try:
         with Path(name).open("rb") as file:
             return _read_all(file, name, limits), name
@@ -100,7 +100,7 @@ def _read_path(source: str | os.PathLike[str], limits: Limits) -> tuple[bytes, s
         if os.path.isdir(name):  # noqa: PTH112
             raise _is_a_folder(name) from error
         raise UnreadablePictureError(
-            f"{name} may not be read: permission denied. Change its permissions, or run as a user who may read it."
+            f"{name} cannot be read: permission denied. Change its permissions, or run as a user who may read it."
         ) from error
     except OSError as error:
         raise UnreadablePictureError(f"{name} cannot be read: {error.strerror or error}.") from error
@@ -122,7 +122,7 @@ def _read_all(file: BinaryIO, name: str, limits: Limits) -> bytes:
     while part := file.read(_CHUNK if parts else min(_CHUNK, limits.max_bytes + 1)):
         if not isinstance(cast(object, part), bytes):  # a text file gives str
             raise OptionError(
-                f"a file object needs to be binary; {name} gave {type(part).__name__}. Open it with 'rb'."
+                f"a file object must be binary; {name} returned {type(part).__name__}. Open it with 'rb'."
             )
         total += len(part)
         if total > limits.max_bytes:
@@ -133,12 +133,12 @@ def _read_all(file: BinaryIO, name: str, limits: Limits) -> bytes:
 
 def _too_many_bytes(name: str, limits: Limits) -> PictureTooLargeError:
     return PictureTooLargeError(
-        f"a picture may have {limits.max_bytes:,} bytes here; {name} has more. Use a smaller file, or raise the limit."
+        f"a picture may have up to {limits.max_bytes:,} bytes; {name} has more. Use a smaller file, or raise the limit."
     )
 
 
 def _is_a_folder(name: str) -> UnreadablePictureError:
-    return UnreadablePictureError(f"{name} is a folder, not a picture. Name one file in it.")
+    return UnreadablePictureError(f"{name} is a folder, not a picture. Choose one file in it.")
 
 
 def check_array(array: npt.NDArray[Any], name: str) -> None:

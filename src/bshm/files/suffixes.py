@@ -30,8 +30,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     suffix = Path(path).suffix.lower()
     if not names_a_format(path):
         raise OptionError(
-            f"an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
-            f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or name the format."
+            f"the name of an output file needs one of the suffixes {', '.join(_SUFFIXES)}; "
+            f"{os.fspath(path)} has {suffix or 'none'}. Rename it, or give the format."
         )
     return _SUFFIXES[suffix]
 

@@ -1,4 +1,4 @@
-"""Small pictures inside a page: ``data:`` addresses."""
+"""Small pictures for a page, as ``data:`` URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the pages of a TIFF file is the picture.
+"""Find the page of a TIFF file that is the picture.
 
 Cameras and scanners put a thumbnail first and the picture into a directory of its own, which no decoder looks for.
 """

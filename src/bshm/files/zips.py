@@ -1,4 +1,4 @@
-"""What is in a zip that somebody else has made: sizes that it states are not believed, and damage is told as such."""
+"""Read zips from others: stated sizes are not trusted, and damage is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def damage_told() -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise UnreadablePictureError(f"the zip is damaged: {error or type(error).__name__}. Pack it anew.") from error
+        raise UnreadablePictureError(f"the zip is damaged: {error or type(error).__name__}. Pack it again.") from error
 
 
 def files_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -46,7 +46,7 @@ def files_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     found = [entry for entry in archive.infolist() if _is_meant(entry)]
     size = archive.fp.seek(0, io.SEEK_END) if archive.fp is not None else 0
     if sum(entry.compress_size for entry in found) > size:
-        raise UnreadablePictureError("the zip is damaged: its files lie upon each other. Pack it anew.")
+        raise UnreadablePictureError("the zip is damaged: its files overlap. Pack it again.")
     return found
 
 
@@ -69,7 +69,7 @@ def opened(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, most_item: int, 
     """
     name = PurePosixPath(path_in(entry)).name
     if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
-        raise UnreadablePictureError(f"{name!r} in the zip is encrypted or oddly packed. Pack it anew.")
+        raise UnreadablePictureError(f"{name!r} in the zip is encrypted or oddly packed. Pack it again.")
     with damage_told():
         return Counted(archive.open(entry), name, most_item=most_item, left=left)
 
@@ -118,7 +118,9 @@ class Counted(io.RawIOBase):
         self._item_left -= len(data)
         self.left -= len(data)
         if self._item_left < 0 or self.left < 0:
-            raise PictureTooLargeError(f"{self._name!r} in the zip unpacks to more than may be taken from it.")
+            raise PictureTooLargeError(
+                f"{self._name!r} in the zip unpacks to more bytes than allowed. Use a smaller file, or raise the limit."
+            )
         return data
 
     def finish(self) -> None:

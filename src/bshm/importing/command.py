@@ -1,4 +1,4 @@
-"""What ``bshm models import`` does: look, convert, compare, store."""
+"""The work of ``bshm models import``: read, convert, compare, store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm import geometry
-from bshm.errors import MemoryExhaustedError, MissingExtraError, ModelFileError, OptionError
+from bshm.errors import MemoryExhaustedError, MissingExtraError, ModelFileError, OptionError, option
 from bshm.files.decode import open_picture
 from bshm.importing import frozen, parity, protobuf, signatures
 from bshm.importing.parity import Compared, Report
@@ -45,7 +45,7 @@ class ImportOptions:
     """How a file is imported.
 
     Attributes:
-        name: what ``--model`` will take; None is ``bshm-official`` for a frozen graph and the file's name for ONNX.
+        name: name of the model; None is ``bshm-official`` for a frozen graph and the file's name for ONNX.
         like: a key of ``signatures.KNOWN``; None finds out.
         card: a card that describes the file, in place of ``like``.
         image, answer: names of the input and output; None finds them.
@@ -79,11 +79,11 @@ class ImportOptions:
 
     def __post_init__(self) -> None:
         if self.like is not None and self.like not in KNOWN:
-            raise OptionError(f"--like takes {', '.join(KNOWN)}; got {self.like!r}.")
+            raise OptionError(f"{option('like')} takes {', '.join(KNOWN)}; got {self.like!r}.")
         if not OPSETS[0] <= self.opset <= OPSETS[1]:
-            raise OptionError(f"--opset takes {OPSETS[0]} to {OPSETS[1]}; got {self.opset}.")
+            raise OptionError(f"{option('opset')} takes {OPSETS[0]} to {OPSETS[1]}; got {self.opset}.")
         if not 0 <= self.tolerance <= 255:
-            raise OptionError(f"--tolerance takes 0 to 255 levels; got {self.tolerance:g}.")
+            raise OptionError(f"{option('tolerance')} takes 0 to 255 levels; got {self.tolerance:g}.")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,10 @@ _BOX = catalogue.BUNDLED
 
 def _import_frozen(path: Path, data: bytes, name: str, options: ImportOptions, tell: Tell, folder: Path) -> Imported:
     if options.card is not None or options.like not in (None, "bshm") or options.against is not None:
-        raise OptionError("--card, --like and --against are for ONNX files; a frozen graph is read as BSHM.")
+        raise OptionError(
+            f"{option('card')}, {option('like')} and {option('against')} are for ONNX files; a frozen graph is read "
+            "as BSHM."
+        )
     tensors = _found(data, options, tell)
     image = Port(tensors.image.name, tensors.image.dtype or "float32", _open(tensors.image.shape or (-1, -1, 3)))
     before = signatures.described(
@@ -156,7 +159,8 @@ def _import_frozen(path: Path, data: bytes, name: str, options: ImportOptions, t
     if not report.passed:
         raise ModelFileError(
             f"ONNX and TensorFlow differ by {report.worst:g} levels of 255 where {options.tolerance:g} is allowed; "
-            "nothing was stored. Try another --opset (18, 13, 11), or --tolerance LEVELS if that is good enough."
+            f"nothing was stored. Try another {option('opset')} (18, 13, 11), or a higher {option('tolerance')} if "
+            "that is good enough."
         )
     how = f"{path.name} (sha256 {hashlib.sha256(data).hexdigest()}) converted by tf2onnx {answer['tf2onnx']}"
     return _stored(name, known, network, converted, report, how, options)
@@ -184,10 +188,12 @@ def _import_onnx(path: Path, data: bytes, name: str, options: ImportOptions, tel
     versions = {"opset": str(summary.opset)}
     if options.against is not None:
         if like != "bshm":
-            raise OptionError("--against compares with the official graph, which only --like bshm can be made of.")
+            raise OptionError(
+                f"{option('against')} compares with the official graph, so it needs {option('like')} bshm."
+            )
         graph = protobuf.read_file(options.against)
         if protobuf.kind_of(graph, str(options.against)) != "frozen graph":
-            raise OptionError(f"--against takes a frozen graph; {options.against} is ONNX.")
+            raise OptionError(f"{option('against')} takes a frozen graph; {options.against} is ONNX.")
         tensors = _found(graph, options, tell, names=False)
         answer = _run_worker(
             folder, options, options.against, tensors.image.name, tensors.answer, None,
@@ -203,7 +209,7 @@ def _import_onnx(path: Path, data: bytes, name: str, options: ImportOptions, tel
         if not report.passed:
             raise ModelFileError(
                 f"{path} differs from {options.against} by {report.worst:g} levels of 255 where {options.tolerance:g} "
-                "is allowed; nothing was stored. Does it take BGR? Then add --channels BGR."
+                f"is allowed; nothing was stored. If it takes BGR, set {option('order')} BGR."
             )
     return _stored(name, known, network, data, report, f"{path.name}, as it was", options)
 
@@ -228,7 +234,7 @@ def _import_described(data: bytes, name: str, options: ImportOptions) -> Importe
                 "data": [], "quality": {}}  # fmt: skip
         card = Card.from_json({**rest, **entry, "name": name, "networks": {role: network}}, path.parent)
     except OSError as error:
-        raise OptionError(f"--card {path} cannot be read: {error.strerror or error}.") from error
+        raise OptionError(f"{option('card')} {path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise ModelFileError(
@@ -325,14 +331,16 @@ def _run_worker(
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
     except OSError as error:
-        raise OptionError(f"--python {options.python} cannot be started: {error.strerror or error}.") from error
+        raise OptionError(
+            f"{option('python')} {options.python} cannot be started: {error.strerror or error}."
+        ) from error
     try:
         found: dict[str, Any] = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise ModelFileError(
             f"TensorFlow ended with code {done.returncode} before it had converted {graph}: {last}. "
-            "Is there memory enough? 312 MB of weights need about 8 GB, once."
+            "Check the memory: converting 312 MB of weights needs about 8 GB."
         ) from error
     if not found["ok"]:
         raise _worker_error(found, graph, options)
@@ -344,15 +352,17 @@ def _worker_error(found: Mapping[str, Any], graph: Path, options: ImportOptions)
     if found["kind"] == "missing":
         return MissingExtraError(
             f"a frozen graph is converted by TensorFlow and tf2onnx, which {options.python} does not have ({message}). "
-            'Install them with pip install "bshm[import]", or name a Python that has them with --python PATH. '
+            'Install them with pip install "bshm[import]", or give the path of a Python that has them with '
+            f"{option('python')}. "
             "They are needed once: afterwards the model runs without."
         )
     if found["kind"] == "memory":
         return MemoryExhaustedError(f"TensorFlow ran out of memory on {graph}. Close other programs and try again.")
     if found["kind"] == "conversion":
         return ModelFileError(
-            f"{graph} cannot be converted to ONNX: {message}. Try another --opset (18, 13, 11); if an operator is "
-            "missing in all of them, this is not the official graph: `bshm models pull bshm-official` fetches that."
+            f"{graph} cannot be converted to ONNX: {message}. Try another {option('opset')} (18, 13, 11); if an "
+            "operator is missing in all of them, this is not the official graph: `bshm models pull bshm-official` "
+            "fetches that."
         )
     return ModelFileError(f"TensorFlow cannot run {graph}: {message}. Is it the right graph, and whole?")
 

@@ -1,11 +1,11 @@
-"""The tensors of a frozen graph that take the picture and give the answer."""
+"""Find the input and output tensors of a frozen graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bshm.errors import ModelFileError, OptionError
+from bshm.errors import ModelFileError, OptionError, option
 from bshm.importing.protobuf import Node
 from bshm.importing.signatures import OFFICIAL_ANSWER, OFFICIAL_IMAGE
 
@@ -56,8 +56,8 @@ def find(nodes: Sequence[Node], *, image: str | None = None, answer: str | None 
         pictures = [name for name, node in placeholders.items() if node.shape is None or len(node.shape) in (3, 4)]
         if len(pictures) != 1:
             raise ModelFileError(
-                f"the graph has no {OFFICIAL_IMAGE} and not one input alone that could take a picture: {found}. "
-                "Name it with --input NAME, and the result with --output NAME."
+                f"the graph has no {OFFICIAL_IMAGE} and not exactly one input for a picture: {found}. "
+                f"Set {option('image')} to its name, and {option('answer')} to that of the result."
             )
         taken = pictures[0]
         notes.append(f"there is no {OFFICIAL_IMAGE}; the picture goes into {taken}, the only input for one")
@@ -69,7 +69,8 @@ def find(nodes: Sequence[Node], *, image: str | None = None, answer: str | None 
         candidates = [name for name in ends if name != PERSON]
         if len(candidates) != 1:
             raise ModelFileError(
-                f"the graph has no {OFFICIAL_ANSWER} and not one output alone: {found}. Name it with --output NAME."
+                f"the graph has no {OFFICIAL_ANSWER} and not exactly one output: {found}. Set {option('answer')} to "
+                "its name."
             )
         given = candidates[0]
         notes.append(f"there is no {OFFICIAL_ANSWER}; the result is read from {given}, the only output")

@@ -1,4 +1,4 @@
-"""The official BSHM weights from ModelScope: what is fetched from where, and which hash it must have.
+"""The official BSHM weights on ModelScope: what to download, and which hash it must have.
 
 The first download is trusted: its hash is written to ``pins.json`` in the model store, and every later one must have
 the same, whatever the server says then.  A hash that the user gives counts before both.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from bshm.errors import FetchError, ModelFileError, OptionError
+from bshm.errors import FetchError, ModelFileError, OptionError, option
 from bshm.files import sink
 from bshm.net.download import ConnectionOptions, Progress, check_url, download, file_sha256, read_json
 from bshm.weights import store
@@ -33,7 +33,7 @@ class Remote:
     """A model on ModelScope.
 
     Attributes:
-        name: what ``--model`` takes here.
+        name: name of the model.
         repository: its name there.
         file: of it, the file that is needed.
         revision: of the repository.
@@ -68,7 +68,7 @@ class PullOptions:
 
     def __post_init__(self) -> None:
         if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
-            raise OptionError(f"--sha256 takes 64 hexadecimal digits in small letters; got {self.sha256!r}.")
+            raise OptionError(f"{option('sha256')} takes 64 hexadecimal digits in small letters; got {self.sha256!r}.")
 
     @property
     def endpoint(self) -> str:
@@ -163,7 +163,7 @@ def _by_https(
     if expected and stated and expected != stated:
         raise ModelFileError(
             f"{endpoint} has a {wanted.file} with the SHA-256 {stated} now; {expected} is pinned. Nothing was "
-            f"fetched. If it was replaced on purpose, give --sha256 {stated}."
+            f"fetched. If it was replaced on purpose, use {option('sha256')} {stated}."
         )
     url = f"{base}/repo?Revision={quote(wanted.revision)}&FilePath={quote(wanted.file)}"
     found = download(url, path, connection, size=size, sha256=expected or stated, progress=progress)

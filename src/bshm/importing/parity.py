@@ -1,4 +1,4 @@
-"""Whether a converted network computes what the original does: level by level, on real pictures at several sizes."""
+"""Check that a converted network computes the same as the original, on real pictures at several sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model file is, read from its bytes alone: so that a wrong file is named before anything heavy is loaded.
+"""Recognise a model file by its bytes, so that a wrong file is reported before anything large is loaded.
 
 TensorFlow and ONNX both write protocol buffers.  The few fields needed here are read by hand: neither package has to be
 installed to say that a file is the wrong one.

@@ -1,4 +1,4 @@
-"""Portrait matting networks that are known, and which of them an ONNX file is.
+"""Known portrait matting networks, and how to recognise them in an ONNX file.
 
 Each entry is what the network's published inference code does with a picture, as far as a card can say it (bshm
 averages by area where those resize otherwise).  ``docs/official-model.md`` has a card for any other.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bshm.errors import ModelFileError, OptionError
+from bshm.errors import ModelFileError, OptionError, option
 from bshm.runtime.session import Port
 from bshm.weights.card import Look, Order, Preprocessing, Signature
 
@@ -186,8 +186,8 @@ def guess(file: File) -> str:
     if size is None and (image.name, len(file.outputs)) == ("input", 1):
         return "modnet"
     raise ModelFileError(
-        f"which network this is cannot be told from its {file.describe()}. Say it with --like "
-        f"{'|'.join(KNOWN)}, or describe it on a card and give --card CARD.json."
+        f"the kind of network is not clear from its {file.describe()}. Set {option('like')} to one of "
+        f"{', '.join(KNOWN)}, or describe the network on a card and use {option('card')}."
     )
 
 
@@ -207,7 +207,7 @@ def described(file: File, like: str, *, answer: str | None, order: Order) -> Kno
     if answer is not None and not outputs:
         raise OptionError(
             f"there is no output {answer!r}; there are {', '.join(port.name for port in file.outputs)}. "
-            "Correct --output."
+            f"Correct {option('answer')}."
         )
     known = KNOWN[like](File(file.inputs, outputs or file.outputs))
     return replace(known, preprocessing=replace(known.preprocessing, order=order))

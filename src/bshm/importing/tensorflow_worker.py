@@ -1,4 +1,4 @@
-"""Convert a frozen graph and run it: a program of its own, for a Python that has TensorFlow and tf2onnx.
+"""Convert a frozen graph and run it, as a separate program for a Python with TensorFlow and tf2onnx.
 
     python tensorflow_worker.py REQUEST.json
 

@@ -1,13 +1,13 @@
-"""Jobs: work that outlives the request that asked for it.
+"""Jobs: work that goes on after the request that asked for it.
 
     JobRequest -> queue.submit() -> JobRecord -> queue.get() … -> queue.result() -> JobResult
 
-Two drivers have the one interface ``JobQueue``:
+Two queues have the interface ``JobQueue``:
 
-    EmbeddedQueue   SQLite and a folder, worker threads in this process; nothing to install, nothing to run beside it
+    EmbeddedQueue   SQLite, a folder and worker threads in this process; needs nothing else
     BrokerQueue     RabbitMQ or Redis between this process and `bshm worker` on any number of machines
 
-Both keep what they accepted through kill -9, and give every job's result once.
+Both keep accepted jobs when a process is killed, and deliver every result once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bshm.jobs.broker_queue import BrokerQueue
+    from bshm.jobs.clip_work import Conversion
+    from bshm.jobs.clips import ClipOptions, ClipOutput, ClipProgress
     from bshm.jobs.embedded import EmbeddedQueue
-    from bshm.jobs.protocol import JobQueue, Product, Work
+    from bshm.jobs.protocol import ClipResult, ClipWork, JobQueue, Product, Work
     from bshm.jobs.records import (
         ANONYMOUS,
         DEFAULT_KEEP_S,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         JobRecord,
         JobRequest,
         JobResult,
+        Kind,
         State,
         Webhook,
         code_of,
@@ -46,6 +49,12 @@ __all__ = [
     "MAX_ITEMS",
     "STATES",
     "BrokerQueue",
+    "ClipOptions",
+    "ClipOutput",
+    "ClipProgress",
+    "ClipResult",
+    "ClipWork",
+    "Conversion",
     "EmbeddedQueue",
     "ItemRecord",
     "JobError",
@@ -55,6 +64,7 @@ __all__ = [
     "JobRecord",
     "JobRequest",
     "JobResult",
+    "Kind",
     "MattingWork",
     "Product",
     "State",
@@ -67,6 +77,12 @@ __all__ = [
 # Loaded when they are named: OpenCV, sqlite3, kombu and redis cost time that a help page need not spend.
 _ELSEWHERE = {
     "BrokerQueue": "broker_queue",
+    "ClipOptions": "clips",
+    "ClipOutput": "clips",
+    "ClipProgress": "clips",
+    "ClipResult": "protocol",
+    "ClipWork": "protocol",
+    "Conversion": "clip_work",
     "EmbeddedQueue": "embedded",
     "JobQueue": "protocol",
     "Product": "protocol",

@@ -1,4 +1,4 @@
-"""What a queue answers from its store alone, however its jobs get to whoever does them."""
+"""The parts of a queue that only need its store."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bshm.errors import QueueUnavailableError
 from bshm.jobs.job_store import JobStore
+from bshm.jobs.protocol import ClipResult
 from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import JobRecord, JobRequest, JobResult
 
@@ -35,10 +36,15 @@ class BaseQueue(ABC):
         """See ``JobQueue``."""
         return self._store.blobs.folder
 
+    @property
+    def scratch(self) -> Path | None:
+        """See ``JobQueue``."""
+        return self._store.blobs.scratch
+
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """See ``JobQueue``."""
         if self._closed.is_set():
-            raise QueueUnavailableError("the queue is closing and takes no more jobs. Try again in a minute.")
+            raise QueueUnavailableError("the queue is closing and accepts no more jobs. Try again in a minute.")
         record, is_new = self._store.submit(request, share=share)
         if is_new:
             self._accepted(record)
@@ -51,6 +57,10 @@ class BaseQueue(ABC):
     def result(self, job_id: str, index: int, owner: str) -> JobResult:
         """See ``JobQueue``."""
         return self._store.result(job_id, index, owner)
+
+    def output(self, job_id: str, product: str | None, owner: str) -> ClipResult:
+        """See ``JobQueue``."""
+        return self._store.output(job_id, product, owner)
 
     def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
         """See ``JobQueue``."""

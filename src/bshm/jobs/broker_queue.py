@@ -1,11 +1,11 @@
-"""The driver with servers: RabbitMQ or Redis carries the messages, workers on any number of machines do the jobs."""
+"""The queue with servers: RabbitMQ or Redis carries messages to workers on any number of machines."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from bshm.errors import OptionError
+from bshm.errors import OptionError, option
 from bshm.jobs.base_queue import BaseQueue
 from bshm.jobs.dispatcher import Dispatcher
 from bshm.jobs.job_store import JobStore
@@ -93,4 +93,6 @@ def store_of(broker: str, results: str | None) -> str:
         return results
     if broker.startswith(("redis://", "rediss://")):
         return broker
-    raise OptionError("RabbitMQ keeps no records: name a Redis that all workers share, --results redis://HOST:PORT/N.")
+    raise OptionError(
+        f"RabbitMQ cannot store jobs. Use a Redis that all workers share: {option('results')} redis://HOST:PORT/N."
+    )

@@ -112,7 +112,7 @@ def _dataclass_reader(kind: Any) -> Callable[[Json], Any]:
         if isinstance(value, kind):
             return value
         if not isinstance(value, Mapping):
-            raise OptionError(f"{kind.__name__} is written as a mapping; got {value!r:.80}.")
+            raise OptionError(f"{kind.__name__} must be a mapping; got {value!r:.80}.")
         steps = _steps(kind)
         unknown = value.keys() - steps.keys()
         if unknown:
@@ -139,7 +139,7 @@ def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Json], Any]:
         if not isinstance(value, (list, tuple)):
             return value
         if len(value) != len(steps):
-            raise OptionError(f"{len(steps)} values are needed; got {value!r:.80}.")
+            raise OptionError(f"{len(steps)} values are required; got {value!r:.80}.")
         return tuple(step(each) for step, each in zip(steps, value, strict=True))
 
     return read

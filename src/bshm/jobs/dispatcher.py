@@ -1,8 +1,8 @@
-"""Tell workers of pictures that wait, and tell them again when the broker has lost it.
+"""Send workers a message for waiting pictures, and again if the broker lost it.
 
-A job with pictures that wait has one message in the broker.  Whoever takes it takes one picture and, where more of the
-job wait, sends the next message before the work begins: so several workers share a job, jobs take turns, and a job of a
-thousand pictures does not stand before one of one picture.
+A job with waiting pictures has one message in the broker.  The worker that receives it takes one picture and, if more
+are waiting, sends the next message before it starts to work.  So several workers share a job, jobs take turns, and a
+job of a thousand pictures does not block a job of one picture.
 """
 
 from __future__ import annotations

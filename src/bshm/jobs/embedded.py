@@ -1,4 +1,4 @@
-"""The driver without servers: SQLite, a folder, and worker threads in this process."""
+"""The queue without servers: SQLite, a folder, and worker threads in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bshm.errors import QueueUnavailableError
+from bshm.errors import OptionError, QueueUnavailableError
 from bshm.files import private
 from bshm.jobs import transitions
 from bshm.jobs.base_queue import BaseQueue
@@ -16,9 +16,9 @@ from bshm.jobs.folder_blobs import FolderBlobs
 from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.process_lock import ProcessLock
-from bshm.jobs.protocol import Work
+from bshm.jobs.protocol import ClipWork, Work
 from bshm.jobs.reaper import Reaper
-from bshm.jobs.records import JobRecord
+from bshm.jobs.records import JobRecord, JobRequest, Kind
 from bshm.jobs.runner import Runner
 from bshm.jobs.sqlite_records import SqliteRecords
 from bshm.jobs.webhooks import Post, Secrets, WebhookSender
@@ -53,6 +53,7 @@ class EmbeddedQueue(BaseQueue):
         folder: Path,
         work: Work,
         *,
+        clips: ClipWork | None = None,
         options: QueueOptions | None = None,
         secrets: Secrets | None = None,
         send: Post | None = None,
@@ -64,6 +65,7 @@ class EmbeddedQueue(BaseQueue):
         Args:
             folder: on a local disk; made if need be.
             work: makes the results; called by ``options.workers`` threads.
+            clips: makes those of clips; called by ``options.clip_workers`` threads; None takes no clips.
             options: how the queue behaves.
             secrets: from ``Webhook.secret_ref`` to secrets: a mapping or a function.
             send: for tests: in place of ``bshm.net.post.post``.
@@ -97,16 +99,31 @@ class EmbeddedQueue(BaseQueue):
             worker=self._lock.name,
             options=self._options,
             stopping=self._closed,
+            clips=clips,
             broken=broken,
         )
         self._reaper.recover()
+        # A clip takes long, so pictures do not stand in line behind it.
+        self._takes_clips = clips is not None
+        kinds: list[Kind] = ["picture"] * self._options.workers
+        kinds += ["video"] * (self._options.clip_workers if self._takes_clips else 0)
         self._threads = [
-            threading.Thread(target=self._work_on, name=f"bshm-job-{number}", daemon=True)
-            for number in range(self._options.workers)
+            threading.Thread(target=self._work_on, args=(kind,), name=f"bshm-job-{number}", daemon=True)
+            for number, kind in enumerate(kinds)
         ]
         for thread in self._threads:
             thread.start()
         self._reaper.start()
+
+    def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
+        """See ``JobQueue``.
+
+        Raises:
+            OptionError: a clip, and the queue was opened without ``clips``.
+        """
+        if request.kind == "video" and not self._takes_clips:
+            raise OptionError("this queue makes no clips: it was opened without what makes them.")
+        return super().submit(request, share=share)
 
     def _accepted(self, record: JobRecord) -> None:
         self._wake()
@@ -140,10 +157,10 @@ class EmbeddedQueue(BaseQueue):
         with self._waiting:
             self._waiting.notify_all()
 
-    def _work_on(self) -> None:
+    def _work_on(self, kind: Kind) -> None:
         while not self._closed.is_set():
             try:
-                oldest = next(iter(self._store.waiting(limit=1)), None)
+                oldest = next(iter(self._store.waiting(kind=kind, limit=1)), None)
                 claim = None if oldest is None else self._runner.take(oldest.id)
                 if claim is not None:
                     self._runner.do(claim)

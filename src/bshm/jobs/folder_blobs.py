@@ -1,4 +1,4 @@
-"""Bytes as files in a folder, of this machine or shared by several."""
+"""Bytes as files in a folder, local or shared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bshm.errors import DiskFullError, OutputError, QueueUnavailableError
@@ -15,6 +15,9 @@ from bshm.jobs.records import is_id
 
 # Where callers may write uploads, so that taking them over copies nothing.
 _UPLOADS = "uploads"
+# Where clips are worked on, so that taking their results over copies nothing.
+_SCRATCH = "scratch"
+_PIECE = 1024 * 1024
 # Bytes of the disk that pictures and results leave free: without room for their records, jobs that were accepted could
 # not end, and could not even be deleted.
 _KEPT_FREE = 1024 * 1024
@@ -31,6 +34,7 @@ class FolderBlobs:
         """
         self._folder = folder
         self._uploads = folder / _UPLOADS
+        self._scratch = folder / _SCRATCH
         for each in (folder, self._uploads):
             private.folder(each)
 
@@ -38,6 +42,11 @@ class FolderBlobs:
     def folder(self) -> Path | None:
         """See ``Blobs``."""
         return self._uploads
+
+    @property
+    def scratch(self) -> Path | None:
+        """See ``Blobs``."""
+        return self._scratch
 
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
@@ -49,14 +58,11 @@ class FolderBlobs:
     def take(self, name: str, path: Path) -> None:
         """See ``Blobs``: a second name for the file where the file system has those, else a copy."""
         self._make_sure_it_is_there()
-        self._make_sure_of_room(0)
         target = self._folder / name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, target)
-            except OSError:
-                sink.write(path.read_bytes(), target, overwrite=True)
+            is_here = path.stat().st_dev == self._uploads.stat().st_dev
+            self._make_sure_of_room(0 if is_here else path.stat().st_size)
+            sink.duplicate(path, target, overwrite=True)
         except OutputError:
             raise
         except OSError as error:
@@ -71,6 +77,14 @@ class FolderBlobs:
         except FileNotFoundError:
             self._make_sure_it_is_there()
             return None
+
+    def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """See ``Blobs``."""
+        path = self.path(name)
+        if path is None:
+            self._make_sure_it_is_there()
+            return None
+        return _pieces(path, start, stop)
 
     def path(self, name: str) -> Path | None:
         """See ``Blobs``."""
@@ -118,9 +132,21 @@ class FolderBlobs:
         total, _, free = shutil.disk_usage(self._folder)
         if total and free < size + _KEPT_FREE:  # some network shares tell nothing
             raise DiskFullError(
-                f"no room for {size:,} bytes in {self._folder}: {free:,} are free, and {_KEPT_FREE:,} of them are kept "
+                f"no room for {size:,} bytes in {self._folder}: {free:,} are free, but {_KEPT_FREE:,} of them are kept "
                 "for the records of jobs that are accepted already. Free some space."
             )
+
+
+def _pieces(path: Path, start: int, stop: int | None) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            left = path.stat().st_size - start if stop is None else stop - start
+            while left > 0 and (piece := file.read(min(_PIECE, left))):
+                yield piece
+                left -= len(piece)
+    except OSError as error:
+        raise QueueUnavailableError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _changed_at(path: Path) -> float:

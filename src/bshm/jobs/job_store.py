@@ -1,4 +1,4 @@
-"""What both drivers share: accepting, asking, fetching, cancelling and deleting, over records and bytes."""
+"""The part that both queues share: accept, show, download, cancel and delete jobs, over records and bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bshm.edit.render import suffix_of
@@ -23,13 +23,14 @@ from bshm.errors import (
 )
 from bshm.jobs import transitions
 from bshm.jobs.codec import to_json
-from bshm.jobs.protocol import Blobs, Records
+from bshm.jobs.protocol import Blobs, ClipResult, Records
 from bshm.jobs.records import (
     ItemRecord,
     JobItem,
     JobRecord,
     JobRequest,
     JobResult,
+    Kind,
     is_id,
     new_id,
 )
@@ -79,12 +80,13 @@ class JobStore:
             raise full(self.capacity)
         if share is not None and self.records.depth(request.owner) >= share:
             raise QueueShareError(
-                f"{share} of your jobs wait or run, and no more may at once. Send the next when one of them has ended."
+                f"{share} of your jobs are waiting or running, which is the limit. Send the next one when one of "
+                "them has ended."
             )
         record = self._new(request, job_id, fingerprint)
         try:
             for item, made in zip(request.items, record.items, strict=True):
-                self._store(item, str(made.input))
+                self._store(item, made)
             added = self.records.add(record, capacity=self.capacity)
         except BaseException:
             self._forget(record)
@@ -92,10 +94,9 @@ class JobStore:
         if added.items[0].input != record.items[0].input:  # somebody with the same key was quicker
             self._forget(record)
             return _same(added, fingerprint), False
-        for item in request.items:
-            if item.path is not None:
-                with contextlib.suppress(OSError):  # its bytes are ours now; a file that stays is the caller's to see
-                    item.path.unlink(missing_ok=True)
+        for path in (path for item in request.items for path in (item.path, item.background) if path is not None):
+            with contextlib.suppress(OSError):  # its bytes are ours now; a file that stays is the caller's to see
+                path.unlink(missing_ok=True)
         return added, True
 
     def get(self, job_id: str, owner: str) -> JobRecord:
@@ -121,6 +122,32 @@ class JobStore:
         name = Path(item.name).stem + suffix_of(item.media_type)
         return JobResult(name, item.media_type, item.size, path, data)
 
+    def output(self, job_id: str, product: str | None, owner: str) -> ClipResult:
+        """See ``JobQueue.output``."""
+        record = self.get(job_id, owner)
+        if record.kind != "video":
+            raise JobNotFoundError(f"the job {job_id} is one of pictures, and has no clip.")
+        item = record.items[0]
+        if item.state != "done":
+            reason = f": {item.error.message}" if item.error is not None else "."
+            raise JobUnfinishedError(f"{item.name} of the job {job_id} has no result; it is {item.state}{reason}")
+        output = next((each for each in item.outputs if product in (None, each.product)), None)
+        if output is None:
+            there = ", ".join(each.product for each in item.outputs)
+            raise JobNotFoundError(f"the job {job_id} has {there}; there is no {str(product)[:40]!r}.")
+        if self.blobs.pieces(output.result) is None:
+            raise JobNotFoundError(f"the result {output.product} of the job {job_id} has expired.")
+
+        def pieces(start: int, stop: int) -> Iterator[bytes]:
+            found = self.blobs.pieces(output.result, start, stop)
+            if found is None:
+                raise JobNotFoundError(f"the result {output.product} of the job {job_id} has expired.")
+            return found
+
+        # The name of the bytes is that of one attempt, and of nothing else ever.
+        tag = hashlib.sha256(output.result.encode()).hexdigest()[:32]
+        return ClipResult(output.name, output.media_type, output.size, tag, record.ended_at or 0.0, pieces)
+
     def cancel(self, job_id: str, owner: str) -> JobRecord:
         """See ``JobQueue.cancel``."""
         self.get(job_id, owner)
@@ -138,9 +165,12 @@ class JobStore:
         """See ``JobQueue.of``."""
         return [record for record in self.records.of(owner, limit=limit, before=before) if not self._is_over(record)]
 
-    def waiting(self, *, limit: int | None = None) -> list[JobRecord]:
-        """The jobs with pictures that wait, oldest first."""
-        found = [*self.records.in_state("running"), *self.records.in_state("queued", limit=limit)]
+    def waiting(self, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
+        """The jobs with pictures, or a clip, that wait, oldest first; of one kind, or of all."""
+        found = [
+            *self.records.in_state("running", kind=kind),
+            *self.records.in_state("queued", kind=kind, limit=limit),
+        ]
         return sorted(
             (record for record in found if transitions.waiting_item(record) is not None),
             key=lambda record: record.created_at,
@@ -194,8 +224,14 @@ class JobStore:
             owner=request.owner,
             state="queued",
             items=tuple(
-                ItemRecord(item.name, input=f"{job_id}/in-{index}-{token}") for index, item in enumerate(request.items)
+                ItemRecord(
+                    item.name,
+                    input=f"{job_id}/in-{index}-{token}",
+                    background=None if item.background is None else f"{job_id}/behind-{index}-{token}",
+                )
+                for index, item in enumerate(request.items)
             ),
+            kind=request.kind,
             options=request.options.to_json(),
             created_at=self.clock(),
             fingerprint=fingerprint,
@@ -204,11 +240,13 @@ class JobStore:
             webhook=request.webhook,
         )
 
-    def _store(self, item: JobItem, name: str) -> None:
+    def _store(self, item: JobItem, made: ItemRecord) -> None:
         if item.data is not None:
-            self.blobs.put(name, item.data)
+            self.blobs.put(str(made.input), item.data)
         elif item.path is not None:
-            self.blobs.take(name, item.path)
+            self.blobs.take(str(made.input), item.path)
+        if item.background is not None:
+            self.blobs.take(str(made.background), item.background)
 
     def _forget(self, record: JobRecord) -> None:
         # The error that led here matters more; `sweep` finds what is left.
@@ -223,13 +261,13 @@ class JobStore:
 
 def full(capacity: int) -> QueueFullError:
     """The refusal of a full queue."""
-    return QueueFullError(f"the queue holds its {capacity} jobs already. Try again a little later.")
+    return QueueFullError(f"the queue is full: it has {capacity} jobs. Try again later.")
 
 
 def _same(record: JobRecord, fingerprint: str) -> JobRecord:
     if record.fingerprint != fingerprint:
         raise IdempotencyError(
-            f"the idempotency key {record.idempotency_key!r} stands for another request already. "
+            f"the idempotency key {record.idempotency_key!r} already belongs to another request. "
             "Use a new key for a new request."
         )
     return record
@@ -240,6 +278,8 @@ def _fingerprint(request: JobRequest) -> str:
     digest = hashlib.sha256()
     for item in request.items:
         digest.update(json.dumps([item.name, _hash_of(item)]).encode())
+        if item.background is not None:
+            digest.update(_hash_of(JobItem(item.name, path=item.background)).encode())
     digest.update(json.dumps([request.options.to_json(), to_json(request.webhook)], sort_keys=True).encode())
     return digest.hexdigest()
 

@@ -1,8 +1,8 @@
-"""Messages between servers and workers: "a picture of this job waits", and nothing else.
+"""Messages between servers and workers, which only say that a picture of a job is waiting.
 
-A message names a job; which picture, and whether there still is one, the record says.  So a message may be lost,
-doubled or late, see ``bshm.jobs.protocol``, and it is acknowledged as soon as its picture is taken: while the network
-works, no broker waits for anything.
+A message contains the id of a job; the record says which pictures are waiting.  So a message may be lost, repeated or
+late, see ``bshm.jobs.protocol``.  It is acknowledged as soon as its picture is taken, so no broker waits while the
+network works.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def check_broker(broker: str) -> None:
         OptionError: it is of another kind.
     """
     if broker.partition("://")[0] not in SCHEMES:
-        raise OptionError("a broker is amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis).")
+        raise OptionError(
+            "a broker needs the form amqp://USER:PASSWORD@HOST:PORT/VHOST (RabbitMQ) or redis://HOST:PORT/N (Redis)."
+        )
 
 
 def open_messages(broker: str) -> Messages:

@@ -1,4 +1,4 @@
-"""How a queue behaves: every default, once."""
+"""The options of a queue and their defaults."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ class QueueOptions:
     Attributes:
         capacity: jobs that may wait or run at once; more are refused with ``QueueFullError``.
         workers: pictures done at once.  Three keep the network busy: one is decoded and one encoded meanwhile.
+        clip_workers: clips done at once beside them, by the embedded queue; of a worker behind a broker each thread
+            does what comes.
         max_attempts: how often a picture may take its worker with it before it fails as ``worker_lost``.
-        item_timeout_s: a picture that takes longer fails as ``overrun``, and its thread is left to itself.
+        item_timeout_s: a picture that takes longer, or a clip of which no frame comes for longer, fails as ``overrun``,
+            and its thread is left to itself.
         lease_s: a picture that was taken here waits again when there has been no sign of life for so long.
         sweep_s: how often lost jobs are looked for.
         purge_s: how often expired jobs are deleted.
@@ -27,6 +30,7 @@ class QueueOptions:
 
     capacity: int = 1000
     workers: int = 3
+    clip_workers: int = 1
     max_attempts: int = 3
     item_timeout_s: float = 600.0
     lease_s: float = 30.0
@@ -38,9 +42,9 @@ class QueueOptions:
     webhook_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("capacity", "workers", "max_attempts", "webhook_attempts"):
+        for name in ("capacity", "workers", "clip_workers", "max_attempts", "webhook_attempts"):
             if getattr(self, name) < 1:
-                raise OptionError(f"{name} of a queue is 1 or more; got {getattr(self, name)}.")
+                raise OptionError(f"{name} of a queue must be 1 or more; got {getattr(self, name)}.")
         for name in (
             "item_timeout_s",
             "lease_s",
@@ -51,4 +55,4 @@ class QueueOptions:
             "webhook_timeout_s",
         ):
             if not getattr(self, name) > 0:
-                raise OptionError(f"{name} of a queue is above 0 seconds; got {getattr(self, name)}.")
+                raise OptionError(f"{name} of a queue must be above 0 seconds; got {getattr(self, name)}.")

@@ -1,4 +1,4 @@
-"""Whether a process is alive, told by a lock that the system takes away when it dies, by kill -9 too."""
+"""Tell whether a process is alive, by a lock that the system releases when it dies, even by SIGKILL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class ProcessLock:
             private.folder(folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(folder / self.name, flags, 0o600)
-            try_lock(self._descriptor)
+            with contextlib.suppress(OSError):  # without locks nobody is ever taken for dead
+                try_lock(self._descriptor)
         except OutputError:
             raise
         except OSError as error:
@@ -44,7 +45,10 @@ class ProcessLock:
         except OSError:
             return False
         try:
-            if not try_lock(descriptor):
+            try:
+                if not try_lock(descriptor):
+                    return False
+            except OSError:
                 return False
             with contextlib.suppress(OSError):
                 (self._folder / name).unlink()

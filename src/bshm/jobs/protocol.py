@@ -1,30 +1,35 @@
-"""What a queue of jobs is, whoever drives it, and the three things that a driver is built of.
+"""The protocols of a job queue and of its three parts.
 
-    JobQueue   what a server talks to: submit, ask, fetch, cancel
+    JobQueue   the interface for servers: submit, show, download, cancel
     Work       makes the result of one picture
-    Records    keeps the records; changes one only if nobody else has meanwhile
-    Blobs      keeps the bytes: pictures on their way in, results on their way out
+    ClipWork   makes the results of one clip
+    Records    stores the records; changes one only if nobody else has changed it meanwhile
+    Blobs      stores the bytes of pictures and results
 
-The records are the truth.  A worker takes a picture by changing the record of its job, and gives the result by changing
-it again; a message of a broker is only a hint that there is something to take.  So a message that is lost, doubled or
-late changes nothing but the time that a job waits.
+The records decide what happens.  A worker takes a picture by changing the record of its job, and delivers the result by
+changing it again; a message in a broker is only a hint that there is something to take.  So a lost, repeated or late
+message only changes how long a job waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from bshm.jobs.clips import ClipOptions
 from bshm.jobs.codec import Json
-from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, State
+from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Kind, State
+
+if TYPE_CHECKING:
+    from bshm.video.convert import Progress
 
 
 @runtime_checkable
 class JobQueue(Protocol):
-    """A queue of jobs.  Every method may be called from any thread; all of them block, so call them off an event loop.
+    """A queue of jobs.  All methods can be called from any thread and block, so do not call them in an event loop.
 
     All but ``submit``, ``depth`` and ``close`` take the owner: for somebody else's job they answer exactly as for a
     job that there is not.
@@ -32,15 +37,19 @@ class JobQueue(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many jobs may wait or run at once; ``submit`` refuses above that."""
+        """Number of jobs that may wait or run at the same time; ``submit`` refuses more."""
 
     @property
     def spool(self) -> Path | None:
-        """A folder on the queue's own file system where uploads may be written before ``submit``: taking them over is
-        a rename then, not a copy.  None where the store has no files."""
+        """A folder on the file system of the queue for uploads before ``submit``, which are then renamed and not
+        copied. None if the store has no files."""
+
+    @property
+    def scratch(self) -> Path | None:
+        """A folder there for what is made of several files; see ``bshm.jobs.scratch``."""
 
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
-        """Accept a job.  When this has returned, the job ends in results or in stated errors, whatever dies meanwhile.
+        """Accept a job.  After this returns, the job will end with results or errors, even if processes die.
 
         A repeated idempotency key gives the job that it made the first time, in the state that it has now, even when
         the queue is full.
@@ -60,7 +69,7 @@ class JobQueue(Protocol):
         """
 
     def get(self, job_id: str, owner: str) -> JobRecord:
-        """The job as it is now.
+        """The current state of a job.
 
         Raises:
             JobNotFoundError: no such job, or not of this owner, or expired.
@@ -74,8 +83,21 @@ class JobQueue(Protocol):
             JobUnfinishedError: that item is not done yet, or it failed or was cancelled.
         """
 
+    def output(self, job_id: str, product: str | None, owner: str) -> ClipResult:
+        """A result of a clip.
+
+        Args:
+            job_id, owner: whose.
+            product: ``cutout``, ``composite``, ``alpha`` or ``foreground``; None takes the first that there is.
+
+        Raises:
+            JobNotFoundError: as ``get``; or the job is of no clip, or has no such result.
+            JobUnfinishedError: the clip is not done yet, or it failed or was cancelled.
+            QueueUnavailableError: the store cannot be reached; while its pieces are read, too.
+        """
+
     def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
-        """The jobs of an owner, newest first, those that have ended among them until they expire.
+        """The jobs of an owner, newest first, including ended ones until they expire.
 
         Args:
             owner: whose.
@@ -87,42 +109,43 @@ class JobQueue(Protocol):
         """
 
     def cancel(self, job_id: str, owner: str) -> JobRecord:
-        """End a job that has not ended: no further item is begun, what waits is deleted, finished results stay.
+        """Cancel a job that has not ended: no more items are started, waiting ones are deleted, finished results stay.
 
-        Items that are running are not interrupted, but their results are dropped.  A job that has ended stays as it is.
+        Pictures that are running are not interrupted, but their results are dropped; a clip stops after its next frame.
+        A job that has ended stays as it is.
 
         Raises:
             JobNotFoundError: as ``get``.
         """
 
     def delete(self, job_id: str, owner: str) -> None:
-        """Cancel the job if need be, then delete it with all its bytes now instead of when it expires.
+        """Cancel the job if needed, and delete it with all its bytes now instead of when it expires.
 
         Raises:
             JobNotFoundError: as ``get``.
         """
 
     def purge(self) -> int:
-        """Delete every job that has expired, with its results.  The queue does this by itself about once a minute.
+        """Delete all expired jobs with their results.  The queue also does this about once a minute.
 
         Returns:
             how many jobs were deleted.
         """
 
     def depth(self) -> int:
-        """How many jobs wait or run."""
+        """Number of jobs that wait or run."""
 
     def is_reached(self) -> bool:
-        """Whether the store of the jobs answers, as of the latest look, a few seconds ago.  Does not block."""
+        """Whether the job store answered at the last check, a few seconds ago.  Does not block."""
 
     def close(self, *, timeout_s: float = 30.0) -> None:
-        """Accept nothing more and stop working here: items in the works are finished within ``timeout_s``; jobs with
-        items left go back into the queue and continue when it is opened again.  Closing twice does nothing."""
+        """Accept no more jobs and stop working: items in progress may finish within ``timeout_s``; other items go back
+        to the queue and continue when it is opened again.  Closing again does nothing."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """What became of one picture.
+    """The outcome of one picture.
 
     Attributes:
         data: the bytes of the result.
@@ -146,14 +169,94 @@ class Work(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class ClipProduct:
+    """A file that was made of a clip.
+
+    Attributes:
+        product: ``cutout``, ``composite``, ``alpha`` or ``foreground``.
+        path: the file, in the folder that was given.
+        media_type: e.g. ``video/webm``.
+        details: see ``ClipOutput``.
+    """
+
+    product: str
+    path: Path
+    media_type: str
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class ClipProducts:
+    """What became of a clip.
+
+    Attributes:
+        files: one or several.
+        frames: how many it has.
+        details: of all of them, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
+            ``empty``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
+    """
+
+    files: tuple[ClipProduct, ...]
+    frames: int
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class ClipWork(Protocol):
+    """Makes the results of one clip; called by worker threads, several at a time."""
+
+    def __call__(
+        self,
+        clip: Path,
+        options: ClipOptions,
+        *,
+        background: Path | None,
+        folder: Path,
+        progress: Callable[[Progress], None],
+    ) -> ClipProducts:
+        """The results.
+
+        Args:
+            clip: the file, in ``folder``.
+            options: of the job.
+            background: the file that stands for ``COMES_ALONG`` in them, in ``folder``; or None.
+            folder: for results and for what is needed on the way; deleted afterwards.
+            progress: to be called after each frame.  What it raises ends the work.
+
+        Raises:
+            BshmError: becomes the error of the job.  Any other exception does too, as ``internal``.
+        """
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """A result of a clip, wherever its bytes are.
+
+    Attributes:
+        name: a file name.
+        media_type: e.g. ``video/webm``.
+        size: in bytes.
+        tag: of these very bytes: another file has another one.
+        made_at: seconds since 1970.
+        pieces: the bytes from one place up to another, piece by piece.
+    """
+
+    name: str
+    media_type: str
+    size: int
+    tag: str
+    made_at: float
+    pieces: Callable[[int, int], Iterator[bytes]]
+
+
 class Records(Protocol):
-    """Keeps records.  Methods raise ``QueueUnavailableError`` where the store cannot be reached."""
+    """Stores records.  Methods raise ``QueueUnavailableError`` if the store cannot be reached."""
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
-        """The id that stands for an idempotency key of an owner: that of an earlier call, or else ``job_id``."""
+        """The job id of an owner's idempotency key: that of an earlier call, or ``job_id``."""
 
     def add(self, record: JobRecord, *, capacity: int) -> JobRecord:
-        """Add a record of revision 0, unless there is one of its id or of its owner and idempotency key.
+        """Add a record of revision 0, unless one exists with its id or with its owner and idempotency key.
 
         Returns:
             ``record``, or the one that was there.
@@ -163,64 +266,72 @@ class Records(Protocol):
         """
 
     def get(self, job_id: str) -> JobRecord | None:
-        """The record as it is now."""
+        """The current record."""
 
     def replace(self, old: JobRecord, new: JobRecord) -> JobRecord | None:
-        """Put ``new`` in place of ``old`` if the store still has the revision of ``old``.
+        """Replace ``old`` by ``new`` if the store still has the revision of ``old``.
 
         Returns:
             ``new`` with the next revision; None where somebody else was quicker.
         """
 
     def delete(self, record: JobRecord) -> None:
-        """Forget a record and its idempotency key."""
+        """Delete a record and its idempotency key."""
 
     def of(self, owner: str, *, limit: int, before: tuple[float, str] | None) -> list[JobRecord]:
-        """See ``JobQueue.of``; those that have expired may be among them."""
+        """See ``JobQueue.of``; may include expired ones."""
 
     def depth(self, owner: str | None = None) -> int:
-        """How many jobs have not ended; of one owner or of all."""
+        """Number of jobs that have not ended, of one owner or of all."""
 
-    def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
-        """The jobs that are ``queued`` or ``running``, oldest first."""
+    def in_state(self, state: State, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
+        """The jobs that are ``queued`` or ``running``, oldest first; of one kind, or of all."""
 
     def due(self, now: float) -> list[JobRecord]:
-        """Those that have ended and whose webhook is to be called."""
+        """Ended jobs whose webhook is due."""
 
     def expired(self, now: float) -> list[JobRecord]:
-        """Those whose time is over."""
+        """Expired jobs."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 class Blobs(Protocol):
-    """Keeps bytes by name.  Names are made by ``bshm.jobs`` alone: ``ID/WORD``."""
+    """Stores bytes by name.  Only ``bshm.jobs`` makes names: ``ID/WORD``."""
 
     @property
     def folder(self) -> Path | None:
-        """Where files may be put before they are taken over; None without files."""
+        """Folder for files before they are accepted; None without files."""
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where files may be made that are taken over later, on the file system of the bytes; it may have to be made.
+        None without files."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep ``data``, whole or not at all."""
+        """Store ``data``, completely or not at all."""
 
     def take(self, name: str, path: Path) -> None:
-        """Keep the bytes of a file, which stays where it is until the job is accepted."""
+        """Store the bytes of a file, which stays in its place; it is never whole in memory."""
 
     def get(self, name: str) -> bytes | None:
-        """The bytes; None where there are none."""
+        """The bytes; None if they do not exist."""
+
+    def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """The bytes from ``start`` up to ``stop``, or to the end, piece by piece; None where there are none."""
 
     def path(self, name: str) -> Path | None:
-        """The file that holds them; None without files."""
+        """The file with the bytes; None without files."""
 
     def delete(self, name: str) -> None:
-        """Forget them; nothing happens where there are none."""
+        """Delete the bytes, if they exist."""
 
     def delete_all(self, job_id: str) -> None:
-        """Forget all bytes of a job."""
+        """Delete all bytes of a job."""
 
     def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
-        """Delete what no record speaks of: crashes before a job was accepted or after its record was changed left it.
+        """Delete bytes that no record needs: crashes before a job was accepted or after its record changed leave them.
 
         Args:
             spoken_of: the names that the record of a job speaks of; None where there is no such job.

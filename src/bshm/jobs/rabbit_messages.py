@@ -115,7 +115,7 @@ class _Link:
             )
         except ValueError as error:
             raise OptionError(
-                f"the URL of RabbitMQ is none: {error}. Give amqp://USER:PASSWORD@HOST:5672/VHOST."
+                f"the URL of RabbitMQ is not valid: {error}. Use amqp://USER:PASSWORD@HOST:5672/VHOST."
             ) from error
         self._channel: Any = None
 

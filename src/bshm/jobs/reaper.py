@@ -1,4 +1,4 @@
-"""Look after the jobs now and then: find pictures whose worker died, call webhooks, delete what has expired."""
+"""Maintain the jobs from time to time: find pictures of dead workers, call webhooks, delete what has expired."""
 
 from __future__ import annotations
 

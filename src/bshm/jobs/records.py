@@ -1,6 +1,6 @@
-"""What a job is: the request that makes one and the record that tells what has become of it.
+"""Jobs as data: the request that creates one, and the record of its state.
 
-All of these are frozen and go through JSON and back unchanged (bytes on their way in aside), so that a record means the
+All of these are frozen and survive a round trip through JSON (except for uploaded bytes), so that a record means the
 same in SQLite and in Redis.
 """
 
@@ -18,10 +18,13 @@ from typing import Literal
 from bshm.edit.spec import Edit
 from bshm.edit.words import PictureBackground
 from bshm.errors import BshmError, OptionError
+from bshm.jobs.clips import ClipOptions, ClipOutput, ClipProgress
 from bshm.jobs.codec import Json, from_json, to_json
 from bshm.options import DEFAULT_MODEL, MatteOptions
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+# What a job is made of.  "picture": one or many; "video": one clip.
+Kind = Literal["picture", "video"]
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
@@ -32,22 +35,25 @@ MAX_ITEMS = 1000
 
 @dataclass(frozen=True)
 class JobItem:
-    """One picture of a request: its bytes, or a file that holds them.
+    """One picture of a request, or its clip: its bytes, or a file that holds them.
 
     Attributes:
         name: what messages call it and what the result is named after; a file name, never used as a path.
         data: the bytes; or None.
         path: a file; or None.  An accepted job takes the file over: it is moved or read and then deleted.  Of a job
             that is refused it stays with the caller.
+        background: of a clip: the file of a picture or of a clip that its people are laid over, taken over as ``path``
+            is; or None.
     """
 
     name: str
     data: bytes | None = None
     path: Path | None = None
+    background: Path | None = None
 
     def __post_init__(self) -> None:
         if (self.data is None) == (self.path is None):
-            raise OptionError(f"the item {self.name!r} of a job needs either data or a path. Give one of the two.")
+            raise OptionError(f"the item {self.name!r} of a job needs either data or a path.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class JobOptions:
         wanted = behind if isinstance(behind, PictureBackground) else None
         # Nothing is read from a path or a URL that somebody else may have chosen.
         if wanted != (None if self.background is None else PictureBackground.of(self.background)):
-            raise OptionError("a picture as the background of a job is known by its hash and comes along: give both.")
+            raise OptionError("a picture as the background of a job needs both its hash and its bytes.")
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.
@@ -116,8 +122,8 @@ class JobRequest:
     """What somebody wants done.
 
     Attributes:
-        items: 1 to ``MAX_ITEMS`` pictures; results keep their order.
-        options: what is made of them.
+        items: 1 to ``MAX_ITEMS`` pictures, whose results keep their order; or one clip, as a file.
+        options: what is made of them; ``ClipOptions`` make it a job of a clip.
         owner: the id of an API key, or ``"anonymous"``.  Only the owner reaches the job.
         idempotency_key: the same owner with the same key and the same request gets the same job again; None makes a
             new job each time.
@@ -126,7 +132,7 @@ class JobRequest:
     """
 
     items: tuple[JobItem, ...]
-    options: JobOptions = field(default_factory=JobOptions)
+    options: JobOptions | ClipOptions = field(default_factory=JobOptions)
     owner: str = ANONYMOUS
     idempotency_key: str | None = None
     webhook: Webhook | None = None
@@ -135,12 +141,22 @@ class JobRequest:
     def __post_init__(self) -> None:
         if not 1 <= len(self.items) <= MAX_ITEMS:
             raise OptionError(f"a job takes 1 to {MAX_ITEMS} pictures; got {len(self.items)}.")
+        if isinstance(self.options, ClipOptions):
+            if len(self.items) != 1 or self.items[0].path is None:
+                raise OptionError(f"a job of a clip takes one clip, as a file; got {len(self.items)} items.")
+            if (self.items[0].background is not None) != (self.options.background is not None):
+                raise OptionError("a file as the background of a clip comes along, and its kind is told: give both.")
         if not self.owner:
             raise OptionError(f"a job needs an owner; got none. Use {ANONYMOUS!r} for nobody in particular.")
         if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= 255:
             raise OptionError(f"an idempotency key has 1 to 255 characters; got {len(self.idempotency_key)}.")
         if not 1 <= self.keep_s <= 31 * 86400:
             raise OptionError(f"results are kept for 1 second to 31 days; got {self.keep_s:g} s.")
+
+    @property
+    def kind(self) -> Kind:
+        """What the job is made of."""
+        return "video" if isinstance(self.options, ClipOptions) else "picture"
 
 
 @dataclass(frozen=True)
@@ -180,19 +196,22 @@ class Lease:
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """What has become of one picture.
+    """What has become of one picture, or of a clip.
 
     Attributes:
         name: that of the request.
         state: as of a job; several workers may have an item each ``running``.
         attempts: how often a worker has begun it.
         error: set exactly when ``state`` is ``failed``.
-        media_type: of the result; None unless ``done``.
-        size: of the result in bytes; None unless ``done``.
+        media_type: of the result; None unless ``done``, and for a clip.
+        size: of the result in bytes; None unless ``done``, and for a clip.
         details: what is known of the matte: ``width``, ``height``, ``empty``, ``verdict``, ``model``,
             ``model_sha256``, ``device``, ``timings_ms``.
         input, result: names of the bytes in the store, for drivers; None once they are deleted or before they exist.
         lease: who works on it; None unless ``running``.
+        background: of a clip: the name of the bytes that its people are laid over; or None.
+        outputs: of a clip: its results; empty unless ``done``.
+        progress: of a clip: how far it is; None before its first frame.
     """
 
     name: str
@@ -205,6 +224,9 @@ class ItemRecord:
     input: str | None = None
     result: str | None = None
     lease: Lease | None = None
+    background: str | None = None
+    outputs: tuple[ClipOutput, ...] = ()
+    progress: ClipProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -237,7 +259,7 @@ class JobRecord:
             worker stopped or died; ``done`` when every item has ended and at least one has a result, ``failed`` when
             none has.
         items: in the order of the request.
-        options: ``JobOptions.to_json()``.
+        options: ``JobOptions.to_json()``, or ``ClipOptions.to_json()``.
         created_at, started_at, ended_at, expires_at: seconds since 1970, UTC; None where that has not happened.
             From ``expires_at`` on the job may be gone.
         attempts: how often a worker has taken one of its pictures.
@@ -247,6 +269,7 @@ class JobRecord:
         delivery: of the webhook; None without one or before the end.
         dispatched_at: when the message for its next picture was sent to a broker; None where none is on its way.
         revision: counts the changes; a driver replaces a record only if nobody else has meanwhile.
+        kind: whether its items are pictures, or its item is a clip.
     """
 
     id: str
@@ -267,6 +290,7 @@ class JobRecord:
     delivery: Delivery | None = None
     dispatched_at: float | None = None
     revision: int = 0
+    kind: Kind = "picture"
 
     @property
     def has_ended(self) -> bool:
@@ -280,7 +304,14 @@ class JobRecord:
 
     def to_text(self) -> str:
         """As JSON text, for stores."""
-        return json.dumps(to_json(self), ensure_ascii=True, separators=(",", ":"))
+        value = to_json(self)
+        if self.kind == "picture":
+            # What only clips have is left out: a worker of a version without clips goes on reading these.
+            del value["kind"]
+            for item in value["items"]:
+                for name in _OF_CLIPS:
+                    del item[name]
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
     @staticmethod
     def from_text(text: str | bytes) -> JobRecord:
@@ -289,6 +320,9 @@ class JobRecord:
         # bshm 0.1 had one lease for all of a job: its pictures are taken for those of a dead worker.
         value.pop("lease", None)
         return from_json(JobRecord, value)
+
+
+_OF_CLIPS = ("background", "outputs", "progress")
 
 
 @dataclass(frozen=True)

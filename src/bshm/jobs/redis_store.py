@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.errors import MissingExtraError, OutputError, QueueUnavailableError
 from bshm.jobs.job_store import full
-from bshm.jobs.records import JobRecord, State
+from bshm.jobs.records import JobRecord, Kind, State
 from bshm.jobs.transitions import blobs_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _PREFIX = "{bshm}:"
 # More jobs of one owner are not made in one moment: times have microseconds.
 _AT_ONCE = 50
+# Of what is not to be in memory whole.
+_PIECE = 4 * 1024 * 1024
+_MOST_BYTES = 512 * 1024 * 1024
 _SHARED = """
 local function index(id, state, created, due, expires)
     redis.call('ZREM', KEYS[2], id)
@@ -124,7 +127,7 @@ def connect(url: str) -> Redis:
             retry_on_error=[ConnectionError, TimeoutError],
         )
     except ValueError as error:
-        raise QueueUnavailableError(f"the URL of Redis is none: {error}. Give redis://HOST:6379/0.") from error
+        raise QueueUnavailableError(f"the URL of Redis is not valid: {error}. Use redis://HOST:6379/0.") from error
     return client
 
 
@@ -165,7 +168,7 @@ class RedisRecords:
         if answer == b"full":
             raise full(capacity)
         if answer == b"lost":
-            raise QueueUnavailableError("Redis has dropped the pictures of a job already. Does it have enough memory?")
+            raise QueueUnavailableError("Redis has deleted pictures of a job. Check that it has enough memory.")
         return record
 
     def get(self, job_id: str) -> JobRecord | None:
@@ -207,11 +210,13 @@ class RedisRecords:
         ids = [name for name, created in found if before is None or (created, name.decode()) < before]
         return self._all(ids[:limit])
 
-    def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
+    def in_state(self, state: State, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""
         with explained():
-            ids: Any = self._client.zrange(_state(state), 0, -1 if limit is None else limit - 1)
-        return [each for each in self._all(ids) if each.state == state]
+            # Which kind a job is, its record says.
+            last = -1 if limit is None or kind is not None else limit - 1
+            ids: Any = self._client.zrange(_state(state), 0, last)
+        return [each for each in self._all(ids) if each.state == state and kind in (None, each.kind)][:limit]
 
     def due(self, now: float) -> list[JobRecord]:
         """See ``Records``."""
@@ -261,24 +266,50 @@ class RedisBlobs:
         """See ``Blobs``."""
         return None
 
+    @property
+    def scratch(self) -> Path | None:
+        """See ``Blobs``."""
+        return None
+
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
-        if len(data) > 512 * 1024 * 1024:
-            raise OutputError(
-                f"Redis keeps 512 MB a picture; {name} has {len(data):,} bytes. Keep the bytes elsewhere: --blobs."
-            )
+        _check_size(name, len(data))
         with explained():
             self._client.set(_blob(name), data, px=int(self._orphan_s * 1000))
 
     def take(self, name: str, path: Path) -> None:
         """See ``Blobs``."""
-        self.put(name, path.read_bytes())
+        _check_size(name, path.stat().st_size)
+        with path.open("rb") as file, explained():
+            place = 0
+            self._client.set(_blob(name), b"", px=int(self._orphan_s * 1000))
+            # Where each piece goes is said: one that is sent twice, after an answer was lost, changes nothing.
+            while piece := file.read(_PIECE):
+                self._client.setrange(_blob(name), place, piece)
+                place += len(piece)
 
     def get(self, name: str) -> bytes | None:
         """See ``Blobs``."""
         with explained():
             data: Any = self._client.get(_blob(name))
         return data if isinstance(data, bytes) else None
+
+    def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """See ``Blobs``."""
+        with explained():
+            size: Any = self._client.strlen(_blob(name))
+            if not size and not self._client.exists(_blob(name)):
+                return None
+        return self._pieces(name, start, size if stop is None else min(stop, size))
+
+    def _pieces(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        while start < stop:
+            with explained():
+                piece: Any = self._client.getrange(_blob(name), start, min(start + _PIECE, stop) - 1)
+            if not piece:
+                raise QueueUnavailableError(f"Redis has dropped {name} while it was read.")
+            yield piece
+            start += len(piece)
 
     def path(self, name: str) -> Path | None:
         """See ``Blobs``."""
@@ -314,6 +345,13 @@ def explained() -> Iterator[None]:
         raise OutputError("Redis has no memory left for another picture. Raise maxmemory or use a folder.") from error
     except redis.exceptions.RedisError as error:
         raise QueueUnavailableError(f"the jobs in Redis cannot be reached: {error}.") from error
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > _MOST_BYTES:
+        raise OutputError(
+            f"Redis keeps 512 MB a picture or a clip; {name} has {size:,} bytes. Keep the bytes elsewhere: --blobs."
+        )
 
 
 def _job(job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Do one picture of a job: take it, make its result, and keep saying that it is alive."""
+"""Process one picture of a job, or a clip: take it, make its result, and renew the lease meanwhile."""
 
 from __future__ import annotations
 
@@ -9,15 +9,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from bshm.concurrency.deadline_executor import DeadlineExecutor
-from bshm.errors import BshmError, DiskFullError, OutputError, OverrunError, QueueUnavailableError
-from bshm.jobs import transitions
+from bshm.errors import (
+    BshmError,
+    DiskFullError,
+    MissingExtraError,
+    OutputError,
+    OverrunError,
+    QueueUnavailableError,
+)
+from bshm.files import sink
+from bshm.jobs import clip_work, transitions
+from bshm.jobs.clips import ClipOptions, ClipOutput, ClipProgress
 from bshm.jobs.job_store import Change, JobStore
 from bshm.jobs.options import QueueOptions
-from bshm.jobs.protocol import Product, Work
+from bshm.jobs.protocol import ClipProducts, ClipWork, Product, Work
 from bshm.jobs.records import ItemRecord, JobError, JobOptions, JobRecord, Lease, code_of
+from bshm.jobs.scratch import Scratch
+
+if TYPE_CHECKING:
+    from bshm.video.convert import Progress
 
 log = logging.getLogger("bshm.jobs")
 
@@ -25,11 +39,43 @@ T = TypeVar("T")
 Verdict = Literal["ended", "done", "taken"]
 # A broker or a store that restarts is waited for: the work that is done already need not be done again.
 _PATIENCE_S = 120.0
+# How often the record is told how far a clip is.
+_PROGRESS_S = 1.0
+
+
+class ClipStopped(Exception):
+    """A clip is not to be gone on with: this worker stops, or the clip is not its own any more."""
+
+
+class ClipWatch:
+    """How far a clip is, and whether to go on; called by the thread that works on it, read by the one that renews."""
+
+    def __init__(self, executor: DeadlineExecutor, stopping: threading.Event) -> None:
+        """Before the first frame."""
+        self._executor = executor
+        self._stopping = stopping
+        self.latest: ClipProgress | None = None
+        self.is_lost = threading.Event()
+
+    def __call__(self, done: Progress) -> None:
+        """One more frame.
+
+        Raises:
+            ClipStopped: it is the last one here.
+            OverrunError: the clip was given up.
+        """
+        self._executor.more_time()
+        of = None if done.of is None else max(done.of, done.frames)
+        fps = round(done.frames / done.seconds, 2) if done.seconds > 0 else None
+        left_s = None if done.left_s is None else round(done.left_s, 1)
+        self.latest = ClipProgress(done.frames, of, fps, left_s)
+        if self._stopping.is_set() or self.is_lost.is_set():
+            raise ClipStopped
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A picture that a worker has taken.
+    """A picture, or a clip, that a worker has taken.
 
     Attributes:
         record: of its job, just after it was taken.
@@ -58,6 +104,7 @@ class Runner:
         worker: str,
         options: QueueOptions,
         stopping: threading.Event,
+        clips: ClipWork | None = None,
         broken: Callable[[], object] = lambda: None,
     ) -> None:
         """Over an open store.
@@ -65,9 +112,10 @@ class Runner:
         Args:
             store: the jobs.
             work: makes the results.
+            clips: makes those of clips; None fails them.
             worker: what the lease calls this worker.
             options: how long a lease lasts, and a picture may take.
-            stopping: when set, a store that is away is not waited for.
+            stopping: when set, a store that is away is not waited for, and a clip is given back.
             broken: called when so many pictures hang that the process should be replaced.
         """
         self._store = store
@@ -75,8 +123,13 @@ class Runner:
         self._worker = worker
         self._options = options
         self._stopping = stopping
+        self._clips = clips
+        self._scratch = Scratch(store.blobs.scratch, orphan_s=options.orphan_s)
         self._executor = DeadlineExecutor(
-            options.workers, name="bshm-item", timeout_s=options.item_timeout_s, broken=broken
+            options.workers + (0 if clips is None else options.clip_workers),
+            name="bshm-item",
+            timeout_s=options.item_timeout_s,
+            broken=broken,
         )
 
     def take(self, job_id: str) -> Claim | None:
@@ -107,16 +160,24 @@ class Runner:
 
         Returns:
             ``ended``: with it the job has ended, here; ``done``: others of its job are left; ``taken``: it was
-            cancelled, or somebody else took it over after a pause that looked like death.
+            cancelled, somebody else took it over after a pause that looked like death, or it is a clip that was given
+            back because this worker stops.
 
         Raises:
             QueueUnavailableError: the store stayed away; the picture waits again, or is found when its lease has
                 lapsed.
         """
         job_id, token = claim.record.id, claim.token
-        with self._signs_of_life(job_id, token):
+        is_clip = claim.record.kind == "video"
+        watch = ClipWatch(self._executor, self._stopping) if is_clip else None
+        with self._signs_of_life(job_id, token, watch):
             try:
-                record = self._item(claim)
+                record = self._item(claim) if watch is None else self._clip(claim, watch)
+            except ClipStopped:
+                # As with a store that is away: what was begun does not count as an attempt.
+                with contextlib.suppress(QueueUnavailableError):
+                    self._store.change(job_id, lambda found: transitions.released(found, token=token))
+                return "taken"
             except QueueUnavailableError:
                 # Where only the bytes are away, the record is not: given back, what was begun does not count as an
                 # attempt, however long they stay away.
@@ -146,13 +207,7 @@ class Runner:
         except QueueUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - becomes the error of the item
-            failure = _told(error, item.name)
-            return self._change(
-                job_id,
-                lambda found: transitions.item_failed(
-                    found, token=token, index=index, error=failure, now=self._store.clock()
-                ),
-            )
+            return self._failed(claim, _told(error, item.name))
         changed = self._change(
             job_id,
             lambda found: transitions.item_done(
@@ -170,9 +225,99 @@ class Runner:
             self._store.blobs.delete(result)
         return changed
 
-    def _keep(self, result: str, data: bytes, name: str) -> None:
+    def _failed(self, claim: Claim, failure: JobError) -> JobRecord | None:
+        return self._change(
+            claim.record.id,
+            lambda found: transitions.item_failed(
+                found, token=claim.token, index=claim.index, error=failure, now=self._store.clock()
+            ),
+        )
+
+    def _clip(self, claim: Claim, watch: ClipWatch) -> JobRecord | None:
+        name, began = claim.item.name, time.monotonic()
+        folder: Path | None = None
+        outputs: list[ClipOutput] = []
         try:
-            self._patiently(lambda: self._store.blobs.put(result, data))
+            with self._scratch.folder() as folder:
+                made = self._converted(claim, folder, watch)
+                for file in made.files:
+                    # A name of its own for each attempt, as for pictures.
+                    result = f"{claim.record.id}/out-{claim.index}-{file.product}-{secrets.token_hex(8)}"
+                    size = file.path.stat().st_size
+                    self._keep(result, file.path, name)
+                    shown = f"{Path(name).stem}.{file.product}{file.path.suffix}"
+                    outputs.append(ClipOutput(file.product, shown, file.media_type, size, result, file.details))
+        except (QueueUnavailableError, ClipStopped):
+            raise
+        except Exception as error:  # noqa: BLE001 - becomes the error of the job
+            return self._failed(claim, _told(error, name, folder))
+        progress = watch.latest or ClipProgress(made.frames, made.frames)
+        progress = ClipProgress(made.frames, made.frames, progress.fps, 0.0)
+        changed = self._change(
+            claim.record.id,
+            lambda found: transitions.clip_done(
+                found,
+                token=claim.token,
+                index=claim.index,
+                outputs=tuple(outputs),
+                progress=progress,
+                details=made.details,
+                now=self._store.clock(),
+            ),
+        )
+        if changed is None:
+            for output in outputs:
+                self._store.blobs.delete(output.result)
+        else:
+            log.info("job %s: a clip of %d frames took %.1f s", claim.record.id, made.frames, time.monotonic() - began)
+        return changed
+
+    def _converted(self, claim: Claim, folder: Path, watch: ClipWatch) -> ClipProducts:
+        if self._clips is None:
+            raise MissingExtraError("clips are not made here. Start a worker that makes them.")
+        options = ClipOptions.from_json(claim.record.options)
+        item = claim.item
+        clip = self._brought(str(item.input), folder / clip_work.file_name(item.name), item.name)
+        background = None
+        if item.background is not None:
+            # By its suffix it is told whether it moves.
+            path = folder / ("behind.mp4" if options.background == "video" else "behind.png")
+            background = self._brought(item.background, path, "the background")
+        return self._executor.submit(
+            self._clips, clip, options, background=background, folder=folder, progress=watch
+        ).result()
+
+    def _brought(self, stored: str, path: Path, name: str) -> Path:
+        """The bytes of the store as a file at ``path``."""
+        here = self._store.blobs.path(stored)
+        try:
+            if here is not None:
+                return sink.duplicate(here, path, overwrite=True)
+            is_there = self._patiently(lambda: self._fetched(stored, path))
+        except OSError as error:
+            if isinstance(error, BshmError):
+                raise
+            raise sink.explained(error, str(path)) from error
+        if not is_there:
+            raise OutputError(f"the bytes of {name} are gone from the store of the jobs. Send it again.")
+        return path
+
+    def _fetched(self, stored: str, path: Path) -> bool:
+        pieces = self._store.blobs.pieces(stored)
+        if pieces is None:
+            return False
+        with path.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        return True
+
+    def _keep(self, result: str, data: bytes | Path, name: str) -> None:
+        blobs = self._store.blobs
+        try:
+            if isinstance(data, Path):
+                self._patiently(lambda: blobs.take(result, data))
+            else:
+                self._patiently(lambda: blobs.put(result, data))
         except QueueUnavailableError:
             raise
         except OutputError as error:
@@ -196,7 +341,7 @@ class Runner:
     def _made(self, item: ItemRecord, options: JobOptions) -> Product:
         data = self._patiently(lambda: self._store.blobs.get(str(item.input)))
         if data is None:
-            raise OutputError(f"the bytes of {item.name} are gone from the store of the jobs. Send it again.")
+            raise OutputError(f"the bytes of {item.name} are missing from the job store. Send it again.")
         return self._executor.submit(self._work, data, item.name, options).result()
 
     def _change(self, job_id: str, change: Change) -> JobRecord | None:
@@ -215,17 +360,23 @@ class Runner:
             pause = min(5.0, 2 * pause)
 
     @contextlib.contextmanager
-    def _signs_of_life(self, job_id: str, token: str) -> Iterator[None]:
+    def _signs_of_life(self, job_id: str, token: str, watch: ClipWatch | None) -> Iterator[None]:
         over = threading.Event()
+        every_s = self._options.lease_s / 3 if watch is None else min(_PROGRESS_S, self._options.lease_s / 3)
+
+        def again(found: JobRecord) -> JobRecord | None:
+            progress = None if watch is None else watch.latest
+            return transitions.renewed(found, token=token, now=self._store.clock(), progress=progress)
 
         def renew() -> None:
-            while not over.wait(self._options.lease_s / 3):
+            while not over.wait(every_s):
                 try:
-                    self._store.change(
-                        job_id, lambda found: transitions.renewed(found, token=token, now=self._store.clock())
-                    )
+                    renewed = self._store.change(job_id, again)
                 except BshmError as error:
                     log.warning("job %s: its lease could not be renewed: %s", job_id, error)
+                else:
+                    if renewed is None and watch is not None:
+                        watch.is_lost.set()
 
         thread = threading.Thread(target=renew, name="bshm-lease", daemon=True)
         thread.start()
@@ -236,13 +387,14 @@ class Runner:
             thread.join()
 
 
-def _told(error: Exception, name: str) -> JobError:
+def _told(error: Exception, name: str, folder: Path | None = None) -> JobError:
+    """What is told of an error; ``folder`` is where a clip was worked on."""
     if isinstance(error, OverrunError):
-        return JobError(code_of(error), f"{name} took too long: {error} Use a smaller picture.")
+        return JobError(code_of(error), f"{name} took too long: {error} Use a smaller one.")
     if isinstance(error, BshmError):
-        return JobError(code_of(error), str(error))
+        return JobError(code_of(error), str(error) if folder is None else clip_work.told(error, folder, name))
     if isinstance(error, MemoryError):
-        return JobError(code_of(error), f"{name} does not fit into memory. Use a smaller picture.")
+        return JobError(code_of(error), f"{name} does not fit into memory. Use a smaller one.")
     # What else went wrong may speak of paths and settings of this machine: that is for the log, not for strangers.
     log.error("a fault in bshm while working on %s", name, exc_info=error)
     return JobError(code_of(error), f"a fault in bshm itself ({type(error).__name__}) while working on {name}.")

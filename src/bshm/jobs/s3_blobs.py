@@ -2,9 +2,9 @@
 
     PREFIX/ID/WORD    an object each
 
-Bytes alone: a record is changed by comparing it first, again and again while a job runs, which Redis does
-better.  An object is there whole or not at all, so what a record speaks of is complete.  What a crash leaves behind has
-no time to live here: ``sweep`` looks for it.
+Only bytes are stored here: records change often while a job runs, by compare-and-set, which Redis does better.  An
+object exists completely or not at all, so the bytes of a record are complete.  Objects have no time to live, so
+``sweep`` looks for those that a crash left behind.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("bshm.jobs")
 
 _PLACE = re.compile(rf"s3://(?P<bucket>{object_store.BUCKET})(?:/(?P<prefix>[A-Za-z0-9._/-]*))?")
+# Of what is not to be in memory whole: a read of each, and a part of an upload.
+_PIECE = 8 * 1024 * 1024
 # Names are listed to find what belongs to no job, and listing is paid for: so often in the time that such bytes stay.
 _SWEEPS = 4
 _PAGE = 1000
@@ -47,6 +49,11 @@ class S3Blobs:
         """See ``Blobs``."""
         return None
 
+    @property
+    def scratch(self) -> Path | None:
+        """See ``Blobs``."""
+        return None
+
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
         with explained():
@@ -54,8 +61,10 @@ class S3Blobs:
             self._store.put(name, data, use_multipart=False)
 
     def take(self, name: str, path: Path) -> None:
-        """See ``Blobs``."""
-        self.put(name, path.read_bytes())
+        """See ``Blobs``: what is larger than a part goes in several, which are not held in memory together."""
+        size = path.stat().st_size
+        with explained():
+            self._store.put(name, path, use_multipart=size > _PIECE, chunk_size=_PIECE, max_concurrency=2)
 
     def get(self, name: str) -> bytes | None:
         """See ``Blobs``."""
@@ -66,6 +75,25 @@ class S3Blobs:
                 if "NoSuchBucket" in str(error):
                     raise
                 return None
+
+    def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """See ``Blobs``: a request for each piece, so that no reader is too slow for the store."""
+        with explained():
+            try:
+                size = self._store.head(name)["size"]
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+        return self._pieces(name, start, size if stop is None else min(stop, size))
+
+    def _pieces(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        while start < stop:
+            end = min(start + _PIECE, stop)
+            with explained():
+                piece = self._store.get_range(name, start=start, end=end).to_bytes()
+            yield piece
+            start = end
 
     def path(self, name: str) -> Path | None:
         """See ``Blobs``."""
@@ -129,7 +157,7 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
     """
     place = _PLACE.fullmatch(url)
     if place is None:
-        raise OptionError(f"an object store is s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
+        raise OptionError(f"an object store needs the form s3://BUCKET or s3://BUCKET/PREFIX; got {url[:200]!r}.")
     store = object_store.bucket(
         place["bucket"], prefix=(place["prefix"] or "").strip("/") or None, endpoint=endpoint, purpose="jobs"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from bshm.errors import OutputError, QueueUnavailableError, StoreFullError
 from bshm.jobs.job_store import full
-from bshm.jobs.records import ENDED, JobRecord, State
+from bshm.jobs.records import ENDED, JobRecord, Kind, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -122,11 +122,12 @@ class SqliteRecords:
             (owner, later, its_id, limit),
         )
 
-    def in_state(self, state: State, *, limit: int | None = None) -> list[JobRecord]:
+    def in_state(self, state: State, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""
         return self._records(
-            "SELECT record FROM jobs WHERE live AND state = ? ORDER BY created_at LIMIT ?",
-            (state, -1 if limit is None else limit),
+            "SELECT record FROM jobs WHERE live AND state = ?1 "
+            "AND (?2 IS NULL OR coalesce(json_extract(record, '$.kind'), 'picture') = ?2) ORDER BY created_at LIMIT ?3",
+            (state, kind, -1 if limit is None else limit),
         )
 
     def due(self, now: float) -> list[JobRecord]:

@@ -1,4 +1,4 @@
-"""Open the stores of records and of bytes that URLs name."""
+"""Open the stores of records and bytes from their URLs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def check_place(place: str) -> None:
             if place.startswith("s3:")
             else ""
         )
-        raise OptionError(f"brokered jobs are kept in redis://HOST:PORT/N; got {_without_password(place)}.{advice}")
+        raise OptionError(
+            f"jobs with a broker are stored in redis://HOST:PORT/N; got {_without_password(place)}.{advice}"
+        )
 
 
 def _elsewhere(url: str | None, endpoint: str | None) -> Blobs | None:
@@ -58,11 +60,11 @@ def _elsewhere(url: str | None, endpoint: str | None) -> Blobs | None:
         from bshm.jobs.folder_blobs import FolderBlobs
 
         if endpoint is not None:
-            raise OptionError("an endpoint is of an object store, s3://BUCKET/PREFIX; a folder has none.")
+            raise OptionError("an endpoint is only for an object store, s3://BUCKET/PREFIX; a folder has none.")
         return FolderBlobs(folder_of(url))
     if url is None:
         if endpoint is not None:
-            raise OptionError("an endpoint needs its bucket: give s3://BUCKET/PREFIX for the bytes, too.")
+            raise OptionError("an endpoint needs a bucket, too: s3://BUCKET/PREFIX.")
         return None
     from bshm.jobs.s3_blobs import connect
 
@@ -80,7 +82,7 @@ def folder_of(url: str) -> Path:
     """
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
-        raise OptionError(f"a folder for the bytes is file:///FOLDER; got {url[:200]!r}.")
+        raise OptionError(f"a folder for the bytes needs the form file:///FOLDER; got {url[:200]!r}.")
     return Path(unquote(parts.path))
 
 

@@ -1,13 +1,13 @@
-"""What may become of a record, as functions from one record to the next.
+"""The possible changes of a record, as functions from one record to the next.
 
     queued ──claimed──> running ──item_done, item_failed──> done | failed     of each picture; the last one ends the job
        ^                   │
-       ├─────released──────┤   its worker gives it back: that does not count as an attempt
-       └─────recovered─────┘   its worker died: it does count
+       ├─────released──────┤   its worker gives it back; does not count as an attempt
+       └─────recovered─────┘   its worker died; counts as an attempt
 
-Workers hold pictures, not jobs, so that several can share one.  Each function returns None where it does not apply:
-somebody else holds the lease, or the job has ended.  Each may be repeated with the same token: where the answer of a
-store was lost, doing it again gives the record that is there already.  Nothing here reads a clock or a store.
+Workers hold pictures, not jobs, so that several can share a job.  A function returns None if it does not apply: another
+worker holds the lease, or the job has ended.  Calls can be repeated with the same token: if the answer of a store was
+lost, a second call returns the existing record.  Nothing here reads a clock or a store.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bshm.jobs.clips import ClipOutput, ClipProgress
 from bshm.jobs.codec import Json
 from bshm.jobs.records import ENDED, Delivery, ItemRecord, JobError, JobRecord, Lease
 
@@ -30,9 +31,8 @@ def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now:
     if index is None:
         return None
     item = record.items[index]
-    begun = replace(
-        item, state="running", attempts=item.attempts + 1, lease=Lease(token, worker, now, lapses_s=lapses_s)
-    )
+    lease = Lease(token, worker, now, lapses_s=lapses_s)
+    begun = replace(item, state="running", attempts=item.attempts + 1, lease=lease, progress=None)
     taken = _with(record, index, begun)
     return replace(
         taken,
@@ -43,8 +43,8 @@ def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now:
     )
 
 
-def renewed(record: JobRecord, *, token: str, now: float) -> JobRecord | None:
-    """A sign of life."""
+def renewed(record: JobRecord, *, token: str, now: float, progress: ClipProgress | None = None) -> JobRecord | None:
+    """A sign of life, and of a clip how far it is."""
     index = held_by(record, token)
     if index is None:
         return None
@@ -52,7 +52,7 @@ def renewed(record: JobRecord, *, token: str, now: float) -> JobRecord | None:
     if item.lease is None:
         return None
     lease = replace(item.lease, renewed_at=now, renewals=item.lease.renewals + 1)
-    return _with(record, index, replace(item, lease=lease))
+    return _with(record, index, replace(item, lease=lease, progress=progress or item.progress))
 
 
 def item_done(
@@ -87,6 +87,24 @@ def item_done(
     )
 
 
+def clip_done(
+    record: JobRecord,
+    *,
+    token: str,
+    index: int,
+    outputs: tuple[ClipOutput, ...],
+    progress: ClipProgress,
+    details: Mapping[str, Json],
+    now: float,
+) -> JobRecord | None:
+    """A clip has its results, and with it the job ends."""
+    item = record.items[index]
+    if item.outputs == outputs:
+        return record
+    done = replace(item, state="done", lease=None, input=None, background=None)
+    return _item_ended(record, token, index, replace(done, outputs=outputs, progress=progress, details=details), now)
+
+
 def item_failed(record: JobRecord, *, token: str, index: int, error: JobError, now: float) -> JobRecord | None:
     """A picture has failed for good; if it was the last one the job ends."""
     if record.items[index].error == error and record.items[index].state == "failed":
@@ -100,7 +118,8 @@ def released(record: JobRecord, *, token: str) -> JobRecord | None:
     if index is None:
         return None
     item = record.items[index]
-    return _waits_again(_with(record, index, replace(item, state="queued", lease=None, attempts=item.attempts - 1)))
+    waits = replace(item, state="queued", lease=None, progress=None, attempts=item.attempts - 1)
+    return _waits_again(_with(record, index, waits))
 
 
 def recovered(record: JobRecord, *, index: int, lease: Lease | None, now: float, max_attempts: int) -> JobRecord | None:
@@ -120,7 +139,7 @@ def cancelled(record: JobRecord, *, now: float) -> JobRecord | None:
     if record.has_ended:
         return record
     items = tuple(
-        item if item.state in ENDED else replace(item, state="cancelled", input=None, lease=None)
+        item if item.state in ENDED else replace(item, state="cancelled", input=None, background=None, lease=None)
         for item in record.items
     )
     return _closed(replace(record, state="cancelled", items=items), now)
@@ -169,7 +188,12 @@ def held_by(record: JobRecord, token: str) -> int | None:
 
 def blobs_of(record: JobRecord) -> set[str]:
     """The names of all bytes that the record still speaks of."""
-    return {name for item in record.items for name in (item.input, item.result) if name is not None}
+    return {
+        name
+        for item in record.items
+        for name in (item.input, item.background, item.result, *(each.result for each in item.outputs))
+        if name is not None
+    }
 
 
 def _with(record: JobRecord, index: int, item: ItemRecord) -> JobRecord:
@@ -191,19 +215,19 @@ def _waits_again(record: JobRecord) -> JobRecord:
 
 def _after_a_death(item: ItemRecord, max_attempts: int) -> ItemRecord:
     if item.attempts < max_attempts:
-        return replace(item, state="queued", lease=None)
+        return replace(item, state="queued", lease=None, progress=None)
     return _failed(
         item,
         JobError(
             "worker_lost",
             f"{item.name} was begun {item.attempts} times, and each time the worker did not live to finish it. "
-            "It may need more memory than there is: try a smaller picture.",
+            "It may need more memory than there is: try a smaller one.",
         ),
     )
 
 
 def _failed(item: ItemRecord, error: JobError) -> ItemRecord:
-    return replace(item, state="failed", input=None, lease=None, error=error)
+    return replace(item, state="failed", input=None, background=None, lease=None, error=error)
 
 
 def _ended(record: JobRecord, now: float) -> JobRecord:

@@ -1,4 +1,4 @@
-"""Tell whoever asked for it that a job has ended: a signed POST, again and again until it is accepted.
+"""Report the end of a job: a signed POST, repeated until it is accepted.
 
     POST /your/path
     Content-Type: application/json
@@ -8,8 +8,8 @@
 
     {"event": "job.done", "delivery": …, "job": {"id": …, "state": "done", "items": [{"name": …, "state": …}, …], …}}
 
-An answer of 200 to 299 accepts it, 410 ends it, everything else is tried again after 5 s, 10 s, 20 s, … .  It comes at
-least once: a receiver drops a delivery that it has seen.
+An answer of 200 to 299 accepts it, 410 refuses it; after any other answer it is sent again after 5 s, 10 s, 20 s, … .
+A delivery may arrive more than once, so receivers ignore ids that they have seen.
 """
 
 from __future__ import annotations
@@ -100,6 +100,11 @@ def body_of(record: JobRecord) -> bytes:
         }
         for item in record.items
     ]
+    if record.kind == "video":
+        items[0]["outputs"] = [
+            {"product": each.product, "name": each.name, "media_type": each.media_type, "size": each.size}
+            for each in record.items[0].outputs
+        ]
     job = {
         "id": record.id,
         "state": record.state,

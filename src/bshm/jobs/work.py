@@ -1,4 +1,4 @@
-"""The work that is done for real: bytes in, a matte, bytes out."""
+"""The real work of jobs: bytes in, a matte, bytes out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bshm.jobs.protocol import Product
 from bshm.jobs.records import JobOptions
 
 if TYPE_CHECKING:
+    from bshm.edit.background import Paints
     from bshm.options import MatteOptions
     from bshm.pipeline import Matting
     from bshm.result import Matte
@@ -30,6 +31,7 @@ class MattingWork:
         *,
         others: int = 2,
         open_model: Callable[[str], Matting] | None = None,
+        painter: Paints | None = None,
     ) -> None:
         """With networks that are open.
 
@@ -37,9 +39,11 @@ class MattingWork:
             matting: stays open.
             others: how many further models are held open at once; the one that was asked for longest ago goes first.
             open_model: opens a model by its name; None takes the device of ``matting``.
+            painter: paints backgrounds; without one, jobs that ask for that fail.
         """
         self._matting = matting
         self._most = others
+        self._painter = painter
         self._open_model = open_model or _on_device_of(matting)
         self._others: OrderedDict[str, Matting] = OrderedDict()
         self._lock = threading.Lock()
@@ -51,9 +55,14 @@ class MattingWork:
             UnknownModelError, ModelFileError: the job asks for weights that are not on this machine, or damaged.
             InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
         """
-        return made(picture, name, options, self._matting_of(options.model).matte_picture)
+        return made(picture, name, options, self.matting_of(options.model).matte_picture, self._painter)
 
-    def _matting_of(self, model: str) -> Matting:
+    def matting_of(self, model: str) -> Matting:
+        """The networks called ``model``, opened if need be.
+
+        Raises:
+            UnknownModelError, ModelFileError: they are not on this machine, or damaged.
+        """
         if model == self._matting.engine.card.name:
             return self._matting
         # Whoever wants a model that is just being opened waits for it instead of opening it, too.
@@ -91,7 +100,13 @@ def opened(data: bytes, name: str, options: MatteOptions) -> Picture:
     return geometry.shrunk(decode.decode(data, name=name, limits=options.limits), options.shrink_to)
 
 
-def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, MatteOptions], Matte]) -> Product:
+def made(
+    data: bytes,
+    name: str,
+    options: JobOptions,
+    matte: Callable[[Picture, MatteOptions], Matte],
+    painter: Paints | None = None,
+) -> Product:
     """The product of one picture.
 
     Args:
@@ -99,6 +114,7 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
         name: what errors call it.
         options: of the job.
         matte: the network.
+        painter: paints the background, where the job asks for that.
 
     Raises:
         InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
@@ -107,7 +123,7 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
     from bshm.files import decode
 
     picture = opened(data, name, options.matte)
-    behind = None
+    behind: Picture | Paints | None = painter
     if options.background is not None:
         behind = decode.decode(options.background, name="the background", limits=options.matte.limits)
     done = render(matte(picture, options.matte), options.edit, behind)
@@ -123,5 +139,6 @@ def made(data: bytes, name: str, options: JobOptions, matte: Callable[[Picture, 
         "head_by": done.head_by,
         "notes": list(done.notes),
         "corrections": done.corrections,
+        "background_by": done.background_by,
     }
     return Product(done.data, done.media_type, MappingProxyType(details))

@@ -1,4 +1,4 @@
-"""What `bshm worker` runs: threads that take messages and make results, around the networks of one process."""
+"""The process of `bshm worker`: threads that take messages and make results with the networks of this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bshm.jobs.dispatcher import Dispatcher
 from bshm.jobs.job_store import JobStore
 from bshm.jobs.messages import Message, Messages, Receiver, open_messages
 from bshm.jobs.options import QueueOptions
-from bshm.jobs.protocol import Work
+from bshm.jobs.protocol import ClipWork, Work
 from bshm.jobs.reaper import Reaper
 from bshm.jobs.records import is_id
 from bshm.jobs.runner import Claim, Runner
@@ -37,13 +37,15 @@ def run_worker(
     broker: str,
     work: Work,
     *,
+    clips: ClipWork | None = None,
     results: str | None = None,
     blobs: str | None = None,
     blobs_endpoint: str | None = None,
     options: QueueOptions | None = None,
     secrets: Secrets | None = None,
 ) -> None:
-    """Do pictures until SIGTERM or Ctrl-C: those in the works are finished then, and no other is begun.
+    """Do pictures and clips until SIGTERM or Ctrl-C: pictures in the works are finished then, a clip is given back
+    after its next frame, and no other is begun.
 
     ``options.workers`` pictures are done at once, in threads of this process, through the one ``work``.  There are no
     child processes: one that dies (out of memory, say) is restarted by whatever started it, and its pictures are taken
@@ -52,6 +54,7 @@ def run_worker(
     Args:
         broker: see ``BrokerQueue``.
         work: makes the results.
+        clips: makes those of clips; None fails them.
         results, blobs, blobs_endpoint: see ``BrokerQueue``.
         options: how the queue behaves.
         secrets: see ``BrokerQueue``.
@@ -78,6 +81,7 @@ def run_worker(
         worker=f"{socket.gethostname()}:{os.getpid()}",
         options=options,
         stopping=stopping,
+        clips=clips,
         broken=give_up,
     )
     reaper = Reaper(
@@ -107,7 +111,7 @@ def run_worker(
             messages.close()
             records.close()
     if broken.is_set():
-        raise OverrunError(f"more than {MOST_STUCK} pictures hang in this worker. Start it anew; its jobs wait.")
+        raise OverrunError(f"more than {MOST_STUCK} pictures are stuck in this worker. Restart it; its jobs are kept.")
 
 
 class _WorkerThread(threading.Thread):

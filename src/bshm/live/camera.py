@@ -1,4 +1,4 @@
-"""Where live frames come from: a camera of this machine, a file that plays at its own speed, or a stream."""
+"""Sources of live frames: a camera, a video file at its own speed, or a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import TracebackType
 
 import numpy as np
 
-from bshm.errors import BshmError, DeviceUnavailableError
+from bshm.errors import BshmError, DeviceUnavailableError, option
 from bshm.net.guard import shown
 from bshm.types import PixelArray
 
@@ -143,7 +143,7 @@ def _device(spec: str, size_hw: tuple[int, int], fps: float) -> Generator[PixelA
     capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():
-            raise DeviceUnavailableError(f"there is no camera {spec}{_cameras()}. Name another one with --camera.")
+            raise DeviceUnavailableError(f"there is no camera {spec}{_cameras()}. Choose another {option('camera')}.")
         height, width = size_hw
         for name, value in (
             (cv2.CAP_PROP_FRAME_WIDTH, width),

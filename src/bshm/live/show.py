@@ -1,4 +1,4 @@
-"""From camera frames to what is shown: matted, over a background, at a steady rate, and blurred when in doubt."""
+"""Turn camera frames into output frames: matted, on a background, at a steady rate, and blurred when unsure."""
 
 from __future__ import annotations
 

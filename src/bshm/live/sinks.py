@@ -1,4 +1,4 @@
-"""Where live frames go: a virtual camera, a window, a pipe, a file or a stream."""
+"""Outputs of live frames: a virtual camera, a window, a pipe, a file or a stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bshm.errors import DeviceUnavailableError, MissingExtraError, OptionError, OutputError, OutputExistsError
+from bshm.errors import DeviceUnavailableError, MissingExtraError, OptionError, OutputError, OutputExistsError, option
 from bshm.files import sink
 from bshm.types import PixelArray
 
@@ -69,18 +69,18 @@ def open_sink(
     path = Path(spec)
     if scheme or path.suffix.lower() not in _FILES:
         raise OptionError(
-            f"-o takes virtual, window, -, a file ending in {', '.join(_FILES)}, or a URL with "
+            f"{option('output')} takes virtual, window, -, a file ending in {', '.join(_FILES)}, or a URL with "
             f"{', '.join(_STREAMS)}; got {spec!r}."
         )
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} is there already. Add --overwrite to replace it.")
+        raise OutputExistsError(f"{path} already exists. Add {option('overwrite')} to replace it.")
     return _FileSink(path, _FILES[path.suffix.lower()], size_hw, fps, overwrite=overwrite)
 
 
 class _PipeSink:
     def __init__(self, pipe_format: str, put: Callable[[bytes], None]) -> None:
         if pipe_format not in PIPE_FORMATS:
-            raise OptionError(f"--pipe takes {' or '.join(PIPE_FORMATS)}; got {pipe_format!r}.")
+            raise OptionError(f"{option('pipe')} takes {' or '.join(PIPE_FORMATS)}; got {pipe_format!r}.")
         self._jpeg = pipe_format == "mjpeg"
         self._put = put
 

@@ -141,9 +141,7 @@ def check(corrections: Corrections, pixels: PixelArray, name: str) -> None:
     if mark is None:
         return
     height, width = pixels.shape[:2]
-    # A pixel more or less of a small picture is no other shape.
-    slack = _ASPECT + 1 / min(width, height, mark.width, mark.height)
-    if abs(np.log(width / height * mark.height / mark.width)) > slack:
+    if not _is_of_one_shape((height, width), (mark.height, mark.width)):
         raise CorrectionsError(
             f"the corrections were made on a picture of {mark.width}x{mark.height}, but {name} is {width}x{height}, of "
             "another shape. Use them with the picture that they were made on, at any size."
@@ -159,6 +157,13 @@ def check(corrections: Corrections, pixels: PixelArray, name: str) -> None:
             f"the corrections were made on another picture than {name}: it looks different. Use them with their own, "
             'or, if it was only made brighter or the like, leave "look" out of the corrections.'
         )
+
+
+def _is_of_one_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two heights and widths are those of one picture at two sizes."""
+    # A pixel more or less of a small picture is no other shape.
+    slack = _ASPECT + 1 / min(*one[:2], *other[:2])
+    return bool(abs(np.log(one[1] / one[0] * other[0] / other[1])) <= slack)
 
 
 def apply(
@@ -181,10 +186,16 @@ def apply(
 
     Raises:
         NobodyThereError: a click where there is nothing to keep or to erase.
+        CorrectionsError: the trimap has another shape than the picture.
         ShapeError: pixels and alpha differ in size.
     """
     if pixels.shape[:2] != alpha.shape:
         raise ShapeError(f"apply() needs one height and width; got pixels {pixels.shape} and alpha {alpha.shape}.")
+    if trimap is not None and not _is_of_one_shape(alpha.shape, trimap.shape):
+        raise CorrectionsError(
+            f"the trimap (or picture of what to keep or erase) is {trimap.shape[1]}x{trimap.shape[0]}, but the picture "
+            f"is {alpha.shape[1]}x{alpha.shape[0]}, of another shape. Make one of the picture's shape, at any size."
+        )
     belief = mask if mask is not None else _shrunk(alpha)
     marks = _marks(pixels, alpha, belief, corrections, trimap)
     found, decided = alpha.copy(), belief.copy()

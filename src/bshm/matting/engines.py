@@ -1,4 +1,4 @@
-"""From a picture's pixels to an alpha: a set of weights, opened.
+"""Engines: opened models, from the pixels of a picture to an alpha.
 
 An ``Engine`` takes pixels, and what it remembers of the pictures before, and answers with an alpha.  Its kinds:
 

@@ -1,4 +1,4 @@
-"""Colour decontamination: what colour the people have where the old background shines through.
+"""Colour decontamination: find the colour of people where the old background shines through.
 
 A pixel of a soft edge shows ``I = a F + (1 - a) B``.  Its ``F`` is what must be laid over another background; ``I``
 itself would bring a halo of the old one along.
@@ -48,6 +48,26 @@ _EDGE_FROM, _EDGE_TO = 1 / 510, 1 - 1 / 510
 _TRUST = 0.01
 
 
+def estimate_among(colour: PixelArray, some: FloatArray, everybody: FloatArray) -> PixelArray:
+    """The colour of some of several people, with that of the others taken out of the edges that they share.
+
+    Args:
+        colour: (H, W, 3) uint8 or uint16, that of all of them, straight, as ``estimate`` gives it.
+        some: (H, W) float32, 0..1, the alpha of those who are wanted.
+        everybody: (H, W) float32, 0..1, the alpha of all, nowhere less than theirs.
+
+    Returns:
+        (H, W, 3), dtype of ``colour``, a new array; exactly ``colour`` where no others are.
+
+    Raises:
+        ShapeError: other shapes or dtypes.
+    """
+    # Of what all of them show, so much is theirs; to them the others are what lies behind.
+    share = np.divide(some, everybody, out=np.zeros_like(some), where=everybody > 0)
+    # Where nobody is, the picture's colour is neither theirs nor the others'.
+    return _estimated(colour, np.clip(share, np.float32(0), np.float32(1)), everybody > _SURE)
+
+
 def estimate(pixels: PixelArray, alpha: FloatArray) -> PixelArray:
     """The people's own colour, straight, with the old background taken out of soft edges.
 
@@ -69,6 +89,11 @@ def estimate(pixels: PixelArray, alpha: FloatArray) -> PixelArray:
     >>> estimate(red_over_blue, alpha)[10, 32].tolist()
     [255, 0, 0]
     """
+    return _estimated(pixels, alpha, None)
+
+
+def _estimated(pixels: PixelArray, alpha: FloatArray, known: npt.NDArray[np.bool_] | None) -> PixelArray:
+    """See ``estimate``; ``known`` are the pixels whose colour counts, None all of them."""
     if alpha.ndim != 2 or alpha.dtype != np.float32:
         raise ShapeError(f"estimate() needs alpha as (H, W) float32; got {alpha.shape} {alpha.dtype}.")
     if pixels.shape != (*alpha.shape, 3) or pixels.dtype not in (np.uint8, np.uint16):
@@ -80,9 +105,9 @@ def estimate(pixels: PixelArray, alpha: FloatArray) -> PixelArray:
     edges = _edges(alpha)
     if not edges:
         return result
-    grid = _Grid(pixels, alpha, edges)
+    grid = _Grid(pixels, alpha, edges, known)
     for edge in edges:
-        _fine(pixels, alpha, grid, edge, result)
+        _fine(pixels, alpha, grid, edge, known, result)
     return result
 
 
@@ -128,7 +153,9 @@ def _edges(alpha: FloatArray) -> list[_Rect]:
 class _Grid:
     """The coarse pass: foreground and background colour in cells of 8x8 pixels, wherever an edge is near."""
 
-    def __init__(self, pixels: PixelArray, alpha: FloatArray, edges: list[_Rect]) -> None:
+    def __init__(
+        self, pixels: PixelArray, alpha: FloatArray, edges: list[_Rect], known: npt.NDArray[np.bool_] | None
+    ) -> None:
         height, width = alpha.shape
         cell = _CELL_PX
         # Colours farther away than the widest window have no say.
@@ -143,6 +170,8 @@ class _Grid:
             part = np.s_[start : min(bottom, start + band) : _EVERY_ROW, self.left : right]
             cells = slice((start - self.top) // cell, -(-(min(bottom, start + band) - self.top) // cell))
             sure = cv2.inRange(alpha[part], _SURE, 2.0), cv2.inRange(alpha[part], -1.0, 1 - _SURE)
+            if known is not None:
+                sure = tuple(np.where(known[part], mask, np.uint8(0)) for mask in sure)  # type: ignore[assignment]
             for total, mask in zip(sums, sure, strict=True):
                 _add_cell_means(pixels[part], np.asarray(mask, np.uint8), total[cells])
         self.foreground, self.background = (_spread(total) for total in sums)
@@ -204,7 +233,14 @@ def _spread(means: FloatArray) -> FloatArray:
     return found
 
 
-def _fine(pixels: PixelArray, alpha: FloatArray, grid: _Grid, edge: _Rect, result: PixelArray) -> None:
+def _fine(
+    pixels: PixelArray,
+    alpha: FloatArray,
+    grid: _Grid,
+    edge: _Rect,
+    known: npt.NDArray[np.bool_] | None,
+    result: PixelArray,
+) -> None:
     """Write the foreground of the soft pixels of ``edge`` into ``result``.
 
     A correction moves both colours, as little as can be, until ``a F + (1 - a) B`` is the picture: least squares of
@@ -224,7 +260,11 @@ def _fine(pixels: PixelArray, alpha: FloatArray, grid: _Grid, edge: _Rect, resul
     trust_f, trust_b = a * a, b * b
     gain = np.asarray(1 / (trust_f + trust_b + np.float32(_TRUST)), np.float32)
     # The fourth power of how sure a pixel is.  1e-6: where a window holds nothing sure, the colour stays what it was.
-    trust_f, trust_b = trust_f * trust_f + np.float32(1e-6), trust_b * trust_b + np.float32(1e-6)
+    trust_f, trust_b = trust_f * trust_f, trust_b * trust_b
+    if known is not None:
+        counts = known[around.where].astype(np.float32)
+        trust_f, trust_b = trust_f * counts, trust_b * counts
+    trust_f, trust_b = trust_f + np.float32(1e-6), trust_b + np.float32(1e-6)
     a_rgb, b_rgb, step_f, step_b = (_rgb(plane) for plane in (a, b, a * gain, b * gain))
 
     def unexplained() -> FloatArray:

@@ -1,4 +1,4 @@
-"""Several people told apart: the alpha of a picture shared out, one plane a person.
+"""Tell several people apart: share the alpha of a picture, one plane per person.
 
 Where the middle of a person is likely, the keypoints of that person are looked for at the offsets that the network
 gives, and become a skeleton with the thickness of a body.  Who lies nearest to a pixel, in thicknesses, is a first

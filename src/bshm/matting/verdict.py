@@ -1,4 +1,4 @@
-"""A verdict on a matte: how far to trust it, and what there is to look at.
+"""A verdict on a matte: how reliable it is, and what to look at.
 
 The score comes from the mask alone; the reasons say what a person would check.  `docs/verdict.md` has the figures.
 """

@@ -1,1 +1,1 @@
-"""What goes over the network: every URL passes one guard."""
+"""Network access: every URL is checked by one guard."""

@@ -1,4 +1,4 @@
-"""Download a large file that the user asked for by name: resumed where it stopped, whole and right, or not at all.
+"""Download a large file that the user asked for by name: resumable, verified, complete or not at all.
 
 Unlike ``fetch``, which takes URLs that anybody may have chosen, this goes to a host that the user or this package
 named; so the environment's proxies are used, and there is no guard against private addresses.  What came is written to
@@ -71,7 +71,7 @@ def check_url(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError as error:
-        raise OptionError(f"{url!r} is no URL: {error}.") from error
+        raise OptionError(f"{url!r} is not a valid URL: {error}.") from error
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
         raise OptionError(f"a download needs https://; got {shown(url)}. Use an https:// mirror.")
     return url
@@ -92,7 +92,9 @@ def read_json(url: str, connection: ConnectionOptions) -> Any:
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"{shown(url)} cannot be reached: {_reason(error)}.") from error
     except ValueError as error:
-        raise FetchError(f"{shown(url)} did not answer JSON, but perhaps a page of a proxy or a login.") from error
+        raise FetchError(
+            f"{shown(url)} did not answer with JSON. A proxy or a login page may have answered instead."
+        ) from error
 
 
 def download(
@@ -155,9 +157,9 @@ def _download(
         length = partial.stat().st_size
         partial.unlink()
         raise ModelFileError(
-            f"{shown(url)} gave another file than was expected: its SHA-256 is {found} ({length:,} bytes), and "
-            f"{sha256} is needed. It was removed. Try again; if it stays so, a proxy may change it, or the file was "
-            "replaced at its source."
+            f"{shown(url)} returned another file than expected: its SHA-256 is {found} ({length:,} bytes) instead of "
+            f"{sha256}. It was deleted. Try again; if that does not help, a proxy may change the file, or the server "
+            "has a new one."
         )
     partial.replace(path)
     return found
@@ -193,11 +195,10 @@ def _fetch_all(
         now = partial.stat().st_size if partial.exists() else 0
         failures = 1 if now > have else failures + 1
         if failures >= connection.tries:
-            kept = (
-                f"{now:,} bytes{f' of {size:,}' if size else ''} are kept in {partial}; the same command goes on there"
-            )
+            kept = f"{now:,} bytes{f' of {size:,}' if size else ''} are kept in {partial}; run the same command to "
+            "continue"
             raise FetchError(
-                f"{shown(url)} did not come: {reason}, {connection.tries} times in a row. "
+                f"{shown(url)} could not be downloaded: {reason}, {connection.tries} times in a row. "
                 + (f"{kept}." if now else "Check the connection and the proxy.")
             )
         time.sleep(connection.pause_s * 2 ** (failures - 1))
@@ -223,7 +224,7 @@ def _fetch_some(
         length = response.headers.get("Content-Length")
         total = have + int(length) if length and length.isdigit() else size
         if size is not None and total is not None and total != size:
-            raise FetchError(f"{shown(url)} announces {total:,} bytes where {size:,} are expected. Try again later.")
+            raise FetchError(f"{shown(url)} announces {total:,} bytes, but {size:,} are expected. Try again later.")
         if total is not None and shutil.disk_usage(partial.parent).free < total - have:
             raise _WriteError(DiskFullError(f"{partial.parent} has no room for {total - have:,} bytes. Free some."))
         try:

@@ -1,4 +1,4 @@
-"""The URL guard: nobody gets into a private network by a URL that he has chosen.
+"""The URL guard: a chosen URL must not reach into a private network.
 
 The name is resolved once, every address it has must be public, and the connection goes to one of those very addresses,
 so that a second answer of the name server cannot lead elsewhere.  Certificates are checked against the name.  Proxy
@@ -122,8 +122,8 @@ class Deadline:
     def passed(self) -> FetchError:
         """The error for when it is over."""
         return FetchError(
-            f"{self.name} needed to come within {self.timeout_s:g} s and did not. "
-            "Try again, raise the limit of time, or download it yourself."
+            f"{self.name} did not arrive within {self.timeout_s:g} s. "
+            "Try again, raise the time limit, or download it yourself."
         )
 
     def run(self, resolve: Callable[[], list[str]]) -> list[str]:
@@ -163,7 +163,7 @@ def parse(url: str) -> Target:
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode("ascii") if not is_ip(parts.hostname) else parts.hostname
     except ValueError as error:  # UnicodeError is one
-        raise UrlRefusedError(f"{name} is no URL: {error}.") from error
+        raise UrlRefusedError(f"{name} is not a valid URL: {error}.") from error
     if parts.scheme not in _PORTS:
         raise UrlRefusedError(f"a URL needs http or https; got {name}.")
     if "@" in parts.netloc:

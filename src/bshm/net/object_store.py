@@ -100,7 +100,7 @@ def fetch(url: str, limits: Limits) -> bytes:
         size = found.meta["size"]
         if size > limits.max_bytes:
             raise PictureTooLargeError(
-                f"a picture may have {limits.max_bytes:,} bytes here; {url} has {size:,}. "
+                f"a picture may have up to {limits.max_bytes:,} bytes; {url} has {size:,}. "
                 "Use a smaller one, or raise the limit."
             )
         return found.bytes().to_bytes()

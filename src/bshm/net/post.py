@@ -1,4 +1,4 @@
-"""POST to a URL that somebody else has chosen, behind the URL guard (``bshm.net.guard``).
+"""POST to a URL that somebody else has chosen, checked by the guard (``bshm.net.guard``).
 
 Redirects are not followed, and nothing of the answer is kept but its status: a stranger must learn nothing of what
 answers inside a network.

@@ -1,4 +1,4 @@
-"""The networks are run here: ``providers`` chooses a device, ``session`` opens a network on it."""
+"""Run networks: ``providers`` chooses a device, ``session`` opens a network on it."""
 
 import contextlib
 

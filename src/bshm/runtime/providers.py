@@ -1,4 +1,4 @@
-"""Which execution provider runs the networks: the one that was asked for, or an error that says why not."""
+"""Choose the execution provider: the requested one, or an error that says why it does not work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door to onnxruntime."""
+"""The only module that uses onnxruntime."""
 
 from __future__ import annotations
 
@@ -181,6 +181,11 @@ class OnnxSession:
                 f"{network.file} states {stated or 'no preprocessing'}, its card {network.preprocessing}. "
                 "The two do not belong together."
             )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what ``run`` gives."""
+        return tuple(self._outputs)
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
         """Outputs by name.

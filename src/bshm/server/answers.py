@@ -1,4 +1,4 @@
-"""Errors as bodies: problem+json (RFC 9457), and remove.bg's own form under /v1.0/."""
+"""Errors as response bodies: problem+json (RFC 9457), and remove.bg's form under /v1.0/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts put together: ``create_app`` for whoever has an ASGI server, ``run`` for `bshm serve`."""
+"""The application: ``create_app`` for any ASGI server, ``run`` for `bshm serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bshm.errors import BshmError, OptionError
 from bshm.server import answers, logs
 from bshm.server.matting_pool import Fetch, fetch_url
 from bshm.server.middleware import Middleware
-from bshm.server.routes import jobs, live, matte, models, operation, presets, rembg, removebg
+from bshm.server.routes import finish, jobs, live, matte, models, operation, presets, rembg, removebg, videos
 from bshm.server.security_headers import page_csp
 from bshm.server.service import Service
 from bshm.server.settings import Settings
@@ -29,10 +29,10 @@ from bshm.server.settings import Settings
 STATIC = Path(__file__).parents[1] / "web"
 
 _DESCRIPTION = """\
-Human matting: a picture of people in, the people with a true alpha channel out, hair included.
+Human matting: cuts people out of pictures with a true alpha channel, including hair.
 
-Errors are RFC 9457 problem details; below `/v1.0` they are remove.bg's. Every answer has an `X-Request-Id`, which the
-log has too.
+Errors are RFC 9457 problem details; below `/v1.0` they have the form of remove.bg. Every answer has an `X-Request-Id`,
+which is also in the log.
 """
 
 
@@ -65,12 +65,13 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in (matte, removebg, rembg, models, presets, operation):
+    for module in (matte, finish, removebg, rembg, models, presets, operation):
         app.include_router(module.router)
     if settings.jobs:
         app.include_router(jobs.router)
+    app.include_router(videos.router)
     # Not where GET works on a picture.
-    for router in (removebg.router, operation.router, *([jobs.router] if settings.jobs else [])):
+    for router in (removebg.router, operation.router, videos.router, *([jobs.router] if settings.jobs else [])):
         _answer_head(app, router)
     page: list[str] = []
     if settings.page and (STATIC / "index.html").is_file():
@@ -188,6 +189,6 @@ def check_place(settings: Settings, *, has_keys: bool) -> None:
     """
     if not settings.is_loopback and not has_keys and not settings.allow_open:
         raise OptionError(
-            f"--host {settings.host} serves other machines, and there are no API keys. Make one with "
-            "`bshm keys add NAME`, listen on 127.0.0.1, or say --allow-open to let anybody use it."
+            f"--host {settings.host} serves other machines, but there are no API keys. Add one with "
+            "`bshm keys add NAME`, listen on 127.0.0.1, or use --allow-open to let anybody use the service."
         )

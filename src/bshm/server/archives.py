@@ -1,4 +1,4 @@
-"""Zips on their way in and out: a bomb is not unpacked, and what goes out is never whole in memory."""
+"""Zips in requests and answers: bombs are refused, and answers are never completely in memory."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def unpack(
         opened = zipfile.ZipFile(archive)
         entries = zips.files_in(opened)
     if len(entries) > most_items:
-        raise PictureTooLargeError(f"a job takes {most_items:,} pictures; the zip has {len(entries):,}.")
+        raise PictureTooLargeError(f"a job takes up to {most_items:,} pictures; the zip has {len(entries):,}.")
     if not entries:
-        raise UnreadablePictureError("the zip has no files. Put pictures into it.")
+        raise UnreadablePictureError("the zip contains no files. Add pictures to it.")
     left = most_bytes
     for entry in entries:
         name = PurePosixPath(zips.path_in(entry)).name

@@ -1,4 +1,4 @@
-"""Results kept by what they are made of: the bytes of the picture, what is wanted of it, and the weights."""
+"""A cache of results, by the bytes of the picture, the options and the weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: how many there are at once, which are let go of, and none for ever.
+"""Limit connections: how many are open, which idle ones are closed, and for how long they may last.
 
 Uvicorn ends a connection that is idle between two requests, and nothing else: a client that sends half a head, or does
 not read its answer, keeps its connection, and with it one of the files that the process may open, for as long as it

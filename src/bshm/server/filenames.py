@@ -1,4 +1,4 @@
-"""Names of results, as every system can keep them and every browser reads them."""
+"""File names of results that work on every system and in every browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the body of a request to its fields: multipart, form or JSON."""
+"""Read the fields of a request body: multipart, form or JSON."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Body:
         """
         found = [upload for each, upload in self.files if each == name]
         if len(found) > 1:
-            raise FieldError({name: f"one file is taken; {len(found)} came. Several make a job: POST /jobs."})
+            raise FieldError({name: f"takes one file; got {len(found)}. For several pictures use POST /jobs."})
         return await read(found[0], most=most) if found else None
 
     def base64(self, name: str, *, most: int) -> bytes | None:
@@ -106,7 +106,7 @@ async def body(request: Request, *, most_files: int = 4, most_part: int) -> Asyn
     try:
         try:
             if kind not in (*_FORMS, JSON):
-                raise FieldError({"Content-Type": f"needs to be {_FORMS[0]} or {JSON}; got {kind[:80]!r}."})
+                raise FieldError({"Content-Type": f"must be {_FORMS[0]} or {JSON}; got {kind[:80]!r}."})
             if kind == JSON:
                 parts = Body(_json(await request.body()), [])
             else:
@@ -115,7 +115,7 @@ async def body(request: Request, *, most_files: int = 4, most_part: int) -> Asyn
                 )
                 parts = _form(form)
         except ClientDisconnect as error:
-            raise ClientGoneError("the client went away before its request was complete.") from error
+            raise ClientGoneError("the client disconnected before its request was complete.") from error
         except HTTPException as error:
             raise FieldError({"body": f"{error.detail}"}) from error
         except (FormParserError, UnicodeDecodeError, KeyError) as error:
@@ -139,7 +139,7 @@ def decoded(text: object, name: str, *, most: int) -> bytes:
         PictureTooLargeError: it stands for more than ``most`` bytes.
     """
     if not isinstance(text, str):
-        raise FieldError({name: "needs to be text in base64."})
+        raise FieldError({name: "must be base64 text."})
     if text[:5].lower() == "data:":
         text = text.partition(",")[2]
     if len(text) > most * 4 / 3 + 1024:
@@ -168,9 +168,9 @@ def _json(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FieldError({"body": f"is not JSON: {error}."}) from error
+        raise FieldError({"body": f"is not valid JSON: {error}."}) from error
     if not isinstance(value, dict):
-        raise FieldError({"body": f"needs to be a JSON object; got {type(value).__name__}."})
+        raise FieldError({"body": f"must be a JSON object; got {type(value).__name__}."})
     return {name: each for name, each in value.items() if each is not None and each != ""}
 
 
@@ -190,4 +190,4 @@ def _form(form: FormData) -> Body:
 
 
 def _too_large(most: int) -> PictureTooLargeError:
-    return PictureTooLargeError(f"a picture may have {most:,} bytes here; this one has more. Send a smaller one.")
+    return PictureTooLargeError(f"a picture may have up to {most:,} bytes; this one has more. Send a smaller one.")

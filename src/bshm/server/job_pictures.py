@@ -1,4 +1,4 @@
-"""Pictures of a job between the request and the queue: from a form, a zip, base64 or URLs to what ``submit`` takes."""
+"""Turn the pictures of a request (a form, a zip, base64 or URLs) into the items that ``submit`` takes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bshm.server.service import Service, until_gone
 from bshm.server.settings import Settings
 from bshm.server.statuses import detail_of
 
-# Of one job, so that eight downloads at once leave some for others.
+# Downloads of one job at the same time; the limit of all jobs is eight.
 _DOWNLOADS = 4
 
 
@@ -32,15 +32,19 @@ class JobPicture(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str | None = Field(None, description="The picture in base64.")
+    image: str | None = Field(None, description="The picture as base64.")
     image_url: str | None = Field(
-        None, max_length=4096, description="Where it is, in place of image; off unless --allow-urls."
+        None,
+        max_length=4096,
+        description="URL of the picture, instead of image; needs a service started with --allow-urls.",
     )
-    name: str | None = Field(None, max_length=1024, description="What the result is named after.", examples=["a.jpg"])
+    name: str | None = Field(
+        None, max_length=1024, description="File name of the picture; the result is named after it.", examples=["a.jpg"]
+    )
 
 
 class Spool:
-    """Where pictures wait for ``submit``: beside the queue's files if it has any, else in memory."""
+    """Keeps pictures until ``submit``: next to the files of the queue if it has any, otherwise in memory."""
 
     def __init__(self, folder: Path | None, made: list[Path]) -> None:
         self._folder = folder
@@ -67,7 +71,7 @@ def from_form(uploads: list[UploadFile], zips: list[UploadFile], spool: Spool, s
         FieldError, PictureTooLargeError, UnreadablePictureError: there are too many of them, or they are too large.
     """
     if len(uploads) > settings.max_job_items:
-        raise FieldError({"image": f"a job takes {settings.max_job_items:,} pictures; {len(uploads):,} came."})
+        raise FieldError({"image": f"a job takes up to {settings.max_job_items:,} pictures; got {len(uploads):,}."})
     items: list[JobItem] = []
     for upload in uploads:
         if (upload.size or 0) > settings.max_upload_bytes:
@@ -109,7 +113,7 @@ async def from_json(request: Request, pictures: dict[str, JobPicture], spool: Sp
             left -= len(data)
             if left < 0:
                 raise PictureTooLargeError(
-                    f"the pictures of a job may have {settings.max_job_bytes:,} bytes together; these have more."
+                    f"the pictures of a job may have up to {settings.max_job_bytes:,} bytes in total; these have more."
                 )
             name = wanted.name or urlsplit(wanted.image_url or "").path
             return await service.pool.beside(partial(spool.keep, name, BytesIO(data)))

@@ -1,4 +1,4 @@
-"""Open the queue of jobs that the settings name."""
+"""Open the queue of jobs that the settings describe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def open_queue(
         OutputError, QueueUnavailableError, MissingExtraError: the queue cannot be opened.
     """
     options = QueueOptions(
-        capacity=settings.jobs_capacity, workers=settings.jobs_in_flight, item_timeout_s=settings.job_timeout_s
+        capacity=settings.jobs_capacity,
+        workers=settings.jobs_in_flight,
+        clip_workers=settings.videos_in_flight,
+        item_timeout_s=settings.job_timeout_s,
     )
     if settings.broker == "embedded":
         if "://" in (settings.results or ""):
@@ -37,7 +40,7 @@ def open_queue(
         if settings.blobs is not None or settings.blobs_endpoint is not None:
             raise OptionError("the embedded queue keeps pictures in its own folder; --blobs needs a --broker.")
         folder = Path(settings.results) if settings.results else places.data() / "jobs"
-        return EmbeddedQueue(folder, pool.work, options=options, secrets=secret_of, broken=broken)
+        return EmbeddedQueue(folder, pool.work, clips=pool.clips, options=options, secrets=secret_of, broken=broken)
     return BrokerQueue(
         settings.broker,
         settings.results,

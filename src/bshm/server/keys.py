@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as hashes, revoked at once."""
+"""API keys: shown once, stored as hashes, revoked at once."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Keys:
             OutputError: the file cannot be written.
         """
         if not _NAME.fullmatch(name):
-            raise OptionError(f"a key's name has 1 to 64 letters, digits, spaces or . @ _ -; got {name!r}.")
+            raise OptionError(f"the name of a key has 1 to 64 letters, digits, spaces or . @ _ -; got {name!r}.")
         secret = _PREFIX + secrets.token_urlsafe(32)
         key = Key(secrets.token_hex(4), name, hash_of(secret), _now())
         self._write((*self.all(), key))
@@ -127,7 +127,9 @@ def _read(path: Path) -> tuple[Key, ...]:
         entry = json.loads(path.read_text(encoding="utf-8"))
         return tuple(Key(**each) for each in entry["keys"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"{path} is no file of keys: {error}. Mend it, or make one with `bshm keys add`.") from error
+        raise OptionError(
+            f"{path} is not a valid file of keys: {error}. Repair it, or make a new one with `bshm keys add`."
+        ) from error
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""Requests in flight (being read, waiting or served): how many there may be, in all and of one caller."""
+"""Limit the requests in flight (being read, waiting or served), in total and per caller."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class InFlightLimiter:
         mine = self.of(caller)
         if mine >= share and share < most:
             raise TooManyAtOnceError(
-                f"{mine} requests of yours are being served, and one caller may have {share} at once. Send the "
-                "next one when an answer has come.",
+                f"you have {mine} requests in progress; one caller may have {share} at the same time. Send the next "
+                "request after an answer has arrived.",
                 retry_after_s=retry_after_s(mine),
             )
         if len(self) >= most:
             raise TooBusyError(
-                f"{len(self)} requests are being served and no more fit. Try again shortly.",
+                f"{len(self)} requests are in progress, which is the limit. Try again shortly.",
                 retry_after_s=retry_after_s(len(self)),
             )
 

@@ -1,4 +1,4 @@
-"""The log: one line of JSON an event, on stderr.  No picture, no key and no query of a URL ever stands in it."""
+"""The log: one line of JSON per event on stderr, never with a picture, a key or the query of a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks held open, and pictures led through them: many wait, few are in memory, one is in the network."""
+"""Loaded networks and the pictures for them: many may wait, few are in memory, one is in the network."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from bshm.concurrency.deadline_executor import DeadlineExecutor
 from bshm.edit.render import Rendered, render
 from bshm.edit.spec import Edit
 from bshm.files import decode
-from bshm.jobs import JobOptions, Product
+from bshm.generating.painter import Painter
+from bshm.jobs import ClipOptions, Conversion, JobOptions, Product
+from bshm.jobs.protocol import ClipProducts
 from bshm.jobs.work import made, opened
-from bshm.net.fetch import Fetched, Validators, fetch_if_changed
+from bshm.net.fetch import Fetched, Validators, fetch_if_changed, fetch_video
 from bshm.options import Limits, MatteOptions
 from bshm.pipeline import Matting
 from bshm.result import Matte
@@ -25,6 +28,9 @@ from bshm.server.metrics import Metrics
 from bshm.server.settings import Settings
 from bshm.types import Picture
 from bshm.weights import catalogue
+
+if TYPE_CHECKING:
+    from bshm.video.convert import Progress
 
 T = TypeVar("T")
 Fetch = Callable[[str, Limits, Validators | None], Fetched]
@@ -36,6 +42,18 @@ _LATEST = 0.1
 def fetch_url(url: str, limits: Limits, known: Validators | None) -> Fetched:
     """What a URL gives, behind the guard of ``bshm.net.fetch``."""
     return fetch_if_changed(url, limits=limits, known=known)
+
+
+class _InTurn(Matting):
+    """Networks that others use as well: each frame waits for its turn."""
+
+    def __init__(self, shared: Matting, run: Callable[[Callable[[], Matte]], Matte]) -> None:
+        super().__init__(engine=shared.engine)
+        self._run = run
+
+    def matte_picture(self, picture: Picture, options: MatteOptions | None = None) -> Matte:
+        """See ``Matting``."""
+        return self._run(lambda: super(_InTurn, self).matte_picture(picture, options))
 
 
 class MattingPool:
@@ -71,6 +89,9 @@ class MattingPool:
         self._codecs = executor(settings.in_flight + 1, name="bshm-codec")
         self._network = executor(1, name="bshm-network")
         self._downloads = executor(8, name="bshm-download")
+        # Painting takes much longer than all else, one picture at a time.
+        self._painting = executor(1, name="bshm-painter")
+        self._painter: Painter | None = None
         self._slots = asyncio.Semaphore(settings.in_flight)
         self._mean_s = 1.0
 
@@ -101,6 +122,21 @@ class MattingPool:
                 )
             return self._mattings[model]
 
+    @property
+    def painter(self) -> Painter | None:
+        """What paints backgrounds; None where the service has none, or has not opened it yet."""
+        return self._painter
+
+    def open_painter(self) -> None:
+        """Open what paints backgrounds, where a setting names it.
+
+        Raises:
+            MissingExtraError, PainterModelError, HubUnreachableError: see ``bshm.generating.painter.Painter``.
+        """
+        settings = self._settings
+        if settings.background_model is not None:
+            self._painter = Painter(settings.background_model, device=settings.device).open()
+
     def weights_sha256(self, model: str) -> str:
         """The hash of the weights called ``model``, without opening them.
 
@@ -113,7 +149,7 @@ class MattingPool:
     @property
     def stuck(self) -> int:
         """How many threads hang."""
-        return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads))
+        return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads, self._painting))
 
     async def beside(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
         """Run something short that blocks (hashing, a header, the disk) beside the event loop.
@@ -128,9 +164,31 @@ class MattingPool:
         limit_s = self._settings.request_timeout_s if timeout_s is None else timeout_s
         return await _done(self._codecs.send(work, timeout_s=limit_s))
 
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Run something with a whole picture in it, and no network: it takes a place as a picture does.
+
+        Raises:
+            OverrunError: it took longer than a request may.
+        """
+        async with self._slots:
+            return await self.beside(work)
+
     async def fetch(self, url: str, known: Validators | None) -> Fetched:
         """What a URL gives; see ``bshm.net.fetch``."""
         return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
+
+    async def fetch_video(self, url: str, path: Path) -> None:
+        """Put the video behind a URL into a file; see ``bshm.net.fetch``."""
+        settings = self._settings
+        limits = replace(
+            settings.limits, max_bytes=settings.max_video_bytes, url_timeout_s=settings.video_upload_timeout_s
+        )
+        # The download itself ends in time, and says so in better words.
+        await _done(
+            self._downloads.send(
+                partial(fetch_video, url, path, limits=limits), timeout_s=settings.video_upload_timeout_s + 5
+            )
+        )
 
     async def make(
         self, data: bytes, edit: Edit, model: str, options: MatteOptions, background: bytes | None
@@ -158,7 +216,10 @@ class MattingPool:
             decoded = time.perf_counter()
             matte = await _done(self._network.submit(lambda: self.matting(model).matte_picture(picture, options)))
             matted = time.perf_counter()
-            rendered = await self.beside(partial(render, matte, edit, behind))
+            if edit.background_prompt is None:
+                rendered = await self.beside(partial(render, matte, edit, behind))
+            else:
+                rendered = await _done(self._painting.submit(partial(render, matte, edit, self._painter)))
             timings = {
                 "decode": (decoded - started) * 1000,
                 **rendered.timings_ms,
@@ -183,11 +244,36 @@ class MattingPool:
             )
             return running.result()
 
-        return made(picture, name, options, matte)
+        return made(picture, name, options, matte, self._painter)
+
+    def clips(
+        self,
+        clip: Path,
+        options: ClipOptions,
+        *,
+        background: Path | None,
+        folder: Path,
+        progress: Callable[[Progress], None],
+    ) -> ClipProducts:
+        """``ClipWork`` of the embedded queue, done in the thread that calls, but for the network.
+
+        Raises:
+            BshmError: it cannot be made.
+        """
+
+        def run(matte: Callable[[], Matte]) -> Matte:
+            return self._network.send(matte, timeout_s=self._settings.job_timeout_s).result()
+
+        def counted(done: Progress) -> None:
+            self._metrics.frames.inc()
+            progress(done)
+
+        work = Conversion(lambda model: _InTurn(self.matting(model), run))
+        return work(clip, options, background=background, folder=folder, progress=counted)
 
     def close(self) -> None:
         """Let go of the threads; what runs in them ends first, unless it hangs."""
-        for executor in (self._downloads, self._codecs, self._network):
+        for executor in (self._downloads, self._codecs, self._network, self._painting):
             executor.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus may know: how many, how long, how full."""
+"""Metrics for Prometheus: counts, times and queue lengths."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Metrics:
         )
         self.errors = Counter("bshm_errors", "Errors by kind.", ["kind"], registry=registry)
         self.pixels = Counter("bshm_pixels", "Pixels of the pictures matted.", registry=registry)
+        self.frames = Counter("bshm_video_frames", "Frames of videos made by this process.", registry=registry)
 
         # Memory, files and processor time of this process, where /proc tells them.
         ProcessCollector(registry=registry)

@@ -1,4 +1,4 @@
-"""What every request passes, whatever its route: id, host, key, room, size, time; and what every answer carries."""
+"""Checks for every request on any route: id, host, key, limits, size, time; and headers for every answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bshm.errors import PictureTooLargeError
+from bshm.errors import PictureTooLargeError, VideoTooLargeError
 from bshm.server import answers, intake, logs
 from bshm.server.keys import Key
 from bshm.server.refusals import (
@@ -35,7 +35,9 @@ from bshm.server.settings import LOOPBACK_HOSTS, MIB
 _ALIVE = ("/healthz", "/readyz")
 _OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
 _OPEN_FOLDERS = ("/docs", "/app/", "/static/", "/vendor/", "/web-weights/")
-_WORK = {("POST", path) for path in ("/matte", "/v1.0/removebg", "/jobs", "/api/remove")} | {("GET", "/api/remove")}
+_WORK = {("POST", path) for path in ("/matte", "/finish", "/v1.0/removebg", "/jobs", "/videos", "/api/remove")} | {
+    ("GET", "/api/remove")
+}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
@@ -126,7 +128,10 @@ class Middleware:
         service.limiter.check(
             caller, most=service.settings.queue, share=service.share, retry_after_s=service.retry_after_s
         )
-        exchange.begin_body(self._most_bytes(exchange))
+        is_video = exchange.path.startswith("/videos")
+        settings = service.settings
+        arrives_s = settings.video_upload_timeout_s if is_video else settings.upload_timeout_s
+        exchange.begin_body(self._most_bytes(exchange), within_s=arrives_s)
         with service.limiter.hold(caller):
             await self._app(scope, receive, send)
 
@@ -134,6 +139,10 @@ class Middleware:
         settings = self._service.settings
         # A background may come along with the picture.
         single = int(2 * settings.max_upload_bytes * _BASE64)
+        if exchange.path.startswith("/videos"):
+            # A background may come along with the clip.
+            sent = 0 if intake.kind_of(exchange.headers) == intake.JSON else settings.max_video_bytes
+            return sent + settings.max_upload_bytes + _FIELDS_BYTES
         if not exchange.path.startswith("/jobs"):
             return single + _FIELDS_BYTES
         # JSON is in memory whole, several times while it is read: a job of it is no larger than a single request.
@@ -203,7 +212,7 @@ class Middleware:
             raise KeyRefusedError("send your API key as X-Api-Key: KEY, or as Authorization: Bearer KEY.")
         key = self._service.keys.find(secret)
         if key is None:
-            raise KeyRefusedError("this API key is not known here. Check it, or ask for a new one.")
+            raise KeyRefusedError("this API key is unknown. Check it, or ask for a new one.")
         exchange.key = key
         scope["state"]["caller"] = f"key:{key.id}"
 
@@ -247,6 +256,7 @@ class _Exchange:
         self._left: int | None = None
         self._most = 0
         self._deadline: float | None = None
+        self._within_s = 0.0
         self._complete = False
         self.path = path
         self.headers = Headers(scope=scope)
@@ -261,17 +271,18 @@ class _Exchange:
         state["request_id"] = self.id
         state["caller"] = f"address:{client[0] if client else 'none'}"
 
-    def begin_body(self, most: int) -> None:
-        """From here on a body may have ``most`` bytes and ``upload_timeout_s``.
+    def begin_body(self, most: int, *, within_s: float) -> None:
+        """From here on a body may have ``most`` bytes and take ``within_s``.
 
         Raises:
             PictureTooLargeError: it announces more.
         """
         self._left = self._most = most
-        self._deadline = time.monotonic() + self._service.settings.upload_timeout_s
+        self._within_s = within_s
+        self._deadline = time.monotonic() + within_s
         announced = self.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > most:
-            raise self._too_large()
+            raise self._too_large(f"{int(announced):,}" if len(announced) < 20 else "more")
 
     async def receive(self) -> Message:
         """The next part of the request."""
@@ -299,16 +310,17 @@ class _Exchange:
                 ):
                     raise TooBusyError("the service is being stopped. Send the request again.", retry_after_s=5)
                 if now >= deadline:
-                    raise TooSlowError(f"the request did not arrive within {settings.upload_timeout_s:g} s.")
+                    raise TooSlowError(f"the request did not arrive within {self._within_s:g} s.")
                 if now >= since + idle_s:
-                    raise TooSlowError(f"nothing more of the request came for {idle_s:g} s.")
+                    raise TooSlowError(f"the client sent nothing for {idle_s:g} s.")
                 await asyncio.wait({part}, timeout=min(_LOOK_S, deadline - now, since + idle_s - now))
             return part.result()
         finally:
             part.cancel()
 
-    def _too_large(self) -> PictureTooLargeError:
-        return PictureTooLargeError(f"a request may have {self._most:,} bytes here; this one has more.")
+    def _too_large(self, came: str = "more") -> PictureTooLargeError:
+        kind = VideoTooLargeError if self.path.startswith("/videos") else PictureTooLargeError
+        return kind(f"a request may have up to {self._most:,} bytes; this one has {came}.")
 
     async def send(self, message: Message) -> None:
         """The answer, with what every answer carries."""

@@ -1,4 +1,4 @@
-"""A picture out of a request, and the cut-out as its answer: what the routes of single pictures share."""
+"""Read a picture from a request and answer with the result, for the routes of single pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def picture(service: Service, body: intake.Body, name: str, most: int) -> 
     sent = await body.file(name, most=most)
     coded = await service.pool.beside(partial(body.base64, name, most=most))
     if sent is not None and coded is not None:
-        raise FieldError({name: "came as a file and as text. Send one of the two."})
+        raise FieldError({name: "was sent both as a file and as text. Send only one of them."})
     return coded if sent is None else sent
 
 
@@ -45,6 +45,8 @@ def answer(served: Served) -> Response:
         headers["X-Bshm-Head-By"] = rendered.head_by
     if rendered.corrections:
         headers["X-Bshm-Corrections"] = str(rendered.corrections)
+    if rendered.background_by is not None:
+        headers["X-Bshm-Background-By"] = json.dumps(rendered.background_by, separators=(",", ":"))
     if rendered.notes:
         headers["X-Bshm-Notes"] = "; ".join(rendered.notes)
     if served.rate is not None:

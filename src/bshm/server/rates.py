@@ -1,4 +1,4 @@
-"""How much one key or address may ask for: megapixel pictures a minute, as remove.bg counts."""
+"""Rate limits per key or address, in pictures of one megapixel per minute, as remove.bg counts."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Rates:
         rate = self.look(caller)
         if units > rate.remaining and rate.remaining < self.limit:
             raise RateLimitError(
-                f"{self.limit} megapixel pictures a minute are allowed, and {rate.remaining} are left for this one "
-                f"of {units}.",
+                f"the limit is {self.limit} pictures of one megapixel per minute; {rate.remaining} are left, and "
+                f"this request counts as {units}.",
                 retry_after_s=max(0.0, rate.reset_at - self._clock()),
             )
         used = self.limit - rate.remaining + units

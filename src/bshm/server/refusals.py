@@ -1,15 +1,16 @@
-"""Why the service itself turns a request away; they join the tree in ``bshm.errors``.
+"""Errors for requests that the service refuses; they extend the tree in ``bshm.errors``.
 
 BshmError
-└── Refusal                  the request is not let in
-    ├── KeyRefusedError      no API key, or one that is not known
-    ├── KeysUnreadableError  who may use the service cannot be read just now
-    ├── HostRefusedError     a Host or an Origin that has no business here
+└── Refusal                  the request is refused
+    ├── KeyRefusedError      the API key is missing or unknown
+    ├── KeysUnreadableError  the API keys cannot be read at the moment
+    ├── HostRefusedError     the Host or the Origin is not allowed
     ├── RateLimitError       too much in a short time from one key or address
     ├── TooManyAtOnceError   too many requests of one key or address at the same time
     ├── TooBusyError         more work than the service can finish in time
     ├── TooSlowError         the request did not arrive in time
     ├── TimeRanOutError      the answer took longer than a request may
+    ├── NotOfferedError      this service was installed or started without what the request asks for
     └── ClientGoneError      nobody is waiting for the answer any more
 """
 
@@ -19,10 +20,10 @@ from bshm.errors import BshmError
 
 
 class Refusal(BshmError):
-    """The request is not let in.
+    """The request is refused.
 
     Attributes:
-        retry_after_s: when it is worth another try; None where it is not.
+        retry_after_s: seconds after which to try again; None if that makes no sense.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -31,15 +32,15 @@ class Refusal(BshmError):
 
 
 class KeyRefusedError(Refusal):
-    """There is no API key, or one that is not known."""
+    """The API key is missing or unknown."""
 
 
 class KeysUnreadableError(Refusal):
-    """Who may use the service cannot be read just now: better no service than an open one."""
+    """The API keys cannot be read at the moment, so nobody is served."""
 
 
 class HostRefusedError(Refusal):
-    """The Host or the Origin has no business here."""
+    """The Host or the Origin is not allowed."""
 
 
 class RateLimitError(Refusal):
@@ -60,6 +61,10 @@ class TooSlowError(Refusal):
 
 class TimeRanOutError(Refusal):
     """The answer took longer than a request may."""
+
+
+class NotOfferedError(Refusal):
+    """This service was installed or started without what the request asks for."""
 
 
 class ClientGoneError(Refusal):

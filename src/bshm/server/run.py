@@ -1,4 +1,4 @@
-"""The service as a process: what `bshm serve` does once its settings are known."""
+"""The service as a process: what `bshm serve` runs with its settings."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def _see_temporary() -> None:
     try:
         found = tempfile.gettempdir()
     except OSError as error:
-        raise OutputError(f"uploads cannot be kept anywhere: {error}. Name a folder in TMPDIR.") from error
+        raise OutputError(
+            f"there is no folder for temporary files: {error}. Set TMPDIR to a writable folder."
+        ) from error
     wanted = os.environ.get("TMPDIR")
     if wanted and os.path.realpath(wanted) != os.path.realpath(found):
         logs.say(logging.WARNING, "temporary files", trouble=f"TMPDIR={wanted} cannot be written to", place=found)
@@ -146,7 +148,7 @@ async def _serve(service: Service, server: _Server, listening: socket.socket) ->
     service.end_process = lambda: setattr(server, "should_exit", True)
     await server.serve(sockets=[listening])
     if service.is_broken:
-        raise OverrunError(f"more than {MOST_STUCK} pictures hang in this process. Start it anew.")
+        raise OverrunError(f"more than {MOST_STUCK} pictures are stuck in this process. Restart it.")
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -159,7 +161,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise OptionError(
-            f"nothing can listen on {settings.host} port {settings.port}: {error.strerror or error}. "
-            "Choose another --port, or stop what has it."
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}. "
+            "Choose another --port, or stop the program that uses it."
         ) from error
     return listening

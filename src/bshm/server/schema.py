@@ -1,4 +1,4 @@
-"""What OpenAPI is told of bodies and errors, once for all routes."""
+"""Parts of the OpenAPI schema that several routes share: bodies and errors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel
 
 
 def request_body(fields: type[BaseModel], multipart: dict[str, Any], json: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI's description of a body that is multipart or JSON.
+    """Describe a body that is either multipart or JSON.
 
     Args:
-        fields: those that both have.
-        multipart, json: further properties of each.
+        fields: the fields of both forms.
+        multipart, json: further properties of each form.
     """
     schema = fields.model_json_schema()
     properties = schema["properties"]
@@ -29,7 +29,7 @@ def request_body(fields: type[BaseModel], multipart: dict[str, Any], json: dict[
 BINARY = {"type": "string", "format": "binary"}
 BASE64 = {"type": "string", "format": "byte", "contentEncoding": "base64"}
 PROBLEM = {
-    "description": "RFC 9457 problem details.",
+    "description": "An error, as RFC 9457 problem details.",
     "content": {
         "application/problem+json": {
             "schema": {
@@ -53,4 +53,4 @@ PROBLEM = {
         }
     },
 }
-PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "503": PROBLEM, "504": PROBLEM}
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "501": PROBLEM, "503": PROBLEM, "504": PROBLEM}

@@ -1,4 +1,4 @@
-"""Headers that keep browsers from more than was meant: of every answer, and of our own pages."""
+"""Security headers of all answers and of the own pages."""
 
 from __future__ import annotations
 

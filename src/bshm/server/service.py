@@ -1,4 +1,4 @@
-"""One service: what its routes share.  From an order to its answer, through rates, cache and single flight."""
+"""The service behind all routes: from an order to its answer, through rate limits, cache and single flight."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bshm.server.limiter import InFlightLimiter
 from bshm.server.matting_pool import Fetch, MattingPool, fetch_url
 from bshm.server.metrics import Metrics
 from bshm.server.rates import Rate, Rates, units_of
-from bshm.server.refusals import ClientGoneError, KeysUnreadableError, TimeRanOutError
+from bshm.server.refusals import ClientGoneError, KeysUnreadableError, NotOfferedError, TimeRanOutError
 from bshm.server.settings import DEFAULT_RATE_LIMIT, Settings
 from bshm.server.single_flight import SingleFlight
 
@@ -59,6 +59,7 @@ class Order:
         url: where it is; or None.
         background: a picture for the background; or None.
         background_url: where that is; or None.
+        background_model: what paints one; or None.
     """
 
     edit: Edit
@@ -68,12 +69,14 @@ class Order:
     url: str | None = None
     background: bytes | None = None
     background_url: str | None = None
+    background_model: str | None = None
 
     def canonical(self) -> str:
         """The same text for all orders that get the same answer for the same picture: the answer names the model."""
         how = to_json(self.options)
         del how["limits"]
-        return json.dumps([self.model, self.edit.to_json(), how], sort_keys=True, separators=(",", ":"))
+        wanted = [self.model, self.edit.to_json(), how, self.background_model]
+        return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,9 @@ class Service:
         return await until_gone(request, self._serve(order, caller), self.settings.request_timeout_s)
 
     async def _serve(self, order: Order, caller: str) -> Served:
+        painted_by = self.painted_by(order.edit)
         rate = self.rates.charge(caller, 1)
+        order = replace(order, background_model=painted_by)
         order = await self._with_background(order)
         weights = self.pool.weights_sha256(order.model)
         wanted = order.canonical()
@@ -233,13 +238,28 @@ class Service:
             hit = await self._cached(key)
         if hit is not None or data is None:
             if hit is None:  # it left the cache while the URL was asked
-                raise UnreadablePictureError("the picture has to be fetched again. Repeat the request.")
+                raise UnreadablePictureError("the picture must be fetched again. Repeat the request.")
             self.metrics.cache.labels("hit").inc()
             return Served(hit, True, rate)
         joined = key in self.single_flight
         self.metrics.cache.labels("joined" if joined else "miss").inc()
         rendered = await self.single_flight.join(key, partial(self._make, key, data, order))
         return Served(rendered, joined, rate)
+
+    def painted_by(self, edit: Edit) -> str | None:
+        """The model that paints the background of an edit; None where it asks for none.
+
+        Raises:
+            NotOfferedError: there is no such model here.
+        """
+        if edit.background_prompt is None:
+            return None
+        if self.settings.background_model is None:
+            raise NotOfferedError(
+                "background_prompt: no backgrounds are painted here. Send background or background_image, or have the "
+                "service started with --background-model."
+            )
+        return None if self.pool.painter is None else self.pool.painter.model
 
     async def _make(self, key: str, data: bytes, order: Order) -> Rendered:
         rendered = await self.pool.make(data, order.edit, order.model, order.options, order.background)
@@ -284,7 +304,9 @@ class Service:
         fetched = await self.pool.fetch(url, known.validators if known is not None and kept is not None else None)
         if fetched.data is None:
             if known is None or kept is None:
-                raise UnreadablePictureError("the URL's server says that an unknown picture has not changed.")
+                raise UnreadablePictureError(
+                    "the server of the URL answered 'not modified' although no version of the picture is known."
+                )
             return None, known.sha256, known.pixels, kept
         data = fetched.data
         if fetched.validators != Validators():
@@ -314,7 +336,9 @@ class Service:
 
     def _check_urls_allowed(self) -> None:
         if not self.settings.allow_urls:
-            raise UrlRefusedError("URLs are not fetched here. Send the picture itself, or start with --allow-urls.")
+            raise UrlRefusedError(
+                "this service does not fetch URLs. Send the picture itself, or start the service with --allow-urls."
+            )
 
     async def open(self) -> None:
         """Open the default model and the queue of jobs; a second time does nothing.
@@ -326,6 +350,8 @@ class Service:
             return
         # No cap: a cold disk may take its time, and nobody waits for an answer yet.
         await self.pool.beside(partial(self.pool.matting, self.settings.model), timeout_s=math.inf)
+        if self.settings.background_model is not None:
+            await self.pool.beside(self.pool.open_painter, timeout_s=math.inf)
         if self.settings.jobs:
             from bshm.server.job_queue import open_queue
 
@@ -351,7 +377,7 @@ class Service:
     def _jobs_depth(self) -> float:
         if self.queue is None:
             return 0.0
-        # Prometheus' word for "not known": a store that is away shall not take the other figures with it.
+        # Prometheus' word for "not known": an unreachable store must not hide the other figures.
         return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:
@@ -391,7 +417,7 @@ async def until_gone(
         if task.done():
             return task.result()
         if gone.done():
-            raise ClientGoneError("the client went away before the answer was there.")
+            raise ClientGoneError("the client disconnected before the answer was ready.")
         raise TimeRanOutError(
             f"the answer took longer than {timeout_s:g} s. {advice}",
             retry_after_s=timeout_s,

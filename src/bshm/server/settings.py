@@ -1,6 +1,6 @@
-"""Every setting of the service, once: the class below makes the flags, the environment and the file.
+"""The settings of the service.  The class below defines the flags, the environment variables and the file.
 
-A flag wins over ``BSHM_…`` in the environment, that over ``[server]`` in bshm.toml, that over the default.
+A flag overrides ``BSHM_…`` in the environment, which overrides ``[server]`` in bshm.toml, which overrides the default.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # remove.bg's own limit: 500 pictures of one megapixel a minute, a tenth of that at ten megapixels.
 DEFAULT_RATE_LIMIT = 500
 MIB = 1024 * 1024
-# What settings were called before; the old names are still read.
+# Earlier names of settings, which are still read.
 RENAMED = {"jobs_workers": "jobs_in_flight"}
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -49,118 +49,157 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and prints it")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 chooses a free port and prints it")
     model: str = Field(DEFAULT_MODEL, description="model for requests that do not name one; see `bshm models`")
     device: str = Field(DEFAULT_DEVICE, description="auto, cpu, cuda, …: that device or an error, never another one")
-    threads: int = Field(0, ge=0, le=256, description="threads per run of the network; 0 takes all cores, at most 8")
+    threads: int = Field(0, ge=0, le=256, description="threads per run of a network; 0 uses all cores, at most 8")
 
     gpu_memory_limit: int | None = Field(
-        None, ge=1, description="memory of a CUDA device for this process: 2G, 512M; unset grows as needed"
+        None, ge=1, description="most memory of a CUDA device for this process, such as 2G or 512M; no limit if unset"
+    )
+
+    background_model: str | None = Field(
+        None,
+        description="what paints background_prompt, opened at the start; extra bshm[diffusion]: the folder of a "
+        "diffusers pipeline that can inpaint, or its name on the Hugging Face hub; unset answers with 501",
     )
 
     in_flight: int = Field(
         BatchOptions.in_flight,
         ge=1,
         le=64,
-        description="pictures decoded, matted or encoded at once; each is held in memory whole",
+        description="pictures decoded, matted or encoded at the same time; each is held in memory completely",
     )
-    queue: int = Field(64, ge=1, le=10_000, description="requests in flight at once; more get 503 with Retry-After")
+    queue: int = Field(
+        64, ge=1, le=10_000, description="requests in flight at the same time; further ones get 503 with Retry-After"
+    )
     queue_per_key: int | None = Field(
         None,
         ge=0,
         le=10_000,
-        description="requests in flight for one key, or for one address without keys; more get 429 with Retry-After; "
-        "0 is no limit; unset is half of --queue with several keys or --allow-open, else no limit",
+        description="requests in flight for one key, or for one address without keys; further ones get 429 with "
+        "Retry-After; 0 for no limit; if unset, half of --queue with several keys or --allow-open, otherwise no limit",
     )
     request_timeout_s: float = Field(
-        60.0, gt=0, le=3600, description="longest time from a request to its answer; a longer one is given up"
+        60.0, gt=0, le=3600, description="longest time from a request to its answer; after that the request fails"
     )
-    upload_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time that a request may take to arrive")
+    upload_timeout_s: float = Field(60.0, gt=0, le=3600, description="longest time for a request to arrive")
     idle_timeout_s: float = Field(
         20.0,
         gt=0,
         le=3600,
-        description="longest pause of a client within a request or its answer, and longest time for the head of a "
-        "request",
+        description="longest pause of a client while it sends a request or reads an answer, and longest time for the "
+        "headers of a request",
     )
     connections: int | None = Field(
         None,
         ge=1,
         le=100_000,
-        description="connections at once; new ones replace idle ones; unset is half of the files that the process may "
+        description="open connections; new ones replace idle ones; if unset, half of the files that the process may "
         "open, at most 4096",
     )
-    shutdown_timeout_s: float = Field(30.0, gt=0, le=3600, description="longest time for requests to end on SIGTERM")
+    shutdown_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="longest time that running requests get to finish on SIGTERM"
+    )
 
     max_upload_bytes: int = Field(32 * MIB, ge=1024, description="largest picture file, sent or fetched")
-    max_pixels: int = Field(50_000_000, ge=1, description="largest picture; one pixel needs about 20 bytes of memory")
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="largest picture in pixels; a pixel needs about 20 bytes of memory"
+    )
     rate_limit: int | None = Field(
         None,
         ge=0,
-        description="megapixel pictures a minute for each key or address; 0 is no limit; unset is "
-        f"{DEFAULT_RATE_LIMIT} with keys or --allow-open, else no limit",
+        description="pictures of one megapixel per minute for each key or address; 0 for no limit; if unset, "
+        f"{DEFAULT_RATE_LIMIT} with keys or --allow-open, otherwise no limit",
     )
 
     allow_urls: bool = Field(False, description="fetch pictures from public URLs (image_url, bg_image_url)")
     url_timeout_s: float = Field(15.0, gt=0, le=600, description="longest time for one download")
     keys_file: Path | None = Field(
-        None, description="file in which `bshm keys` keeps the hashes; unset is ~/.config/bshm/keys.json"
+        None, description="file in which `bshm keys` stores the hashes; if unset, ~/.config/bshm/keys.json"
     )
-    allow_open: bool = Field(False, description="serve other machines without API keys: anybody can use the service")
+    allow_open: bool = Field(
+        False, description="serve other machines without API keys, so that anybody can use the service"
+    )
     allowed_hosts: Words = Field(
-        (), description="values of Host that are served without keys, besides localhost; * allows all"
+        (), description="Host headers that are accepted without keys, in addition to localhost; * accepts all"
     )
-    cors_origins: Words = Field((), description="web pages of other origins that may use the service; none by default")
+    cors_origins: Words = Field((), description="origins of web pages that may use the service; none by default")
     root_path: str = Field(
-        "", description="path under which a proxy serves this, such as /bshm; the proxy may strip it or pass it on"
+        "", description="path under which a proxy serves the service, such as /bshm; the proxy may strip it or keep it"
     )
     trusted_proxies: Words = Field(
         (), description="addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted"
     )
 
-    cache: str = Field("disk", description="where results are kept for equal requests: disk, off, redis://HOST:PORT/N")
-    cache_dir: Path | None = Field(None, description="folder of the disk cache; unset is ~/.cache/bshm/results")
-    cache_bytes: int = Field(1024 * MIB, ge=MIB, description="largest size of the disk cache; the oldest go first")
-    cache_age_s: float = Field(3600.0, gt=0, description="how long a result is kept")
+    cache: str = Field(
+        "disk", description="where results are stored for equal requests: disk, off or redis://HOST:PORT/N"
+    )
+    cache_dir: Path | None = Field(None, description="folder of the disk cache; if unset, ~/.cache/bshm/results")
+    cache_bytes: int = Field(
+        1024 * MIB, ge=MIB, description="largest size of the disk cache; the oldest results are deleted first"
+    )
+    cache_age_s: float = Field(3600.0, gt=0, description="how long a result stays in the cache")
 
     jobs: bool = Field(True, description="offer /jobs")
     broker: str = Field(
-        "embedded", description="embedded, or amqp://… (RabbitMQ) or redis://…, from which `bshm worker` takes jobs"
+        "embedded",
+        description="embedded, or the address of a broker from which `bshm worker` takes jobs: amqp://… (RabbitMQ) or "
+        "redis://…",
     )
     results: str | None = Field(
         None,
-        description="where jobs are kept: a folder for the embedded queue, redis://… with a --broker; unset is "
+        description="where jobs are stored: a folder for the embedded queue, redis://… with a --broker; if unset, "
         "~/.local/share/bshm/jobs, or the broker if it is Redis",
     )
     blobs: str | None = Field(
         None,
-        description="where the pictures and results of brokered jobs are kept: s3://BUCKET/PREFIX, with credentials "
-        "from AWS_… in the environment, or file:///FOLDER, shared by all machines; unset keeps them in --results",
+        description="where the pictures and results of jobs with a broker are stored: s3://BUCKET/PREFIX with "
+        "credentials from AWS_… in the environment, or file:///FOLDER, shared by all machines; if unset, in --results",
     )
     blobs_endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an object store other than AWS")
-    jobs_in_flight: int = Field(1, ge=1, le=64, description="pictures of jobs worked on at once by the embedded queue")
-    jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at once")
+    jobs_in_flight: int = Field(
+        1, ge=1, le=64, description="pictures that the embedded queue processes at the same time"
+    )
+    jobs_capacity: int = Field(1000, ge=1, description="jobs that may wait or run at the same time")
     jobs_per_key: int | None = Field(
         None,
         ge=0,
-        description="jobs of one key that may wait or run at once; more get 429 with Retry-After; 0 is no limit; unset "
-        "is half of --jobs-capacity with several keys, else no limit",
+        description="jobs of one key that may wait or run at the same time; further ones get 429 with Retry-After; 0 "
+        "for no limit; if unset, half of --jobs-capacity with several keys, otherwise no limit",
     )
     job_timeout_s: float = Field(
-        600.0, gt=0, le=86400, description="longest time for one picture of a job; a longer one fails"
+        600.0, gt=0, le=86400, description="longest time for one picture of a job; after that the picture fails"
     )
     jobs_keep_s: float = Field(
-        3600.0, ge=1, le=31 * 86400, description="how long results are kept once a job has ended"
+        3600.0, ge=1, le=31 * 86400, description="how long results are kept after a job has ended"
     )
-    allow_webhooks: bool = Field(False, description="call the webhook_url when a job has ended; public addresses only")
+    allow_webhooks: bool = Field(
+        False, description="call the webhook_url of a job when it has ended; only at public addresses"
+    )
     webhook_secret: SecretStr | None = Field(
-        None, description="signs webhooks of jobs without an API key; others are signed with the SHA-256 of their key"
+        None,
+        description="secret that signs webhooks of jobs without an API key; others are signed with the SHA-256 of "
+        "their key",
     )
     max_job_bytes: int = Field(512 * MIB, ge=1024, description="largest request to /jobs, and largest unpacked zip")
     max_job_items: int = Field(1000, ge=1, le=1000, description="pictures in one job")
 
+    videos: bool = Field(True, description="offer /videos, where jobs are offered and bshm[video] is installed")
+    videos_in_flight: int = Field(
+        1, ge=1, le=16, description="videos worked on at once by the embedded queue, beside pictures"
+    )
+    max_video_bytes: int = Field(512 * MIB, ge=1024, description="largest video file, sent or fetched")
+    max_video_s: float = Field(
+        600.0, gt=0, le=86400, description="longest video, or part of one from start to end, in seconds"
+    )
+    max_video_pixels: int = Field(4096 * 2160, ge=1, description="largest frame of a video")
+    video_upload_timeout_s: float = Field(
+        600.0, gt=0, le=86400, description="longest time that a video may take to arrive, or to be fetched"
+    )
+
     page: bool = Field(True, description="serve the web page at /")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 
     @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Single flight: equal work that is asked for while it is being done is done once."""
+"""Single flight: equal work that is requested at the same time is done once."""
 
 from __future__ import annotations
 

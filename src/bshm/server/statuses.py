@@ -1,4 +1,4 @@
-"""Which HTTP status an error has, once.  What people may read of it is decided here too."""
+"""The HTTP status of each error, and the part of its message that clients may read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CLIENT_CLOSED = 499  # nginx's word for it; nobody reads it but the log
 
 
 class ErrorAnswer(NamedTuple):
-    """How an error is answered.
+    """The answer to an error.
 
     Attributes:
         status: HTTP status.
-        title: the same for every error of the kind.
-        detail: shown in place of the error's own message, which may name files or addresses of this machine; None
-            shows the message.
+        title: the same for every error of this kind.
+        detail: replaces the error's own message if that may name files or addresses of this machine; None shows the
+            message.
     """
 
     status: int
@@ -32,7 +32,7 @@ class ErrorAnswer(NamedTuple):
 
 _OUR_FAULT = "The service is at fault, not the request. Its log says more under the id of this request."
 
-# The most specific class of an error decides.
+# The most specific class of an error counts.
 OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.CallerError: ErrorAnswer(422, "The request asks for something that is not possible"),
     errors.OptionError: ErrorAnswer(422, "An option is wrong"),
@@ -46,13 +46,15 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.CorrectionsError: ErrorAnswer(422, "The corrections cannot be used"),
     errors.SourceNotFoundError: ErrorAnswer(422, "The picture was not found", "The picture was not found."),
     errors.UnreadablePictureError: ErrorAnswer(422, "The picture cannot be read"),
+    errors.UnreadableVideoError: ErrorAnswer(422, "The video cannot be read"),
     errors.PictureTooLargeError: ErrorAnswer(413, "The picture is too large"),
-    # Its own message would tell which addresses names have in here.
+    errors.VideoTooLargeError: ErrorAnswer(413, "The video is too large"),
+    # The own message would reveal addresses of the internal network.
     errors.UrlRefusedError: ErrorAnswer(
         422,
         "The URL may not be fetched",
-        "This service does not fetch that URL: fetching is switched off here, or the URL is not http(s) to a public "
-        "address without credentials. Send the picture itself.",
+        "This service does not fetch that URL: fetching is switched off, or the URL is not http(s) to a public address "
+        "without credentials. Send the picture itself.",
     ),
     errors.FetchError: ErrorAnswer(424, "The URL did not give a picture"),
     errors.EnvironmentFault: ErrorAnswer(500, "The service is at fault", _OUR_FAULT),
@@ -63,6 +65,9 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.MissingExtraError: ErrorAnswer(
         415, "This kind of picture is not supported here", "The reader for such pictures is not installed."
     ),
+    errors.PainterModelError: ErrorAnswer(503, "The model that paints backgrounds cannot be used", _OUR_FAULT),
+    errors.HubUnreachableError: ErrorAnswer(503, "The model that paints backgrounds cannot be fetched", _OUR_FAULT),
+    errors.PaintingWithheldError: ErrorAnswer(422, "The background was kept back"),
     errors.QueueFullError: ErrorAnswer(503, "The queue is full"),
     errors.QueueShareError: ErrorAnswer(429, "Too many jobs at once"),
     errors.QueueUnavailableError: ErrorAnswer(503, "The queue cannot be reached", _OUR_FAULT),
@@ -70,10 +75,10 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.OverrunError: ErrorAnswer(
         504,
         "It took too long",
-        "The picture took longer than a request is allowed and was given up. Send a smaller one, or make it a job.",
+        "The picture took longer than a request may take. Send a smaller one, or create a job.",
     ),
     MemoryError: ErrorAnswer(
-        503, "Out of memory", "There is not enough memory now. Try again later, or send a smaller picture."
+        503, "Out of memory", "There is not enough memory at the moment. Try again later, or send a smaller picture."
     ),
     refusals.KeyRefusedError: ErrorAnswer(401, "An API key is needed"),
     refusals.KeysUnreadableError: ErrorAnswer(503, "The API keys cannot be read", _OUR_FAULT),
@@ -83,19 +88,20 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     refusals.TooBusyError: ErrorAnswer(503, "The service is busy"),
     refusals.TooSlowError: ErrorAnswer(408, "The request did not arrive in time"),
     refusals.TimeRanOutError: ErrorAnswer(504, "It took too long"),
+    refusals.NotOfferedError: ErrorAnswer(501, "This is not offered here"),
     refusals.ClientGoneError: ErrorAnswer(CLIENT_CLOSED, "The client went away"),
 }
 
 BUG = ErrorAnswer(500, "A fault in bshm itself", _OUR_FAULT)
 
 
-# What libraries that write files themselves get when no more files may be open.
+# Errors that libraries get if the process may open no more files.
 _NO_FILES = {errno.EMFILE, errno.ENFILE}
 _TOO_MANY_FILES = ErrorAnswer(503, "The service is busy", "Too many files are open. Try again shortly.")
 
 
 def answer_to(error: BaseException) -> ErrorAnswer:
-    """How ``error`` is answered: as its class is, or the nearest class above it that stands in the table.
+    """The answer to ``error``: that of its class, or of the nearest class above it in the table.
 
     A full disk is reported as such, no matter what was written to it, such as an upload in a temporary file.
 
@@ -110,7 +116,7 @@ def answer_to(error: BaseException) -> ErrorAnswer:
 
 
 def retry_after_s(error: BaseException) -> int | None:
-    """Whole seconds until another try is worth it; None where the same request will fail again."""
+    """Seconds after which to try again; None if the same request will fail again."""
     seconds = getattr(error, "retry_after_s", None)
     if seconds is None and answer_to(error).status == 503:
         seconds = 5.0
@@ -118,7 +124,7 @@ def retry_after_s(error: BaseException) -> int | None:
 
 
 def problem_type(error: BaseException) -> str:
-    """The stable name of an error for programs, a URI as RFC 9457 wants it.
+    """The stable name of an error for programs, a URI as in RFC 9457.
 
     >>> problem_type(errors.UnreadablePictureError())
     'urn:bshm:problem:unreadable-picture'
@@ -137,5 +143,5 @@ def problem_type(error: BaseException) -> str:
 
 
 def detail_of(error: BaseException) -> str:
-    """What people may read of an error."""
+    """The part of an error that clients may read."""
     return answer_to(error).detail or str(error)

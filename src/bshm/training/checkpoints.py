@@ -1,4 +1,4 @@
-"""Training checkpoints: written whole or not at all, refused when they belong to another run."""
+"""Training checkpoints: written completely or not at all, and refused if they belong to another run."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bshm.errors import CheckpointError, DiskFullError, OutputError
+from bshm.errors import CheckpointError, DiskFullError, OutputError, option
+from bshm.training.stages import stage_named
 
 FORMAT = 1
-# Which networks have learned by the end of a stage, whatever it began with.
-_LEARNED = {"mpn": ("mask",), "qun": ("mask", "quality")} | dict.fromkeys(
-    ("mrn", "joint"), ("mask", "quality", "matting")
+# Which networks are trained at the end of a stage, whatever it started from.
+_LEARNED = {"mask": ("mask",), "quality": ("mask", "quality")} | dict.fromkeys(
+    ("matting", "joint"), ("mask", "quality", "matting")
 )
 # Windows has no quota error.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` beside ``path`` and move it there, so that a kill leaves the last whole checkpoint.
+    """Write ``state`` to a temporary file and rename it, so that a kill leaves the last complete checkpoint.
 
     Raises:
-        DiskFullError: no room for it.
-        OutputError: it cannot be written for another reason.
+        DiskFullError: the disk is full.
+        OutputError: the file cannot be written for another reason.
     """
     whole = io.BytesIO()
     torch.save({"format": FORMAT, **state}, whole)
@@ -48,69 +49,78 @@ def save(path: Path, state: dict[str, Any]) -> None:
     except OSError as error:
         full = error.errno in _FULL
         raise (DiskFullError if full else OutputError)(
-            f"the checkpoint {path} cannot be written ({error.strerror or error}). The one before it is untouched; "
-            + ("make room" if full else "choose a folder that can be written to")
-            + " and start the same command again."
+            f"the checkpoint {path} cannot be written ({error.strerror or error}). The previous one is unchanged; "
+            + ("free some disk space" if full else "choose a writable folder")
+            + " and run the same command again."
         ) from error
 
 
 def load(path: Path, **expected: object) -> dict[str, Any]:
-    """Read a checkpoint and compare what it says of itself with ``expected``.
+    """Read a checkpoint and compare its entries with ``expected``.
+
+    A checkpoint from before the stages had the names of their networks gets the name that its stage has now.
 
     Raises:
-        CheckpointError: it cannot be read, has another format, or an expected entry differs.
+        CheckpointError: it cannot be read, has another format, or an entry differs from the expected one.
     """
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}.")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(f"{path} is not a checkpoint that can be read ({_short(error)}).") from error
+        raise CheckpointError(f"{path} is not a readable checkpoint ({_short(error)}).") from error
     if not isinstance(state, dict) or "format" not in state:
-        raise CheckpointError(f"{path} is a file of torch, but no checkpoint of `bshm train`.")
+        raise CheckpointError(f"{path} is a PyTorch file, but not a checkpoint of `bshm train`.")
     if state["format"] != FORMAT:
         raise CheckpointError(
             f"{path} has checkpoint format {state['format']}; this version reads {FORMAT}. "
-            "Train it anew, or use the version of bshm that made it."
+            "Train it again, or use the version of bshm that made it."
         )
+    if "stage" in state:
+        state["stage"] = stage_named(state["stage"])
     for name, value in expected.items():
         if state.get(name) != value:
             raise CheckpointError(
                 f"{path} was made with {name} = {state.get(name)!r}, this run has {value!r}. "
-                "Use another --out folder or the same options."
+                f"Use the same options, or another {option('out')} folder."
             )
     return state
 
 
 def learned(state: Mapping[str, Any]) -> tuple[str, ...]:
-    """The networks of a checkpoint that have learned; one of stage ``qun`` may have a matting network from before."""
+    """The networks of a checkpoint that are trained; stage ``quality`` may have kept an earlier matting network."""
     return tuple(state["describe"].get("learned", _LEARNED[state["stage"]]))
 
 
 def part(state: Mapping[str, Any], network: str) -> dict[str, Tensor]:
-    """The averaged weights of one network; stage ``mpn`` has that one alone, later stages name it before each."""
+    """The averaged weights of one network.
+
+    A checkpoint of stage ``mask`` has only that network; in later ones the network's name comes before each weight's.
+    """
     average: dict[str, Tensor] = state["average"]
-    if state["stage"] == "mpn":
+    if state["stage"] == "mask":
         return average
     prefix = f"{network}."
     return {name.removeprefix(prefix): value for name, value in average.items() if name.startswith(prefix)}
 
 
 def mean(paths: Sequence[Path], network: str, **expected: object) -> dict[str, Tensor]:
-    """The mean of one network's weights in several checkpoints of one run, or of a run and what it went on from.
+    """The mean of one network's weights in several checkpoints of one run, or of a run and its start.
 
-    Each has weak spots that the others lack, and such networks are near enough for their mean to be one.
+    Such networks are so close to each other that their mean works as a network, and it averages out their weak spots.
 
     Source:
         Wortsman et al., "Model soups", ICML 2022.
 
     Raises:
-        CheckpointError: see ``load``; or they are of networks of different shapes.
+        CheckpointError: see ``load``; or the networks have different shapes.
     """
     averages = [part(load(path, **expected), network) for path in paths]
     shapes = [{name: value.shape for name, value in average.items()} for average in averages]
     if any(one != shapes[0] for one in shapes):
-        raise CheckpointError(f"{', '.join(map(str, paths))} hold networks of different shapes and have no mean.")
+        raise CheckpointError(
+            f"{', '.join(map(str, paths))} hold networks of different shapes, which cannot be averaged."
+        )
     return {
         name: torch.stack([average[name].float() for average in averages]).mean(0).to(value.dtype)
         for name, value in averages[0].items()
@@ -118,10 +128,10 @@ def mean(paths: Sequence[Path], network: str, **expected: object) -> dict[str, T
 
 
 def other_shape(path: Path, error: Exception) -> CheckpointError:
-    """The error for weights that do not fit their network, as torch tells it at length."""
+    """The error for weights that do not fit their network; torch's own message can be very long."""
     return CheckpointError(
         f"{path} holds networks of another shape than this version of bshm trains ({_short(error)}). "
-        "Train it anew, or use the version that made it."
+        "Train it again, or use the version of bshm that made it."
     )
 
 

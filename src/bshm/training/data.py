@@ -1,4 +1,4 @@
-"""The training data as it lies on disk, split by person, decoded once.
+"""The training data on disk, split by person, decoded once.
 
 Two kinds of annotation, as in the paper: *fine* (a keyed foreground with its true alpha) and *coarse* (a mask
 drawn by hand over superpixels, or one that a network wrote).  The folder layout is that of docs/training.md.
@@ -106,7 +106,7 @@ def read_mask(path: Path, longest_px: int | None) -> Bytes:
     """The annotation at ``path``, one channel, shrunk as the pictures are."""
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None:
-        raise DataFolderError(f"{path} cannot be read as a mask. Fetch it again or make it anew with `bshm label`.")
+        raise DataFolderError(f"{path} cannot be read as a mask. Fetch it again or make it again with `bshm label`.")
     # Some sets store the mask as 0 and 1.
     return _shrink((mask * 255 if mask.max() == 1 else mask).astype(np.uint8, copy=False), longest_px)
 
@@ -151,7 +151,7 @@ def some(items: Iterable[Item], name: str) -> Iterator[Item]:
         yield item
     if empty:
         raise DataFolderError(
-            f"no picture of {name} is on one side of the split; a set needs enough for training and validation. "
+            f"one side of the split has no picture of {name}; a set needs enough pictures for training and validation. "
             "docs/training.md tells how the sides are chosen."
         )
 

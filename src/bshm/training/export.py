@@ -1,8 +1,8 @@
-"""From checkpoints to a set of weights: ONNX files, a card, and the proof that both forms agree.
+"""Export checkpoints as a model: ONNX files, a card, and a check that both forms agree.
 
-Weights are stored as half floats (half the wheel) and computed with as single floats.  They are rounded *after* the
-comparison, so that the parity figure is the exporter's alone (it folds normalisations into convolutions, whose weights
-round otherwise than their parts); what rounding costs is in the quality figures, which are measured on the ONNX files.
+Weights are stored as 16-bit floats, to halve the size of the package, and used as 32-bit floats.  They are rounded
+*after* the comparison, so that the parity figure shows only the exporter, which folds normalisations into convolutions.
+The effect of rounding is part of the quality figures, which are measured on the ONNX files.
 """
 
 from __future__ import annotations
@@ -230,9 +230,9 @@ def write(
         roles: which networks to write; None for those that have learned by this stage or are given.  Without
             ``matting`` the edge-aware filter's alpha stands.
         mask_side_px: side of a square as large as what the mask network will see of a picture.
-        masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network in
+        masks: checkpoints of one run of stage mask; the mean of their networks replaces the mask network of
             ``checkpoint``.
-        mattings: likewise, of stage mrn and of the matting network.
+        mattings: the same for the matting network, from checkpoints of stage matting.
         mirrored: whether the mask network will look twice, at the picture and at its mirror image.
         closer_px: as ``mask_side_px``, for another look at pictures where people cover little; 0 for none.
         movenet: the published weights of MoveNet MultiPose: the mask network's file, which must hold MoveNet already,

@@ -1,9 +1,9 @@
-"""What unification and matting learn from: windows and native-resolution crops where a scene's edge is open.
+"""Samples of stages ``quality`` and ``matting``: windows and native-resolution crops at unsure edges of scenes.
 
-Both come with the masks that the networks before them make of the scene, mistakes included.
+Both include the masks that the earlier networks make of the scene, with their errors.
 
-A scene is costly to make and gives a dozen crops.  A batch of all of one scene's would teach one person and one light,
-and normalise by them; so a batch takes one crop from each of many.
+A scene takes long to make and gives a dozen crops.  A batch from a single scene would show one person in one light, so
+a batch takes one crop from each of many scenes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOST, _BODY_PX, _LOST_SHARE = 0.35, 25, 0.004
 
 
 class CropBatches(Dataset[dict[str, Tensor]]):
-    """Batch ``n`` of stage ``mrn``: crops of as many scenes, and the masks that the networks before make of those.
+    """Batch ``n`` of stage ``matting``: crops of as many scenes, and the masks that the earlier networks make of them.
 
     Keys, with N crops of side S:
         image, foreground, background: (N, 3, S, S) uint8; alpha: (N, 1, S, S) uint8.
@@ -76,7 +76,7 @@ class CropBatches(Dataset[dict[str, Tensor]]):
 
 
 class WindowBatches(Dataset[dict[str, Tensor]]):
-    """Batch ``n`` of stage ``qun``: windows of the scenes of one batch, see ``windows_of``."""
+    """Batch ``n`` of stage ``quality``: windows of the scenes of one batch, see ``windows_of``."""
 
     def __init__(self, scenes: FineBatches, mask: nn.Module) -> None:
         """Windows behind ``mask``, a network that is held still and runs in the processes that make samples."""

@@ -1,8 +1,8 @@
 """Samples for quality unification and matting: composites at native resolution with exact alpha.
 
-The whole picture small goes to the mask network, whose real mistakes the others must learn to mend; the same picture
-at the quality network's size goes to that; what the matting network sees is cut from the native picture during the
-step, where the unified mask leaves the edge open.
+The mask network gets the whole picture at a small size, and the later networks learn to correct its errors.  The
+quality network gets the same picture at its own size.  The crops for the matting network are cut from the native
+picture during the step, where the unified mask is unsure.
 """
 
 from __future__ import annotations

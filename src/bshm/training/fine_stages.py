@@ -1,4 +1,4 @@
-"""Stages ``qun``, ``mrn`` and ``joint``: the networks behind mask prediction, on exact alpha."""
+"""Stages ``quality``, ``matting`` and ``joint``: train the networks after mask prediction, on exact alpha."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ from bshm.training.sampler import fix_threads, start_worker
 from bshm.training.scenes import cutout_of
 from bshm.training.sheet import cutout_on_colour, levels
 
-FineStage = Literal["qun", "mrn", "joint"]
-# Side of the square whose area the quality network sees a picture at.
+FineStage = Literal["quality", "matting", "joint"]
+# The quality network sees pictures with as many pixels as a square of this side.
 QUALITY_SIDE_PX = 512
 LEARNING: dict[FineStage, tuple[str, ...]] = {
-    "qun": ("quality",),
-    "mrn": ("matting",),
+    "quality": ("quality",),
+    "matting": ("matting",),
     "joint": ("mask", "quality", "matting"),
 }
-# What each stage may go on from: all that it leaves as it is must have learned.
+# The stages that each one may continue from: the networks that it does not train must be trained.
 BEFORE: dict[FineStage, tuple[str, ...]] = {
-    "qun": ("mpn", "qun", "mrn", "joint"),
-    "mrn": ("qun", "mrn", "joint"),
-    "joint": ("mrn", "joint"),
+    "quality": ("mask", "quality", "matting", "joint"),
+    "matting": ("quality", "matting", "joint"),
+    "joint": ("matting", "joint"),
 }
 # Validation pictures on the contact sheet.
 _SHOWN = 4
 
 
 class Networks(nn.Module):
-    """The three networks, of which some learn and the others are held still."""
+    """The three networks, some of which are trained."""
 
     def __init__(self, variant: MaskVariant, learning: Collection[str] = (), settled: Collection[str] = ()) -> None:
-        """Untrained networks.
+        """Make untrained networks.
 
         Args:
-            variant: of the mask network.
-            learning: those that learn.
-            settled: those of them that have learned before and keep their normalisations' statistics.
+            variant: the variant of the mask network.
+            learning: names of the networks to train.
+            settled: names of those that were trained before and keep the statistics of their normalisations.
         """
         super().__init__()
         self.variant = variant
@@ -74,7 +74,7 @@ class Networks(nn.Module):
         self.learning, self.settled = frozenset(learning), frozenset(settled)
         for name, network in self.named_children():
             network.requires_grad_(name in self.learning)
-        # No loss of these stages hears the mask network's second opinion.
+        # No loss of these stages uses the coarse output of the mask network.
         self.mask.coarse_head.requires_grad_(False)
 
     @classmethod
@@ -82,31 +82,31 @@ class Networks(nn.Module):
         cls, checkpoint: Path, stage: FineStage | None = None, *,
         masks: Sequence[Path] = (), mattings: Sequence[Path] = (),
     ) -> Networks:  # fmt: skip
-        """The averaged weights of a checkpoint; what it does not have yet starts afresh.
+        """Load the averaged weights of a checkpoint; networks that it does not have start untrained.
 
         Args:
-            checkpoint: of any stage.
-            stage: that shall go on from it; None is no learning.
-            masks: checkpoints of one run of stage mpn; the mean of their networks takes the place of the mask network
-                in ``checkpoint``.
-            mattings: likewise, of stage mrn and of the matting network.
+            checkpoint: a checkpoint of any stage.
+            stage: the stage that continues from it; None if nothing is trained.
+            masks: checkpoints of one run of stage mask; the mean of their networks replaces the mask network of
+                ``checkpoint``.
+            mattings: the same for the matting network, from checkpoints of stage matting.
 
         Raises:
-            CheckpointError: it cannot be read, is of another version, or comes too early for ``stage``.
+            CheckpointError: it cannot be read, has another version, or is of a stage too early for ``stage``.
         """
         state = checkpoints.load(checkpoint)
         if stage is not None and state["stage"] not in BEFORE[stage]:
             raise CheckpointError(
-                f"stage {stage} goes on from a checkpoint of {' or '.join(BEFORE[stage])}; "
+                f"stage {stage} continues from a checkpoint of {' or '.join(BEFORE[stage])}; "
                 f"{checkpoint} is of {state['stage']}."
             )
         describe = checkpoints.load(masks[0])["describe"] if masks else state["describe"]
         learned = checkpoints.learned(state)
         found = {name: (checkpoint, checkpoints.part(state, name)) for name in learned}
         if masks:
-            found["mask"] = masks[0], checkpoints.mean(masks, "mask", stage="mpn", describe=describe)
+            found["mask"] = masks[0], checkpoints.mean(masks, "mask", stage="mask", describe=describe)
         if mattings:
-            found["matting"] = mattings[0], checkpoints.mean(mattings, "matting", stage="mrn")
+            found["matting"] = mattings[0], checkpoints.mean(mattings, "matting", stage="matting")
         networks = cls(describe["variant"], LEARNING[stage] if stage else (), found)
         for name, (path, weights) in found.items():
             try:
@@ -121,15 +121,14 @@ class Networks(nn.Module):
 
     @property
     def learned(self) -> list[str]:
-        """The networks that have learned by the end of this stage."""
+        """The networks that are trained at the end of this stage."""
         return [name for name, _ in self.named_children() if name in self.learning | self.settled]
 
     def train(self, mode: bool = True) -> Networks:
-        """As ``nn.Module.train``; networks that are held still keep their statistics, and so do settled ones.
+        """As ``nn.Module.train``, but networks that are not trained, and settled ones, keep their statistics.
 
-        The windows of a step come from a picture or two, and their statistics are far from everybody's: a network that
-        normalised by them learned what it could not use, and its gradient error on other pictures rose by up to two
-        thirds while its loss fell.
+        The windows of a step come from one or two pictures, whose statistics are not typical. A network that normalised
+        with them got worse on other pictures, by up to two thirds in gradient error, while its loss fell.
         """
         super().train(mode)
         for name, network in self.named_children():
@@ -146,13 +145,13 @@ def train_fine(
     mask: Path | None = None, workers: int = 1, crops: int = 16, report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:  # fmt: skip
-    """One of the stages behind mask prediction.
+    """Run one of the stages after mask prediction.
 
     Args:
-        stage: which networks learn.
-        start: checkpoint of the stage before; its mask network gives the masks, mistakes included.
-        mask: checkpoint of a mask network that has learned more since.
-        crops: native-resolution crops of a scene, for the matting network.
+        stage: which networks to train.
+        start: checkpoint of the stage before; its mask network makes the masks, with their errors.
+        mask: checkpoint of a mask network that replaces the one in ``start``.
+        crops: native-resolution crops per scene, for the matting network.
 
     Raises:
         CheckpointError: ``start`` cannot be read or is of a stage too early.
@@ -172,7 +171,7 @@ def train_fine(
             mask_side_px=MASK_SIDE_PX, quality_side_px=QUALITY_SIDE_PX,
         )  # fmt: skip
         dataset: Dataset[dict[str, Tensor]] = scenes
-        if before is not None and stage == "mrn":
+        if before is not None and stage == "matting":
             dataset = CropBatches(
                 scenes, before.mask, before.quality, crops=crops, stride=numbers.step * max(1, workers)
             )
@@ -183,9 +182,9 @@ def train_fine(
 
     def loss(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         assert isinstance(net, Networks)
-        if stage == "mrn":
+        if stage == "matting":
             return _learn_matting(net, batch)
-        if stage == "qun":
+        if stage == "quality":
             return _learn_quality(net, batch)
         # The native pictures stay where they are: only crops of them are needed.
         names = ("whole", "whole_alpha", "middle", "middle_alpha")

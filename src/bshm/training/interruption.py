@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run learns: the step at hand is finished and saved first."""
+"""Ctrl-C and SIGTERM during training: finish and save the current step first."""
 
 from __future__ import annotations
 

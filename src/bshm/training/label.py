@@ -1,8 +1,8 @@
-"""Coarse masks without hands: teacher networks look at unlabelled pictures and write what they believe.
+"""Automatic coarse masks: teacher networks label pictures.
 
-Such masks are right in most places and wrong in patches, which is what the paper means by coarse.  Of several teachers
-the consensus is written, and beside it how far it is to be believed.  A later round hears the masks of the earlier one
-as well: where the two disagree training leaves pixels nearly out.
+Such masks are right in most places and wrong in patches, which is what the paper calls coarse.  Several teachers give
+their consensus, with a reliability for each pixel.  A later round can include the masks of an earlier one; where they
+disagree, training nearly ignores the pixels.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ def label(
 
     Args:
         data: the folder of docs/training.md, or any folder of pictures.
-        out: gets the same sub-folders, a PNG a picture; videos become ``video/images`` and ``video/masks``.  Of several
-            teachers it is grey with alpha: the mask, and how far each pixel of it is believed.
-        teachers: the best first; of several, what ``consensus`` makes of them.
-        earlier: what an earlier round wrote; the mean of both masks is written, or with several teachers it is one
-            more of them.  The street pictures, whose masks were drawn by hand over superpixels, then get one too.
+        out: output folder with the same sub-folders and a PNG per picture; videos become ``video/images`` and
+            ``video/masks``.  With several teachers, the PNG is grey with alpha: the mask and its reliability.
+        teachers: best first; several are combined by ``consensus``.
+        earlier: output of an earlier round; it is averaged with the mask of one teacher, or counts as one more of
+            several.  Street pictures, whose masks were drawn by hand over superpixels, are then labelled, too.
 
     Returns:
-        how many masks were written; those that are there already stay.
+        number of written masks; existing ones are kept.
 
     Raises:
-        DataFolderError: no pictures, or one that cannot be read, or has no earlier mask.
-        OutputError: a mask cannot be written; ``DiskFullError`` where there is no room.
+        DataFolderError: there are no pictures, or one cannot be read or has no earlier mask.
+        OutputError: a mask cannot be written; ``DiskFullError`` if the disk is full.
     """
     written = 0
     for source, image, image_out, mask_out in _pictures(data, out, by_hand=earlier is not None):

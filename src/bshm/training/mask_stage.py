@@ -1,4 +1,4 @@
-"""Stage ``mpn``: the mask prediction network, its samples, its loss and its validation."""
+"""Stage ``mask``: train the mask prediction network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from bshm.errors import CheckpointError
+from bshm.errors import CheckpointError, option
 from bshm.geometry import whole_picture_size
 from bshm.training import checkpoints, schedule
 from bshm.training.data import Bytes, DataFolder, some
@@ -36,12 +36,12 @@ from bshm.training.sampler import (
 from bshm.training.scenes import composite_scene, cutout_of, photograph
 from bshm.training.sheet import cutout_on_colour, levels
 
-# The longer side that pictures are decoded to for the networks that see the whole picture small.
+# Longer side of decoded pictures, for the networks that see the whole picture at a small size.
 _SMALL_LONGEST_PX = 512
-# Side of the square whose area the mask network sees a picture at.  It learns at 192 to 365: much beyond that, faces
-# that fill the frame lose their middle.
+# The mask network sees pictures with as many pixels as a square of this side.  It is trained at 192 to 365: at much
+# more, faces that fill the frame get holes.
 MASK_SIDE_PX = 320
-# Of each kind of validation picture, on the contact sheet.
+# Pictures of each validation kind on the contact sheet.
 _SHOWN = 2
 
 
@@ -59,14 +59,14 @@ def train_mask(
     report: RunReporter | None = None,
     fabric: Fabric | None = None,
 ) -> Path:
-    """Stage ``mpn``: the mask prediction network, on coarse and fine annotations together.
+    """Run stage ``mask``: train the mask prediction network on coarse and fine annotations together.
 
     Args:
-        start: checkpoint whose mask network to go on from, of any stage; None begins with what ImageNet taught.  One
-            that sees without MoveNet or MediaPipe is taken into a ``variant`` that sees with them.
-        movenet: the published weights of MoveNet, for a ``variant`` with its features that begins here.
-        selfie: those of MediaPipe's selfie segmentation, likewise.
-        mixture: of the samples; None is the whole one.
+        start: checkpoint of any stage whose mask network to continue from; None starts from ImageNet's weights.  A
+            network without MoveNet or MediaPipe can continue as a ``variant`` with them.
+        movenet: published weights of MoveNet, needed when a ``variant`` first uses them.
+        selfie: published weights of MediaPipe's selfie segmentation, needed when a ``variant`` first uses them.
+        mixture: shares of the kinds of samples; None is the full mixture.
 
     Raises:
         CheckpointError: ``start`` cannot be read or has another mask network than ``variant``; or ``movenet`` or
@@ -75,12 +75,12 @@ def train_mask(
     fix_threads()
     torch.manual_seed(plan.seed)
     network = mask_network(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # Before the minute that decoding takes: what is missing is told at once.
+    # Before the minute of decoding, so that missing files are reported at once.
     _begin(network, variant, start, {"people": movenet, "selfie": selfie})
     network.encoder.freeze_early()
     pools = Pools.load(data, _SMALL_LONGEST_PX)
     checks = mask_validation(data)
-    # MoveNet's features are the same whoever computes them: on a processor, the process that makes the samples.
+    # MoveNet does not learn, so on a CPU the processes that make the samples compute its features.
     on_processor = fabric is None or fabric.device.type == "cpu"
     people = network.people if isinstance(network, MaskNetwork) and on_processor else None
     sizes = LIVE_SIZES if isinstance(network, LiveNetwork) else SIZES if on_processor else GPU_SIZES
@@ -106,7 +106,7 @@ def train_mask(
         return mask_loss(fine, mask, weight) + 0.4 * mask_loss(coarse, *small)
 
     return schedule.run(
-        network, plan, out, stage="mpn", describe={"variant": variant},
+        network, plan, out, stage="mask", describe={"variant": variant},
         batches=batches, loss=loss, validate=lambda net: check_mask(net, checks), report=report, fabric=fabric,
     )  # fmt: skip
 
@@ -114,10 +114,10 @@ def train_mask(
 def _begin(
     network: MaskNetwork | LiveNetwork, variant: MaskVariant, start: Path | None, eyes: Mapping[str, Path | None]
 ) -> None:
-    """What the network knows before its first step.
+    """Load the network's first weights.
 
     Args:
-        eyes: the published weights of what it sees with beside its own encoder, by the word in the variant's name.
+        eyes: files of the published encoders that work beside its own, by the word in the variant's name.
     """
     missing = set(variant.split("-")[1:])
     if start is None:
@@ -133,14 +133,14 @@ def _begin(
             network.grow_from(weights)
         except RuntimeError as error:
             raise checkpoints.other_shape(start, error) from error
-    files = {"people": ("MoveNet's", "--movenet movenet-multipose.json"),
-             "selfie": ("MediaPipe's", "--selfie selfie_segmentation.tflite")}  # fmt: skip
+    files = {"people": ("MoveNet's", "movenet", "movenet-multipose.json"),
+             "selfie": ("MediaPipe's", "selfie", "selfie_segmentation.tflite")}  # fmt: skip
     for eye in sorted(missing):
         path = eyes[eye]
         if path is None:
-            owner, flag = files[eye]
+            owner, name, file = files[eye]
             raise CheckpointError(
-                f"{variant} begins with {owner} weights: give {flag}. docs/training.md tells where it comes from."
+                f"{variant} needs {owner} weights: give {option(name)} {file}. docs/training.md says where to get it."
             )
         if eye == "people":
             assert isinstance(network, MaskNetwork) and network.people is not None
@@ -151,7 +151,7 @@ def _begin(
 
 
 def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:
-    """Pictures of people never trained on, by kind: (image, mask) pairs, longer side at most 640 px."""
+    """Pictures that are never trained on, by kind: (image, mask) pairs, longer side at most 640 px."""
     rng = np.random.default_rng(20)
     backgrounds = [image for _, image in some(data.backgrounds("validation", _SMALL_LONGEST_PX), "backgrounds")]
     composites = []
@@ -170,7 +170,7 @@ def mask_validation(data: DataFolder) -> dict[str, list[tuple[Bytes, Bytes]]]:
 def check_mask(
     network: nn.Module, checks: dict[str, list[tuple[Bytes, Bytes]]], side_px: int = MASK_SIDE_PX
 ) -> schedule.Checked:
-    """Mean absolute difference to the annotation, by kind of picture; pairs of each kind to look at."""
+    """Mean absolute difference to the annotation by kind of picture, with some pairs for the contact sheet."""
     figures, rows = {}, []
     device = device_of(network)
     for kind, pairs in checks.items():

@@ -1,9 +1,9 @@
-"""What tells people apart, as further outputs of a mask network's ONNX file.
+"""Add the outputs that tell people apart to the ONNX file of a mask network.
 
 The mask network holds MoveNet's trunk and two of its heads: where each keypoint is, and where the middle of a person.
-Two more say to whom a keypoint belongs: how far it lies from the middle, and how large the person is.  They never
-learn, and the mask does not depend on them, so they are added to the finished file; all that was in it stays bit for
-bit.
+Two more say to whom a keypoint belongs: its offset from the middle, and the size of the person.  They are not trained,
+and the mask does not depend on them, so they are added to the finished file, whose other content stays the same bit
+for bit.
 
 Source: "MoveNet MultiPose Lightning", Google, Apache-2.0; Zhou et al., "Objects as Points", 2019.
 """

@@ -1,4 +1,4 @@
-"""A recipe: the commands from pictures to weights as one file, each step with the flags of its verb."""
+"""Recipes: all commands from pictures to weights in one file, each step with the flags of its verb."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def read(path: Path, names: Mapping[str, str]) -> list[RecipeStep]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise OptionError(f"{path} is not a recipe that can be read: {error}.") from error
+        raise OptionError(f"{path} is not a readable recipe: {error}.") from error
     known = {name: str(value) for name, value in table.get("names", {}).items()}
     if unknown := sorted(set(names) - set(known)):
         raise OptionError(f"{path} has no name {unknown[0]}. It has {', '.join(known) or 'none'}.")
     known.update(names)
     steps = table.get("step", [])
     if not isinstance(steps, list) or not steps:
-        raise OptionError(f"{path} has no [[step]]. A recipe is one or more of them, each with a verb.")
+        raise OptionError(f"{path} has no [[step]]. A recipe needs at least one, with a verb.")
     return [_step(f"step {number} of {path}", entry, known) for number, entry in enumerate(steps, 1)]
 
 
@@ -70,7 +70,7 @@ def _step(where: str, entry: Any, names: Mapping[str, str]) -> RecipeStep:
     def filled(value: object) -> str:
         def value_of(match: re.Match[str]) -> str:
             if match[1] not in names:
-                raise OptionError(f"{where} uses {{{match[1]}}}, which [names] does not have.")
+                raise OptionError(f"{where} uses {{{match[1]}}}, which is not in [names].")
             return names[match[1]]
 
         return _NAME.sub(value_of, str(value))

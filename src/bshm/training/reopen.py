@@ -1,9 +1,9 @@
-"""From a set of weights back to a checkpoint: training goes on from weights whose checkpoints are gone.
+"""Make a checkpoint from a model, to continue training when its checkpoints are gone.
 
-Export folds each normalisation into the convolution before it.  Folded weights compute the same but cannot learn on as
-they are: in training a normalisation measures its input anew, and what was folded in would be divided out.  So each is
-put back in such a way that it undoes exactly what it measures on some pictures: the network computes what the ONNX
-file does, and its first step of training begins there.
+Export folds each normalisation into the convolution before it.  Folded weights compute the same but cannot be trained
+further: in training, a normalisation measures its input again and would divide out what was folded in.  So each
+normalisation is put back such that it exactly undoes what it measures on some pictures.  The network then computes the
+same as the ONNX file, and training starts from there.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from bshm.training.sampler import fix_threads
 from bshm.weights import store
 from bshm.weights.card import Card
 
-# The stage that a set is the end of, by its networks.
-_STAGES = {("mask",): "mpn", ("mask", "quality"): "qun", ("mask", "matting", "quality"): "mrn"}
-# What is in training alone and so in no ONNX file; it begins anew.
+# The last stage of a model, by its networks.
+_STAGES = {("mask",): "mask", ("mask", "quality"): "quality", ("mask", "matting", "quality"): "matting"}
+# Used only in training and therefore not in the ONNX file; it starts untrained.
 _TRAINING_ONLY = "coarse_head."
 _BATCHES = 24
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -93,12 +93,14 @@ def checkpoint(card: Card, out: Path, batches: FineBatches) -> Path:
         batches: pictures to measure on.
 
     Raises:
-        CheckpointError: the files are not of networks that this version trains.
+        CheckpointError: this version does not train networks like those in the files.
         ModelFileError: a file is missing or is not the one that the card describes.
     """
     stage = _STAGES.get(tuple(sorted(card.networks)))
     if stage is None:
-        raise CheckpointError(f"{card.name} has the networks {', '.join(card.networks)}; `bshm train` makes others.")
+        raise CheckpointError(
+            f"{card.name} has the networks {', '.join(card.networks)}, which `bshm train` cannot make."
+        )
     folded = {role: _Folded.read(store.read(card, network)) for role, network in card.networks.items()}
     networks = _shaped(card, folded["mask"])
     norms: dict[nn.BatchNorm2d, Tensor] = {}
@@ -107,7 +109,7 @@ def checkpoint(card: Card, out: Path, batches: FineBatches) -> Path:
     networks.eval()
     with torch.no_grad():
         _measure(networks, norms, [batches[index] for index in range(len(batches))])
-    state = (networks.mask if stage == "mpn" else networks).state_dict()
+    state = (networks.mask if stage == "mask" else networks).state_dict()
     checkpoints.save(out, {
         "stage": stage, "describe": {"variant": networks.variant}, "step": 0, "figures": {}, "average": state,
         "reopened": {"name": card.name, "sha256": card.sha256},
@@ -127,7 +129,7 @@ def _shaped(card: Card, mask: _Folded) -> Networks:
         }
         if own == shapes:
             return networks
-    raise CheckpointError(f"the mask network of {card.name} has another shape than those that are trained here.")
+    raise CheckpointError(f"the mask network of {card.name} has a shape that this version does not train.")
 
 
 def _fill(card: Card, network: nn.Module, parts: _Folded) -> dict[nn.BatchNorm2d, Tensor]:
@@ -153,7 +155,7 @@ def _fill(card: Card, network: nn.Module, parts: _Folded) -> dict[nn.BatchNorm2d
                 assert isinstance(norm, nn.BatchNorm2d)
                 left[norm] = bias
     except (KeyError, RuntimeError, StopIteration, AssertionError) as error:
-        raise CheckpointError(f"{card.name} holds networks of another shape than this version trains.") from error
+        raise CheckpointError(f"{card.name} holds networks of a shape that this version does not train.") from error
     return left
 
 

@@ -1,4 +1,4 @@
-"""What a run tells while it learns; the command line shows it as a bar or as lines."""
+"""Progress of a training run; the command line shows it as a bar or as lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which picture comes next: the mixture of real pictures, composites and empty scenes, by step number."""
+"""Choose samples: the mixture of real pictures, composites and empty scenes, by the number of the sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training pictures, made by the seed: crops of real pictures, and people composited over new backgrounds.
+"""Make training pictures from a seed: crops of real pictures, and people composited over new backgrounds.
 
 One function of a random generator makes one sample, so that sample ``n`` of a run is the same after a restart.
 What each augmentation is for stands beside it: a network fails on what it never saw (docs/training.md).

@@ -1,4 +1,4 @@
-"""The loop that all stages share: optimise, average, validate, save, go on after a kill."""
+"""The training loop of all stages: optimise, average, validate, save, and continue after a kill."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from bshm.errors import CheckpointError, OptionError, OutputError
+from bshm.errors import CheckpointError, OptionError, OutputError, option
 from bshm.files import sink
 from bshm.training import checkpoints
 from bshm.training.data import Bytes
@@ -28,13 +28,13 @@ from bshm.training.sheet import sheet
 Batch = TypeVar("Batch")
 # A cell of a contact sheet is shrunk to this.
 _CELL_PX = 448
-# What each process beside the first adds to the seed of what is drawn inside a step.
+# Each further process adds this to the seed of the random numbers within a step.
 _APART = 15_485_863
-# A run of so many minutes counts the steps that fit by the time that these take: before them kernels are compiled.
+# The time that these steps take decides how many fit into `minutes`: before them, kernels are compiled.
 _MEASURED = range(40, 100)
-# The part of what is left after those that is planned for; the rest is for hours when the machine is slower.
+# The part of the remaining time that is planned; the rest is a reserve in case the machine gets slower.
 _SURE = 0.96
-# Steps between two looks at the loss on a GPU: each look waits for all that was asked of it.
+# Steps between two reads of the loss on a GPU: each read waits for all queued work.
 _GPU_LOOKS = 20
 
 
@@ -44,14 +44,16 @@ class Schedule:
 
     Attributes:
         steps: optimiser steps of the whole run.
-        minutes: of learning; the steps that fit are counted after the first hundred, at most ``steps``.  None is all.
-        batch: pictures a step, in each process.
+        minutes: how long to train; the number of steps is set after the first hundred, at most ``steps``.  None trains
+            all of them.
+        batch: pictures per step in each process.
         rate_encoder: learning rate of pretrained layers.
         rate: learning rate of all other layers.
-        ema: decay of the running average of the weights; the average is what ships.
+        ema: decay of the running average of the weights; the average is what is exported.
         save_every: steps between checkpoints.
-        check_every: steps between validations, at a checkpoint each; 0 is never, None at each checkpoint.
-        seed: picks every sample of the run.
+        check_every: steps between validations, a multiple of ``save_every``; 0 never validates, None validates at each
+            checkpoint.
+        seed: chooses every sample of the run.
 
     Raises:
         OptionError: a count below one, or a negative seed.
@@ -70,18 +72,19 @@ class Schedule:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        counts = {"--steps": self.steps, "--batch": self.batch, "--save-every": self.save_every}
+        counts = {"steps": self.steps, "batch": self.batch, "save_every": self.save_every}
         for name, value in counts.items():
             if value < 1:
-                raise OptionError(f"{name} counts from 1; got {value}.")
+                raise OptionError(f"{option(name)} must be at least 1; got {value}.")
         if self.seed < 0:
-            raise OptionError(f"--seed is zero or more; got {self.seed}.")
+            raise OptionError(f"{option('seed')} must be 0 or more; got {self.seed}.")
         if self.check_every is not None and self.check_every % self.save_every:
             raise OptionError(
-                f"--check-every is a multiple of --save-every ({self.save_every}) or 0; got {self.check_every}."
+                f"{option('check_every')} must be 0 or a multiple of {option('save_every')} ({self.save_every}); "
+                f"got {self.check_every}."
             )
         if self.minutes is not None and self.minutes <= 0:
-            raise OptionError(f"--minutes is above zero; got {self.minutes}.")
+            raise OptionError(f"{option('minutes')} must be above 0; got {self.minutes}.")
 
     def checks_at(self, step: int) -> bool:
         """Whether the weights are validated after ``step``, which is saved."""
@@ -189,8 +192,8 @@ def run(
         before = state.get("processes", 1)
         if before != processes:
             raise CheckpointError(
-                f"{last} is of a run with --devices {before}, and this one has {processes}: their samples are not the "
-                f"same. Go on with --devices {before}, or begin another --out folder."
+                f"{last} is from a run with {option('devices')} {before}, and this run has {processes}: it would see "
+                f"other samples. Continue with {option('devices')} {before}, or use another {option('out')} folder."
             )
         try:
             network.load_state_dict(state["network"])
@@ -199,7 +202,7 @@ def run(
             raise checkpoints.other_shape(last, error) from error
         known, step = state["average"], int(state["step"])
         if schedule.minutes is not None and state["schedule"].get("minutes") is not None:
-            # The steps that fit were counted already.
+            # The number of steps was set in the first run.
             schedule = replace(schedule, steps=state["schedule"]["steps"])
         report.note(_going_on(stage, step, schedule, state["schedule"]))
     average = _Average(network, known)
@@ -213,7 +216,7 @@ def run(
         })  # fmt: skip
 
     def check(interruption: Interruption) -> None:
-        """Validate the averaged weights where it is time to, save, tell."""
+        """Save; if it is time to, validate the averaged weights and report."""
         if not schedule.checks_at(step):
             write({})
             report.note(f"{stage} {step}: saved")
@@ -225,7 +228,7 @@ def run(
             with interruption.at_once():
                 checked = validate(network)
         except KeyboardInterrupt:
-            # Minutes that nobody waits for; the steps up to here are kept, their figures are not known.
+            # Validation takes minutes, so it is given up; the steps so far are saved without figures.
             interruption.asked = True
             checked = None
         finally:
@@ -256,14 +259,14 @@ def run(
                     measured = time.monotonic()
                 elif step == _MEASURED.stop and measured is not None:
                     now = time.monotonic()
-                    # One count for all processes, or those that go on would wait for the others.
+                    # All processes need the same number of steps, or some would wait for the others for ever.
                     schedule = fabric.broadcast(_fitted(schedule, now - began, now - measured))
                     report.note(f"{stage}: {schedule.steps} steps fit into {schedule.minutes} minutes")
             factor = min(1.0, (step + 1) / schedule.warmup)
             factor *= 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / schedule.steps))
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-            # What is drawn inside a step depends on its number alone, so that a resumed run draws the same.
+            # Random numbers depend only on the number of the step, so a continued run draws the same ones.
             torch.manual_seed(schedule.seed * 1_000_003 + step + fabric.global_rank * _APART)
             stepper.zero_grad(set_to_none=True)
             value = learner(batch)
@@ -271,7 +274,7 @@ def run(
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             stepper.step()
             step += 1
-            # A short memory at first, or the average would carry the untrained start along.
+            # A short memory at first, or the average would keep the untrained start.
             average.move(network, min(schedule.ema, step / (step + 10)))
             seen += schedule.batch * processes
             spent = seconds + time.monotonic() - began
@@ -284,11 +287,11 @@ def run(
                     check(interruption)
                 fabric.barrier()
                 began = time.monotonic()
-            # All processes stop after the same step, or those that go on would wait for the others.
+            # All processes stop after the same step, or some would wait for the others for ever.
             if fabric.strategy.reduce_boolean_decision(interruption.asked, all=False):
                 if first and not saved:
                     write({})
-                report.note(f"{stage}: step {step} of {schedule.steps} is saved; the same command goes on from there")
+                report.note(f"{stage}: step {step} of {schedule.steps} is saved; run the same command to continue")
                 raise KeyboardInterrupt
     return last
 
@@ -313,25 +316,25 @@ def _fitted(schedule: Schedule, spent_s: float, measured_s: float) -> Schedule:
 def _going_on(stage: str, step: int, schedule: Schedule, before: Mapping[str, Any]) -> str:
     now = asdict(schedule)
     changed = [f"{name} {before.get(name)} -> {now[name]}" for name in now if before.get(name) != now[name]]
-    told = f"; changed since: {', '.join(changed)}" if changed else ""
+    told = f"; changed: {', '.join(changed)}" if changed else ""
     if step >= schedule.steps:
-        return f"{stage}: all of {schedule.steps} steps are done already{told}"
-    return f"{stage}: going on from step {step} of {schedule.steps}{told}"
+        return f"{stage}: all {schedule.steps} steps are done already{told}"
+    return f"{stage}: continuing from step {step} of {schedule.steps}{told}"
 
 
 def _check_writable(out: Path) -> None:
-    """Now, and not after the hours up to the first checkpoint."""
+    """Find out now, and not hours later at the first checkpoint."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
         raise OutputError(
-            f"--out {out} cannot be written to: {error.strerror or error}. Choose another folder."
+            f"{option('out')}: {out} cannot be written to ({error.strerror or error}). Choose another folder."
         ) from error
 
 
 def _append(log: Path, line: Mapping[str, Any]) -> None:
-    """Add a line; the file is written anew, so that a full disk leaves no half of one."""
+    """Add a line; the whole file is written again, so that a full disk leaves no half line."""
     before = log.read_bytes() if log.exists() else b""
     sink.write(before + json.dumps(line).encode() + b"\n", log, overwrite=True)

@@ -1,4 +1,4 @@
-"""A contact sheet of validation pictures: what went in, what should come out, what each stage gives."""
+"""A contact sheet of validation pictures: input, annotation, and the output of each stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shipped weights were trained on: one entry a set, as it stands on their card."""
+"""The training data of the included weights: one entry per data set, as on their cards."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ SOURCES: tuple[dict[str, str], ...] = (
         "name": "MediaPipe selfie segmentation",
         "licence": "Apache-2.0",
         "source": "PyPI mediapipe 0.10.14",
-        "use": "held still inside the mask network of bshm and bshm-lite; teacher: one of those who made coarse masks",
+        "use": "held still inside the mask networks; teacher: one of those who made coarse masks",
     },
     {
         "name": "DeepLabV3 MobileNetV2",

@@ -1,7 +1,7 @@
-"""Networks that write coarse masks, and what several of them agree on.
+"""Networks that make coarse masks, and the consensus of several of them.
 
-Each is wrong in other places, so their consensus is a better teacher than any member: on a hundred pictures that none
-had learned from, 1.5 % of the pixels of the median of three were wrong, and 2.4 to 3.2 % of each member's.
+They make different mistakes, so their consensus is a better teacher than each of them: on a hundred pictures that none
+was trained on, the median of three was wrong in 1.5 % of the pixels, each single one in 2.4 to 3.2 %.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bshm.errors import DataFolderError, MissingExtraError, OptionError
+from bshm.errors import DataFolderError, MissingExtraError, OptionError, option
 from bshm.pipeline import Matting
 from bshm.training.data import Bytes
 from bshm.types import FloatArray, Picture
 
 Teacher = Callable[[Bytes], FloatArray]
-# What a teacher is that is no model of bshm, and the file that it is opened from.
+# Teachers that are not models of bshm, and the files that they need.
 FOREIGN = {
     "mediapipe": "selfie_segmentation.tflite, in the wheel of mediapipe 0.10.14",
     "deeplab": "DeepLabV3 MobileNetV2 of google-coral/test_data, cut before its last operator, ArgMax",
@@ -28,25 +28,25 @@ _DEEPLAB_PX, _DEEPLAB_PERSON = 513, 15
 
 
 def teacher(name: str) -> Teacher:
-    """The network called ``name``: a model that `bshm models` lists, or ``mediapipe=FILE`` or ``deeplab=FILE``.
+    """Open the network called ``name``: a model in `bshm models`, ``mediapipe=FILE`` or ``deeplab=FILE``.
 
     Returns:
-        from (H, W, 3) uint8 RGB to (H, W) float32, 0..1; the mean over the picture and its mirror image.
+        a function from (H, W, 3) uint8 RGB to (H, W) float32, 0..1; the mean over the picture and its mirror image.
 
     Raises:
-        OptionError: a teacher of another kind, or without its file.
-        DataFolderError: the file is not there.
-        MissingExtraError: what opens it is not installed.
-        CheckpointError: it holds another network.
+        OptionError: the teacher is unknown, or its file is not given.
+        DataFolderError: the file does not exist.
+        MissingExtraError: the package that opens the file is not installed.
+        CheckpointError: the file holds another network.
         UnknownModelError: no model has that name.
     """
     kind, _, file = name.partition("=")
     if kind not in FOREIGN and file:
-        raise OptionError(f"--teacher takes a model, mediapipe=FILE or deeplab=FILE; got {name!r}.")
+        raise OptionError(f"{option('teacher')} takes a model, mediapipe=FILE or deeplab=FILE; got {name!r}.")
     if kind in FOREIGN and not file:
-        raise OptionError(f"--teacher {kind} needs its file: {kind}=FILE ({FOREIGN[kind]}).")
+        raise OptionError(f"{option('teacher')} {kind} needs its file: {kind}=FILE ({FOREIGN[kind]}).")
     if file and not Path(file).is_file():
-        raise DataFolderError(f"the teacher's file {file} is not there. It is {FOREIGN[kind]}.")
+        raise DataFolderError(f"there is no file {file} for the teacher {kind}. It needs {FOREIGN[kind]}.")
     look = {"mediapipe": _mediapipe, "deeplab": _deeplab}[kind](Path(file)) if file else _own(name)
 
     def both(image: Bytes) -> FloatArray:
@@ -57,16 +57,16 @@ def teacher(name: str) -> Teacher:
 
 
 def consensus(masks: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """What several teachers agree on.
+    """Combine the masks of several teachers.
 
-    The mean of their median and of the first two, which are the best: whom one of three contradicts is still heard.
+    It takes the mean of their median and of the first two, which are the best.
 
     Args:
         masks: of one picture, (H, W) float32, 0..1 each.
 
     Returns:
         mask: (H, W) float32, 0..1, that mean sharpened.
-        belief: (H, W) float32, 0..1, how far the mean is from one half: how far the mask is to be believed.
+        belief: (H, W) float32, 0..1, the distance of the mean from one half: how reliable the mask is.
 
     >>> yes, doubt = np.ones((1, 1), np.float32), np.full((1, 1), 0.4, np.float32)
     >>> [float(plane[0, 0]) for plane in consensus([yes, yes, doubt])], float(consensus([yes, doubt])[1][0, 0].round(2))
@@ -123,7 +123,7 @@ def _deeplab(path: Path) -> Teacher:
         logits = (logits - zero) * scale if scale else logits
         odds = np.exp(logits - logits.max(axis=2, keepdims=True))
         mask = odds[..., _DEEPLAB_PERSON] / odds.sum(axis=2)
-        # Its masks are soft far from people, too; as the consensus was measured.
+        # The power removes faint values far from people; the consensus was measured with it.
         return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) ** 3, np.float32)
 
     return look

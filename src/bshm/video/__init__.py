@@ -1,4 +1,4 @@
-"""Moving pictures: a clip of people in, a clip with their alpha out; or frames in, mattes out.
+"""Video: from a clip to a clip with alpha, or from frames to mattes.
 
 ``convert`` takes files, ``matte_frames`` takes arrays.  Reading and writing files needs PyAV: ``pip install
 'bshm[video]'``.

@@ -1,4 +1,4 @@
-"""What the people of a clip are laid over, frame by frame: a colour, a picture, the blurred original, another video."""
+"""Backgrounds of a clip, frame by frame: a colour, a picture, the blurred original or another video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read back what was written: every frame there, at its time, with the alpha that it was given."""
+"""Read back a written file: every frame exists, at its time and with its alpha."""
 
 from __future__ import annotations
 
@@ -117,15 +117,17 @@ def check(temporary: Path, shown: Path, product: str, packing: Packing, notes: N
                     alpha.add(count, levels)
             count += 1
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise OutputError(f"{shown} was written but cannot be read back: {error}. It was thrown away.") from error
+        raise OutputError(f"{shown} was written but cannot be read back: {error}. It was deleted.") from error
     if count != len(notes.times_s):
         raise OutputError(
-            f"{shown} was written with {len(notes.times_s)} frames but reads back with {count}. It was thrown away; is "
-            "the disk full?"
+            f"{shown} was written with {len(notes.times_s)} frames but reads back with {count}. It was deleted. "
+            "Check that the disk is not full."
         )
     allowed = 0.0101 if packing.format == "gif" else 0.0011
     if furthest > allowed:
-        raise OutputError(f"{shown} reads back with a frame {furthest:.3f} s beside its time. It was thrown away.")
+        raise OutputError(
+            f"a frame of {shown} was read back {furthest:.3f} s away from its time. The file was deleted."
+        )
     found = None
     if alpha is not None:
         found = alpha.finish(shown, exact=packing.codec.alpha_exact, coarse=packing.codec.name == "gif")
@@ -160,11 +162,13 @@ class _AlphaTally:
         if self._beside is not None and not coarse:
             raise OutputError(
                 f"{shown} reads back without the alpha of frame {self._beside}, or with that of another frame. It was "
-                "thrown away."
+                "deleted."
             )
         # 10 bits of ProRes hold 8 exactly and 16 nearly.
         if exact and self._largest > 1 / 1000:
-            raise OutputError(f"{shown} reads back with another alpha, by {self._largest:.4f}. It was thrown away.")
+            raise OutputError(
+                f"the alpha of {shown} differs by {self._largest:.4f} when read back. The file was deleted."
+            )
         mean = self._sum / max(1, self._compared)
         return AlphaCheck(self._compared, self._largest == 0, mean, self._largest)
 

@@ -1,4 +1,4 @@
-"""Which containers and codecs hold what, and which of them a program opens: as data.
+"""Containers and codecs, what they can hold, and which ones a program opens, as data.
 
 Nothing here needs PyAV.  Whether an encoder is there is found out when it is opened.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from bshm.errors import OptionError
+from bshm.errors import OptionError, option
 
 Product = Literal["cutout", "composite", "alpha", "foreground"]
 PRODUCTS: tuple[Product, ...] = ("cutout", "composite", "alpha", "foreground")
@@ -27,7 +27,7 @@ class Codec:
     """How pictures are packed.
 
     Attributes:
-        name: what ``--codec`` takes.
+        name: the value of the option ``codec``.
         encoders: FFmpeg's names for what writes it, the first that is there counts.
         suffixes: of the containers that hold it; the first is the usual one.
         opaque: pixel formats without alpha, for colours of 8 bits and of more; None where it holds none.
@@ -296,7 +296,7 @@ def refuse_bad_pattern(path: Path) -> None:
         path.name % 0
     except (TypeError, ValueError):
         raise OptionError(
-            "numbered pictures have one number in their name, such as %05d, and %% for a per cent sign; got "
+            f"numbered pictures have one number in their name, such as %05d, and %% for a per cent sign; got "
             f"{path.name}."
         ) from None
 
@@ -329,31 +329,31 @@ def packing(path: Path, product: Product, codec: str | None = None) -> Packing:
     if is_sequence(path):
         refuse_bad_pattern(path)
         if suffix not in SEQUENCES:
-            raise OptionError(f"a sequence of pictures ends with {', '.join(SEQUENCES)}; got {path.name}.")
+            raise OptionError(f"the name of a picture sequence ends with {', '.join(SEQUENCES)}; got {path.name}.")
         if codec is not None:
-            raise OptionError(f"--codec {codec} has no meaning for a sequence of pictures. Drop it.")
+            raise OptionError(f"{option('codec')} {codec} cannot be used with a sequence of pictures. Leave it out.")
         if clear and not SEQUENCES[suffix]:
             pictures = ", ".join(each for each, holds in SEQUENCES.items() if holds)
-            raise OptionError(f"{suffix} pictures hold no alpha. Use {pictures}, or add --background.")
+            raise OptionError(f"{suffix} pictures cannot hold alpha. Use {pictures}, or add {option('background')}.")
         return Packing(None, "", clear)
     if suffix not in CONTAINERS:
         raise OptionError(
-            f"the output's suffix picks the container: {', '.join(CONTAINERS)}, or numbered pictures like "
+            f"the suffix of the output decides the container: {', '.join(CONTAINERS)}, or numbered pictures like "
             f"out/%05d.png; got {path.name}."
         )
     format, usual_clear, usual = CONTAINERS[suffix]
     if codec is not None and codec not in CODECS:
-        raise OptionError(f"--codec takes {', '.join(CODECS)}; got {codec!r}.")
+        raise OptionError(f"{option('codec')} takes {', '.join(CODECS)}; got {codec!r}.")
     chosen = CODECS[codec or (usual_clear if clear else usual) or usual]
     if clear and chosen.clear == (None, None):
         able = [each for each, (_, with_alpha, _) in CONTAINERS.items() if with_alpha]
         named = f"{suffix} with {chosen.name}" if usual_clear is None or codec else suffix
         raise OptionError(
-            f"{named} cannot hold alpha. These can: {', '.join(able)}. Or lay the people over something with "
-            "--background."
+            f"{named} cannot hold alpha. These can: {', '.join(able)}. Or put the people on something else with "
+            f"{option('background')}."
         )
     if not clear and chosen.opaque == (None, None):
-        raise OptionError(f"{chosen.name} is for pictures with alpha alone. Use --codec hevc.")
+        raise OptionError(f"{chosen.name} is only for pictures with alpha. Use {option('codec')} hevc.")
     if suffix not in chosen.suffixes:
-        raise OptionError(f"{chosen.name} goes into {', '.join(chosen.suffixes)}; got {path.name}.")
+        raise OptionError(f"{chosen.name} needs a file that ends with {', '.join(chosen.suffixes)}; got {path.name}.")
     return Packing(chosen, format, clear)

@@ -1,4 +1,4 @@
-"""One clip in, one to three out: decode, networks and memory, encode, each in a thread of its own, and a check."""
+"""Convert a clip to one to three files: decode, matte and encode in separate threads, then check the files."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def convert(
     planned = plan(source, output, options, products)
     for path, _ in planned.values():
         if not codecs.is_sequence(path) and path.exists() and not options.overwrite:
-            raise OutputExistsError(f"{path} is there already. Add --overwrite, or choose another name.")
+            raise OutputExistsError(f"{path} already exists. Add {option('overwrite')}, or choose another name.")
         if path.exists() and source.exists() and path.samefile(source):
             raise OutputExistsError(f"the result would replace the clip {source} itself. Choose another name.")
     clip = _probed(source, options)
@@ -380,6 +380,19 @@ def plan(
     return planned
 
 
+def check(source: Path, output: str | Path | None, options: VideoOptions) -> None:
+    """See that a clip can be made into what is asked for, before a network is opened; its first frame is decoded.
+
+    Args:
+        source, output, options: as for ``convert``.
+
+    Raises:
+        OptionError, InputError: as ``convert`` would.
+    """
+    clip = reading.probe(source)
+    _notes(clip, plan(source, output, options), options)
+
+
 def _products(options: VideoOptions) -> tuple[Product, ...]:
     if options.products:
         return options.products
@@ -402,10 +415,10 @@ def _notes(clip: reading.Clip, planned: dict[Product, tuple[Path, Packing]], opt
             if not options.fewer_bits:
                 able = ", ".join(each.name for each in codecs.CODECS.values() if each.bits >= clip.bits)
                 raise OptionError(
-                    f"{clip.name} has {clip.bits} bits of each colour, and {path.name} would hold {bits}. Use "
-                    f"{able}, or add --fewer-bits."
+                    f"{clip.name} has {clip.bits} bits per colour, but {path.name} would hold {bits}. Use "
+                    f"{able}, or add {option('fewer_bits')}."
                 )
-            notes.append(f"{product}: {clip.bits} bits of each colour became {bits}")
+            notes.append(f"{product}: {clip.bits} bits per colour became {bits}")
         if packing.codec is not None and packing.codec.even and (clip.size_hw[0] % 2 or clip.size_hw[1] % 2):
             notes.append(f"{product}: {packing.codec.name} needs even sides, so the last row or column is there twice")
     return notes

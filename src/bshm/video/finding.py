@@ -1,4 +1,4 @@
-"""Which clips an input names, and where each result goes."""
+"""Find the clips that an input means, and the place of each result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From frames to mattes that are steady in time."""
+"""From frames to mattes that are steady over time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,13 @@
-"""PyAV, or words about what to install: every other module of this room takes ``av`` from here."""
+"""Import PyAV, or say what to install; all other modules of this room take ``av`` from here."""
 
 from __future__ import annotations
 
+import os
+
 from bshm.errors import MissingExtraError
+
+# SVT-AV1 writes to stderr what it is set to, past every log; it looks here for what shall be left: errors.
+os.environ.setdefault("SVT_LOG", "1")
 
 __all__ = ["EXACT", "av"]
 

@@ -1,4 +1,4 @@
-"""How a clip is made into another, as data."""
+"""The options of converting a clip."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from bshm.video.marks import FrameCorrections
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What is written, and how.
+    """What to write, and how.
 
     Attributes:
-        target: the program that shall open it, one of ``TARGETS``; it picks container and codec.
-        codec: one of ``CODECS``; None takes the target's, or the container's usual one.
-        products: what is written: ``cutout`` (colour and alpha), ``composite`` (over the background), ``alpha`` (as
-            grey), ``foreground`` (the people's straight colour, without alpha).  Empty: the composite where there is a
-            background, else the cut-out.
-        background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which begins anew at its end.
-        fps: how many numbered pictures are shown a second: ``25``, ``29.97``, ``30000/1001``.  None for files.
-        start_s, end_s: the part of the clip, in seconds; None goes to the end.
-        person: ``largest`` (of the first frame with anybody), ``at:X,Y`` (in the first frame) or ``at:X,Y@SECONDS``:
-            that one is followed and all others are left out.  None takes everybody.
-        corrections: what was marked on single frames; carried to their neighbours along the motion, see
+        target: the program that will open the result, one of ``TARGETS``; it decides container and codec.
+        codec: one of ``CODECS``; None takes that of the target, or the usual one of the container.
+        products: what to write: ``cutout`` (colour and alpha), ``composite`` (over the background), ``alpha`` (as
+            grey), ``foreground`` (the people's straight colour, without alpha).  If empty, the composite if there is a
+            background, otherwise the cut-out.
+        background: a colour, ``green-screen``, ``blur[:RADIUS]``, a picture, or a video, which is repeated if needed.
+        fps: frames per second of numbered pictures: ``25``, ``29.97``, ``30000/1001``.  None for files.
+        start_s, end_s: part of the clip in seconds; None is its end.
+        person: ``largest`` (in the first frame with people), ``at:X,Y`` (in the first frame) or ``at:X,Y@SECONDS``:
+            this person is followed, everybody else is left out.  None keeps everybody.
+        corrections: what was marked by hand on single frames; it is carried to their neighbours along the motion, see
             ``bshm.video.carrying``.
-        steady: let frames remember their neighbours.
-        decontaminate: take the old background's colour out of soft edges.
-        fewer_bits: write a clip of 10 bits in 8 where the codec holds no more; without it that is refused.
-        audio: copy sound and subtitles.
-        overwrite: replace an output that is there.
-        keep_parts: keep the finished segments when all is done, so that a run with other corrections makes only those
-            anew that they reach.
+        steady: use neighbouring frames.
+        decontaminate: remove the old background's colour from soft edges.
+        fewer_bits: allow writing a 10-bit clip with 8 bits if the codec holds no more; otherwise that is an error.
+        audio: copy audio and subtitles.
+        overwrite: replace an existing output.
+        keep_parts: keep the finished segments after the run, so that a run with other corrections makes only those
+            again that they reach.
     """
 
     target: str | None = None
@@ -53,31 +53,37 @@ class VideoOptions:
 
     def __post_init__(self) -> None:
         if self.target is not None and self.target not in TARGETS:
-            raise OptionError(f"--for takes {', '.join(TARGETS)}; got {self.target!r}.")
+            raise OptionError(f"{option('target')} takes {', '.join(TARGETS)}; got {self.target!r}.")
         if self.codec is not None and self.codec not in CODECS:
-            raise OptionError(f"--codec takes {', '.join(CODECS)}; got {self.codec!r}.")
+            raise OptionError(f"{option('codec')} takes {', '.join(CODECS)}; got {self.codec!r}.")
         for product in self.products:
             if product not in PRODUCTS:
-                raise OptionError(f"a product is one of {', '.join(PRODUCTS)}; got {product!r}.")
+                raise OptionError(f"{option('products')} takes {', '.join(PRODUCTS)}; got {product!r}.")
         if "composite" in self.products and self.background is None:
-            raise OptionError("a composite needs a --background: a colour, blur, a picture or a video.")
+            raise OptionError(f"a composite needs {option('background')}: a colour, blur, a picture or a video.")
         if not self.start_s >= 0:
-            raise OptionError(f"--start takes seconds from 0 on; got {self.start_s:g}.")
+            raise OptionError(f"{option('start_s')} takes 0 seconds or more; got {self.start_s:g}.")
         if self.end_s is not None and not self.end_s > self.start_s:
-            raise OptionError(f"--end takes seconds after --start ({self.start_s:g}); got {self.end_s:g}.")
+            raise OptionError(
+                f"{option('end_s')} takes seconds after {option('start_s')} ({self.start_s:g}); got {self.end_s:g}."
+            )
         if self.person is not None:
             from bshm.video.person import parse_person
 
             time_s = parse_person(self.person).time_s
             if time_s is not None and not self.start_s <= time_s < (self.end_s or float("inf")):
-                raise OptionError(f"{option('person')}: {time_s:g} s is not in the part from --start to --end.")
+                raise OptionError(
+                    f"{option('person')}: {time_s:g} s is not between {option('start_s')} and {option('end_s')}."
+                )
         for each in self.corrections:
             if not isinstance(each, FrameCorrections):
                 raise OptionError(f"{option('corrections')} takes FrameCorrections; got {each!r:.40}.")
             if each.frame is not None and self.start_s:
                 raise CorrectionsError(
                     f"the corrections at {each.when}: frames are counted from the clip's beginning, which is not "
-                    "looked at with --start. Give a time in seconds."
+                    f"read with {option('start_s')}. Give a time in seconds."
                 )
             if each.time_s is not None and not self.start_s <= each.time_s < (self.end_s or float("inf")):
-                raise CorrectionsError(f"the corrections at {each.when} lie outside the part from --start to --end.")
+                raise CorrectionsError(
+                    f"the corrections at {each.when} are not between {option('start_s')} and {option('end_s')}."
+                )

@@ -110,7 +110,11 @@ class Parts:
         except OSError as error:
             raise sink.explained(error, str(folder)) from error
         try:
-            if not try_lock(self._lock):
+            try:
+                is_ours = try_lock(self._lock)
+            except OSError:  # a file system without locks: two runs at once are the user's to avoid
+                is_ours = True
+            if not is_ours:
                 raise OutputError(
                     f"another run is making what {folder} is for. Wait for it, end it, or choose another output."
                 )

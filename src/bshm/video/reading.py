@@ -1,4 +1,4 @@
-"""Read a clip: what it is, and its frames, upright, in RGB, each with the time that the file gives it."""
+"""Read a clip: its facts, and its frames upright in RGB, each with its time in the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bshm.errors import OptionError, SourceNotFoundError, UnreadableVideoError
+from bshm.errors import OptionError, SourceNotFoundError, UnreadableVideoError, option
 from bshm.types import PixelArray
 from bshm.video.library import EXACT, av
 
@@ -123,7 +123,7 @@ def probe(path: str | Path) -> Clip:
         stream = _video_stream(container, path)
         first = next(_decoded(container, stream, str(path)), None)
         if first is None:
-            raise UnreadableVideoError(f"{path} holds no frame that can be decoded. Is it truncated? Copy it anew.")
+            raise UnreadableVideoError(f"{path} has no frame that can be decoded. It may be truncated; copy it again.")
         return _clip(path, container, stream, first)
 
 
@@ -185,7 +185,7 @@ def nothing_there(clip: Clip, start_s: float, end_s: float | None, last_s: float
     return OptionError(
         f"{clip.name} has no frame from {start_s:g} s"
         + (f" to {end_s:g} s" if end_s is not None else " on")
-        + f"; it ends at {last_s:.2f} s. Choose another --start and --end."
+        + f"; it ends at {last_s:.2f} s. Choose another {option('start_s')} and {option('end_s')}."
     )
 
 
@@ -202,13 +202,13 @@ def _open(path: Path) -> av.container.InputContainer:
     if not os.path.lexists(path):
         raise SourceNotFoundError(f"there is no file {path}.")
     if path.is_dir():
-        raise UnreadableVideoError(f"{path} is a folder; a video file was needed.")
+        raise UnreadableVideoError(f"{path} is a folder. Give a video file.")
     try:
         return av.open(str(path), "r")
     except av.error.FFmpegError as error:
         reason = "it is empty" if path.is_file() and path.stat().st_size == 0 else (error.strerror or str(error))
         raise UnreadableVideoError(
-            f"{path} cannot be read as a video: {reason}. It may be truncated, or no video at all."
+            f"{path} cannot be read as a video: {reason}. It may be truncated, or not a video."
         ) from error
 
 
@@ -219,11 +219,11 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
             continue
         if stream.codec_context is None:
             raise UnreadableVideoError(
-                f"{path} holds pictures of a codec that this FFmpeg does not know. Convert it to H.264 first."
+                f"{path} uses a codec that this FFmpeg does not know. Convert it to H.264 first."
             )
         return stream
     held = ", ".join(sorted({each.type for each in container.streams})) or "nothing"
-    raise UnreadableVideoError(f"{path} holds no moving pictures, only {held}. Give a video.")
+    raise UnreadableVideoError(f"{path} has no video, only {held}. Give a video.")
 
 
 def _decoded(
@@ -237,7 +237,7 @@ def _decoded(
         except av.error.FFmpegError as error:
             raise UnreadableVideoError(
                 f"{name}: frame {number} cannot be decoded: {error.strerror or error}. "
-                "The file is damaged there; --end leaves out what comes after."
+                f"The file is damaged there; {option('end_s')} can leave out the rest."
             ) from error
         if frame is None:
             return
@@ -252,8 +252,8 @@ def _clip(path: Path, container: av.container.InputContainer, stream: av.VideoSt
     if transfer in (_PQ, _HLG, _LINEAR) or bits > 16:
         what = {_PQ: "HDR (PQ)", _HLG: "HDR (HLG)", _LINEAR: "in linear light"}.get(transfer, f"{bits} bits deep")
         raise UnreadableVideoError(
-            f"{path} is {what}, which the networks do not know. Convert it to SDR (BT.709) first: how its bright parts "
-            "should look is your decision."
+            f"{path} is {what}, which the networks do not know. Convert it to SDR (BT.709) first, so that you decide "
+            "what its bright parts look like."
         )
     turned = round(first.rotation / 90) * 90 % 360
     size = (first.height, first.width) if turned % 180 == 0 else (first.width, first.height)
@@ -302,7 +302,7 @@ def _check_same(frame: av.VideoFrame, clip: Clip, number: int) -> None:
     if size != clip.size_hw:
         raise UnreadableVideoError(
             f"{clip.name}: frame {number} is {size[1]}x{size[0]}, the first {clip.size_hw[1]}x{clip.size_hw[0]}. "
-            "Cut the clip there (--end, --start), or scale it to one size first."
+            f"Cut the clip there ({option('end_s')}, {option('start_s')}), or scale it to one size first."
         )
 
 
@@ -313,8 +313,8 @@ def _check_whole(clip: Clip, given: int | None, last_s: float, end_s: float | No
     if short or (given is not None and clip.frames is not None and given < clip.frames * 0.98 - 1):
         said = f"{clip.duration_s:.2f} s" if clip.duration_s is not None else f"{clip.frames} frames"
         raise UnreadableVideoError(
-            f"{clip.name} ends at {last_s:.2f} s, but says that it has {said}: it is truncated. "
-            f"Copy it anew, or take what is there with --end {last_s:.2f}."
+            f"{clip.name} ends at {last_s:.2f} s, but should have {said}: it is truncated. "
+            f"Copy it again, or use the existing part with {option('end_s')} {last_s:.2f}."
         )
 
 

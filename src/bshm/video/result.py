@@ -1,4 +1,4 @@
-"""What became of a clip."""
+"""The result of converting a clip."""
 
 from __future__ import annotations
 

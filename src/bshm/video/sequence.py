@@ -1,11 +1,11 @@
-"""A clip as numbered pictures, ``out/%05d.png``: each written whole or not there."""
+"""A clip as numbered pictures, ``out/%05d.png``; each is written completely or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bshm.edit import composite
-from bshm.errors import OutputExistsError
+from bshm.errors import OutputExistsError, option
 from bshm.files import encode, sink
 from bshm.files.suffixes import format_of
 from bshm.types import FloatArray, PixelArray
@@ -30,7 +30,7 @@ class SequenceWriter:
         self._next = first
         path = picture(pattern, first)
         if path.exists() and not overwrite:
-            raise OutputExistsError(f"{path} is there already. Add --overwrite, or choose another folder.")
+            raise OutputExistsError(f"{path} already exists. Add {option('overwrite')}, or choose another folder.")
 
     def write(self, pixels: PixelArray, alpha: FloatArray | None) -> None:
         """One more picture.

@@ -1,4 +1,4 @@
-"""Steady in time: the alpha of a frame is mixed with those of its neighbours, moved along with the picture.
+"""Steady mattes: the alpha of a frame is mixed with those of its neighbours, moved along with the picture.
 
 What was found in a neighbour is carried to where the picture has moved (dense optical flow, frame by frame) and counts
 as far as two things hold on the way: there and back again leads to the same place, and the picture there is the one

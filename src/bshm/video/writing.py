@@ -1,4 +1,4 @@
-"""Write one file of a clip: pictures with or without alpha, each at its time, and the sound that was there."""
+"""Write a file of a clip: pictures with or without alpha, each at its time, and the original audio."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Writer:
         tried: list[str] = []
         for name in self.codec.encoders:
             options = dict(self.codec.options) | (dict(self.codec.clear_options) if self.clear else {})
-            if name not in av.codec.codecs_available or not _offers(name, self._format):
+            if name not in av.codec.codecs_available or not offers(name, self._format):
                 continue
             stream: Any = self._container.add_stream(name, rate=self._clip.rate or Fraction(25))
             context = stream.codec_context
@@ -322,7 +322,8 @@ def _holds(format: str, stream: Any) -> bool:
     return True
 
 
-def _offers(encoder: str, pixel_format: str) -> bool:
+def offers(encoder: str, pixel_format: str) -> bool:
+    """Whether an encoder of this FFmpeg takes a pixel format; both by FFmpeg's names."""
     formats = av.codec.Codec(encoder, "w").video_formats
     return formats is None or any(each.name == pixel_format for each in formats)
 

@@ -1,1 +1,1 @@
-"""The weights: what each set is (cards), which there are (catalogue), and files that are what they say (store)."""
+"""The weights: cards with their facts, the catalogue of all models, and the store of verified files."""

@@ -1,4 +1,4 @@
-"""The card of a set of weights: everything needed to run it, to trust it and to make it again."""
+"""The card of a model: everything needed to run it, to trust it and to make it again."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Preprocessing:
         _one_of("order", self.order, get_args(Order))
         _one_of("dtype", self.dtype, get_args(Dtype))
         if self.multiple_px < 1 or self.white <= 0:
-            raise ValueError("multiple_px needs to be 1 or more, white above 0")
+            raise ValueError("multiple_px must be 1 or more, and white above 0")
         if len(self.mean) != 3 or len(self.std) != 3 or 0 in self.std:
-            raise ValueError("mean and std need three numbers each, of R, G and B, and std none that is 0")
+            raise ValueError("mean and std need three numbers each, for R, G and B, and std must not contain 0")
         if self.size_hw is not None and (len(self.size_hw) != 2 or min(self.size_hw) < 1):
             raise ValueError("size_hw needs height and width, at least 1 each")
 
@@ -114,9 +114,9 @@ class Look:
 
     def __post_init__(self) -> None:
         if self.side_px < 0 or self.shortest_px < 0:
-            raise ValueError("side_px and shortest_px need to be 0 or more")
+            raise ValueError("side_px and shortest_px must be 0 or more")
         if self.closer_px and not self.side_px < self.closer_px:
-            raise ValueError("closer_px needs to be more than side_px, or 0")
+            raise ValueError("closer_px must be more than side_px, or 0")
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Signature:
     def __post_init__(self) -> None:
         _one_of("activation", self.activation, get_args(Activation))
         if self.white <= 0 or (self.opaque is not None and not 0 < self.opaque <= self.white):
-            raise ValueError("white needs to be above 0, and opaque above 0 and at most white")
+            raise ValueError("white must be above 0, and opaque above 0 and at most white")
 
 
 @dataclass(frozen=True)
@@ -181,11 +181,11 @@ class Network:
     def __post_init__(self) -> None:
         # A card may come from anywhere: it must not lead to files outside of its folder.
         if not self.file or Path(self.file).name != self.file or self.file.startswith("."):
-            raise ValueError(f"file needs to be a plain name beside the card; got {self.file!r}")
+            raise ValueError(f"file must be a plain name in the folder of the card; got {self.file!r}")
         if sum(map(bool, (self.look.side_px, self.look.shortest_px, self.preprocessing.size_hw))) > 1:
-            raise ValueError("a picture has one size: give one of side_px, shortest_px and size_hw")
+            raise ValueError("only one of side_px, shortest_px and size_hw can be given")
         if self.signature is not None and (self.look.mirrored or self.look.closer_px):
-            raise ValueError("only a mask network that `bshm export` made can look at a picture mirrored or closer")
+            raise ValueError("only a mask network from `bshm export` can have mirrored or closer_px")
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Network:
@@ -232,7 +232,7 @@ class Card:
 
     def __post_init__(self) -> None:
         if set(self.networks) not in _SETS:
-            raise ValueError(f"no set has the networks {', '.join(sorted(self.networks)) or 'none'}")
+            raise ValueError(f"no model has exactly the networks {', '.join(sorted(self.networks)) or 'none'}")
         foreign_only = {"alpha", "rgba"} & set(self.networks)
         if any(self.networks[role].signature is None for role in foreign_only):
             raise ValueError(f"a network {' and '.join(foreign_only)} needs a signature")
@@ -268,7 +268,7 @@ class Card:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise ModelFileError(
-                f"{path} is not a model card that can be read ({reason}). Correct it, or install or import it again."
+                f"{path} is not a readable model card ({reason}). Correct it, or install or import the model again."
             ) from error
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Which sets of weights there are: those in the box, then those in the user's store."""
+"""The catalogue of models: those included, then those in the model store."""
 
 from __future__ import annotations
 

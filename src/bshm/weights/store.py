@@ -1,7 +1,7 @@
-"""Weight files that are what their card says, and the folder where a user's own sets lie.
+"""Model files that match their card, and the folder of imported models.
 
-A set is there when its card is: files come first, under names that hold their hash, and the card takes its name in one
-step at the end.  Whatever stops an installation half-way, the store reads as before.
+A model exists as soon as its card does: the files are written first, with their hash in the name, and the card gets its
+name in one step at the end.  If an import is interrupted, the store is unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from bshm import places
-from bshm.errors import DiskFullError, EnvironmentFault, ModelFileError, OptionError, OutputError, OutputExistsError
+from bshm.errors import (
+    DiskFullError,
+    EnvironmentFault,
+    ModelFileError,
+    OptionError,
+    OutputError,
+    OutputExistsError,
+    option,
+)
 from bshm.weights.card import Card, Network
 
 # Where the user's sets lie, in place of the system's folder for an application's data.
@@ -88,7 +96,7 @@ def check_name(name: str) -> str:
     'bshm-official'
     """
     if not _NAME.fullmatch(name):
-        raise OptionError(f"a model's name needs small letters, digits, dots, - and _ (at most 64); got {name!r}.")
+        raise OptionError(f"the name of a model takes small letters, digits, dots, - and _ (at most 64); got {name!r}.")
     return name
 
 
@@ -125,7 +133,7 @@ def check_free(name: str, *, overwrite: bool, taken: tuple[str, ...] = ()) -> No
     """Refuse a name early, before hours of work on what could not be kept.
 
     Args:
-        name: what the set shall be called.
+        name: name of the model.
         overwrite: whether a set of that name in the store may be replaced.
         taken: names of the sets in the box, which nothing may hide.
 
@@ -135,9 +143,12 @@ def check_free(name: str, *, overwrite: bool, taken: tuple[str, ...] = ()) -> No
     """
     check_name(name)
     if name in taken:
-        raise OptionError(f"{name} is a model that comes with bshm. Choose another --name.")
+        raise OptionError(f"{name} is an included model. Choose another {option('name')}.")
     if present(root() / f"{name}.json") and not overwrite:
-        raise OutputExistsError(f"there is a model {name} in {root()}. Add --overwrite, or choose another --name.")
+        raise OutputExistsError(
+            f"the model {name} already exists in {root()}. Add {option('overwrite')}, or choose another "
+            f"{option('name')}."
+        )
 
 
 def install(card: Card, files: Mapping[str, bytes], *, overwrite: bool) -> Card:
@@ -200,7 +211,7 @@ def remove(name: str) -> list[Path]:
     """
     path = root() / f"{name}.json"
     if not _NAME.fullmatch(name) or not present(path):
-        raise OptionError(f"there is no model {name} in {root()}. `bshm models` lists what there is.")
+        raise OptionError(f"there is no model {name} in {root()}. `bshm models` lists the models.")
     gone = [path, *(root() / file for file in sorted(_files_of(path)))]
     try:
         for each in gone:
@@ -225,7 +236,7 @@ def _write(target: Path, data: bytes, sha256: str | None) -> None:
             file.flush()
             os.fsync(file.fileno())
         if sha256 is not None and hashlib.sha256(temporary.read_bytes()).hexdigest() != sha256:
-            raise ModelFileError(f"{target.parent} gave back other bytes than were written. Check that disk.")
+            raise ModelFileError(f"{target.parent} returned other bytes than were written. Check the disk.")
         temporary.replace(target)
     finally:
         with contextlib.suppress(OSError):

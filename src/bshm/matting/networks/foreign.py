@@ -1,4 +1,4 @@
-"""Networks from elsewhere: called and read as their card says, for roles ``mask``, ``alpha`` and ``rgba``.
+"""Imported networks: run as their card says, for the roles ``mask``, ``alpha`` and ``rgba``.
 
 The three stages of this package know their own networks.  This module is for all others: the official BSHM graph, its
 conversions, and portrait matting networks that somebody wants to compare with.
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm import geometry
-from bshm.errors import ModelFileError
+from bshm.errors import ModelFileError, option
 from bshm.runtime.session import Session
 from bshm.types import FloatArray, PixelArray
 from bshm.weights.card import Look, Network, Preprocessing, Signature
@@ -152,7 +152,8 @@ def plane(answer: npt.NDArray[Any], network: Network, size_hw: tuple[int, int], 
     found *= np.float32(1 / scale)
     if not np.isfinite(found.sum(dtype=np.float64)):
         raise ModelFileError(
-            f"{network.file} answers values that are no numbers. Try --device cpu, or another precision of the file."
+            f"{network.file} returns values that are not numbers (NaN). Try {option('device')} cpu, or a file of "
+            "another precision."
         )
     # Multiplying by 1 / 255 can end a hair below 1 where the value was 255.
     found[found > 1 - 1e-6] = 1

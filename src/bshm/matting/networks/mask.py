@@ -1,4 +1,4 @@
-"""Mask prediction: the whole picture, small, to where the people are."""
+"""Mask prediction: find the people in the small picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def network_input(pixels: PixelArray, preprocessing: Preprocessing, side_px: int
     Args:
         pixels: (H, W, 3) uint8 or uint16, RGB.
         preprocessing: of the network's card.
-        side_px: of a square with as many pixels as the network shall see.
+        side_px: side of a square with as many pixels as the network will see.
 
     Returns:
         (1, 3, h, w) float32; RGB 0..1 less the card's mean, over its std.

@@ -1,4 +1,4 @@
-"""The clues by which people are told apart: further answers of the mask network to the same look."""
+"""Further outputs of the mask network, which tell people apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from bshm import geometry
 from bshm.matting.people import Clues
-from bshm.runtime.session import Session
+from bshm.runtime.session import OnnxSession, Session
 from bshm.types import PixelArray
 
 # The side of a square with as many pixels as the network sees.  MoveNet learned at 256; at 480 it sees several people
@@ -26,6 +26,8 @@ def look(session: Session, pixels: PixelArray) -> Clues | None:
     Returns:
         None where the network has no such outputs.
     """
+    if isinstance(session, OnnxSession) and not set(OUTPUTS) <= set(session.outputs):
+        return None  # without a run for nothing
     size = geometry.whole_picture_size(pixels.shape[0], pixels.shape[1], SIDE_PX)
     small = geometry.shrink(pixels, size)
     image = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)[None] / np.float32(255)

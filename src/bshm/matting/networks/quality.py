@@ -1,4 +1,4 @@
-"""Quality unification: the picture and its coarse mask, at twice the mask's scale, to a mask of one quality."""
+"""Quality unification: from the picture and its coarse mask, at twice the mask's scale, to a mask of even quality."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a mask that says where people are to an alpha that says how much."""
+"""From a mask, which says where people are, to an alpha, which says how much."""

@@ -1,7 +1,7 @@
-"""Islands of doubt: patches that are nobody, in the mask and behind matting.
+"""Islands of doubt: patches, in the mask and after matting, that are nobody.
 
-A patch is nobody when it nowhere is a person with more than even odds; when the network that finds middles and joints
-of people finds none in a patch that the mask is not sure of; or when matting left it behind, far from everybody.
+A patch is nobody when it is nowhere more likely a person than not; when the mask is not sure of it and the network that
+finds middles and joints of people finds none there; or when matting left it behind, far from everybody.
 """
 
 from __future__ import annotations

@@ -1,42 +1,41 @@
-"""``/jobs``: many pictures, or slow ones, without holding a connection open."""
+"""``/jobs``: pictures that are processed later, so that no connection has to stay open."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import Field
 
 from bshm.edit.words import PictureBackground
 from bshm.errors import JobNotFoundError, JobUnfinishedError
-from bshm.jobs import (
-    ANONYMOUS,
-    JobError,
-    JobOptions,
-    JobQueue,
-    JobRecord,
-    JobRequest,
-    JobResult,
-    Webhook,
-)
-from bshm.jobs.records import is_id
+from bshm.jobs import ANONYMOUS, JobOptions, JobRecord, JobRequest, JobResult
 from bshm.server import archives, intake
 from bshm.server.answers import FieldError
 from bshm.server.fields import PictureFields, edit_of, matte_options_of, model_of
 from bshm.server.filenames import disposition, portable
 from bshm.server.job_pictures import JobPicture, Spool, forget, from_form, from_json
+from bshm.server.job_requests import (
+    IDEMPOTENCY_HEADER,
+    JobTerms,
+    as_json,
+    idempotency_key,
+    listed,
+    of_kind,
+    owner_of,
+    parts,
+    problem,
+    times,
+    webhook,
+)
 from bshm.server.pictures import picture
-from bshm.server.refusals import KeyRefusedError
 from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
 from bshm.server.service import Service
 from bshm.server.settings import Settings
@@ -44,22 +43,12 @@ from bshm.server.settings import Settings
 router = APIRouter(tags=["jobs"])
 
 
-class JobFields(PictureFields):
-    """What may be said beside the pictures of a job: all that may be said beside a single one, and these."""
-
-    keep_s: float | None = Field(
-        None, ge=1, le=31 * 86400, description="Seconds that results are kept once the job has ended."
-    )
-    webhook_url: str | None = Field(
-        None, max_length=2048, description="Gets a signed POST when the job has ended; off unless --allow-webhooks."
-    )
-    idempotency_key: str | None = Field(
-        None, min_length=1, max_length=255, description="The same as the header Idempotency-Key."
-    )
+class JobFields(PictureFields, JobTerms):
+    """The fields of a job: those of a single picture, and those of any job."""
 
 
 class JsonJobFields(JobFields):
-    """What a job in JSON may say: the fields of a form, and its pictures."""
+    """The fields of a job in JSON: those of a form, and its pictures."""
 
     image: str | None = None
     images: list[JobPicture] | None = None
@@ -73,19 +62,19 @@ _IMAGES = {
         "additionalProperties": False,
         "properties": {**JobPicture.model_json_schema()["properties"], "image": BASE64},
     },
-    "description": "The pictures, each in base64 or by its URL.",
+    "description": "The pictures, each as base64 or as a URL.",
 }
 _BODY = request_body(
     JobFields,
     {
         "image": {"type": "array", "items": BINARY, "description": "The pictures."},
-        "archive": {**BINARY, "description": "A zip of pictures, in place of image."},
-        "background_image": {**BINARY, "description": "A picture to lay the people over."},
+        "archive": {**BINARY, "description": "A zip file of pictures, instead of image."},
+        "background_image": {**BINARY, "description": "A picture to put the people on."},
     },
     {
         "images": _IMAGES,
-        "image": {**BASE64, "description": "One picture, in place of images."},
-        "background_image": {**BASE64, "description": "A picture to lay the people over."},
+        "image": {**BASE64, "description": "One picture, instead of images."},
+        "background_image": {**BASE64, "description": "A picture to put the people on."},
     },
 )
 _BODY["content"]["application/json"]["example"] = {
@@ -102,35 +91,27 @@ _BODY["content"]["application/json"]["example"] = {
 @router.post(
     "/jobs",
     status_code=202,
-    summary="Accept pictures to be worked on later",
+    summary="Create a job",
     responses={
         202: {
-            "description": "Accepted; the job survives a restart of the service.",
-            "headers": {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}},
+            "description": "The job is accepted; it survives a restart of the service.",
+            "headers": {"Location": {"description": "Address of the job.", "schema": {"type": "string"}}},
         },
         **PROBLEMS,
     },
     openapi_extra={
         "requestBody": _BODY,
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-                "description": "The same key with the same request gives the same job again.",
-            }
-        ],
+        "parameters": [IDEMPOTENCY_HEADER],
     },
 )
 async def submit(request: Request) -> Response:
-    """Send `image` once or several times, a zip as `archive`, or an `image_url` (multipart/form-data); or a list of
-    `images`, each in base64 or by its URL (application/json).
+    """Send one or more `image` files, a zip file as `archive`, or an `image_url` (multipart/form-data); or a list of
+    `images`, each as base64 or as a URL (application/json).
 
     curl -F image=@a.jpg -F image=@b.jpg -F background=white http://127.0.0.1:8000/jobs -i
     curl --json '{"images": [{"image_url": "https://pictures.example.org/a.jpg"}]}' http://127.0.0.1:8000/jobs -i
     """
-    service, queue = _parts(request)
+    service, queue = parts(request)
     settings = service.settings
     caller: str = request.scope["state"]["caller"]
     rate = service.rates.charge(caller, 1)
@@ -146,14 +127,16 @@ async def submit(request: Request) -> Response:
             zips = [upload for name, upload in body.files if name == "archive"]
             strange = {name for name, _ in body.files} - {"image", "archive", "background_image"}
             if strange:
-                raise FieldError(dict.fromkeys(sorted(strange), "no upload of that name is taken."))
+                raise FieldError(
+                    dict.fromkeys(sorted(strange), "is not a known upload. Use image, archive or background_image.")
+                )
             fields = body.model(JobFields)
             if not is_json and (len(zips) > 1 or sum(map(bool, (uploads, zips, fields.image_url))) != 1):
                 raise FieldError(
-                    {"image": "send pictures in image, one zip in archive, or a URL in image_url: one of the three."}
+                    {"image": "send either pictures in image, one zip file in archive, or a URL in image_url."}
                 )
-            webhook = _webhook(fields.webhook_url, caller, settings)
-            idempotency_key = _idempotency_key(request, fields)
+            told = webhook(fields.webhook_url, caller, settings)
+            key = idempotency_key(request, fields)
             if len(pictures) > 1:  # before anything is fetched for them
                 rate = service.rates.charge(caller, len(pictures) - 1)
             options = await _options(fields, background, service)
@@ -164,94 +147,73 @@ async def submit(request: Request) -> Response:
                 fetched = BytesIO(await service.fetched(fields.image_url))
                 items = [await service.pool.beside(partial(spool.keep, urlsplit(fields.image_url).path, fetched))]
             else:
-                # Its time is that of the disk, and of many pictures.
+                # This may copy many pictures to disk, so it gets the time of a job.
                 items = await service.pool.beside(
                     partial(from_form, uploads, zips, spool, settings), timeout_s=settings.job_timeout_s
                 )
         made = JobRequest(
             items=tuple(items),
             options=options,
-            owner=_owner(request),
-            idempotency_key=idempotency_key,
-            webhook=webhook,
+            owner=owner_of(request),
+            idempotency_key=key,
+            webhook=told,
             keep_s=settings.jobs_keep_s if fields.keep_s is None else fields.keep_s,
         )
-        if not is_json and len(items) > 1:  # a picture each; their sizes are not known yet
+        if not is_json and len(items) > 1:  # each picture counts; their sizes are not known yet
             rate = service.rates.charge(caller, len(items) - 1)
-        # Without keys all jobs are one owner's.
+        # Without keys, all jobs have the same owner.
         share = service.jobs_share if made.owner != ANONYMOUS else None
         record = await service.pool.beside(lambda: queue.submit(made, share=share), timeout_s=settings.job_timeout_s)
     finally:
         await service.pool.beside(lambda: forget(spooled))
     headers = {"Location": f"{settings.root_path}/jobs/{record.id}", **({} if rate is None else rate.headers())}
-    return _json(described(record, settings.root_path), status=202, headers=headers)
+    return as_json(described(record, settings.root_path), status=202, headers=headers)
 
 
 @router.get(
     "/jobs",
-    summary="The caller's jobs",
+    summary="List your jobs",
     response_class=Response,
-    responses={200: {"description": "A part of them, newest first."}, **PROBLEMS},
+    responses={200: {"description": "One page of jobs, newest first."}, **PROBLEMS},
 )
 async def listing(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
-    cursor: Annotated[str | None, Query(max_length=100, description="From `next` of the part before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of jobs on a page.")] = 100,
+    cursor: Annotated[str | None, Query(max_length=100, description="Taken from `next` of the previous page.")] = None,
 ) -> Response:
-    """Newest first; `next` leads to the next part. It needs an API key: a job without one is its id's holder's."""
-    service, queue = _parts(request)
-    root_path = service.settings.root_path
-    owner = _owner(request)
-    if owner == ANONYMOUS:
-        raise KeyRefusedError(
-            "a list of jobs needs an API key, because jobs have no owner without keys. Make one with "
-            "`bshm keys add NAME`."
-        )
-    before = None if cursor is None else _place_of(cursor)
-    records = await service.pool.beside(lambda: queue.of(owner, limit=limit, before=before))
-    following = None
-    if len(records) == limit:
-        last = records[-1]
-        following = f"{root_path}/jobs?{urlencode({'limit': limit, 'cursor': f'{last.created_at!r}~{last.id}'})}"
-    return _json({"jobs": [_summary(record, root_path) for record in records], "next": following})
-
-
-def _place_of(cursor: str) -> tuple[float, str]:
-    created, _, job_id = cursor.partition("~")
-    try:
-        place = float(created)
-    except ValueError:
-        place = math.nan
-    if not math.isfinite(place) or not is_id(job_id):
-        raise FieldError({"cursor": "is none. Follow `next` of the part before."})
-    return place, job_id
+    """The jobs of your API key, newest first; `next` is the address of the next page. It needs a key: without keys, a
+    job belongs to everybody who knows its id."""
+    records, following = await listed(request, "picture", limit, cursor)
+    root_path = parts(request)[0].settings.root_path
+    place = None if following is None else f"{root_path}/jobs?{following}"
+    return as_json({"jobs": [_summary(record, root_path) for record in records], "next": place})
 
 
 @router.get(
     "/jobs/{job_id}",
-    summary="How far a job is",
+    summary="Show a job",
     response_class=Response,
     responses={200: {"description": "The job."}, **PROBLEMS},
 )
 async def look(request: Request, job_id: str) -> Response:
-    """State, progress, and each picture's state."""
-    service, queue = _parts(request)
-    owner = _owner(request)
-    record = await service.pool.beside(lambda: queue.get(job_id, owner))
+    """The state and progress of the job, and the state of each picture."""
+    service, queue = parts(request)
+    owner = owner_of(request)
+    record = await service.pool.beside(lambda: of_kind(queue.get(job_id, owner), "picture"))
     headers = {} if record.has_ended else {"Retry-After": "1"}
-    return _json(described(record, service.settings.root_path), headers=headers)
+    return as_json(described(record, service.settings.root_path), headers=headers)
 
 
 @router.get(
     "/jobs/{job_id}/results/{index}",
-    summary="The result of one picture",
+    summary="Download one result",
     response_class=Response,
     responses={200: {"description": "The result.", "content": {"image/*": {"schema": BINARY}}}, **PROBLEMS},
 )
 async def result(request: Request, job_id: str, index: str) -> Response:
-    """There as soon as that picture is done; pictures are counted from 0."""
-    service, queue = _parts(request)
-    owner = _owner(request)
+    """The result is available as soon as this picture is done. Pictures are counted from 0."""
+    service, queue = parts(request)
+    owner = owner_of(request)
     if not (index.isascii() and index.isdecimal() and len(index) <= 6):
         raise JobNotFoundError(f"the job has no result {index[:20]!r}: pictures are counted from 0.")
     found = await service.pool.beside(lambda: queue.result(job_id, int(index), owner))
@@ -263,7 +225,7 @@ async def result(request: Request, job_id: str, index: str) -> Response:
 
 @router.get(
     "/jobs/{job_id}/results",
-    summary="All results as a zip",
+    summary="Download all results as a zip file",
     response_class=Response,
     responses={
         200: {"description": "The results.", "content": {"application/zip": {"schema": BINARY}}},
@@ -271,22 +233,22 @@ async def result(request: Request, job_id: str, index: str) -> Response:
     },
 )
 async def results(request: Request, job_id: str) -> Response:
-    """Those that are done, once the job has ended; names begin with the number of the picture, counted from 0.
+    """The results of a job that has ended; each name begins with the number of the picture, counted from 0.
 
-    Where pictures have failed, errors.json names each: [{"index": 1, "name": "ben.png", "error": {"code": "…",
+    If pictures failed, the zip contains errors.json: [{"index": 1, "name": "ben.png", "error": {"code": "…",
     "message": "…"}}].
     """
-    service, queue = _parts(request)
-    owner = _owner(request)
-    record = await service.pool.beside(lambda: queue.get(job_id, owner))
+    service, queue = parts(request)
+    owner = owner_of(request)
+    record = await service.pool.beside(lambda: of_kind(queue.get(job_id, owner), "picture"))
     done = [index for index, item in enumerate(record.items) if item.state == "done"]
     if not record.has_ended or not done:
         raise JobUnfinishedError(
-            "the job has not ended yet. Ask again later." if not record.has_ended else "the job has no results."
+            "the job has not ended yet. Try again later." if not record.has_ended else "the job has no results."
         )
     width = len(str(len(record.items)))
     failed = [
-        {"index": index, "name": item.name, "error": _problem(item.error)}
+        {"index": index, "name": item.name, "error": problem(item.error)}
         for index, item in enumerate(record.items)
         if item.error is not None
     ]
@@ -295,13 +257,13 @@ async def results(request: Request, job_id: str) -> Response:
         for index in done:
             found = queue.result(job_id, index, owner)
             yield archives.Member(f"{index:0{width}}-{portable(found.name)}", found.size, partial(_opened, found))
-        if failed:  # no result has that name: theirs begin with a number
+        if failed:  # results cannot have this name: they begin with a number
             told = json.dumps(failed, ensure_ascii=False, indent=2) + "\n"
             data = told.encode("utf-8", "replace")
             yield archives.Member("errors.json", len(data), partial(BytesIO, data))
 
     headers = {"Content-Disposition": disposition("attachment", f"{job_id}.zip")}
-    if request.method == "HEAD":  # its size is known when all of it has been read
+    if request.method == "HEAD":  # its size is not known before all of it is read
         response = Response(media_type="application/zip", headers=headers)
         del response.headers["Content-Length"]
         return response
@@ -312,24 +274,29 @@ async def results(request: Request, job_id: str) -> Response:
 @router.delete(
     "/jobs/{job_id}",
     status_code=204,
-    summary="Stop a job and delete all of it",
+    summary="Cancel and delete a job",
     response_class=Response,
-    responses={204: {"description": "It is gone."}, **PROBLEMS},
+    responses={204: {"description": "The job is deleted."}, **PROBLEMS},
 )
 async def delete(request: Request, job_id: str) -> Response:
-    """What runs is not interrupted, but its result is dropped."""
-    service, queue = _parts(request)
-    owner = _owner(request)
-    await service.pool.beside(lambda: queue.delete(job_id, owner))
+    """Deletes the job with its pictures and results. A picture in progress is finished, but its result is discarded."""
+    service, queue = parts(request)
+    owner = owner_of(request)
+
+    def gone() -> None:
+        of_kind(queue.get(job_id, owner), "picture")
+        queue.delete(job_id, owner)
+
+    await service.pool.beside(gone)
     return Response(status_code=204)
 
 
 def described(record: JobRecord, root_path: str = "") -> dict[str, Any]:
-    """A job as its owner may see it.
+    """Describe a job to its owner.
 
     Args:
         record: the job.
-        root_path: below which the service is shown.
+        root_path: path prefix of the service.
     """
     place = _results(record, root_path)
     items = []
@@ -339,7 +306,7 @@ def described(record: JobRecord, root_path: str = "") -> dict[str, Any]:
             entry |= {"result": f"{place}/{index}", "media_type": item.media_type, "size": item.size}
             entry |= {"details": dict(item.details)}
         if item.error is not None:
-            entry["error"] = _problem(item.error)
+            entry["error"] = problem(item.error)
         items.append(entry)
     return _summary(record, root_path, items=items)
 
@@ -349,7 +316,7 @@ def _results(record: JobRecord, root_path: str) -> str:
 
 
 def _summary(record: JobRecord, root_path: str, **more: Any) -> dict[str, Any]:
-    """A job without its pictures; ``more`` comes after its progress."""
+    """Describe a job without its pictures; ``more`` comes after its progress."""
     done, total = record.progress
     return {
         "id": record.id,
@@ -357,88 +324,42 @@ def _summary(record: JobRecord, root_path: str, **more: Any) -> dict[str, Any]:
         "progress": {"done": done, "total": total},
         **more,
         "results": _results(record, root_path) if record.state == "done" else None,
-        "error": None if record.error is None else _problem(record.error),
-        "created_at": _time(record.created_at),
-        "started_at": _time(record.started_at),
-        "ended_at": _time(record.ended_at),
-        "expires_at": _time(record.expires_at),
+        "error": None if record.error is None else problem(record.error),
+        **times(record),
     }
-
-
-def _problem(error: JobError) -> dict[str, str]:
-    return {"code": error.code, "message": error.message}
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
-
-
-def _json(value: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(value), status, headers, "application/json")
-
-
-def _parts(request: Request) -> tuple[Service, JobQueue]:
-    service: Service = request.app.state.service
-    if service.queue is None:
-        raise JobNotFoundError("jobs are switched off here.")
-    return service, service.queue
-
-
-def _owner(request: Request) -> str:
-    """The id of the API key; without keys all jobs are nobody's, and their ids are what keeps them apart."""
-    kind, _, name = str(request.scope["state"]["caller"]).partition(":")
-    return name if kind == "key" else ANONYMOUS
-
-
-def _idempotency_key(request: Request, fields: JobFields) -> str | None:
-    header = request.headers.get("idempotency-key")
-    if header is not None and fields.idempotency_key not in (None, header):
-        raise FieldError({"idempotency_key": "differs from the header Idempotency-Key. Send one of the two."})
-    return header if fields.idempotency_key is None else fields.idempotency_key
 
 
 async def _options(fields: JobFields, background: bytes | None, service: Service) -> JobOptions:
     settings = service.settings
     edit, background_url = edit_of(fields, has_background=background is not None)
+    service.painted_by(edit)
     if background_url is not None:
         background = await service.fetched(background_url)
     if background is not None:
         edit = replace(edit, background=PictureBackground.of(background))
     model = model_of(fields, settings.model)
-    if model != settings.model:  # refused now rather than by a worker, for each of its pictures
+    if model != settings.model:  # refuse it now, and not later for each picture
         await service.pool.beside(partial(service.pool.weights_sha256, model))
     # The URL is fetched before the job is accepted; workers fetch nothing.
     how = replace(matte_options_of(fields), limits=replace(settings.limits, allow_urls=False))
     return JobOptions(edit, model, how, background)
 
 
-def _webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:
-    if url is None:
-        return None
-    if not settings.allow_webhooks:
-        raise FieldError({"webhook_url": "webhooks are switched off here. Ask for the job's state instead."})
-    if caller.startswith("address:") and settings.webhook_secret is None:
-        raise FieldError({"webhook_url": "needs an API key to sign with, or a --webhook-secret."})
-    return Webhook(url, secret_ref=caller.partition(":")[2] if caller.startswith("key:") else ANONYMOUS)
-
-
 def _pictures(body: intake.Body, settings: Settings) -> dict[str, JobPicture]:
-    """The pictures that a job in JSON names, by where they stand; what is left in the body are fields of any job."""
+    """Take the pictures out of a job in JSON, by their place in it; the other fields stay in the body."""
     many = body.fields.get("images")
-    # Before each is looked at.
+    # Count them before each is checked.
     if isinstance(many, list) and len(many) > settings.max_job_items:
-        raise FieldError({"images": f"a job takes {settings.max_job_items:,} pictures; {len(many):,} came."})
+        raise FieldError({"images": f"a job takes up to {settings.max_job_items:,} pictures; got {len(many):,}."})
     fields = body.model(JsonJobFields)
     if sum(map(bool, (fields.images, fields.image, fields.image_url))) != 1:
-        raise FieldError(
-            {"images": "send pictures in images, one in image, or a URL in image_url: one of the three, and not empty."}
-        )
+        raise FieldError({"images": "send either pictures in images, one picture in image, or a URL in image_url."})
     for name in ("images", "image"):
         body.fields.pop(name, None)
     if not fields.images:
         return {"": JobPicture(image=fields.image, image_url=fields.image_url, name=None)}
     faults = {
-        f"images.{index}": "needs the picture in image, or its URL in image_url: one of the two."
+        f"images.{index}": "needs either the picture in image or its URL in image_url."
         for index, each in enumerate(fields.images)
         if bool(each.image) == bool(each.image_url)
     }

@@ -1,4 +1,4 @@
-"""``/web-weights/…``: the network that the page's Live tab runs in the browser, and its card."""
+"""``/web-weights/…``: the network that the page's Live tab runs in the browser, with its card."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bshm.server.service import Service
 from bshm.weights import catalogue, store
 
 MODEL = "bshm-live"
-HEADERS = {"Cache-Control": "no-cache"}  # asked for again each time: weights change with an update
+HEADERS = {"Cache-Control": "no-cache"}  # browsers must ask again each time, since weights change with an update
 
-# Files of the page, and no part of the service's interface.
+# These files belong to the page, not to the public interface of the service.
 router = APIRouter(include_in_schema=False)
 
 
 @router.get(f"/web-weights/{MODEL}.json")
 async def card(request: Request) -> Response:
-    """The card: how a picture is prepared for the network."""
+    """The card, which says how to prepare a picture for the network."""
     service: Service = request.app.state.service
     found = await service.pool.beside(lambda: catalogue.find(MODEL))
     return Response(found.to_json(), headers=HEADERS, media_type="application/json")
@@ -25,7 +25,7 @@ async def card(request: Request) -> Response:
 
 @router.get(f"/web-weights/{MODEL}.onnx")
 async def network(request: Request) -> Response:
-    """The network, once it is what its card says."""
+    """The network, checked against its card."""
     service: Service = request.app.state.service
 
     def read() -> bytes:

@@ -1,4 +1,4 @@
-"""``POST /matte``: a picture in, its people out; the command line's options as fields."""
+"""``POST /matte``: cut the people out of one picture, with the options of the command line as fields."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
 from bshm.server.service import Order, Service
 
 _PICTURE = {"description": f"The picture: {KNOWN}."}
-_BEHIND = {"description": "A picture to lay the people over."}
+_BEHIND = {"description": "A picture to put the people on."}
 
 
 _HEADERS = {
-    "X-Bshm-Model": "Name of the weights that ran.",
-    "X-Bshm-Model-Sha256": "Their hash, as `bshm models` prints it.",
-    "X-Bshm-Device": "Where they ran.",
-    "X-Bshm-Cache": "hit: made for an earlier or a simultaneous equal request; miss: made for this one.",
-    "X-Bshm-Empty": "true where nobody was found.",
-    "X-Bshm-Head-By": "By what the head was found, where the frame goes by it.",
-    "X-Bshm-Corrections": "How many corrections were applied.",
-    "X-Bshm-Notes": "What is not as it should be in the result.",
-    "X-Bshm-Verdict": "JSON: score, 0 to 1, expected_error and reasons with where; null where the weights cannot tell.",
-    "X-Width": "Of the result, in pixels.",
-    "X-Height": "Of the result, in pixels.",
-    "Server-Timing": "Milliseconds by stage.",
+    "X-Bshm-Model": "Name of the model that ran.",
+    "X-Bshm-Model-Sha256": "Hash of its weights, as printed by `bshm models`.",
+    "X-Bshm-Device": "Device that it ran on.",
+    "X-Bshm-Cache": "hit if the result was made for an equal request before or at the same time; miss if it was "
+    "made for this one.",
+    "X-Bshm-Empty": "true if nobody was found.",
+    "X-Bshm-Head-By": "How the head was found, if the framing depends on it.",
+    "X-Bshm-Background-By": "JSON with model, device, prompt, seed and steps of a painted background.",
+    "X-Bshm-Corrections": "Number of corrections that were applied.",
+    "X-Bshm-Notes": "Requirements that the result does not meet.",
+    "X-Bshm-Verdict": "JSON with score (0 to 1), expected_error and reasons with boxes; null if the model cannot "
+    "estimate it.",
+    "X-Width": "Width of the result in pixels.",
+    "X-Height": "Height of the result in pixels.",
+    "Server-Timing": "Milliseconds spent in each stage.",
 }
 
 router = APIRouter(tags=["pictures"])
@@ -70,7 +73,7 @@ async def matte(request: Request) -> Response:
         background = await picture(service, body, "background_image", most)
         strange = {name for name, _ in body.files} - {"image", "background_image"}
         if strange:
-            taken = "no upload of that name is taken; image and background_image are."
+            taken = "is not a known upload. Use image or background_image."
             raise FieldError(dict.fromkeys(sorted(strange), taken))
         order = order_of(body.model(PictureFields), data, background, service)
     del body
@@ -79,13 +82,13 @@ async def matte(request: Request) -> Response:
 
 
 def order_of(fields: PictureFields, data: bytes | None, background: bytes | None, service: Service) -> Order:
-    """What the fields ask for.
+    """Make the order that the fields describe.
 
     Raises:
-        FieldError, OptionError: they contradict each other.
+        FieldError, OptionError: fields contradict each other.
     """
     if (data is None) == (fields.image_url is None):
-        raise FieldError({"image": "send a picture in image, or its URL in image_url: one of the two."})
+        raise FieldError({"image": "send either a picture in image or its URL in image_url."})
     edit, background_url = edit_of(fields, has_background=background is not None)
     return Order(
         edit,

@@ -1,4 +1,4 @@
-"""``GET /models``: which weights a request may name."""
+"""``GET /models``: the models that a request may name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bshm.weights.card import Card
 router = APIRouter(tags=["pictures"])
 
 
-@router.get("/models", summary="Which models are there?", responses=PROBLEMS)
+@router.get("/models", summary="List the models", responses=PROBLEMS)
 async def models(request: Request) -> dict[str, Any]:
-    """The names that the field `model` takes, what each is for, and which one works where none is named."""
+    """The names that the field `model` takes, what each model is for, and the default."""
     service: Service = request.app.state.service
     cards = await service.pool.beside(_readable)
     return {
@@ -33,6 +33,6 @@ def _readable() -> list[Card]:
     for path in catalogue.paths():
         try:
             found.append(Card.read(path))
-        except ModelFileError as error:  # one damaged card must not hide the others
+        except ModelFileError as error:  # a damaged card must not hide the others
             logs.say(logging.WARNING, "card", name=path.stem, reason=str(error))
     return found

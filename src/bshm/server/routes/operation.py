@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing: ``/healthz``, ``/readyz``, ``/metrics``; and the page of the API."""
+"""Health and metrics (``/healthz``, ``/readyz``, ``/metrics``), and the page about the API (``/docs``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bshm.server.service import Service
 
 router = APIRouter(tags=["operation"])
 
-# Swagger UI sets styles of elements and has its icons as data URLs; scripts come from here alone.
+# Swagger UI uses inline styles and icons as data URLs; scripts come only from this service.
 _DOCS_CSP = page_csp().replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 _DOCS_PAGE = """<!doctype html>
 <html lang="en">
@@ -28,32 +28,32 @@ _DOCS_PAGE = """<!doctype html>
 <script src="docs/start.js"></script>
 """
 _DOCS_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});\n'
-# What does not hold, for whoever may ask: addresses and paths of this machine are for the log.
+# Reasons without addresses and paths of this machine, which only the log may show.
 _REASONS = {
-    "model": "The model is not open yet.",
-    "accepting": "The service stops.",
-    "room": "It has as many requests as it may.",
-    "keys": "The file of the API keys cannot be read; the log says why.",
-    "jobs": "The store of the jobs does not answer; the log says why.",
+    "model": "The model is not loaded yet.",
+    "accepting": "The service is stopping.",
+    "room": "The service has reached its limit of requests.",
+    "keys": "The file of API keys cannot be read; see the log.",
+    "jobs": "The job store does not answer; see the log.",
 }
-# A copy of two files of swagger-ui-dist, with its licence; its version is in NOTICE.
+# Two files copied from swagger-ui-dist, with its licence; NOTICE says which version.
 _SWAGGER_UI = Path(__file__).parents[1] / "swagger_ui"
 _DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
-@router.get("/healthz", summary="Is it alive?", responses={200: {"description": "It is."}})
+@router.get("/healthz", summary="Check that the process is alive", responses={200: {"description": "It is alive."}})
 async def healthz() -> dict[str, str]:
-    """Answers as long as the process serves requests at all."""
+    """Answers as long as the process serves requests."""
     return {"status": "ok", "version": __version__}
 
 
 @router.get(
     "/readyz",
-    summary="Is it ready for pictures?",
-    responses={200: {"description": "It is."}, 503: {"description": "Not yet, not any more, or not now."}},
+    summary="Check that the service is ready",
+    responses={200: {"description": "It is ready."}, 503: {"description": "It is not ready; `reasons` says why."}},
 )
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
-    """Whether the model is open, there is room for another request and jobs can be kept: what a load balancer asks."""
+    """For load balancers: whether the model is loaded, another request has room and the job store answers."""
     service: Service = request.app.state.service
     checks = {
         "model": service.pool.is_ready,
@@ -67,28 +67,28 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     return {"status": "not ready" if reasons else "ready", "checks": checks, "reasons": reasons}
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Requests by route and status, queue depth, stage times, cache hits, errors."""
+    """Requests by route and status, queue length, time per stage, cache hits and errors."""
     service: Service = request.app.state.service
     return Response(await service.pool.beside(service.metrics.text), media_type=service.metrics.content_type)
 
 
 @router.get("/docs", include_in_schema=False)
 async def docs() -> Response:
-    """The API as a page; everything on it comes from here."""
+    """A page about the API; all of its files come from this service."""
     return Response(_DOCS_PAGE, media_type="text/html", headers={"Content-Security-Policy": _DOCS_CSP})
 
 
 @router.get("/docs/start.js", include_in_schema=False)
 async def docs_start() -> Response:
-    """Starts the page: a script of its own, since the policy forbids scripts within it."""
+    """The script that starts the page; the content security policy forbids inline scripts."""
     return Response(_DOCS_START, media_type="text/javascript")
 
 
 @router.get("/docs/{name}", include_in_schema=False)
 async def docs_file(name: str) -> Response:
-    """Swagger UI."""
+    """A file of Swagger UI."""
     if name not in _DOCS_FILES:
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=86400"}

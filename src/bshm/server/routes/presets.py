@@ -1,4 +1,4 @@
-"""``GET /presets``: what shops and offices ask of a picture, as a request may name it."""
+"""``GET /presets``: the presets that a request may name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bshm.server.service import Service
 router = APIRouter(tags=["pictures"])
 
 
-@router.get("/presets", summary="Which presets are there?", responses=PROBLEMS)
+@router.get("/presets", summary="List the presets", responses=PROBLEMS)
 async def presets(request: Request) -> dict[str, Any]:
-    """The names that the field `preset` takes, with sizes in pixels and mm, rules and where those are from."""
+    """The names that the field `preset` takes, with sizes in pixels and mm, and rules with their sources."""
     service: Service = request.app.state.service
     return {"presets": await service.pool.beside(_every)}
 
@@ -28,6 +28,6 @@ def _every() -> list[dict[str, Any]]:
     for name in preset.names():
         try:
             found.append(preset.find(name).to_json())
-        except (OptionError, EnvironmentFault) as error:  # one damaged file must not hide the others
+        except (OptionError, EnvironmentFault) as error:  # a damaged file must not hide the others
             logs.say(logging.WARNING, "preset", name=name, reason=str(error))
     return found

@@ -1,8 +1,8 @@
-"""``/api/remove``: the form of rembg's server, so that what was written for it works with another address alone.
+"""``/api/remove``: the interface of rembg's server, so that its clients only need another address.
 
-What differs: the names of rembg's networks stand for the model that this service gives by itself, and
-``X-Bshm-Model`` says which ran; what tunes rembg's own matting (``a``, ``af``, ``ab``, ``ae``, ``ppm``, ``extras``) is
-accepted and has no meaning here; errors are problem details.
+Differences: the names of rembg's networks select this service's default model, and ``X-Bshm-Model`` says which one ran;
+the parameters of rembg's own matting (``a``, ``af``, ``ab``, ``ae``, ``ppm``, ``extras``) are accepted and ignored;
+errors are problem details.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ _RAW = ("image/", "application/octet-stream")
 
 
 class RembgFields(BaseModel):
-    """The parameters of rembg that have a meaning here."""
+    """The parameters of rembg that have an effect here."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
-    model: str = Field("", max_length=64, description="A name that `bshm models` lists, or any of rembg's.")
-    om: bool = Field(False, description="Only the mask: the alpha as one grey channel.")
+    model: str = Field(
+        "", max_length=64, description="Name of a model from `GET /models`, or any name that rembg knows."
+    )
+    om: bool = Field(False, description="Return only the mask, as a picture with one grey channel.")
     bgc: str | None = Field(
         None, max_length=80, description="Background colour: R,G,B,A.", examples=["255,255,255,255"]
     )
@@ -53,7 +55,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/remove",
-    summary="As rembg's server: the picture behind a URL",
+    summary="Like rembg's server: cut out the picture at a URL",
     response_class=Response,
     responses=_ANSWERS,
     openapi_extra={
@@ -64,20 +66,20 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     },
 )
 async def from_url(request: Request) -> Response:
-    """Off unless the service was started with --allow-urls.
+    """Needs a service that was started with --allow-urls.
 
     curl 'http://127.0.0.1:8000/api/remove?url=https://pictures.example.org/a.jpg' -o cut.png
     """
     service: Service = request.app.state.service
     url = request.query_params.get("url", "")
     if not 1 <= len(url) <= 4096:
-        raise FieldError({"url": "needs to be where the picture is, in at most 4096 letters."})
+        raise FieldError({"url": "takes the address of the picture, at most 4096 characters."})
     return await _served(request, _order(request, {}, service, url=url))
 
 
 @router.post(
     "/remove",
-    summary="As rembg's server: a picture that is sent",
+    summary="Like rembg's server: cut out the picture that is sent",
     response_class=Response,
     responses=_ANSWERS,
     openapi_extra={
@@ -122,10 +124,10 @@ async def _raw(request: Request, most: int) -> bytes:
         async for part in request.stream():
             size += len(part)
             if size > most:
-                raise PictureTooLargeError(f"a picture may have {most:,} bytes here; this one has more.")
+                raise PictureTooLargeError(f"a picture may have up to {most:,} bytes; this one has more.")
             parts.append(part)
     except ClientDisconnect as error:
-        raise ClientGoneError("the client went away before its request was complete.") from error
+        raise ClientGoneError("the client disconnected before its request was complete.") from error
     return b"".join(parts)
 
 
@@ -137,7 +139,7 @@ async def _served(request: Request, order: Order) -> Response:
 def _order(
     request: Request, form: dict[str, Any], service: Service, *, data: bytes | None = None, url: str | None = None
 ) -> Order:
-    """What the fields ask for, said in the query or in the form."""
+    """Make the order from the fields in the query or in the form."""
     fields = intake.Body({**request.query_params, **form}, []).model(RembgFields)
     behind = None if fields.om or not fields.bgc else _color(fields.bgc)
     return Order(
@@ -156,7 +158,7 @@ def _model(name: str, service: Service) -> str:
 
 
 def _color(text: str) -> ColorBackground:
-    if text.count(",") not in (2, 3):  # no names, no hex: rembg takes none
+    if text.count(",") not in (2, 3):  # like rembg, it takes no names and no hex codes
         raise FieldError({"bgc": f"takes R,G,B,A, each 0 to 255; got {text[:40]!r}."})
     try:
         return ColorBackground(*parse_rgba(text))

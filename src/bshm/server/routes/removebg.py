@@ -1,7 +1,7 @@
-"""``/v1.0``: the API of remove.bg, so that its clients work with nothing changed but the address.
+"""``/v1.0``: the API of remove.bg, so that its clients only need another address.
 
-What differs: nothing is charged (``X-Credits-Charged: 0``), only people are cut out, shadows are drawn for people, and
-``webp`` is a format.  ``X-Foreground-*`` tells where the people are before anything is cropped or placed.
+Differences: nothing is charged (``X-Credits-Charged: 0``), only people are cut out, shadows are drawn for people, and
+``webp`` is a format.  ``X-Foreground-*`` says where the people are before cropping and placing.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ _TYPES = ("auto", "person", "product", "car", "animal", "graphic", "graphics", "
 _SHADOWS = ("none", "auto", "drop", "3d", "car")
 _BARE_HEX = re.compile(r"[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8}")
 _EVERYWHERE = "0% 0% 100% 100%"
-# What options of an ``Edit`` are called here, where that is something else.
+# Names of the options of an ``Edit`` that differ here.
 _NAMES = {"region": "roi", "background": "bg_color", "alpha": "channels", "shadow": "add_shadow"}
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-# What the numbers of an account without bills say: enough for every client that looks before it asks.
+# The balance of every account, high enough for clients that check it first.
 _PLENTY = 1_000_000
 
 
 class RemoveBgFields(BaseModel):
-    """The parameters of remove.bg; each is read as leniently as there."""
+    """The parameters of remove.bg, read as leniently as there."""
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     image_url: str | None = Field(None, max_length=4096, description="Source image URL.")
     size: str = Field("preview", description=f"Maximum output resolution: {', '.join(SIZES)}.", examples=["auto"])
-    type: str = Field("auto", description="Foreground type; people are what is cut out: auto or person.")
-    type_level: str = Field("1", description="none leaves X-Type out.")
+    type: str = Field("auto", description="Foreground type: auto or person, since only people are cut out.")
+    type_level: str = Field("1", description="none leaves out the header X-Type.")
     format: str = Field("auto", description="auto, png, jpg, webp or zip.", examples=["png"])
     roi: str = Field(_EVERYWHERE, description="Region of interest: x1 y1 x2 y2, px or %.")
     crop: str | bool = Field("false", description="Crop off empty regions.")
@@ -66,12 +66,12 @@ class RemoveBgFields(BaseModel):
     scale: str = Field("original", description="Subject relative to the image, 10% to 100%.")
     position: str | None = Field(None, description="original, center, or one or two of 0% to 100%.")
     channels: str = Field("rgba", description="rgba or alpha.")
-    add_shadow: str | bool = Field("false", description="Let the people throw a soft shadow.")
+    add_shadow: str | bool = Field("false", description="Add a soft shadow of the people.")
     shadow_type: str | None = Field(
-        None, description="none, auto, drop, 3D or car: people throw the one soft shadow there is; over add_shadow."
+        None, description="none, auto, drop, 3D or car; all but none give the same soft shadow. Overrides add_shadow."
     )
-    shadow_opacity: str = Field("100", description="How dark the shadow is, 0 to 100.")
-    semitransparency: str | bool = Field("true", description="Accepted; people have no car windows.")
+    shadow_opacity: str = Field("100", description="Darkness of the shadow, 0 to 100.")
+    semitransparency: str | bool = Field("true", description="Accepted and ignored; it is about car windows.")
     bg_color: str | None = Field(None, description="Hex (3, 4, 6 or 8 digits) or a colour name.", examples=["81d4fa"])
     bg_image_url: str | None = Field(None, max_length=4096, description="Background image URL.")
 
@@ -79,7 +79,7 @@ class RemoveBgFields(BaseModel):
 router = APIRouter(prefix="/v1.0", tags=["remove.bg"])
 
 _ERROR = {
-    "description": "As remove.bg writes it.",
+    "description": "An error in the form of remove.bg.",
     "content": {
         "application/json": {
             "example": {"errors": [{"title": "Invalid size parameter given", "code": "invalid_size"}]},
@@ -97,11 +97,11 @@ for _content in _BODY["content"].values():
 
 @router.post(
     "/removebg",
-    summary="As remove.bg's API",
+    summary="Like remove.bg's API: cut out one picture",
     response_class=Response,
     responses={
         200: {
-            "description": "The result; as JSON with Accept: application/json.",
+            "description": "The result; JSON if the request has Accept: application/json.",
             "content": {
                 **{kind: {"schema": _BINARY} for kind in ("image/png", "image/jpeg", "image/webp", "application/zip")},
                 "application/json": {"schema": {"type": "object"}},
@@ -140,10 +140,10 @@ async def removebg(request: Request) -> Response:
 
 
 def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | None, service: Service) -> Order:
-    """What the parameters ask for.
+    """Make the order that the parameters describe.
 
     Raises:
-        FieldError: one is wrong, or they contradict each other.
+        FieldError: a parameter is wrong, or parameters contradict each other.
     """
     if len(given) + (fields.image_url is not None) > 1:
         raise FieldError(
@@ -168,7 +168,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | Non
     if fields.type not in _TYPES:
         raise FieldError({"type": f"takes auto or person; got {fields.type[:40]!r}."})
     if fields.type not in ("auto", "person"):
-        raise NobodyError(f"people are what this service cuts out; {fields.type!r} was asked for.")
+        raise NobodyError(f"this service cuts out people only; got type {fields.type!r}.")
     if fields.type_level not in ("none", "1", "2", "latest"):
         raise FieldError({"type_level": f"takes none, 1, 2 or latest; got {fields.type_level[:40]!r}."})
     alpha = fields.channels == "alpha"
@@ -214,11 +214,11 @@ def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | Non
 
 @router.get(
     "/account",
-    summary="As remove.bg's API: a balance that never ends",
+    summary="Like remove.bg's API: the balance of the account",
     responses={200: {"description": "The balance."}, **_ERRORS},
 )
 async def account(request: Request) -> dict[str, Any]:
-    """Nothing is charged here; what may be used is limited by the rate alone."""
+    """Nothing is charged, so the balance is always high. Only the rate limit applies."""
     service: Service = request.app.state.service
     rate = service.rates.look(request.scope["state"]["caller"])
     return {
@@ -281,7 +281,7 @@ def _percent(name: str, text: str) -> float:
 
 
 def _checked_margins(text: str) -> None:
-    """Margins that have no meaning without a crop are wrong here all the same."""
+    """Check margins even if crop is off, as remove.bg does."""
     try:
         parse_margins(text)
     except OptionError as error:
@@ -289,7 +289,7 @@ def _checked_margins(text: str) -> None:
 
 
 def _color(text: str) -> ColorBackground:
-    """As there: hex without #, too, and with a last digit or two for opacity."""
+    """Read a colour as remove.bg does: hex also without # and with opacity."""
     text = text.strip()
     if _BARE_HEX.fullmatch(text):
         text = f"#{text}"

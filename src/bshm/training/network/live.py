@@ -1,9 +1,9 @@
 """The mask network for video calls: a frame of 256x160 in a few milliseconds of one core.
 
-Most of an encoder's time goes into its first layers at full resolution, where it looks for edges.  Here the encoder
-sees the picture at half the size, and a thin branch of two convolutions brings the edges back.
+An encoder spends most of its time in the first layers at full resolution, which find edges.  Here the encoder sees the
+picture at half the size, and a small branch of two convolutions adds the edges.
 
-MediaPipe's selfie segmentation, which knows people before a camera, sees the frame in its own shape; how far it is
+MediaPipe's selfie segmentation, which knows people in front of a camera, sees the frame in its own shape; how far it is
 trusted is learned, cell by cell.
 """
 

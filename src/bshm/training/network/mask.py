@@ -1,7 +1,7 @@
-"""MPN, the mask prediction network: a picture in, where the people are out.
+"""The mask prediction network (MPN in the paper): from a picture to a mask of its people.
 
 Source: Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020, section 3.1.  The
-paper's plain U-Net is replaced by an ImageNet-pretrained encoder, which a few thousand pictures need.
+paper's plain U-Net is replaced by an encoder with ImageNet's weights, because there are only a few thousand pictures.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""MRN, the matting refinement network: a native-resolution tile and its unified mask in, alpha and foreground out.
+"""The matting refinement network (MRN in the paper): from a native-resolution tile and its mask to alpha and colour.
 
-The mask comes in twice: enlarged as it is, which says how sure it was, and drawn to the picture's edges by the guided
-filter, which the network then corrects.  From the enlarged mask alone it had to find every edge anew, and after 600
-steps its gradient error on portraits was 11, where the filter has 6 without any training.
+The input has the mask twice: enlarged, which shows how sure it is, and aligned to the picture's edges by the guided
+filter, which the network then corrects.  With only the enlarged mask, the network has to find every edge by itself:
+after 600 steps its gradient error on portraits was 11, while the filter alone has 6.
 
-The picture goes through an encoder that ImageNet taught: whether dark threads beside a neck are hair or a fence behind
-it is not in their colour, and a few dozen heads are too few to learn it from.
+The picture goes through an encoder with ImageNet's weights: the colour of dark threads beside a neck does not tell hair
+from a fence, and a few dozen heads are too few to learn the difference.
 
 Source: Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020, section 3.3.  The paper's
 network sees the whole picture; this one sees tiles where the unified mask is unsure, so that cost follows the edge

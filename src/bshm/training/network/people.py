@@ -1,8 +1,8 @@
-"""MoveNet's trunk: features of a picture that know where people and their limbs are, whatever their pose.
+"""MoveNet's trunk: features that show where people and their limbs are, in any pose.
 
-A few thousand portraits and street pictures teach what a face and an upright body look like, and little of people who
-sit, bend or lie.  MoveNet MultiPose learned to find keypoints on photographs of people in all poses, and its features
-carry that; they stay as they are and stand beside those of the mask network's own encoder.
+A few thousand portraits and street pictures show faces and upright bodies, but few people who sit, bend or lie.
+MoveNet MultiPose was trained to find keypoints of people in all poses.  Its features are used, untrained, beside those
+of the mask network's own encoder.
 
 The layers are MobileNetV2 at 1.5 times the width, and a pyramid of features up to stride 4.  Normalisations are folded
 into the convolutions, as its authors publish it.

@@ -1,7 +1,8 @@
-"""QUN, the quality unification network: image and any mask in, a mask of one quality out.
+"""The quality unification network (QUN in the paper): from an image and any mask to a mask of even quality.
 
-Masks come from many hands and from a network that is sure here and vague there.  The matting network would have to
-learn all of their habits; this one brings them to one form first, and is sure only where the picture is.
+Masks come from many sources, and the mask network is sure in some places and vague in others.  So that the matting
+network does not have to learn all of their properties, this network gives masks the same form, sure only where the
+picture is clear.
 
 Source: Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020, section 3.2.
 """

@@ -1,7 +1,7 @@
-"""MediaPipe's selfie segmentation as a second pair of eyes: what it believes goes into the mask network's decoder.
+"""MediaPipe's selfie segmentation, whose mask is an input of the mask network's decoder.
 
-It has a thirtieth of our parameters and knows casual portraits better than networks do that learned from a few
-thousand pictures; away from those it is often wrong.  Where to believe it is learned, and so it stays as it is.
+It has a thirtieth of the mask network's parameters and knows casual portraits better than networks trained on a few
+thousand pictures; on other pictures it is often wrong.  It is not trained; the mask network learns when to trust it.
 
 The layers are a small MobileNetV3 with a decoder that weighs its skips by their global mean.  Normalisations are
 folded into the convolutions, as its authors publish it.

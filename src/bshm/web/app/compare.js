@@ -21,7 +21,7 @@ export class Compare {
   /** Puts the handle where the divider is, or away when there is nothing to compare. */
   place() {
     const { stage, handle, toggle } = this;
-    const possible = Boolean(stage.work?.original);
+    const possible = stage.mayCompare;
     toggle.hidden = stage.mode !== "look";
     toggle.disabled = !possible;
     toggle.setAttribute("aria-pressed", String(stage.compare.on && possible));

@@ -1,10 +1,11 @@
-// The crop frame over the stage: drag it or its corners, or move a focused one by arrow keys.
+// The crop frame over the stage: drag it, its corners or its sides, or move a focused one by arrow keys.
 
 import { clamp } from "./frame.js";
 import { ratioOf } from "./look.js";
 
 const SMALLEST_PX = 8;
-const CORNERS = { nw: [0, 0], ne: [1, 0], sw: [0, 1], se: [1, 1] };
+// Which way each handle pulls: -1 left or up, 1 right or down, 0 not at all.
+const HANDLES = { nw: [-1, -1], ne: [1, -1], sw: [-1, 1], se: [1, 1], n: [0, -1], s: [0, 1], w: [-1, 0], e: [1, 0] };
 
 /** Calls `changed()` after each move of the frame. */
 export class Cropper {
@@ -60,7 +61,7 @@ export class Cropper {
     this.#apply(event.target.dataset.corner ?? "all", this.stage.work.frame, dx * step, dy * step);
   }
 
-  /** Moves the whole frame or one corner of it by (dx, dy) pixels of the picture. */
+  /** Moves the whole frame, or one corner or side of it, by (dx, dy) pixels of the picture. */
   #apply(part, from, dx, dy) {
     const { work } = this.stage;
     const { crop } = work.entry.look;
@@ -72,7 +73,7 @@ export class Cropper {
             x: clamp(from.x + dx, limit.x, limit.right - from.width),
             y: clamp(from.y + dy, limit.y, limit.bottom - from.height),
           }
-        : resized(from, CORNERS[part], dx, dy, ratioOf(crop.aspect, work.size), limit);
+        : resized(from, HANDLES[part], dx, dy, ratioOf(crop.aspect, work.size), limit);
     crop.mode = "custom";
     crop.margin = 0;
     this.changed();
@@ -88,17 +89,29 @@ function around(frame, size) {
   };
 }
 
-/** The frame with one corner moved and the opposite one fixed, at `ratio` if there is one, within `limit`. */
-function resized(from, [onRight, onBottom], dx, dy, ratio, limit) {
-  const fixedX = onRight ? from.x : from.x + from.width;
-  const fixedY = onBottom ? from.y : from.y + from.height;
-  const mostWide = onRight ? limit.right - fixedX : fixedX - limit.x;
-  const mostHigh = onBottom ? limit.bottom - fixedY : fixedY - limit.y;
-  let width = clamp(from.width + (onRight ? dx : -dx), SMALLEST_PX, mostWide);
-  let height = clamp(from.height + (onBottom ? dy : -dy), SMALLEST_PX, mostHigh);
+/** The frame with one handle moved and what is opposite fixed, at `ratio` if there is one, within `limit`. */
+function resized(from, [pullX, pullY], dx, dy, ratio, limit) {
+  const [fixedX, mostWide] = held(from.x, from.width, pullX, limit.x, limit.right);
+  const [fixedY, mostHigh] = held(from.y, from.height, pullY, limit.y, limit.bottom);
+  let width = clamp(from.width + pullX * dx, SMALLEST_PX, mostWide);
+  let height = clamp(from.height + pullY * dy, SMALLEST_PX, mostHigh);
   if (ratio) {
-    width = Math.min(Math.max(width, height * ratio), mostWide, mostHigh * ratio);
+    // A side decides alone; of a corner whichever way is pulled further.
+    const wanted = pullX === 0 ? height * ratio : pullY === 0 ? width : Math.max(width, height * ratio);
+    width = Math.min(wanted, mostWide, mostHigh * ratio);
     height = width / ratio;
   }
-  return { x: onRight ? fixedX : fixedX - width, y: onBottom ? fixedY : fixedY - height, width, height };
+  return { x: laid(fixedX, width, pullX), y: laid(fixedY, height, pullY), width, height };
+}
+
+/** The fixed point of a span that is pulled to one side, or its middle, and how long it may become. */
+function held(start, length, pull, low, high) {
+  if (pull > 0) return [start, high - start];
+  if (pull < 0) return [start + length, start + length - low];
+  const middle = start + length / 2;
+  return [middle, 2 * Math.min(middle - low, high - middle)];
+}
+
+function laid(fixed, length, pull) {
+  return fixed - (length * (1 - pull)) / 2;
 }

@@ -16,9 +16,10 @@ export function startIntake({ input, veil, take, nothing }) {
 
   // Enter and leave fire for every element that is crossed: what counts is their balance.
   let depth = 0;
+  const isOwn = () => document.body.dataset.dragging === "out";
   const over = (shown) => (veil.hidden = !shown);
   addEventListener("dragenter", (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (isOwn() || !event.dataTransfer?.types.includes("Files")) return;
     depth += 1;
     over(true);
   });
@@ -31,6 +32,7 @@ export function startIntake({ input, veil, take, nothing }) {
     event.preventDefault();
     depth = 0;
     over(false);
+    if (isOwn()) return;
     const files = await dropped(event.dataTransfer);
     if (files.length) take(files);
     else nothing();

@@ -1,4 +1,4 @@
-// How a picture shall look: its background and its frame.  Plain data, so that it can be copied to other pictures.
+// How a picture shall look.  Plain data, so that it can be kept, taken back and copied to other pictures.
 
 /** Nothing changed: transparent, the whole picture. */
 export function plainLook() {
@@ -18,11 +18,61 @@ export function plainLook() {
       margin: 0, // percent of the longer side of what is framed
       box: null, // {x, y, width, height} in pixels of the picture, for custom
     },
+    // What the server lays around the people.
+    finish: {
+      preset: "", // a name that the server lists
+      heads: false, // that preset frames by the head, so that size and place are its own
+      shadow: "none", // none | drop | contact
+      opacity: 60, // of the shadow, percent
+      placed: false, // whether size and place below count
+      scale: 80, // the people's share of the result, percent
+      x: 50, // percent from the left and the top
+      y: 50,
+    },
+    edges: {
+      grow: 0, // pixels, inwards below 0
+      feather: 0, // pixels
+      holes: 0, // closed up to this percentage of the people
+      islands: 0, // dropped up to this percentage of the largest
+    },
+    // Of this picture alone, never copied to others.
+    turn: { quarters: 0, mirror: false }, // clockwise, then mirrored from left to right
+    people: { off: [] }, // numbers from the left
   };
 }
 
 export function copyOf(look) {
-  return { background: { ...look.background }, crop: { ...look.crop, box: look.crop.box && { ...look.crop.box } } };
+  return {
+    background: { ...look.background },
+    crop: { ...look.crop, box: look.crop.box && { ...look.crop.box } },
+    finish: { ...look.finish },
+    edges: { ...look.edges },
+    turn: { ...look.turn },
+    people: { off: [...look.people.off] },
+  };
+}
+
+/** The look of one picture for another: what fits its own picture only stays there. */
+export function copyFor(look, own) {
+  const { turn, people, crop } = copyOf(own);
+  const copied = { ...copyOf(look), turn, people };
+  // A frame drawn by hand fits its own picture only.
+  if (copied.crop.mode === "custom") copied.crop = crop;
+  return copied;
+}
+
+/** What the pixels under the strokes are made by, as a text that can be compared. */
+export function baseOf({ turn, people, edges }) {
+  return JSON.stringify([turn, people, edges]);
+}
+
+/** Whether the server finishes it: by a preset, with a shadow, sized and placed. */
+export function isFinished({ finish }) {
+  return Boolean(finish.preset) || finish.shadow !== "none" || finish.placed;
+}
+
+export function changesEdges(edges) {
+  return Object.values(edges).some((value) => value !== 0);
 }
 
 /** Width divided by height. `original` is filled in by the picture. */

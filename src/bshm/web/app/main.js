@@ -5,29 +5,45 @@ import { pictureOf } from "./backdrop.js";
 import { startClearDialog } from "./clear-dialog.js";
 import { Compare } from "./compare.js";
 import { Cropper } from "./cropper.js";
+import { Finisher } from "./finisher.js";
 import { startHero } from "./hero.js";
+import { historyOf } from "./history.js";
 import { startIntake } from "./intake.js";
 import { startKeyDialog } from "./key-dialog.js";
 import { Live } from "./live.js";
-import { copyOf } from "./look.js";
+import { baseOf, copyFor } from "./look.js";
 import { Models } from "./models.js";
 import { startMore } from "./more.js";
 import { BackgroundPane } from "./pane-background.js";
 import { CropPane } from "./pane-crop.js";
+import { EdgesPane } from "./pane-edges.js";
+import { PeoplePane } from "./pane-people.js";
+import { PlacePane } from "./pane-place.js";
+import { QualityPane } from "./pane-quality.js";
+import { ShopPane } from "./pane-shop.js";
 import { TouchPane } from "./pane-touch.js";
+import { forgetRecents, note } from "./recents.js";
 import { say, tell } from "./say.js";
 import { Saver } from "./saver.js";
-import { listModels } from "./server.js";
+import { listModels, listPresets, Problem } from "./server.js";
 import { Shelf } from "./shelf.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { startTabs } from "./tabs.js";
+import { startTakeaway } from "./takeaway.js";
 import { startTheme } from "./theme.js";
 import { startViews } from "./views.js";
 import { currentLanguage, onLanguage, preferredLanguage, reasonOf, setLanguage, t } from "./words.js";
 import { Work } from "./work.js";
 
-const MODES = { "tab-background": "look", "tab-touch": "paint", "tab-crop": "crop" };
+const MODES = {
+  "tab-background": "look",
+  "tab-shop": "look",
+  "tab-place": "look",
+  "tab-touch": "paint",
+  "tab-crop": "crop",
+  "tab-quality": "review",
+};
 const SAMPLE = "sample.jpg";
 const THUMB_PAUSE_MS = 250;
 
@@ -38,7 +54,16 @@ const stage = new Stage($("#canvas"), $("#ring"));
 const compare = new Compare(stage, $("#divider"), $("#compare"));
 const cropper = new Cropper(stage, $("#frame"), lookChanged);
 const background = new BackgroundPane($("#pane-background"), () => (isLive ? live.lookChanged() : lookChanged()));
-const touch = new TouchPane($("#pane-touch"), { undo: $("#undo"), redo: $("#redo") }, stage, pixelsChanged);
+const finisher = new Finisher(stage);
+const touch = new TouchPane($("#pane-touch"), stage);
+const people = new PeoplePane($("#people"), lookChanged);
+const edges = new EdgesPane($("#edges"), lookChanged);
+const place = new PlacePane($("#pane-place"), lookChanged);
+const shop = new ShopPane($("#pane-shop"), finisher, listPresets, () => {
+  lookChanged();
+  showPanes();
+});
+const quality = new QualityPane($("#pane-quality"), stage, $("#marks"));
 const crop = new CropPane($("#pane-crop"), lookChanged);
 const strip = new Strip(album, {
   list: $("#thumbs"),
@@ -56,6 +81,7 @@ const keys = startKeyDialog($("#key-dialog"), {
   given() {
     album.resume();
     models.ask();
+    shop.ask();
   },
   refused: () => album.giveUp(),
 });
@@ -105,6 +131,7 @@ async function takeBackPicture(background) {
   if (!picture) return;
   try {
     background.picture = await pictureOf(picture.file, picture.name, picture.id);
+    note(background.picture);
   } catch {
     // It was not kept, or this browser no longer shows it.
     Object.assign(background, { kind: background.kind === "picture" ? "none" : background.kind, picture: null });
@@ -131,7 +158,9 @@ async function open(entry) {
   work?.close();
   work = null;
   problemOnOpening = null;
+  setBusy(false);
   stage.show(null);
+  finisher.refresh(null);
   strip.select(entry);
   showState();
   if (!entry || entry.state !== "done") return;
@@ -142,7 +171,7 @@ async function open(entry) {
   } catch (error) {
     console.error(error);
     if (current !== entry || entry.result !== result) return;
-    problemOnOpening = { entry };
+    problemOnOpening = { entry, problem: error instanceof Problem ? error : null };
     showState();
     return;
   }
@@ -153,10 +182,19 @@ async function open(entry) {
   }
   work = opened;
   stage.show(work);
+  finisher.refresh(work);
+  showPanes();
+  showState();
+}
+
+function showPanes() {
   showBackground();
+  if (!work) return;
+  for (const pane of [shop, place, people, edges]) pane.show(work.entry);
   crop.show(work);
   touch.show();
-  showState();
+  quality.show(work);
+  showHistory();
 }
 
 /** The Background pane belongs to the open picture, or to the camera. */
@@ -167,6 +205,10 @@ function showBackground() {
 
 function lookChanged() {
   if (!work) return;
+  if (work.base !== baseOf(work.entry.look)) {
+    remake();
+    return;
+  }
   stage.refresh();
   crop.show(work);
   cropper.place();
@@ -175,8 +217,47 @@ function lookChanged() {
 
 let thumbTimer = 0;
 
+/** Makes the pixels of the open picture anew: it was turned, or people or edges changed. */
+async function remake() {
+  const entry = current;
+  const { result } = entry;
+  const wanted = baseOf(entry.look);
+  historyOf(entry).record();
+  shelf.keep(entry);
+  showPanes();
+  setBusy(true);
+  const isLate = () => current !== entry || entry.result !== result || baseOf(entry.look) !== wanted;
+  try {
+    const next = await Work.open(entry);
+    if (isLate()) {
+      next.close();
+      return;
+    }
+    work.close();
+    work = next;
+    stage.replace(work);
+  } catch (error) {
+    if (isLate()) return;
+    if (!(error instanceof Problem)) console.error(error);
+    historyOf(entry).drop();
+    shelf.keep(entry);
+    tell(error instanceof Problem ? reasonOf(error).title : t("remake.failed"));
+  }
+  setBusy(false);
+  lookChanged();
+  showPanes();
+}
+
+function setBusy(busy) {
+  stage.isBusy = busy;
+  $("#stage").setAttribute("aria-busy", String(busy || finisher.state === "making"));
+}
+
 function pixelsChanged() {
   if (!work) return;
+  historyOf(work.entry).record();
+  showHistory();
+  finisher.refresh(work);
   shelf.keep(work.entry);
   stage.redraw();
   compare.place();
@@ -232,15 +313,15 @@ function showPreview() {
 }
 
 function showProblem() {
-  const { problem } = current;
-  const { title, advice } = problemOnOpening
+  const problem = problemOnOpening ? problemOnOpening.problem : current.problem;
+  const { title, advice } = !problem
     ? { title: t("failed.open"), advice: t("failed.open.detail") }
     : reasonOf(problem);
   $("#failed-title").textContent = title;
   $("#failed-detail").textContent = advice;
   $("#failed-name").textContent = current.name;
   $("#failed-retry").hidden = !problemOnOpening && !problem.mayPass;
-  const said = problemOnOpening ? "" : [problem.title, problem.detail].filter(Boolean).join(": ");
+  const said = !problem ? "" : [problem.title, problem.detail].filter(Boolean).join(": ");
   $("#failed-more").hidden = !said;
   if ($("#failed-said").textContent !== said) $("#failed-more").open = false;
   $("#failed-said").textContent = said;
@@ -340,6 +421,7 @@ album.addEventListener("removed", ({ detail: entry }) => {
 startClearDialog($("#clear"), $("#clear-dialog"), shelf, () => {
   album.clear();
   shelf.clear();
+  forgetRecents();
   tell(t("clear.done"));
 });
 
@@ -360,10 +442,60 @@ album.addEventListener("key", () => keys.ask());
 
 startTabs($(".tabs"), (id) => {
   stage.setMode(MODES[id]);
+  $("#panes").scrollTop = 0;
   compare.place();
   cropper.place();
   touch.show();
+  quality.place();
 });
+
+// ---- one way back ----
+
+function showHistory() {
+  const history = work && historyOf(work.entry);
+  $("#undo").disabled = !history?.canUndo;
+  $("#redo").disabled = !history?.canRedo;
+}
+
+/** @param {"undo" | "redo"} which */
+function step(which) {
+  if (!work || isLive || work.brush.isPainting || stage.isBusy) return;
+  const { entry } = work;
+  const history = historyOf(entry);
+  if (!(which === "undo" ? history.canUndo : history.canRedo)) return;
+  const before = entry.strokes.length;
+  history.step(which);
+  say(t(`say.${which}`));
+  const strokes = entry.strokes.length - before;
+  const isTurned = work.base !== baseOf(entry.look);
+  if (!isTurned && strokes === -1 && work.brush.canUndo) work.undo();
+  else if (!isTurned && strokes === 1 && work.brush.canRedo) work.redo();
+  else if (!isTurned && strokes !== 0) work.base = "";
+  lookChanged();
+  showPanes();
+}
+
+for (const which of ["undo", "redo"]) $(`#${which}`).addEventListener("click", () => step(which));
+addEventListener("keydown", (event) => {
+  const key = event.key.toLowerCase();
+  if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
+  if (document.querySelector("dialog[open]") || event.target.matches("input[type=text], input[type=password]")) return;
+  event.preventDefault();
+  step(key === "y" || event.shiftKey ? "redo" : "undo");
+});
+
+finisher.addEventListener("change", () => {
+  setBusy(stage.isBusy);
+  // For whoever looks from outside.
+  $("#stage").dataset.finish = finisher.state;
+  $("#finishing").hidden = finisher.state !== "making";
+  if (finisher.state === "failed") tell(reasonOf(finisher.problem).title);
+  compare.place();
+});
+
+startTakeaway({ copy: $("#copy"), drag: $("#drag-out") }, () =>
+  current?.state === "done" ? { entry: current, format: saver.format, open: work } : null,
+);
 
 const views = startViews({ pictures: $("#to-pictures"), live: $("#to-live") }, (view) => {
   isLive = view === "live";
@@ -394,10 +526,9 @@ $("#zoom-value").addEventListener("click", () => stage.zoomTo(1));
 $("#use-all").addEventListener("click", () => {
   for (const entry of album.entries) {
     if (entry === current) continue;
-    const look = copyOf(current.look);
-    // A frame drawn by hand fits its own picture only.
-    if (look.crop.mode === "custom") look.crop = copyOf(entry.look).crop;
-    entry.look = look;
+    historyOf(entry);
+    entry.look = copyFor(current.look, entry.look);
+    historyOf(entry).record();
     shelf.keep(entry);
   }
   tell(t("look.all.done", { count: album.entries.length }));
@@ -419,6 +550,7 @@ onLanguage(() => {
   $("#kept").textContent = t(shelf.state === "off" ? "kept.off.fact" : "kept.fact");
 });
 models.ask().then(() => showState());
+shop.ask();
 takeBack();
 
 addEventListener("beforeunload", (event) => {

@@ -2,7 +2,9 @@
 
 import { paintBackdrop } from "./backdrop.js";
 import { encode } from "./codec.js";
-import { framesWhole } from "./look.js";
+import { cropped, eachRow, isPlain } from "./cropped.js";
+import { finishedBy } from "./finish.js";
+import { isFinished } from "./look.js";
 import { Work } from "./work.js";
 
 export const FORMATS = {
@@ -12,10 +14,11 @@ export const FORMATS = {
 };
 
 const QUALITY = 0.92;
+const SUFFIXES = { "image/png": ".png", "image/webp": ".webp", "image/jpeg": ".jpg", "image/tiff": ".tif" };
 
 /** Whether the entry is as the server made it: then the server's own file is the result, byte for byte. */
-export function isUntouched({ look, strokes }) {
-  return strokes.length === 0 && look.background.kind === "none" && framesWhole(look.crop);
+export function isUntouched(entry) {
+  return isPlain(entry) && entry.look.background.kind === "none" && !isFinished(entry.look);
 }
 
 /**
@@ -27,11 +30,15 @@ export function isUntouched({ look, strokes }) {
  * @returns {Promise<{name: string, blob: Blob}>}
  */
 export async function fileOf(entry, format, open = null) {
-  const name = entry.name.replace(/\.[^.]*$/, "") + "-cutout" + FORMATS[format].suffix;
+  const stem = entry.name.replace(/\.[^.]*$/, "");
+  const name = `${stem}-cutout${FORMATS[format].suffix}`;
   if (format === "png" && isUntouched(entry)) return { name, blob: entry.result.blob };
   const work = open ?? (await Work.open(entry));
   try {
-    return { name, blob: await made(work, format) };
+    if (!isFinished(entry.look)) return { name, blob: await made(work, format) };
+    const { blob } = await finishedBy(work, format);
+    const { preset } = entry.look.finish;
+    return { name: `${stem}-${preset || "cutout"}${SUFFIXES[blob.type] ?? ""}`, blob };
   } finally {
     if (!open) work.close();
   }
@@ -57,13 +64,6 @@ async function made(work, format) {
   return canvas.convertToBlob({ type: FORMATS[format].mime, quality: QUALITY });
 }
 
-/** The cut-out's pixels within the frame, transparent where the frame reaches past the picture. */
-function cropped({ image, frame }) {
-  const data = new Uint8ClampedArray(frame.width * frame.height * 4);
-  eachRow(image, frame, (from, to, count) => data.set(image.data.subarray(from, from + count * 4), to));
-  return { width: frame.width, height: frame.height, data };
-}
-
 /** `alpha * F + (1 - alpha) * B`, rounded once. */
 function over(work, background) {
   const { image, frame } = work;
@@ -84,15 +84,4 @@ function over(work, background) {
     }
   });
   return { width: frame.width, height: frame.height, data };
-}
-
-/** Calls `work` with the offsets of each row that frame and picture share. */
-function eachRow(image, frame, work) {
-  const left = Math.max(0, frame.x);
-  const right = Math.min(image.width, frame.x + frame.width);
-  if (right <= left) return;
-  const bottom = Math.min(image.height, frame.y + frame.height);
-  for (let y = Math.max(0, frame.y); y < bottom; y += 1) {
-    work((y * image.width + left) * 4, ((y - frame.y) * frame.width + left - frame.x) * 4, right - left);
-  }
 }

@@ -1,6 +1,8 @@
 // The Background pane: what the people stand before.
 
 import { pictureOf } from "./backdrop.js";
+import { showCode, startColourField } from "./colour-field.js";
+import { note, showRecents } from "./recents.js";
 import { tell } from "./say.js";
 import { onLanguage, t } from "./words.js";
 
@@ -64,9 +66,10 @@ export class BackgroundPane {
     for (const radio of this.root.querySelectorAll('input[name="kind"]')) radio.checked = radio.value === kind;
     this.find('input[value="blur"]').disabled = !hasOriginal;
     for (const part of this.root.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== kind;
-    this.find("#own-colour").value = colour;
-    this.find("#gradient-from").value = from;
-    this.find("#gradient-to").value = to;
+    for (const [id, value] of [["own-colour", colour], ["gradient-from", from], ["gradient-to", to]]) {
+      this.find(`#${id}`).value = value;
+      showCode(this.find(`#${id}`));
+    }
     this.find("#angle").value = String(angle);
     this.find("#angle-value").textContent = `${angle}°`;
     this.find("#blur").value = String(blur);
@@ -74,6 +77,7 @@ export class BackgroundPane {
     this.find("#blur-text").textContent = t(hasOriginal ? "background.blur.text" : "background.blur.off");
     this.find("#backdrop-choose").textContent = t(picture ? "background.change" : "background.choose");
     this.find("#backdrop-name").textContent = picture?.name ?? "";
+    showRecents(this.find("#recents"), picture, (chosen) => this.#set({ kind: "picture", picture: chosen }));
     this.#press("#colours", COLOURS, (value) => value === colour);
     this.#press("#gradients", GRADIENTS, (value) => value[0] === from && value[1] === to && value[2] === angle);
   }
@@ -87,6 +91,7 @@ export class BackgroundPane {
 
   #bind(selector, name, read = String) {
     const input = this.find(selector);
+    if (input.type === "color") startColourField(input);
     input.addEventListener("input", () => this.#set({ [name]: read(input.value) }));
   }
 
@@ -113,7 +118,9 @@ export class BackgroundPane {
     this.input.value = "";
     if (!file) return;
     try {
-      this.#set({ kind: "picture", picture: await pictureOf(file, file.name) });
+      const picture = await pictureOf(file, file.name);
+      note(picture);
+      this.#set({ kind: "picture", picture });
     } catch {
       tell(t("background.bad", { name: file.name }));
     }

@@ -1,12 +1,13 @@
-// The Crop pane: what is framed, in which shape, with how much room.
+// The Crop pane: what is framed, in which shape, with how much room; and which way up.
 
-import { ASPECTS, plainLook, ratioOf } from "./look.js";
+import { ASPECTS, baseOf, plainLook, ratioOf } from "./look.js";
+import { turnEntry } from "./turn.js";
 import { onLanguage, t } from "./words.js";
 
 const MARGIN_AROUND_PEOPLE = 6;
 const CHIP_SIDE_PX = 15;
 
-/** Calls `changed()` after each change of the current entry's frame. */
+/** Calls `changed()` after each change of the current entry's frame or turn. */
 export class CropPane {
   #work = null;
 
@@ -20,6 +21,9 @@ export class CropPane {
     for (const name of Object.keys(ASPECTS)) this.#chip(name);
     this.find("#margin").addEventListener("input", (event) => this.#set({ margin: Number(event.target.value) }));
     this.find("#crop-reset").addEventListener("click", () => this.#set(plainLook().crop));
+    for (const button of root.querySelectorAll("[data-turn]")) {
+      button.addEventListener("click", () => this.#turn(button.dataset.turn));
+    }
     onLanguage(() => this.#work && this.show(this.#work));
   }
 
@@ -47,6 +51,13 @@ export class CropPane {
     // A frame drawn by hand has its own shape: a chosen shape starts again from the picture.
     const again = crop.mode === "custom" ? { mode: "whole", box: null } : {};
     this.#set({ ...again, aspect });
+  }
+
+  #turn(which) {
+    // Not before the last turn is made: the size is that of the open pixels.
+    if (this.#work.base !== baseOf(this.#work.entry.look)) return;
+    turnEntry(this.#work.entry, which, this.#work.size);
+    this.changed();
   }
 
   #set(change) {

@@ -1,28 +1,20 @@
-// The Touch up pane: the brush, and steps back.
+// The Touch up pane: the brush.
 
-import { say } from "./say.js";
 import { onLanguage, t } from "./words.js";
 
 // Bracket keys change the brush by this factor, as painting programs do.
 const KEY_FACTOR = 1.15;
 
-/** Its undo and redo stand in the bar over the stage, beside the strokes.  Calls `changed()` after either. */
 export class TouchPane {
-  constructor(root, { undo, redo }, stage, changed) {
+  constructor(root, stage) {
     this.root = root;
-    this.undo = undo;
-    this.redo = redo;
     this.stage = stage;
-    this.changed = changed;
     this.find = (selector) => root.querySelector(selector);
     for (const radio of root.querySelectorAll('input[name="brush"]')) {
       radio.addEventListener("change", () => this.#set({ mode: radio.value }));
     }
     this.find("#size").addEventListener("input", (event) => this.#set({ size: Number(event.target.value) }));
     this.find("#softness").addEventListener("input", (event) => this.#set({ softness: event.target.value / 100 }));
-    undo.addEventListener("click", () => this.step("undo"));
-    redo.addEventListener("click", () => this.step("redo"));
-    stage.addEventListener("stroke", () => this.show());
     addEventListener("keydown", (event) => this.#key(event));
     onLanguage(() => this.show());
   }
@@ -40,19 +32,6 @@ export class TouchPane {
     this.find("#size-value").textContent = `${brush.size} px`;
     this.find("#softness").value = String(Math.round(brush.softness * 100));
     this.find("#softness-value").textContent = `${Math.round(brush.softness * 100)} %`;
-    this.undo.hidden = this.redo.hidden = this.stage.mode !== "paint";
-    this.undo.disabled = !work?.brush.canUndo;
-    this.redo.disabled = !work?.brush.canRedo;
-  }
-
-  /** @param {"undo" | "redo"} which */
-  step(which) {
-    const { work } = this.stage;
-    if (!work || work.brush.isPainting || !(which === "undo" ? work.brush.canUndo : work.brush.canRedo)) return;
-    work[which]();
-    say(t(`say.${which}`));
-    this.show();
-    this.changed();
   }
 
   #set(change) {
@@ -62,13 +41,7 @@ export class TouchPane {
 
   #key(event) {
     if (this.stage.mode !== "paint" || document.querySelector("dialog[open]")) return;
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
-      event.preventDefault();
-      this.step(event.shiftKey ? "redo" : "undo");
-    } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "y") {
-      event.preventDefault();
-      this.step("redo");
-    } else if (event.key === "[" || event.key === "]") {
+    if (event.key === "[" || event.key === "]") {
       const { size } = this.stage.brush;
       const next = event.key === "]" ? Math.max(size * KEY_FACTOR, size + 1) : Math.min(size / KEY_FACTOR, size - 1);
       this.#set({ size: Math.min(Math.max(Math.round(next), 3), 200) });

@@ -2,8 +2,10 @@
 
 import { download } from "./download.js";
 import { fileOf, isUntouched, writesWebp } from "./output.js";
+import { isFinished } from "./look.js";
 import { say, tell } from "./say.js";
-import { onLanguage, t } from "./words.js";
+import { Problem } from "./server.js";
+import { onLanguage, reasonOf, t } from "./words.js";
 import { zip } from "./zip.js";
 
 export class Saver {
@@ -44,13 +46,17 @@ export class Saver {
     all.textContent = this.#packing ? t("save.packing", this.#packing) : t("save.all", { count: done });
     // Beside Download there is little room on a phone.
     all.dataset.short = this.#packing ? `${this.#packing.done} / ${this.#packing.total}` : `zip × ${done}`;
+    // A preset says which format.
+    this.find(".choice").disabled = Boolean(entry?.look.finish.preset);
     const hint = entry?.state === "done" ? this.#hint(entry) : "";
     this.find("#save-text").dataset.hint = hint;
     this.find("#save-text").textContent = hint && t(hint);
   }
 
   #hint(entry) {
+    if (entry.look.finish.preset) return "save.preset";
     if (this.format === "jpeg" && entry.look.background.kind === "none") return "save.jpeg";
+    if (isFinished(entry.look)) return "save.finished";
     return this.format === "png" && isUntouched(entry) ? "save.exact" : "save.made";
   }
 
@@ -63,7 +69,7 @@ export class Saver {
       this.#download(await fileOf(entry, this.format, this.opened()));
     } catch (error) {
       console.warn(error);
-      tell(t("save.failed"));
+      tell(error instanceof Problem ? reasonOf(error).title : t("save.failed"));
     } finally {
       this.#making = false;
       this.show();
@@ -84,7 +90,7 @@ export class Saver {
       this.#download({ name: "cutouts.zip", blob: await zip(files) });
     } catch (error) {
       console.warn(error);
-      tell(t("save.failed"));
+      tell(error instanceof Problem ? reasonOf(error).title : t("save.failed"));
     } finally {
       this.#packing = null;
       this.show();

@@ -54,29 +54,84 @@ function sessionStorageGet(name) {
  * @param {AbortSignal} hooks.signal ends it
  * @param {(share: number) => void} hooks.onUpload 0..1
  * @param {(seconds: number) => void} hooks.onWait called each second while waiting, and with 0 after it
- * @returns {Promise<{blob: Blob, empty: boolean, model: string, device: string, milliseconds: number | null}>}
+ * @returns {Promise<{blob: Blob, empty: boolean, model: string, device: string, milliseconds: number | null,
+ *   verdict: {score: number, reasons: {code: string, box: number[]}[]} | null}>}
  * @throws {Problem}
  */
 export async function cutOut(file, { model, signal, onUpload, onWait }) {
+  return result(await sent("matte", formOf({ image: file, model }), { signal, onUpload, onWait }));
+}
+
+/**
+ * Asks for the people of a picture, told apart.
+ *
+ * @param {File} file @param {string} model its name; empty for the server's own choice
+ * @returns {Promise<Blob>} an OpenRaster file, a layer a person
+ * @throws {Problem}
+ */
+export async function askLayers(file, model) {
+  const { blob, header } = await sent("matte", formOf({ image: file, model, format: "ora" }));
+  if (header("Content-Type") !== "image/openraster") throw new Problem({ kind: "answer" });
+  return blob;
+}
+
+/**
+ * Asks for a finished picture of a cut-out.
+ *
+ * @param {Record<string, string | Blob>} fields see the service's POST /finish
+ * @returns {Promise<{blob: Blob, width: number, height: number, notes: string[], check: object | null}>}
+ * @throws {Problem}
+ */
+export async function finish(fields) {
+  const { blob, header } = await sent("finish", formOf(fields));
+  if (!(header("Content-Type") ?? "").startsWith("image/")) throw new Problem({ kind: "answer" });
+  return {
+    blob,
+    width: Number(header("X-Width")),
+    height: Number(header("X-Height")),
+    notes: (header("X-Bshm-Notes") ?? "").split("; ").filter(Boolean),
+    check: parsed(header("X-Bshm-Check")),
+  };
+}
+
+function formOf(fields) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value instanceof File) form.append(name, value, value.name);
+    else if (value instanceof Blob) form.append(name, value, `${name}.png`);
+    else if (value) form.append(name, value);
+  }
+  return form;
+}
+
+function parsed(json) {
+  try {
+    return JSON.parse(json ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+const nothing = () => {};
+
+async function sent(path, form, hooks = {}) {
+  const { signal = new AbortController().signal, onUpload = nothing, onWait = nothing } = hooks;
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await post(file, model, signal, onUpload);
-    if (answer.status === 200) return result(answer);
+    const answer = await post(path, form, signal, onUpload);
+    if (answer.status === 200) return answer;
     if (answer.status === 401) throw await problem(answer, "key");
     if (!BUSY.has(answer.status) || attempt >= TRIES_WHEN_BUSY) throw await problem(answer, "server");
     await wait(retryAfter(answer.header("Retry-After")), signal, onWait);
   }
 }
 
-function post(file, model, signal, onUpload) {
+function post(path, form, signal, onUpload) {
   return new Promise((resolve, reject) => {
     // XMLHttpRequest, because fetch tells nothing while a large photo travels up a slow line.
     const request = new XMLHttpRequest();
-    const form = new FormData();
-    form.append("image", file, file.name);
-    if (model) form.append("model", model);
-    request.open("POST", "matte");
+    request.open("POST", path);
     request.responseType = "blob";
-    request.setRequestHeader("Accept", "image/png, application/problem+json");
+    request.setRequestHeader("Accept", "image/*, application/problem+json");
     if (apiKey) request.setRequestHeader("X-Api-Key", apiKey);
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable && event.total) onUpload(event.loaded / event.total);
@@ -100,6 +155,7 @@ function result({ blob, header }) {
     model: header("X-Bshm-Model") ?? "",
     device: header("X-Bshm-Device") ?? "",
     milliseconds: duration(header("Server-Timing")),
+    verdict: parsed(header("X-Bshm-Verdict")),
   };
 }
 
@@ -136,10 +192,20 @@ async function problem({ status, blob, header }, kind) {
  *   it wants a key first, or cannot be reached
  */
 export async function listModels() {
+  const found = await listed("models");
+  return Array.isArray(found?.models) ? found : null;
+}
+
+/** What shops and offices ask of a picture, as the server lists it; null where it does not say. */
+export async function listPresets() {
+  const found = await listed("presets");
+  return Array.isArray(found?.presets) ? found.presets : null;
+}
+
+async function listed(path) {
   try {
-    const answer = await fetch("models", { headers: apiKey ? { "X-Api-Key": apiKey } : {} });
-    const found = answer.ok ? await answer.json() : null;
-    return Array.isArray(found?.models) ? found : null;
+    const answer = await fetch(path, { headers: apiKey ? { "X-Api-Key": apiKey } : {} });
+    return answer.ok ? await answer.json() : null;
   } catch {
     return null;
   }

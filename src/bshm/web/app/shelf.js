@@ -1,6 +1,8 @@
 // Keeps the album in this browser, so that a reload loses nothing.  An album belongs to its tab: other tabs, and whoever
 // opens the page next, start empty.
 
+import { plainLook } from "./look.js";
+
 const DATABASE = "bshm";
 const ALBUM = "bshm.album";
 const OPENED = "bshm.open";
@@ -329,7 +331,7 @@ function recordOf(entry, blobs) {
     problem: problem && { ...problem },
     result: done ? { ...entry.result, blob: null } : null,
     look: {
-      crop: look.crop,
+      ...look,
       background: { ...look.background, picture: picture && { id: picture.id, name: picture.name } },
     },
   };
@@ -339,6 +341,8 @@ function recordOf(entry, blobs) {
 function restored(record, blobs) {
   const file = blobs.get(fileName(record));
   if (!file) return null;
+  // What was kept before the page knew more.
+  record.look = { ...plainLook(), ...record.look };
   const { picture } = record.look.background;
   if (picture) picture.file = blobs.get(backdropName(picture));
   const result = record.result && { ...record.result, blob: blobs.get(cutoutName(record)) };

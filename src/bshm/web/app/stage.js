@@ -11,15 +11,22 @@ const TOOLS_PX = { beside: 56, low: 60, high: 84 };
 const LOW_STAGE_PX = 420;
 const VERY_LOW_STAGE_PX = 320;
 const KEY_PAN_PX = 48;
+// How much of the original shows under the cut-out that is looked over.
+const FAINT = 0.3;
 
 /** Events: "view" (zoom or position), "stroke" (one ended), "compare" (the divider moved). */
 export class Stage extends EventTarget {
   work = null;
   view = new View();
-  /** "look": drag pans. "paint": drag paints. "crop": the frame's surroundings show. */
+  /** "look": drag pans. "paint": drag paints. "crop": the frame's surroundings show. "review": the whole cut-out. */
   mode = "look";
+  /** In review: what is kept in white, what goes in black. */
+  showsAlpha = false;
+  /** While the pixels are made anew nothing can be painted. */
+  isBusy = false;
   compare = { on: true, share: 0.5 };
   brush = { mode: "keep", size: 36, softness: 0.5 };
+  #finished = null;
   #free = 0;
   #pointers = new Map();
   #gesture = null;
@@ -50,11 +57,49 @@ export class Stage extends EventTarget {
     this.work = work;
     this.#gesture = null;
     this.#cursor = null;
+    this.showFinished(null);
     this.canvas.hidden = !work;
     if (work) {
       this.#resize();
       this.fit();
     }
+  }
+
+  /** The picture with other pixels, seen as it was where its size is the same. */
+  replace(work) {
+    const before = this.work?.size;
+    this.work = work;
+    const same = before?.width === work.size.width && before.height === work.size.height;
+    if (same && !this.view.fitted) this.redraw();
+    else this.fit();
+  }
+
+  /** Shows what the server made of the picture in its place, or the picture again. */
+  showFinished(bitmap) {
+    const old = this.#finished;
+    if (!old && !bitmap) return;
+    this.#finished = bitmap;
+    const same = old && bitmap && old.width === bitmap.width && old.height === bitmap.height;
+    old?.close();
+    this.canvas.dataset.finished = String(Boolean(bitmap));
+    if (!this.work) return;
+    if (same && !this.view.fitted) this.redraw();
+    else this.fit();
+  }
+
+  setAlpha(shows) {
+    this.showsAlpha = shows;
+    this.redraw();
+  }
+
+  /** Zooms to a box of what is seen, with room around it. */
+  zoomToBox({ x, y, width, height }) {
+    const { view } = this;
+    const scale = Math.min((0.5 * view.width) / width, (0.5 * view.height) / height, Math.max(4, view.scale));
+    view.zoom(Math.max(scale, view.scale), view.toCanvas([x + width / 2, y + height / 2]), this.box);
+    const [cx, cy] = view.toCanvas([x + width / 2, y + height / 2]);
+    view.pan(view.width / 2 - cx, view.height / 2 - cy, this.box);
+    this.#viewChanged();
   }
 
   setMode(mode) {
@@ -68,6 +113,8 @@ export class Stage extends EventTarget {
   /** What is seen: the frame, or in crop mode the picture and the frame. */
   get box() {
     const { frame, size } = this.work;
+    if (this.#showsFinished) return { x: 0, y: 0, width: this.#finished.width, height: this.#finished.height };
+    if (this.mode === "review") return { x: 0, y: 0, ...size };
     if (this.mode !== "crop") return frame;
     const x = Math.min(0, frame.x);
     const y = Math.min(0, frame.y);
@@ -138,7 +185,16 @@ export class Stage extends EventTarget {
   }
 
   get compares() {
-    return Boolean(this.work?.original) && this.mode === "look" && this.compare.on;
+    return this.mayCompare && this.mode === "look" && this.compare.on;
+  }
+
+  /** Whether there is an original that lies where the picture does. */
+  get mayCompare() {
+    return Boolean(this.work?.original) && !this.#finished;
+  }
+
+  get #showsFinished() {
+    return Boolean(this.#finished) && this.mode === "look";
   }
 
   get #toolsBeside() {
@@ -183,12 +239,37 @@ export class Stage extends EventTarget {
     context.fillRect(left, top, right - left, bottom - top);
     context.setTransform(view.scale, 0, 0, view.scale, view.x, view.y);
     const { background } = work.entry.look;
-    if (background.kind !== "none") paintBackdrop(context, background, work.frame, work);
+    const isPlain = this.#showsFinished || this.mode === "review";
+    if (background.kind !== "none" && !isPlain) paintBackdrop(context, background, work.frame, work);
     context.imageSmoothingEnabled = view.scale < 1;
     context.imageSmoothingQuality = "medium";
-    context.drawImage(work.canvas, 0, 0);
+    if (this.#showsFinished) context.drawImage(this.#finished, 0, 0);
+    else if (this.mode === "review") this.#drawReview();
+    else context.drawImage(work.canvas, 0, 0);
     if (this.compares && this.compare.share > 0) this.#drawBefore(top, bottom);
     context.restore();
+  }
+
+  /** The cut-out over a faint original, so that what was lost can be seen; or its alpha. */
+  #drawReview() {
+    const { context, work } = this;
+    const { width, height } = work.size;
+    if (!this.showsAlpha) {
+      context.globalAlpha = FAINT;
+      if (work.original) context.drawImage(work.original, 0, 0);
+      context.globalAlpha = 1;
+      context.drawImage(work.canvas, 0, 0);
+      return;
+    }
+    const white = new OffscreenCanvas(width, height);
+    const paint = white.getContext("2d");
+    paint.drawImage(work.canvas, 0, 0);
+    paint.globalCompositeOperation = "source-in";
+    paint.fillStyle = "#ffffff";
+    paint.fillRect(0, 0, width, height);
+    context.fillStyle = "#000000";
+    context.fillRect(0, 0, width, height);
+    context.drawImage(white, 0, 0);
   }
 
   #drawBefore(top, bottom) {
@@ -246,7 +327,7 @@ export class Stage extends EventTarget {
       this.#gesture = { kind: "pinch", ...this.#pinch() };
       this.redraw();
     } else if (this.#pointers.size === 1) {
-      const paints = this.mode === "paint" && event.button === 0;
+      const paints = this.mode === "paint" && event.button === 0 && !this.isBusy;
       this.#gesture = { kind: paints ? "stroke" : "pan" };
       if (paints) this.#beginStroke(this.#at(event));
     }
@@ -354,6 +435,7 @@ export class Stage extends EventTarget {
       this.#endKeyStroke();
       return;
     }
+    if (this.isBusy) return;
     this.#ringAt(this.#cursor ?? [this.view.width / 2, this.view.height / 2]);
     this.#gesture = { kind: "keys" };
     this.#beginStroke(this.#cursor);

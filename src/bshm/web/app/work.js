@@ -1,8 +1,10 @@
 // The one picture that is open: its pixels, the original beside them, and the strokes on it.
 
 import { Brush } from "./brush.js";
-import { decode } from "./codec.js";
+import { cutoutOf } from "./cutout.js";
 import { frameOf, subjectBox } from "./frame.js";
+import { baseOf } from "./look.js";
+import { turnedBitmap, turnedImage } from "./turn.js";
 
 export class Work {
   #subject;
@@ -11,16 +13,21 @@ export class Work {
   /**
    * Opens an entry whose cut-out is here.
    *
-   * @throws when the answer is not a picture, or the browser has no memory for it
+   * @throws when the answer is not a picture, or the browser has no memory for it; a Problem where the server was
+   *   asked for people or edges
    */
   static async open(entry) {
-    const [image, original] = await Promise.all([decode(entry.result.blob), openOriginal(entry.file)]);
+    const base = baseOf(entry.look);
+    const { turn } = entry.look;
+    const [image, original] = await Promise.all([cutoutOf(entry), openOriginal(entry.file)]);
     const fits = original && original.width === image.width && original.height === image.height;
     if (original && !fits) original.close();
-    return new Work(entry, image, fits ? original : null);
+    return new Work(entry, turnedImage(image, turn), fits ? await turnedBitmap(original, turn) : null, base);
   }
 
-  constructor(entry, image, original) {
+  constructor(entry, image, original, base) {
+    /** What `image` was made by, see `baseOf` of look.js. */
+    this.base = base;
     this.entry = entry;
     this.image = image;
     this.original = original;
@@ -64,16 +71,13 @@ export class Work {
     this.#draw(this.brush.cancel());
   }
 
+  /** Takes the last stroke's pixels back, or gives them again; the entry's list of strokes is history.js's. */
   undo() {
-    const { boxes } = this.brush.undo();
-    this.entry.strokes.pop();
-    this.#changed(boxes);
+    this.#changed(this.brush.undo().boxes);
   }
 
   redo() {
-    const { stroke, boxes } = this.brush.redo();
-    this.entry.strokes.push(stroke);
-    this.#changed(boxes);
+    this.#changed(this.brush.redo().boxes);
   }
 
   close() {

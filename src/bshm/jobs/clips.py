@@ -1,0 +1,124 @@
+"""What a job of a clip is made of: the options, how far it is, and its results.
+
+All of these go through JSON and back unchanged, as the records that hold them do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from bshm.edit.words import PictureBackground, parse_background
+from bshm.errors import OptionError
+from bshm.jobs.codec import Json, from_json, to_json
+from bshm.options import DEFAULT_MODEL
+from bshm.video.codecs import CONTAINERS, GREEN_SCREEN
+from bshm.video.finding import VIDEO_SUFFIXES
+from bshm.video.options import VideoOptions
+
+# What the file of a background is.
+Behind = Literal["picture", "video"]
+# In place of the path of such a file, which each worker puts elsewhere.
+COMES_ALONG = "comes along"
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What is made of a clip.
+
+    Attributes:
+        video: what is written, and how; its ``background`` is in words, or ``COMES_ALONG``.
+        suffix: of the container, ``.webm`` say; None lets ``video`` pick it.
+        model: which weights; a worker opens the model of this name.
+        background: what the file is that ``video.background`` stands for; None where it is in words.
+    """
+
+    video: VideoOptions = field(default_factory=VideoOptions)
+    suffix: str | None = None
+    model: str = DEFAULT_MODEL
+    background: Behind | None = None
+
+    def __post_init__(self) -> None:
+        if self.suffix is not None and self.suffix not in CONTAINERS:
+            raise OptionError(f"a container is one of {', '.join(CONTAINERS)}; got {self.suffix!r}.")
+        if self.background not in (None, "picture", "video"):
+            raise OptionError(f"a background is a picture or a video; got {self.background!r}.")
+        if (self.video.background == COMES_ALONG) != (self.background is not None):
+            raise OptionError("a file as the background of a clip comes along, and its kind is told: give both.")
+        # Nothing is read from a path or a URL that somebody else may have chosen.
+        if self.background is None and self.video.background is not None and not in_words(self.video.background):
+            raise OptionError("a background of a clip in words is a colour, green-screen, a gradient or a blur.")
+
+    def to_json(self) -> dict[str, Json]:
+        """As a mapping that ``json.dumps`` takes.
+
+        >>> given = ClipOptions(VideoOptions(products=("alpha",)), ".mov")
+        >>> ClipOptions.from_json(given.to_json()) == given
+        True
+        """
+        value: dict[str, Json] = to_json(self)
+        return value
+
+    @staticmethod
+    def from_json(value: Mapping[str, Json]) -> ClipOptions:
+        """The options back from their mapping.
+
+        Raises:
+            OptionError: a name that there is not, or a value that is not allowed.
+        """
+        return from_json(ClipOptions, value)
+
+
+@dataclass(frozen=True)
+class ClipProgress:
+    """How far a clip is.
+
+    Attributes:
+        frames: how many are done.
+        of: how many there are, as far as the file says; None where it does not.
+        fps: how many a second.
+        left_s: seconds until the last one; None where nobody knows.
+    """
+
+    frames: int
+    of: int | None = None
+    fps: float | None = None
+    left_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ClipOutput:
+    """One result of a clip.
+
+    Attributes:
+        product: ``cutout``, ``composite``, ``alpha`` or ``foreground``.
+        name: a file name, that of the clip with the product and the suffix.
+        media_type: e.g. ``video/webm``.
+        size: in bytes.
+        result: the name of the bytes in the store.
+        details: what is known of it: ``codec``, ``timestamps_off_s``, ``alpha``.
+    """
+
+    product: str
+    name: str
+    media_type: str
+    size: int
+    result: str
+    details: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def in_words(background: str) -> bool:
+    """Whether a background is told by words alone: no path, and no URL.
+
+    >>> in_words("blur:20"), in_words("green-screen"), in_words("/etc/passwd"), in_words("https://a.example/b.png")
+    (True, True, False, False)
+
+    Raises:
+        OptionError: words that are wrong, see ``parse_background``.
+    """
+    text = background.strip()
+    named = GREEN_SCREEN if text == "green-screen" else text
+    is_path = isinstance(parse_background(named), PictureBackground)
+    return not is_path and not text.lower().endswith(tuple(VIDEO_SUFFIXES))

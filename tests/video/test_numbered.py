@@ -109,7 +109,7 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path) -> None:
     for number in range(3):
         cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), (pixels(number)[..., ::-1].astype(np.uint16) * 256 + 77))
     options = VideoOptions(fps="25", codec="qtrle", steady=False)
-    with pytest.raises(OptionError, match="has 16 bits of each colour"):
+    with pytest.raises(OptionError, match="has 16 bits per colour"):
         convert(tmp_path / "in" / "%d.png", tmp_path / "out.mov", options=options)
     made = convert(tmp_path / "in" / "%d.png", tmp_path / "out.mov", options=VideoOptions(fps="25", codec="png"))
     assert made.outputs["cutout"].frames == 3

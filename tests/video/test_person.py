@@ -164,5 +164,5 @@ def test_other_words_are_refused(text: str) -> None:
 def test_a_time_needs_a_clock_and_the_part_that_is_made() -> None:
     with pytest.raises(OptionError, match="frames have no clock"):
         next(matte_frames([scene(0)[0]], matting=Matting(), person="at:5,6@1"))
-    with pytest.raises(OptionError, match="not in the part"):
+    with pytest.raises(OptionError, match="not between"):
         VideoOptions(person="at:5,6@1", start_s=2)

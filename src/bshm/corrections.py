@@ -196,16 +196,25 @@ class Corrections:
         Raises:
             CorrectionsError: it is none.
         """
-        if len(data) > MOST_BYTES:
-            raise CorrectionsError(f"{name} has {len(data):,} bytes; corrections have {MOST_BYTES:,} at most.")
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise CorrectionsError(f"{name} is not JSON ({error}). docs/corrections.md shows what it holds.") from error
+        value = loaded(data, name)
         try:
             return Corrections.from_json(value, kind=kind)
         except CorrectionsError as error:
             raise CorrectionsError(f"{name}: {error}") from error
+
+
+def loaded(data: bytes, name: str) -> Any:
+    """What is in a file of corrections, before anybody looks at what it means.
+
+    Raises:
+        CorrectionsError: it is no JSON, or too long.
+    """
+    if len(data) > MOST_BYTES:
+        raise CorrectionsError(f"{name} has {len(data):,} bytes; corrections have {MOST_BYTES:,} at most.")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CorrectionsError(f"{name} is not JSON ({error}). docs/corrections.md shows what it holds.") from error
 
 
 def _mapping(value: Any, what: str, names: tuple[str, ...]) -> Mapping[str, Any]:

@@ -82,7 +82,8 @@ def main(folder: Path, what: str) -> None:
     setattr(engines, "open_engine", open_either)  # noqa: B010
     setattr(fake_network.RedIsAPerson, "run", holding(folder))  # noqa: B010
     if what == "without-pyav":
-        sys.modules["av"] = None  # type: ignore[assignment] - importing it fails from here on
+        # Importing it fails from here on.
+        sys.modules["av"] = None  # type: ignore[assignment]
     run(
         Settings(
             port=0,

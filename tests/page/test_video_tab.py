@@ -17,7 +17,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HERE, Open, served
 from PIL import Image
-from playwright.sync_api import Route, expect
+from playwright.sync_api import FilePayload, Route, expect
 from service import MOST_BYTES, MOST_S
 from studio import Studio
 
@@ -96,7 +96,7 @@ def tab(open_page: Open, serving: Serving) -> Studio:
 
 def choose(studio: Studio, data: bytes, name: str = "anna.mp4") -> None:
     """Choose a clip."""
-    studio.page.set_input_files("#clip-file", [{"name": name, "mimeType": "video/mp4", "buffer": data}])
+    studio.page.set_input_files("#clip-file", FilePayload(name=name, mimeType="video/mp4", buffer=data))
 
 
 def ready(studio: Studio, data: bytes, name: str = "anna.mp4") -> None:
@@ -155,7 +155,7 @@ def test_a_clip_becomes_a_cutout_that_plays_over_chequered_ground_and_is_downloa
 def test_each_choice_becomes_the_file_that_it_names(tab: Studio, clip: bytes, tmp_path: Path) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (64, 48), (20, 60, 220)).save(picture, "PNG")
-    behind = {"name": "sea.png", "mimeType": "image/png", "buffer": picture.getvalue()}
+    behind = FilePayload(name="sea.png", mimeType="image/png", buffer=picture.getvalue())
     ready(tab, clip)
 
     def result(kind: str, target: str = "") -> tuple[str, Any]:

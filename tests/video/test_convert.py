@@ -309,7 +309,7 @@ def test_a_file_that_lost_a_frame_never_gets_its_name(
 def test_what_is_there_stays_unless_asked(clip: Clip, tmp_path: Path) -> None:
     source = clip("clip.mp4", 2)
     (tmp_path / "out.mov").write_bytes(b"precious")
-    with pytest.raises(OutputExistsError, match="overwrite"):
+    with pytest.raises(OutputExistsError, match=r"already exists\. Add overwrite"):
         convert(source, tmp_path / "out.mov", options=ALONE)
     assert (tmp_path / "out.mov").read_bytes() == b"precious"
     convert(source, tmp_path / "out.mov", options=VideoOptions(overwrite=True, steady=False))

@@ -7,20 +7,21 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bshm import options as defaults
 from bshm.cli import exit_codes, interrupts
 from bshm.cli.parsing import Parser, add_help, told
 from bshm.cli.streams import hushed, put, say
 from bshm.errors import BshmError, OptionError
-from bshm.video import codecs
+from bshm.video import codecs, marks
 from bshm.video.finding import ClipJob, plan
 from bshm.video.options import VideoOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
     from bshm.video.convert import Progress
+    from bshm.video.marks import FrameCorrections
     from bshm.video.result import Converted
 
 EXAMPLES = [
@@ -35,6 +36,7 @@ EXAMPLES = [
     ("bshm video 'frames/%05d.png' --fps 25 -o out.mov", "numbered pictures as the clip"),
     ("bshm video clip.mp4 -o part.mov --start 3 --end 8.5", "a part of it"),
     ("bshm video clip.mp4 --person at:50%,40%@2.5", "one person, whoever is there at 2.5 s"),
+    ("bshm video clip.mp4 --keep hat.json@12.5", "corrected there, and before and after"),
     ("bshm video clips/ -o cut/ --for resolve", "every clip of a folder"),
 ]
 
@@ -63,8 +65,8 @@ is refused.  A file gets its name only when it is complete and was read back: ev
 time, with its alpha.  "alpha" in --json says how much alpha changed.
 
 A run that was ended (Ctrl-C, a full disk, even kill -9) keeps what it has finished in a hidden folder
-beside the output, .NAME.bshm-parts.  The same command continues from there and removes the folder.  GIF,
-APNG and WebP start again from the beginning."""
+beside the output, .NAME.bshm-parts.  The same command continues from there and removes the folder, unless
+--keep-parts is given.  GIF, APNG and WebP start again from the beginning."""
 
 
 def parser() -> Parser:
@@ -131,6 +133,28 @@ def parser() -> Parser:
         help="follow one person and leave the others out: largest, at:X,Y, or at:X,Y@SECONDS",
     )
 
+    corrected = result.add_argument_group("Corrections (docs/video.md)")
+    at = "FILE[@WHEN]"
+    corrected.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar=at,
+        help="keep this too: strokes in JSON, or a picture that is white there, at that second (@12.5) or frame "
+        "(@frame:300), and near it; again for more; one INPUT",
+    )
+    corrected.add_argument("--erase", action="append", default=[], metavar=at, help="erase this, in the same way")
+    corrected.add_argument(
+        "--corrections", metavar="FILE", help="corrections in JSON, in which each says its time or its frame"
+    )
+    corrected.add_argument(
+        "--keep-parts",
+        action="store_true",
+        default=VideoOptions.keep_parts,
+        help="keep the finished segments beside the output, so that later corrections (with --overwrite) make only "
+        "those anew that they reach",
+    )
+
     how = result.add_argument_group("How")
     how.add_argument(
         "--each-alone",
@@ -177,6 +201,8 @@ def _run(arguments: argparse.Namespace) -> int:
     elif options.codec is not None:
         suffix = codecs.CODECS[options.codec].suffixes[0]
     jobs = plan(arguments.inputs, arguments.output, suffix=suffix, recursive=arguments.recursive)
+    if options.corrections and len(jobs) != 1:
+        raise OptionError(f"corrections are of one clip; there are {len(jobs)}. Name one.")
 
     from bshm.video.convert import plan as packings
 
@@ -217,11 +243,22 @@ def _options(arguments: argparse.Namespace) -> VideoOptions:
         start_s=arguments.start,
         end_s=arguments.end,
         person=arguments.person,
+        corrections=_corrections(arguments),
         steady=not arguments.each_alone,
         fewer_bits=arguments.fewer_bits,
         audio=not arguments.no_audio,
         overwrite=arguments.overwrite,
+        keep_parts=arguments.keep_parts,
     )
+
+
+def _corrections(arguments: argparse.Namespace) -> tuple[FrameCorrections, ...]:
+    kinds: tuple[Literal["keep", "erase"], ...] = ("keep", "erase")
+    found = [] if arguments.corrections is None else list(marks.read_corrections(arguments.corrections))
+    for kind in kinds:
+        for word in getattr(arguments, kind):
+            found += marks.parse(word, kind)
+    return tuple(found)
 
 
 def _matting(arguments: argparse.Namespace) -> Matting:
@@ -334,6 +371,7 @@ def _record(made: Converted) -> dict[str, Any]:
         "notes": list(made.notes),
         "empty": made.empty,
         "lost": [list(each) for each in made.lost],
+        "corrected": [list(each) for each in made.corrected],
         "model": made.model,
         "model_sha256": made.model_sha256,
         "device": made.device,

@@ -61,7 +61,7 @@ def read(path: str | Path, *, kind: Kind | None = None) -> Corrections:
         SourceNotFoundError: there is no such file.
         CorrectionsError: it cannot be read, or holds none.
     """
-    return Corrections.from_bytes(_bytes_of(Path(path)), str(path), kind=kind)
+    return Corrections.from_bytes(bytes_of(Path(path)), str(path), kind=kind)
 
 
 def read_any(path: str | Path, kind: Kind, limits: Limits) -> Corrections:
@@ -71,7 +71,7 @@ def read_any(path: str | Path, kind: Kind, limits: Limits) -> Corrections:
         SourceNotFoundError, CorrectionsError: as in ``read``.
         InputError: it is neither JSON nor a picture that can be read.
     """
-    data = _bytes_of(Path(path))
+    data = bytes_of(Path(path))
     if data.lstrip()[:1] in (b"{", b"["):
         return Corrections.from_bytes(data, str(path), kind=kind)
     chosen = _mask(decode.decode(data, name=str(path), limits=limits))
@@ -84,7 +84,7 @@ def read_trimap(path: str | Path, limits: Limits) -> Corrections:
     Raises:
         SourceNotFoundError, InputError: it cannot be read.
     """
-    data = _bytes_of(Path(path))
+    data = bytes_of(Path(path))
     decode.decode(data, name=str(path), limits=limits)
     return Corrections(trimap=data)
 
@@ -96,6 +96,24 @@ def write(corrections: Corrections, path: Path) -> Path:
         OutputError: it cannot be written.
     """
     return sink.write(corrections.to_bytes(), path, overwrite=True)
+
+
+def bytes_of(path: Path) -> bytes:
+    """All of a file of corrections.
+
+    Raises:
+        SourceNotFoundError, CorrectionsError, UnreadablePictureError: it is not there, too long, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"there is no file {path}. Check the name.") from error
+    except (OSError, ValueError) as error:
+        raise UnreadablePictureError(f"{path} cannot be read: {error}.") from error
+    if len(data) > MOST_BYTES:
+        raise CorrectionsError(f"{path} has more than {MOST_BYTES:,} bytes, which corrections never have.")
+    return data
 
 
 def opened_trimap(corrections: Corrections, limits: Limits) -> FloatArray | None:
@@ -147,16 +165,3 @@ def _png(level: npt.NDArray[np.floating] | npt.NDArray[np.bool_], opaque: npt.ND
     grey = np.floor(level.astype(np.float32) * 255 + 0.5).astype(np.uint8)
     alpha = opaque.astype(np.uint8) * np.uint8(255)
     return encode_png(np.asarray(cv2.merge([grey, grey, grey, alpha]), np.uint8))
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise SourceNotFoundError(f"there is no file {path}. Check the name.") from error
-    except (OSError, ValueError) as error:
-        raise UnreadablePictureError(f"{path} cannot be read: {error}.") from error
-    if len(data) > MOST_BYTES:
-        raise CorrectionsError(f"{path} has more than {MOST_BYTES:,} bytes, which corrections never have.")
-    return data

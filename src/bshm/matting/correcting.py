@@ -67,6 +67,9 @@ _MASK_PX = 512
 _LOOK_MEAN, _LOOK_MOST = 5.0, 40.0
 # The aspect may differ by this: sizes are whole pixels.
 _ASPECT = 0.02
+# Alpha has changed from here on; so far around a change it goes along to a neighbour in time, and so far within its
+# edge it is held there, as a share of the longer side.
+_CHANGED, _SEAM = 0.02, 0.01
 # Levels of a trimap that say keep and erase.
 _WHITE, _BLACK = 0.9, 0.1
 
@@ -78,11 +81,26 @@ class Corrected(NamedTuple):
         alpha: (H, W) float32, 0..1, a new array; bit for bit as it was outside ``reach``.
         mask: (h, w) float32, 0..1, the mask with what was decided; None where there was none.
         reach: (H, W) bool, where alpha could change.
+        keep, erase: (H, W) bool, what is 1 and 0 whatever the picture shows.
     """
 
     alpha: FloatArray
     mask: FloatArray | None
     reach: npt.NDArray[np.bool_]
+    keep: npt.NDArray[np.bool_]
+    erase: npt.NDArray[np.bool_]
+
+
+class Decided(NamedTuple):
+    """What corrections made of a matte, so that it can be laid on that of a neighbour in time.
+
+    Attributes:
+        kept: (h, w) float32, 0..1, of any size: the alpha where it was raised, 0 elsewhere.
+        gone: (h, w) float32, 0..1: one less the alpha where it was lowered, 0 elsewhere.
+    """
+
+    kept: FloatArray
+    gone: FloatArray
 
 
 class _Marks(NamedTuple):
@@ -186,7 +204,73 @@ def apply(
         _work(box, pixels, found, decided, marks, detail)
     # Cores overlap no reach that says otherwise: the later of two strokes counts.
     found[marks.keep > 0], found[marks.erase > 0] = 1, 0
-    return Corrected(found, None if mask is None else decided, reach > 0)
+    return Corrected(found, None if mask is None else decided, reach > 0, marks.keep > 0, marks.erase > 0)
+
+
+def decision(before: FloatArray, after: Corrected, size_hw: tuple[int, int]) -> Decided:
+    """What was decided, at a size of the caller's.
+
+    Args:
+        before: (H, W) float32, 0..1, the alpha without corrections.
+        after: what ``apply`` made of it.
+        size_hw: of the answer.
+    """
+    radius = max(1, round(_SEAM * max(before.shape)))
+    planes = []
+    for change, core, wanted in (
+        (after.alpha - before, after.keep, after.alpha),
+        (before - after.alpha, after.erase, 1 - after.alpha),
+    ):
+        changed = np.asarray((change > _CHANGED) | core, np.uint8)
+        # Where it meets what was right before, both go along: nothing shall open between the two.
+        plane = np.where(_grown(changed, radius) > 0, wanted, np.float32(0)) if changed.any() else np.zeros_like(before)
+        planes.append(np.asarray(geometry.resize(np.ascontiguousarray(plane, np.float32), size_hw), np.float32))
+    return Decided(*planes)
+
+
+def lay(
+    pixels: PixelArray,
+    alpha: FloatArray,
+    mask: FloatArray | None,
+    moved: Decided,
+    share: FloatArray,
+    detail: Detail,
+) -> FloatArray:
+    """What was decided on a neighbour in time, moved to where it is in this picture, laid on the matte of this one.
+
+    Args:
+        pixels, alpha, mask, detail: as in ``apply``.
+        moved: what was decided.
+        share: (h, w) float32, 0..1, of the size of ``moved``: how much of it counts, place by place.
+
+    Returns:
+        (H, W) float32, 0..1, a new array; bit for bit as it was where nothing was decided or counts.
+    """
+    belief = mask if mask is not None else _shrunk(alpha)
+    cells_hw, size = (belief.shape[0], belief.shape[1]), (alpha.shape[0], alpha.shape[1])
+    raised, lowered = (np.asarray(geometry.resize(plane, cells_hw), np.float32) for plane in moved)
+    near = [_grown((plane > _TRACE).astype(np.uint8), _EDGE_CELLS) for plane in (raised, lowered)]
+    found = alpha.copy()
+    for box in _boxes(_enlarged(_grown(np.maximum(*near), 2), size), belief.shape):
+        part, before = pixels[box.where].copy(), found[box.where]
+        wanted = np.maximum(belief[box.cells], raised[box.cells])
+        wanted = np.clip(np.minimum(wanted, 1 - lowered[box.cells]), 0, 1)
+        after = detail(part, wanted)
+        for plane, sign in zip(near, (1, -1), strict=True):
+            weight = geometry.resize(cv2.blur(plane[box.cells].astype(np.float32), (3, 3)), before.shape)
+            before += weight * sign * np.maximum(sign * (after - before), 0)
+    # Well inside it is as it was decided, whatever the networks say here.
+    radius = max(2, round(_SEAM * max(share.shape)))
+    firm = [np.asarray(geometry.resize(_shrinking(plane, radius), size), np.float32) for plane in moved]
+    np.clip(np.minimum(np.maximum(found, firm[0]), 1 - firm[1]), 0, 1, out=found)
+    weight = np.asarray(geometry.resize(share, size), np.float32)
+    return np.asarray(alpha + weight * (found - alpha), np.float32)
+
+
+def _shrinking(plane: FloatArray, radius: int) -> FloatArray:
+    """The plane with its edges that much further in; the picture's own edge is none."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.erode(plane, kernel), np.float32)
 
 
 class _Box(NamedTuple):

@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
     from bshm.video.convert import convert as convert
     from bshm.video.frames import matte_frames as matte_frames
+    from bshm.video.marks import FrameCorrections as FrameCorrections
+    from bshm.video.marks import read_corrections as read_corrections
     from bshm.video.options import VideoOptions as VideoOptions
     from bshm.video.result import Converted as Converted
 
 _HOMES = {
     "Converted": "bshm.video.result",
+    "FrameCorrections": "bshm.video.marks",
     "VideoOptions": "bshm.video.options",
     "convert": "bshm.video.convert",
     "matte_frames": "bshm.video.frames",
+    "read_corrections": "bshm.video.marks",
 }
-__all__ = ["Converted", "VideoOptions", "convert", "matte_frames"]
+__all__ = ["Converted", "FrameCorrections", "VideoOptions", "convert", "matte_frames", "read_corrections"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,7 @@ from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
 from bshm.video import codecs, numbered, outputs, parts, reading
 from bshm.video.backgrounds import ClipBackground
+from bshm.video.carrying import Carrier
 from bshm.video.codecs import Packing, Product
 from bshm.video.frames import Shown, shown
 from bshm.video.library import av
@@ -123,10 +124,11 @@ def convert(
     started = time.perf_counter()
     told = progress or (lambda done: None)
     total = _expected(clip, options)
+    carrier = _carrier(clip, matting, options) if options.corrections else None
     with ExitStack() as stack:
         wanted = options.background or (codecs.TARGETS[options.target].background if options.target else None)
         wanted = wanted if "composite" in products else None
-        made, found = _outputs(stack, clip, planned, options, matting, wanted)
+        made, found = _outputs(stack, clip, planned, options, matting, wanted, carrier)
         kept = count = made.saved
         if found:
             told(Progress(count, total, 0.0, kept, kept, tuple(found)))
@@ -139,7 +141,7 @@ def convert(
                     gap.callback(background.close)
                 made.begin(first)
                 follower = None if which is None else _follower(which, made.memory(first), clip, matting, options)
-                making = _made(clip, matting, options, products, background, follower, first, end)
+                making = _made(clip, matting, options, products, background, follower, carrier, first, end)
                 for each in gap.enter_context(closing(ahead(making, depth=_DEPTH))):
                     made.write(each)
                     count += 1
@@ -149,6 +151,12 @@ def convert(
         finished = made.finish(overwrite=options.overwrite)
     card = matting.engine.card
     noted = finished.noted
+    corrected = tuple((first, min(last, len(noted.pts) - 1)) for first, last in _reached(carrier, options))
+    if corrected:
+        count = sum(len(each.corrections) for each in options.corrections)
+        found.append(
+            f"{count} correction{'' if count == 1 else 's'} applied, in {_told(tuple(sorted(set(corrected))))}"
+        )
     lost = _rows(noted.lost)
     if lost and not noted.empty:
         found.append(f"the person was not found in {_told(lost)}")
@@ -166,7 +174,31 @@ def convert(
         notes=(*notes, *found, *finished.notes),
         empty=noted.empty,
         lost=lost,
+        corrected=corrected,
     )
+
+
+def _carrier(clip: reading.Clip, matting: Matting, options: VideoOptions) -> Carrier:
+    """What knows of each frame what was marked for it: the clip is looked at before, up to where the last mark ends."""
+    carrier = Carrier(options.corrections, matting, name=clip.name, start_s=options.start_s)
+    decoded = ahead(numbered.frames(clip, start_s=options.start_s, end_s=options.end_s), depth=_DEPTH)
+    with closing(decoded):
+        for frame in decoded:
+            time_s, duration_s = (float(ticks * clip.time_base) for ticks in (frame.pts, frame.duration))
+            carrier.push(frame.index, time_s, duration_s, frame.pixels)
+            if carrier.is_done:
+                return carrier
+    carrier.end()
+    return carrier
+
+
+def _reached(carrier: Carrier | None, options: VideoOptions) -> tuple[tuple[int, int], ...]:
+    """Of each mark the first and the last frame that can be another one for it."""
+    before, after = (BEFORE, AFTER) if options.steady else (0, 0)
+    if carrier is None:
+        return ()
+    # A frame listens to so many later ones, and to so many earlier ones.
+    return tuple((max(0, first - after), last + before) for first, last in carrier.reach)
 
 
 def _probed(source: Path, options: VideoOptions) -> reading.Clip:
@@ -203,14 +235,29 @@ def _outputs(
     options: VideoOptions,
     matting: Matting,
     background: str | None,
+    carrier: Carrier | None,
 ) -> tuple[Outputs, list[str]]:
     """The files in the making, and what is to be said of what an earlier run has left of them."""
     sound = (options.start_s, options.end_s) if options.audio and (clip.audio or clip.subtitles) else None
     if not all(packing.codec is None or packing.codec.joins for _, packing in planned.values()):
         return stack.enter_context(InOnePiece(clip, planned, sound=sound)), []
     folder = parts.folder_of(next(iter(planned.values()))[0])
+    reached = _reached(carrier, options)
+    stamps = [] if carrier is None else carrier.stamps
+
+    def marks(first: int, last: int) -> list[str]:
+        return [
+            stamp for stamp, (begins, ends) in zip(stamps, reached, strict=True) if begins <= last and ends >= first
+        ]
+
     held = stack.enter_context(
-        Parts(folder, _made_of(clip, planned, options, matting, background), outputs.files(folder, planned))
+        Parts(
+            folder,
+            _made_of(clip, planned, options, matting, background),
+            outputs.files(folder, planned),
+            marks,
+            keep=options.keep_parts,
+        )
     )
     made = stack.enter_context(Segmented(held, clip, planned, sound=sound, overwrite=options.overwrite))
     return made, held.notes
@@ -225,8 +272,9 @@ def _made_of(
 ) -> dict[str, Any]:
     """All that a frame of the output depends on, by names that users know."""
     card = matting.engine.card
-    # Sound comes at the end, and the others only say what may be written, not what is.
-    given = {name: value for name, value in asdict(options).items() if name not in ("audio", "overwrite", "fewer_bits")}
+    # Sound comes at the end, corrections are those of each segment, and the others say what may be, not what is.
+    aside = ("audio", "corrections", "fewer_bits", "keep_parts", "overwrite")
+    given = {each.name: getattr(options, each.name) for each in fields(options) if each.name not in aside}
     return given | {
         "clip": numbered.stamp(clip),
         "background": background,
@@ -252,6 +300,7 @@ def _made(
     products: tuple[Product, ...],
     background: ClipBackground | None,
     follower: Follower | None,
+    carrier: Carrier | None,
     first: int,
     end: int | None,
 ) -> Iterator[Worked]:
@@ -267,7 +316,10 @@ def _made(
         ),
         depth=_DEPTH,
     )
-    return _worked(decoded, matting, clip, options, products, background, follower, first, end)
+    found = shown(
+        decoded, matting, steady=options.steady, follower=follower, carrier=carrier, first=max(0, first - before)
+    )
+    return _worked(decoded, found, clip, options, products, background, first, end)
 
 
 def _follower(
@@ -382,18 +434,17 @@ def _expected(clip: reading.Clip, options: VideoOptions) -> int | None:
 
 def _worked(
     decoded: Generator[reading.Frame, None, None],
-    matting: Matting,
+    shown_frames: Generator[Shown[reading.Frame], None, None],
     clip: reading.Clip,
     options: VideoOptions,
     products: tuple[Product, ...],
     background: ClipBackground | None,
-    follower: Follower | None,
     first: int,
     end: int | None,
 ) -> Iterator[Worked]:
     colours = options.decontaminate and set(products) != {"alpha"}
     number = first
-    with closing(decoded), closing(shown(decoded, matting, steady=options.steady, follower=follower)) as mattes:
+    with closing(decoded), closing(shown_frames) as mattes:
         while True:
             try:
                 found = next(mattes, None)

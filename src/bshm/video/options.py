@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bshm.errors import OptionError, option
+from bshm.errors import CorrectionsError, OptionError, option
 from bshm.video.codecs import CODECS, PRODUCTS, TARGETS, Product
+from bshm.video.marks import FrameCorrections
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,15 @@ class VideoOptions:
         start_s, end_s: part of the clip in seconds; None is its end.
         person: ``largest`` (in the first frame with people), ``at:X,Y`` (in the first frame) or ``at:X,Y@SECONDS``:
             this person is followed, everybody else is left out.  None keeps everybody.
+        corrections: what was marked by hand on single frames; it is carried to their neighbours along the motion, see
+            ``bshm.video.carrying``.
         steady: use neighbouring frames.
         decontaminate: remove the old background's colour from soft edges.
         fewer_bits: allow writing a 10-bit clip with 8 bits if the codec holds no more; otherwise that is an error.
         audio: copy audio and subtitles.
         overwrite: replace an existing output.
+        keep_parts: keep the finished segments after the run, so that a run with other corrections makes only those
+            again that they reach.
     """
 
     target: str | None = None
@@ -38,11 +43,13 @@ class VideoOptions:
     start_s: float = 0.0
     end_s: float | None = None
     person: str | None = None
+    corrections: tuple[FrameCorrections, ...] = ()
     steady: bool = True
     decontaminate: bool = True
     fewer_bits: bool = False
     audio: bool = True
     overwrite: bool = False
+    keep_parts: bool = False
 
     def __post_init__(self) -> None:
         if self.target is not None and self.target not in TARGETS:
@@ -67,4 +74,16 @@ class VideoOptions:
             if time_s is not None and not self.start_s <= time_s < (self.end_s or float("inf")):
                 raise OptionError(
                     f"{option('person')}: {time_s:g} s is not between {option('start_s')} and {option('end_s')}."
+                )
+        for each in self.corrections:
+            if not isinstance(each, FrameCorrections):
+                raise OptionError(f"{option('corrections')} takes FrameCorrections; got {each!r:.40}.")
+            if each.frame is not None and self.start_s:
+                raise CorrectionsError(
+                    f"the corrections at {each.when}: frames are counted from the clip's beginning, which is not "
+                    f"read with {option('start_s')}. Give a time in seconds."
+                )
+            if each.time_s is not None and not self.start_s <= each.time_s < (self.end_s or float("inf")):
+                raise CorrectionsError(
+                    f"the corrections at {each.when} are not between {option('start_s')} and {option('end_s')}."
                 )

@@ -272,7 +272,7 @@ class Segmented:
         for product, temporary in whole.items():
             self._planned[product][0].parent.mkdir(parents=True, exist_ok=True)
             sink.publish(temporary, self._planned[product][0], overwrite=overwrite)
-        self._parts.remove()
+        self._parts.done()
         return Finished({product: found[product] for product in self._planned}, noted, tuple(copied), tuple(notes))
 
     def __enter__(self) -> Segmented:

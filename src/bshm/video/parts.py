@@ -56,6 +56,7 @@ class Segment:
         pieces: by product, and of the notes.
         late: by product, how many packets at most come before one that is shown earlier; see ``joining``.
         empty: nobody was found in any of its frames.
+        marks: what tells the corrections that reach it from others; it depends on these, and on no others.
     """
 
     index: int
@@ -63,6 +64,7 @@ class Segment:
     pieces: Mapping[str, Piece]
     late: Mapping[str, int] = field(default_factory=dict)
     empty: bool = False
+    marks: tuple[str, ...] = ()
 
 
 class Parts:
@@ -72,7 +74,13 @@ class Parts:
     """
 
     def __init__(
-        self, folder: Path, made_of: Mapping[str, Any], files: Callable[[str, int, int], Iterable[Path]]
+        self,
+        folder: Path,
+        made_of: Mapping[str, Any],
+        files: Callable[[str, int, int], Iterable[Path]],
+        marks: Callable[[int, int], Iterable[str]] = lambda first, last: (),
+        *,
+        keep: bool = False,
     ) -> None:
         """Look at what an earlier run has left in ``folder``.
 
@@ -80,6 +88,8 @@ class Parts:
             folder: of their own.
             made_of: all that they depend on, by a name that users know; parts of anything else are thrown away.
             files: those of a product (or of the notes) in a segment, by its index and how many frames it has.
+            marks: of the corrections that reach the frames from a first one to a last one.
+            keep: leave all of it there when the output is done.
 
         Raises:
             OutputError: another run has them, or the folder cannot be made.
@@ -91,6 +101,8 @@ class Parts:
         self.total: int | None = None
         self._made_of = json.loads(json.dumps(made_of))
         self._files = files
+        self._marks = marks
+        self._keep = keep
         try:
             folder.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
@@ -154,7 +166,7 @@ class Parts:
     def add(self, index: int, frames: int, *, late: Mapping[str, int], empty: bool) -> None:
         """Write into the journal that a segment is whole."""
         pieces = {product: _piece(self._of(product, index, frames)) for product in (*late, _NOTES)}
-        self.segments[index] = Segment(index, frames, pieces, late, empty)
+        self.segments[index] = Segment(index, frames, pieces, late, empty, self._marks_of(index, frames))
         self._save()
 
     def ended(self, total: int) -> None:
@@ -162,6 +174,11 @@ class Parts:
         if self.total != total:
             self.total = total
             self._save()
+
+    def done(self) -> None:
+        """The output has its name: throw everything away, unless it is to be kept."""
+        if not self._keep:
+            self.remove()
 
     def remove(self) -> None:
         """Throw everything away."""
@@ -188,7 +205,11 @@ class Parts:
 
     def _open(self) -> None:
         found = self._read()
+        other = 0
         for index, segment in sorted(found.items()):
+            if segment.marks != self._marks_of(index, segment.frames):
+                other += segment.frames
+                continue
             try:
                 whole = all(
                     _piece(self._of(product, index, segment.frames)) == piece
@@ -200,6 +221,8 @@ class Parts:
                 self.segments[index] = segment
             else:
                 self.notes.append(f"frames {self._span(segment)} of an earlier run were damaged and are made again")
+        if other:
+            self.notes.append(f"{other} finished frames are made again, because other corrections reach them")
         if self.segments:
             self.notes.append(f"went on from an earlier run, which had finished {self.frames} frames")
         known = {path for each in self.segments.values() for name in each.pieces for path in self._of_all(each, name)}
@@ -207,6 +230,10 @@ class Parts:
             if path not in known and path.name not in (_LOCK, _JOURNAL):
                 with contextlib.suppress(OSError):  # what a run that was killed has left half done
                     path.unlink()
+
+    def _marks_of(self, index: int, frames: int) -> tuple[str, ...]:
+        first = index * SEGMENT_FRAMES
+        return tuple(self._marks(first, first + frames - 1))
 
     def _of_all(self, segment: Segment, product: str) -> Iterable[Path]:
         return self._of(product, segment.index, segment.frames)
@@ -293,4 +320,4 @@ def _piece(paths: Iterable[Path]) -> Piece:
 
 def _segment(told: Mapping[str, Any]) -> Segment:
     pieces = {name: Piece(**piece) for name, piece in told["pieces"].items()}
-    return Segment(told["index"], told["frames"], pieces, told["late"], told["empty"])
+    return Segment(told["index"], told["frames"], pieces, told["late"], told["empty"], tuple(told["marks"]))

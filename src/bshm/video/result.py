@@ -59,6 +59,7 @@ class Converted:
         copied: codecs of the audio and subtitles that were copied.
         notes: what a person should know: what was left out, what was assumed.
         empty: nobody was found in any frame.
+        corrected: of each of ``VideoOptions.corrections`` the first and the last frame that it reaches.
         lost: where one person was followed, the frames without that person, each from the first to the last of a row.
     """
 
@@ -75,3 +76,4 @@ class Converted:
     notes: tuple[str, ...]
     empty: bool
     lost: tuple[tuple[int, int], ...] = ()
+    corrected: tuple[tuple[int, int], ...] = ()

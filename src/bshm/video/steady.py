@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -75,11 +75,11 @@ def steadied(
     Yields:
         the item and its new alpha, (H, W) float32, 0..1, in order.  At most ``before + after + 1`` frames are held.
     """
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = new_flow()
     held: deque[_Held[T]] = deque()
     given = 0  # how many of `held` have come out
     for item, pixels, alpha in frames:
-        new = _Held(item, _small(pixels), alpha)
+        new = _Held(item, flow_picture(pixels), alpha)
         if held:
             _link(held[-1], new, flow)
         held.append(new)
@@ -94,18 +94,48 @@ def steadied(
         given += 1
 
 
+class Motion(NamedTuple):
+    """How the picture moved from one frame to the next, at the size of ``flow_picture``.
+
+    Attributes:
+        back: (h, w, 2) float32, from each pixel of the later frame to where it was in the earlier one.
+        forth: the other way round.
+        back_trust, forth_trust: (h, w) float32, 0..1: how far the two agree.
+        likeness: (h, w) float32, 0..1: how far the earlier one, carried along ``back``, is what the later one shows.
+    """
+
+    back: FloatArray
+    forth: FloatArray
+    back_trust: FloatArray
+    forth_trust: FloatArray
+    likeness: FloatArray
+
+
+def new_flow() -> cv2.DISOpticalFlow:
+    """What ``motion`` looks for motion with."""
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+
+
+def motion(earlier: FloatArray, later: FloatArray, flow: cv2.DISOpticalFlow) -> Motion | None:
+    """How the picture moved between two frames, as of ``flow_picture``; None at a cut."""
+    if earlier.shape != later.shape:
+        return None
+    grey = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) + 0.5, np.uint8) for each in (earlier, later)]
+    empty = np.zeros((*later.shape[:2], 2), np.float32)
+    back = np.asarray(flow.calc(grey[1], grey[0], empty.copy()), np.float32)
+    likeness = _likeness(later, earlier, back)
+    if float((likeness < 0.1).mean()) > _CUT_SHARE:
+        return None
+    forth = np.asarray(flow.calc(grey[0], grey[1], empty), np.float32)
+    return Motion(back, forth, _same_place(back, forth), _same_place(forth, back), likeness)
+
+
 def _link(last: _Held[T], new: _Held[T], flow: cv2.DISOpticalFlow) -> None:
     """Find how ``new`` moved since ``last``, unless there is a cut between the two."""
-    if last.small.shape != new.small.shape or last.alpha.shape != new.alpha.shape:
-        return
-    grey = [np.asarray(cv2.cvtColor(each.small, cv2.COLOR_RGB2GRAY) + 0.5, np.uint8) for each in (last, new)]
-    empty = np.zeros((*new.small.shape[:2], 2), np.float32)
-    back = np.asarray(flow.calc(grey[1], grey[0], empty.copy()), np.float32)
-    if float((_likeness(new.small, last.small, back) < 0.1).mean()) > _CUT_SHARE:
-        return
-    forth = np.asarray(flow.calc(grey[0], grey[1], empty), np.float32)
-    new.back, new.forth = back, forth
-    new.back_trust, new.forth_trust = _same_place(back, forth), _same_place(forth, back)
+    found = motion(last.small, new.small, flow) if last.alpha.shape == new.alpha.shape else None
+    if found is not None:
+        new.back, new.forth = found.back, found.forth
+        new.back_trust, new.forth_trust = found.back_trust, found.forth_trust
 
 
 def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatArray:
@@ -161,7 +191,7 @@ def _enlarged(way: FloatArray, size_hw: tuple[int, ...]) -> FloatArray:
     return larger
 
 
-def _small(pixels: PixelArray) -> FloatArray:
+def flow_picture(pixels: PixelArray) -> FloatArray:
     """(h, w, 3) float32, 0..255, small enough for the flow and without noise."""
     height, width = pixels.shape[:2]
     scale = min(1.0, float(np.sqrt(_FLOW_PX / (height * width))))

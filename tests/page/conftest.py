@@ -90,10 +90,12 @@ def served(command: list[str]) -> Iterator[str]:
         rest = threading.Thread(target=process.stderr.read, daemon=True)
         rest.start()
         # localhost, as people type it: the service answers to that name too.
-        yield found.group().replace("127.0.0.1", "localhost")
-        process.terminate()
-        process.wait(timeout=20)
-        rest.join(timeout=5)
+        try:
+            yield found.group().replace("127.0.0.1", "localhost")
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+            rest.join(timeout=5)
 
 
 @pytest.fixture(scope="package")

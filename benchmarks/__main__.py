@@ -26,7 +26,7 @@ BY_HAND: dict[str, str] = {
     "quality": "the training data and other methods' masks: python benchmarks/quality.py DATA report FOLDER …",
     "people": "the training data: python benchmarks/people.py DATA",
     "judge": "the set `wide` of the training data: python benchmarks/judge.py DATA [NAME=SET …]",
-    "video": "the training data: python benchmarks/video.py DATA [FRAMES]",
+    "video": "the training data: python benchmarks/video.py DATA [FRAMES] [MODEL] [SELFIE]",
     "verdict": "the set `wide` of the training data: python benchmarks/verdict.py DATA [MODEL …]",
     "isnet": "Node and a package of its own: python benchmarks/isnet.py speed NODE",
     "official": "TensorFlow in an environment of its own (make .venv-tf/.ready): python benchmarks/official.py",

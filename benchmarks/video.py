@@ -1,6 +1,6 @@
 """How steady and how true video mattes are: per frame, with a plain filter over time, and with the memory of bshm.
 
-    python benchmarks/video.py DATA [FRAMES] [MODEL]
+    python benchmarks/video.py DATA [FRAMES] [MODEL] [SELFIE]
 
 Held-out keyed people move, sway and stand over scenes that move or stand, as a camera with noise sees it; alpha is
 exact in every frame, as it is what the person was laid over the scene with.  Reported per clip and over all: MAD, dtSSD
@@ -9,7 +9,10 @@ noise) nor the true alpha does.  All in thousandths, lower is better.
 
 Five ways with the same alphas of every frame: each frame alone; a plain exponential filter (half of the last frame); a
 filter along the motion that feeds back into itself; bshm.video.steady as a live picture has it (earlier frames alone)
-and as a file has it (both sides).  And what a 720p clip costs on its way to H.264 over a colour, with `bshm-live`.
+and as a file has it (both sides).  With SELFIE, MediaPipe's selfie_segmentation.tflite, beside them what programs for
+calls do: that network on each frame and its mirror image, and the exponential filter.
+
+And what a 720p clip costs on its way to H.264 over a colour, with `bshm-live`.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from bshm.evaluation.metrics import FlickerTally
 from bshm.options import MatteOptions
 from bshm.pipeline import Matting
 from bshm.training.data import DataFolder, Labelled
+from bshm.training.teachers import teacher
 from bshm.video import VideoOptions, convert, steady
 from bshm.video.library import av
 
@@ -228,15 +232,19 @@ def cost(frames: list[Frame]) -> dict[str, float]:
     return found
 
 
-def main(data: Path, count: int = 30, model: str = "bshm") -> None:
+def main(data: Path, count: int = 30, model: str = "bshm", selfie: str | None = None) -> None:
     """Write results/video.json."""
     report: dict[str, Any] = {"machine": machine(), "model": model, "frames": count, "size": "640x480", "clips": {}}
     matting = Matting(model=model, device="cpu")
     alone = MatteOptions(decontaminate=False)
+    look = None if selfie is None else teacher(f"mediapipe={selfie}")
     frames: list[Frame] = []
     for name, frames in clips(data, count):
         alphas = [matting.matte(frame.pixels, alone).alpha for frame in frames]
-        report["clips"][name] = {way: measured(frames, made) for way, made in ways(frames, alphas).items()}
+        made_by = ways(frames, alphas)
+        if look is not None:
+            made_by["MediaPipe, exponential"] = exponential([look(frame.pixels) for frame in frames])
+        report["clips"][name] = {way: measured(frames, made) for way, made in made_by.items()}
         for way, found in report["clips"][name].items():
             print(f"  {name:<6} {way:<26} {found}", flush=True)
     report["all"] = {
@@ -260,4 +268,4 @@ def main(data: Path, count: int = 30, model: str = "bshm") -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    main(Path(sys.argv[1]), *[int(word) for word in sys.argv[2:3]], *sys.argv[3:4])
+    main(Path(sys.argv[1]), *[int(word) for word in sys.argv[2:3]], *sys.argv[3:5])

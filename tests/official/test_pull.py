@@ -208,7 +208,7 @@ def test_the_modelscope_package_is_used_where_it_is_installed(
     assert asked == [("iic/cv_unet_image-matting", "tf_graph.pb", "master")]
     assert fetched.path == path_in(models) and fetched.sha256 == SHA256
     fetched.path.unlink()
-    with pytest.raises(ModelFileError, match="instead of 0000"):
+    with pytest.raises(ModelFileError, match="0000 is needed"):
         pull(WANTED, PullOptions(sdk=True, sha256="0" * 64), lambda line: None)
 
 

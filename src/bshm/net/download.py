@@ -195,8 +195,8 @@ def _fetch_all(
         now = partial.stat().st_size if partial.exists() else 0
         failures = 1 if now > have else failures + 1
         if failures >= connection.tries:
-            kept = f"{now:,} bytes{f' of {size:,}' if size else ''} are kept in {partial}; run the same command to "
-            "continue"
+            share = f"{now:,} bytes{f' of {size:,}' if size else ''}"
+            kept = f"{share} are kept in {partial}; run the same command to continue"
             raise FetchError(
                 f"{shown(url)} could not be downloaded: {reason}, {connection.tries} times in a row. "
                 + (f"{kept}." if now else "Check the connection and the proxy.")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KNOWN = ROOT / "src/bshm/web/app/live-known.json"
 PICTURE = ROOT / "src/bshm/cli/astronaut.jpg"
 # The head and the collar: at this size the network is sure of some of it, and unsure of much.
-CROP = (60, 10, 190, 200)
+CROP = (40, 0, 230, 190)
 SIZE_HW = (96, 96)
 VALUES = 16
 

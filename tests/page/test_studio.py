@@ -345,5 +345,5 @@ def test_a_kind_of_file_that_the_browser_cannot_show_is_cut_out_all_the_same(stu
     studio.add_and_wait("scan.tiff", portrait(form="TIFF"))
     expect(studio.get("#note")).to_contain_text("The cut-out is complete")
     expect(studio.get("#divider")).to_be_hidden()
-    expect(studio.get("input[value=blur]")).to_be_disabled()
+    expect(studio.get("input[name=kind][value=blur]")).to_be_disabled()
     assert decoded(studio.download()[1])[100, 100, 3] == 255

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from rounds import machine, target, write
 
+from bshm import geometry
 from bshm.evaluation.metrics import FlickerTally
 from bshm.options import MatteOptions
 from bshm.pipeline import Matting
@@ -171,19 +172,19 @@ def exponential(alphas: list[Floats]) -> list[Floats]:
 
 def fed_back(frames: list[Frame], alphas: list[Floats]) -> list[Floats]:
     """Most of what was, carried along the motion where that is trusted, mixed with what there is."""
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = steady.new_flow()
     made: list[Floats] = []
     last: Any = None
     for frame, alpha in zip(frames, alphas, strict=True):
-        held = steady._Held(None, steady._small(frame.pixels), alpha)
+        seen = steady.flow_picture(frame.pixels)
+        moved = None if last is None else steady.motion(last, seen, flow)
         found = alpha
-        if last is not None:
-            steady._link(last, held, flow)
-            if held.back is not None:
-                trust = np.minimum(held.back_trust, steady._likeness(held.small, last.small, held.back))
-                found = alpha + np.float32(0.85) * trust * (steady._carried(made[-1], held.back) - alpha)
+        if moved is not None:
+            trust = geometry.resize(np.minimum(moved.back_trust, moved.likeness), alpha.shape)
+            way = steady.enlarged(moved.back, alpha.shape)
+            found = alpha + np.float32(0.85) * trust * (steady.carried(made[-1], way) - alpha)
         made.append(np.clip(found, 0, 1))
-        last = held
+        last = seen
     return made
 
 

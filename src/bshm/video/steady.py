@@ -159,7 +159,7 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
                 way = way + carried(move, way)
             trust = np.minimum(trust, _likeness(here.small, held[other].small, way))
             share = geometry.resize(trust, total.shape)
-            total += share * carried(held[other].alpha, _enlarged(way, total.shape))
+            total += share * carried(held[other].alpha, enlarged(way, total.shape))
             weight += share
     total /= weight
     return np.clip(total, 0, 1, out=total)
@@ -181,7 +181,7 @@ def _same_place(there: FloatArray, back: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-np.square(cv2.magnitude(*cv2.split(off)) / allowed)), np.float32)
 
 
-def _enlarged(way: FloatArray, size_hw: tuple[int, ...]) -> FloatArray:
+def enlarged(way: FloatArray, size_hw: tuple[int, ...]) -> FloatArray:
     """The same way in pixels of a larger picture."""
     if way.shape[:2] == size_hw:
         return way

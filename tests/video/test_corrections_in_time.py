@@ -39,20 +39,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "SEGMENT_FRAMES", SEGMENT)
 
 
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The segments that were finished in this process."""
-    found: list[int] = []
-    add = parts.Parts.add
-
-    def adding(self: parts.Parts, index: int, *args: Any, **kwargs: Any) -> None:
-        add(self, index, *args, **kwargs)
-        found.append(index)
-
-    monkeypatch.setattr(parts.Parts, "add", adding)
-    return found
-
-
 def left(number: int) -> int:
     """Where the blue thing is: it goes a pixel a frame."""
     return 4 + number

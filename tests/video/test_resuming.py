@@ -32,20 +32,6 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "SEGMENT_FRAMES", SEGMENT)
 
 
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The segments that were finished in this process."""
-    found: list[int] = []
-    add = parts.Parts.add
-
-    def adding(self: parts.Parts, index: int, *args: Any, **kwargs: Any) -> None:
-        add(self, index, *args, **kwargs)
-        found.append(index)
-
-    monkeypatch.setattr(parts.Parts, "add", adding)
-    return found
-
-
 def moving(count: int) -> Iterator[Any]:
     """A red block that goes to and fro over a noisy wall, so that no frame is like another."""
     rng = np.random.default_rng(3)

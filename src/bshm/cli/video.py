@@ -345,17 +345,8 @@ def _record(made: Converted) -> dict[str, Any]:
     outputs = {
         product: {
             "path": str(written.path),
-            "codec": written.codec,
             "frames": written.frames,
-            "timestamps_off_s": round(written.timestamps_off_s, 6),
-            "alpha": None
-            if written.alpha is None
-            else {
-                "exact": written.alpha.exact,
-                "mean_change": round(written.alpha.mean_change, 6),
-                "largest_change": round(written.alpha.largest_change, 6),
-                "frames_compared": written.alpha.frames,
-            },
+            **written.facts(),
         }
         for product, written in made.outputs.items()
     }

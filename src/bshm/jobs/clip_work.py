@@ -73,20 +73,7 @@ class Conversion:
                 product,
                 written.path,
                 MEDIA_TYPES[written.path.suffix.lower()],
-                MappingProxyType(
-                    {
-                        "codec": written.codec,
-                        "timestamps_off_s": round(written.timestamps_off_s, 6),
-                        "alpha": None
-                        if written.alpha is None
-                        else {
-                            "exact": written.alpha.exact,
-                            "mean_change": round(written.alpha.mean_change, 6),
-                            "largest_change": round(written.alpha.largest_change, 6),
-                            "frames_compared": written.alpha.frames,
-                        },
-                    }
-                ),
+                MappingProxyType(written.facts()),
             )
             for product, written in made.outputs.items()
         )

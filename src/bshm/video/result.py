@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,21 @@ class Written:
     frames: int
     timestamps_off_s: float
     alpha: AlphaCheck | None
+
+    def facts(self) -> dict[str, Any]:
+        """What is told of it as JSON: codec, how far times are off, and what became of alpha."""
+        return {
+            "codec": self.codec,
+            "timestamps_off_s": round(self.timestamps_off_s, 6),
+            "alpha": None
+            if self.alpha is None
+            else {
+                "exact": self.alpha.exact,
+                "mean_change": round(self.alpha.mean_change, 6),
+                "largest_change": round(self.alpha.largest_change, 6),
+                "frames_compared": self.alpha.frames,
+            },
+        }
 
 
 @dataclass(frozen=True)

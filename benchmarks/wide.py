@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm.training.data import is_held_out, read_image, read_mask
+from bshm.training.outlines import Outline
 
 Bytes = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
@@ -38,7 +39,6 @@ CORRECTIONS = Path(__file__).parent / "wide_corrections.json"
 KINDS = ("casual", "scene")
 # Of the kinds of this file, and of no other.
 PREFIXES = ("wide-", "drawn")
-ACTIONS = ("keep", "drop", "unsure")
 HELD_OUT_SHARE = 0.1
 LONGEST_PX = 1024
 
@@ -74,24 +74,6 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Edit:
-    """One outline, or with a width one stroke."""
-
-    action: str
-    points: npt.NDArray[np.int32]
-    width_px: int | None
-
-    def region(self, size_hw: tuple[int, int]) -> Region:
-        """(H, W) bool, what it covers."""
-        drawn = np.zeros(size_hw, np.uint8)
-        if self.width_px is None:
-            cv2.fillPoly(drawn, [self.points], 1)
-        else:
-            cv2.polylines(drawn, [self.points], False, 1, self.width_px)
-        return drawn > 0
-
-
-@dataclass(frozen=True)
 class Correction:
     """What a person saw in a held-out picture.
 
@@ -103,7 +85,7 @@ class Correction:
 
     kind: str | None
     skip: str | None
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[Outline, ...] = ()
 
 
 def read(path: Path = CORRECTIONS) -> dict[str, Correction]:
@@ -120,15 +102,10 @@ def _correction(stem: str, entry: dict[str, Any]) -> Correction:
         return Correction(None, str(entry["skip"]))
     if entry.get("kind") not in KINDS:
         raise SystemExit(f"{stem}: needs a kind ({', '.join(KINDS)}) or a reason to skip it; got {entry.get('kind')}")
-    edits = []
-    for action, points, *width in entry.get("edits", ()):
-        corners = np.asarray(points, np.int32)
-        if action not in ACTIONS or corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < (2 if width else 3):
-            raise SystemExit(
-                f"{stem}: an edit is one of {', '.join(ACTIONS)} with three points [x, y] or more, or two and a width; "
-                f"got {action} with {points}"
-            )
-        edits.append(Edit(action, corners, int(width[0]) if width else None))
+    try:
+        edits = [Outline.of(*edit) for edit in entry.get("edits", ())]
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"{stem}: {error}") from error
     return Correction(str(entry["kind"]), None, tuple(edits))
 
 
@@ -190,7 +167,7 @@ def _fitted(judged: Judged) -> Judged:
     return Judged(judged.kind, judged.name, image, alpha, np.where(counted == 255, 255, 0).astype(np.uint8))
 
 
-def corrected(image: Bytes, mask: Bytes, edits: Sequence[Edit]) -> tuple[Bytes, Bytes]:
+def corrected(image: Bytes, mask: Bytes, edits: Sequence[Outline]) -> tuple[Bytes, Bytes]:
     """The mask as it should be, and where it can be believed.
 
     Args:

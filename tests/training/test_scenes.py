@@ -206,6 +206,23 @@ def test_people_or_scene_may_stand_in_the_dark() -> None:
     assert max(apart) > max(alike) + 0.3
 
 
+def test_somebody_near_is_cut_by_the_frame_and_out_of_focus() -> None:
+    soft = []
+    for seed in range(12):
+        plain, near = scene_with(Rare(), seed), scene_with(Rare(near=1.0), seed)
+        sides = near.alpha[:, [0, -1]].max(axis=0)
+        assert (sides == 255).any() and near.alpha[-1].max() == 255
+        soft.append(
+            ((near.alpha > 0) & (near.alpha < 255)).mean() > 2 * ((plain.alpha > 0) & (plain.alpha < 255)).mean()
+        )
+        # Exact still: what is seen is the person's colour over what is behind.
+        assert near.foreground is not None and near.background is not None
+        share = near.alpha[..., None].astype(np.float32) / 255
+        seen = share * near.foreground + (1 - share) * near.background
+        assert np.abs(seen - near.image).max() <= 2
+    assert sum(soft) > 6
+
+
 def test_what_is_patched_stays_the_person() -> None:
     scene = scene_with(Rare())
     rng = np.random.default_rng(3)

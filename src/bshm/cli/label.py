@@ -19,6 +19,7 @@ def parser() -> Parser:
         usage="DATA -o FOLDER [options]",
         examples=[
             ("bshm label data -o labels --teacher bshm mediapipe=FILE", "the consensus of two networks"),
+            ("bshm label data -o labels --outlines recipes/wide_outlines.json", "with masks corrected by hand"),
             ("bshm label data -o labels-2 --earlier labels", "a second round, with the newly trained model"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, labelled by bshm"),
             ("bshm label my-photos -o labels --from-corrections", "what you corrected by hand"),
@@ -45,6 +46,10 @@ def parser() -> Parser:
         help="masks of an earlier round: averaged with those of one teacher, or one more voice among several",
     )  # fmt: skip
     options.add_argument(
+        "--outlines", type=Path, metavar="FILE",
+        help="corrections of the masks of the set `wide`, drawn by hand: no teacher labels these pictures",
+    )  # fmt: skip
+    options.add_argument(
         "--from-corrections", action="store_true",
         help="write the pictures of DATA that have corrections beside them (NAME.bshm.json), and their corrected masks",
     )  # fmt: skip
@@ -61,14 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.from_corrections:
         return _from_corrections(arguments)
     teachers = [teacher(name) for name in arguments.teacher]
-    count = label(arguments.data, arguments.output, teachers, report=say, earlier=arguments.earlier)
+    count = label(
+        arguments.data, arguments.output, teachers, report=say, earlier=arguments.earlier, drawn=arguments.outlines
+    )
     put(f"{count} masks written to {arguments.output}\n")
     return exit_codes.OK
 
 
 def _from_corrections(arguments: argparse.Namespace) -> int:
-    if len(arguments.teacher) > 1 or arguments.earlier is not None:
-        raise OptionError("--from-corrections takes one model as --teacher, and no --earlier. Drop the rest.")
+    if len(arguments.teacher) > 1 or arguments.earlier is not None or arguments.outlines is not None:
+        raise OptionError(
+            "--from-corrections takes one model as --teacher, and no --earlier or --outlines. Drop the rest."
+        )
     from bshm.pipeline import Matting
     from bshm.training.corrected import label_corrected
 

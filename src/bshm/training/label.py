@@ -17,6 +17,7 @@ from PIL import Image
 
 from bshm.errors import DataFolderError
 from bshm.files import sink
+from bshm.training import outlines
 from bshm.training.data import PORTRAITS, Bytes, read_image, read_mask
 from bshm.training.teachers import Teacher, consensus
 from bshm.types import FloatArray
@@ -25,10 +26,17 @@ from bshm.types import FloatArray
 _FRAMES = 8
 _LONG_CLIP_FRAMES = 80
 _LONG_CLIP_FROM = 1500
+_WIDE = Path("wide/people")
 
 
 def label(
-    data: Path, out: Path, teachers: Sequence[Teacher], report: Callable[[str], None], *, earlier: Path | None = None
+    data: Path,
+    out: Path,
+    teachers: Sequence[Teacher],
+    report: Callable[[str], None],
+    *,
+    earlier: Path | None = None,
+    drawn: Path | None = None,
 ) -> int:
     """Write a mask for every unlabelled picture under ``data``, and frames with masks for every video.
 
@@ -39,26 +47,37 @@ def label(
         teachers: best first; several are combined by ``consensus``.
         earlier: output of an earlier round; it is averaged with the mask of one teacher, or counts as one more of
             several.  Street pictures, whose masks were drawn by hand over superpixels, are then labelled, too.
+        drawn: corrections of the masks of ``wide`` (``bshm.training.outlines``); the set's own masks, corrected, are
+            written for these pictures, and no teacher is asked.
 
     Returns:
         number of written masks; existing ones are kept.
 
     Raises:
-        DataFolderError: there are no pictures, or one cannot be read or has no earlier mask.
+        DataFolderError: there are no pictures, or one cannot be read or has no earlier mask; or ``drawn`` cannot be
+            read.
         OutputError: a mask cannot be written; ``DiskFullError`` if the disk is full.
     """
     written = 0
+    by_hand = {} if drawn is None else outlines.read(drawn)
     for source, image, image_out, mask_out in _pictures(data, out, by_hand=earlier is not None):
         if mask_out.exists():
             continue
         if image_out is not None:
             bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
             sink.write(bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]), image_out, overwrite=True)
-        masks = [look(image) for look in teachers]
-        if earlier is not None:
-            masks.append(_earlier(data, earlier, mask_out.relative_to(out), image.shape[:2]))
+        relative = mask_out.relative_to(out)
+        planes: Sequence[FloatArray]
+        if relative.parent == _WIDE and relative.stem in by_hand:
+            planes = _drawn(data, by_hand[relative.stem], relative, image.shape[:2])
+        else:
+            masks = [look(image) for look in teachers]
+            if earlier is not None:
+                masks.append(_earlier(data, earlier, relative, image.shape[:2]))
+            # One teacher's mean says by itself how reliable it is.
+            planes = consensus(masks) if len(teachers) > 1 else (np.mean(masks, axis=0, dtype=np.float32),)
         # Whole or not at all: a mask that is there is not made again.
-        sink.write(_encoded(masks, several=len(teachers) > 1), mask_out, overwrite=True)
+        sink.write(_encoded(planes), mask_out, overwrite=True)
         written += 1
         if written % 100 == 0:
             report(f"{written} masks, last {source}")
@@ -69,24 +88,37 @@ def label(
     return written
 
 
-def _encoded(masks: Sequence[FloatArray], *, several: bool) -> bytes:
-    """A PNG of their mean; of several teachers of their consensus, grey, and its belief, alpha."""
-    planes = consensus(masks) if several else [np.mean(masks, axis=0, dtype=np.float32)]
+def _encoded(planes: Sequence[FloatArray]) -> bytes:
+    """A PNG of a mask, grey, and where it is given its belief, alpha."""
     levels = [Image.fromarray((plane * 255 + 0.5).astype(np.uint8)) for plane in planes]
     file = io.BytesIO()
-    (Image.merge("LA", levels) if several else levels[0]).save(file, "PNG")
+    (Image.merge("LA", levels) if len(levels) > 1 else levels[0]).save(file, "PNG")
     return file.getvalue()
+
+
+def _drawn(
+    data: Path, corrections: outlines.Corrections, relative: Path, size_hw: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """The mask of the set with what was drawn over it, and its belief: (H, W) float32 each, 0..1."""
+    path = data / "wide" / "masks" / f"{relative.stem}.webp"
+    mask = (read_mask(path, None) / np.float32(255)).astype(np.float32, copy=False)
+    _check_size(path, mask, size_hw)
+    return corrections.applied(mask, np.abs(2 * mask - 1))
 
 
 def _earlier(data: Path, earlier: Path, relative: Path, size_hw: tuple[int, ...]) -> FloatArray:
     """The mask of an earlier round, or the one drawn by hand: (H, W) float32, 0..1."""
     drawn = relative.parent == Path("ccp/images")
     mask = read_mask(data / "ccp" / "masks" / relative.name if drawn else earlier / relative, None)
+    _check_size(relative, mask, size_hw)
+    return (mask.astype(np.float32) / np.float32(255)).astype(np.float32, copy=False)
+
+
+def _check_size(path: Path, mask: Bytes | FloatArray, size_hw: tuple[int, ...]) -> None:
     if mask.shape != size_hw:
         raise DataFolderError(
-            f"the earlier mask {relative} is {mask.shape[1]}x{mask.shape[0]}, its picture {size_hw[1]}x{size_hw[0]}."
+            f"the mask {path} is {mask.shape[1]}x{mask.shape[0]}, its picture {size_hw[1]}x{size_hw[0]}."
         )
-    return (mask.astype(np.float32) / np.float32(255)).astype(np.float32, copy=False)
 
 
 def _pictures(data: Path, out: Path, *, by_hand: bool) -> Iterator[tuple[str, Bytes, Path | None, Path]]:

@@ -110,6 +110,8 @@ class Rare:
         bars: a railing, blinds, a fence behind.
         lit_apart: people before a window, or on a dark stage.
         dark_clothes: a bust in black cloth, whatever it wore.
+        near: somebody at the side of the frame, nearer to the camera than all others, cut by the frame and out of
+            focus: a listener's shoulder, the back of a head.
     """
 
     close: float = 0.0
@@ -117,10 +119,12 @@ class Rare:
     bars: float = 0.0
     lit_apart: float = 0.0
     dark_clothes: float = 0.0
+    near: float = 0.0
 
 
-# What training sees.  Bodies behind bars, in black or without heads were lost on photographs, whole or in parts.
-TRAINED_RARE = Rare(close=0.3, headless=0.05, bars=0.1, lit_apart=0.15, dark_clothes=0.25)
+# What training sees.  Bodies behind bars, in black, without heads or cut by the frame before all others were lost on
+# photographs, whole or in parts.
+TRAINED_RARE = Rare(close=0.3, headless=0.05, bars=0.1, lit_apart=0.15, dark_clothes=0.25, near=0.12)
 
 
 def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:
@@ -277,10 +281,19 @@ def composite_scene(
         if darker == 1:
             colour = _dark(colour, rng)
         colour = _jitter(colour, rng, 0.2, shift=light)
-        matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=index == len(people) - 1, rare=rare)
-        alpha = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT).astype(np.float32)
-        alpha /= 255
+        front = index == len(people) - 1
+        near = front and _happens(rare.near, rng)
+        if near:
+            matrix = _place_near(person, size_hw, rng)
+        else:
+            matrix = _place_person(person, size_hw, rng, small=len(people) > 1, front=front, rare=rare)
+        cover = warp(person.alpha, matrix, size_hw, cv2.BORDER_CONSTANT)
         placed = warp(colour, matrix, size_hw, cv2.BORDER_REPLICATE).astype(np.float32)
+        if near:
+            sigma = rng.uniform(0.002, 0.015) * max(size_hw)
+            cover, placed = _blur(cover, sigma), _blur(placed.astype(np.uint8), sigma).astype(np.float32)
+        alpha = cover.astype(np.float32)
+        alpha /= 255
         image += alpha[..., None] * (placed - image)
         total = alpha + (1 - alpha) * union
         if index == 0:
@@ -464,6 +477,21 @@ def _place_person(
     else:
         anchor = (width / 2, height / 2)
     return placement(anchor, centre, scale=scale, degrees=degrees, mirrored=mirrored)
+
+
+def _place_near(person: Cutout, size_hw: tuple[int, int], rng: Random) -> npt.NDArray[np.float64]:
+    """Large, at one side of the frame, which cuts the person."""
+    height, width = person.alpha.shape
+    out_h, out_w = size_hw
+    # A standing body is four busts tall.
+    scale = min(out_h, out_w * 1.3) / height * float(rng.uniform(1.1, 2.2)) * (1.0 if person.flush else 2.5)
+    x = out_w * float(rng.choice([rng.uniform(-0.1, 0.2), rng.uniform(0.8, 1.1)]))
+    anchor = (width / 2, height * (rng.uniform(0.2, 0.6) if person.flush else rng.uniform(0.05, 0.2)))
+    target = (x, out_h * rng.uniform(0.35, 0.8))
+    degrees = float(rng.normal(0, 8))
+    if person.flush:  # the cut edge stays below the frame
+        target = (x, max(target[1], out_h - (height - anchor[1]) * scale * 0.9))
+    return placement(anchor, target, scale=scale, degrees=degrees, mirrored=bool(rng.random() < 0.5))
 
 
 def _clothed(person: Cutout, textures: Sequence[Bytes], dark: float, rng: Random) -> Bytes:

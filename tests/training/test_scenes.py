@@ -223,6 +223,32 @@ def test_somebody_near_is_cut_by_the_frame_and_out_of_focus() -> None:
     assert sum(soft) > 6
 
 
+def test_what_is_held_before_a_body_belongs_to_the_person() -> None:
+    beyond = 0
+    for seed in range(12):
+        plain, held = scene_with(Rare(), seed), scene_with(Rare(held=1.0), seed)
+        assert (held.alpha >= plain.alpha).all()
+        assert held.foreground is not None and held.background is not None
+        share = held.alpha[..., None].astype(np.float32) / 255
+        seen = share * held.foreground + (1 - share) * held.background
+        assert np.abs(seen - held.image).max() <= 2
+        beyond += bool((held.alpha > plain.alpha).any())
+        # Nothing else is touched.
+        kept = (held.alpha == 0) & (plain.alpha == 0)
+        assert np.array_equal(held.image[kept], plain.image[kept])
+    assert beyond > 6
+
+
+def test_the_same_things_behind_people_are_no_part_of_them() -> None:
+    changed = 0
+    for seed in range(12):
+        scene = scene_with(Rare(things=1.0), seed)
+        assert scene.background is not None
+        changed += np.ptp(scene.background.astype(int), axis=(0, 1)).max() > 15
+        assert np.array_equal(scene.image[scene.alpha == 0], scene.background[scene.alpha == 0])
+    assert changed > 6
+
+
 def test_what_is_patched_stays_the_person() -> None:
     scene = scene_with(Rare())
     rng = np.random.default_rng(3)

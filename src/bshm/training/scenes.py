@@ -112,6 +112,8 @@ class Rare:
         dark_clothes: a bust in black cloth, whatever it wore.
         near: somebody at the side of the frame, nearer to the camera than all others, cut by the frame and out of
             focus: a listener's shoulder, the back of a head.
+        held: a sheet, a box or something round before a body and beyond its outline: it belongs to the person.
+        things: the same behind the people: it does not.
     """
 
     close: float = 0.0
@@ -120,11 +122,15 @@ class Rare:
     lit_apart: float = 0.0
     dark_clothes: float = 0.0
     near: float = 0.0
+    held: float = 0.0
+    things: float = 0.0
 
 
 # What training sees.  Bodies behind bars, in black, without heads or cut by the frame before all others were lost on
-# photographs, whole or in parts.
-TRAINED_RARE = Rare(close=0.3, headless=0.05, bars=0.1, lit_apart=0.15, dark_clothes=0.25, near=0.12)
+# photographs, whole or in parts; held papers and helmets were lost or kept at random.
+TRAINED_RARE = Rare(
+    close=0.3, headless=0.05, bars=0.1, lit_apart=0.15, dark_clothes=0.25, near=0.12, held=0.2, things=0.15
+)
 
 
 def warp(image: Bytes, matrix: npt.NDArray[np.float64], size_hw: tuple[int, int], border: int) -> Bytes:
@@ -269,6 +275,10 @@ def composite_scene(
     behind = _inhabited(background_view(background, size_hw, rng), animals, rng)
     if _happens(rare.bars, rng):
         behind = _barred(behind, textures, rng)
+    if _happens(rare.things, rng):
+        place = (size_hw[1] * rng.uniform(0, 1), size_hw[0] * rng.uniform(0.2, 1))
+        thing, colours = _thing(size_hw, place, rng.uniform(0.06, 0.3) * min(size_hw), textures, rng)
+        behind = (behind + thing[..., None] * (colours - behind) + 0.5).astype(np.uint8)
     darker = int(rng.integers(2)) if _happens(rare.lit_apart, rng) else None  # the scene, or the people
     if darker == 0:
         behind = _dark(behind, rng)
@@ -302,6 +312,8 @@ def composite_scene(
             share = np.where(total > 1e-4, alpha / np.maximum(total, 1e-4), 1.0)
             foreground = foreground + share[..., None] * (placed - foreground)
         union = total
+    if _happens(rare.held, rng):
+        union = _hold(union, image, foreground, textures, rng)
     scene = Scene(
         (image + 0.5).astype(np.uint8),
         (union * 255 + 0.5).astype(np.uint8),
@@ -564,6 +576,67 @@ def _barred(view: Bytes, textures: Sequence[Bytes], rng: Random) -> Bytes:
         front = _textured(textures, (height, width), rng)
     soft = (cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.5, 2.5)).astype(np.float32) / 255)[..., None]
     return (view + soft * (front.astype(np.float32) - view) + 0.5).astype(np.uint8)
+
+
+def _hold(union: Floats, image: Floats, foreground: Floats, textures: Sequence[Bytes], rng: Random) -> Floats:
+    """Something before a body, painted on ``image`` and ``foreground`` in place.
+
+    Returns:
+        (H, W) float32, 0..1, the union of people with it; without it where it would hardly touch anybody.
+    """
+    ys, xs = (4 * each for each in np.nonzero(union[::4, ::4] > 0.8))
+    if len(ys) < 12:
+        return union
+    tall, wide = int(np.ptp(ys)) + 4, int(np.ptp(xs)) + 4
+    body = np.nonzero(ys > ys.min() + 0.3 * tall)[0]  # hands are below the head
+    at = int(rng.choice(body if len(body) else len(ys)))
+    reach = float(rng.uniform(0.12, 0.4)) * min(max(tall, wide), 1.5 * min(tall, wide))
+    cover, front = _thing(union.shape, (float(xs[at]), float(ys[at])), reach, textures, rng)
+    if (cover * union).sum() < 0.3 * cover.sum():
+        return union
+    image += cover[..., None] * (front - image)
+    total: Floats = cover + (1 - cover) * union
+    # Straight colour: its share of what is seen.
+    share = np.where(total > 1e-4, cover / np.maximum(total, 1e-4), 1.0).astype(np.float32)
+    foreground += share[..., None] * (front - foreground)
+    return total
+
+
+def _thing(
+    size_hw: tuple[int, ...], centre_xy: tuple[float, float], reach: float, textures: Sequence[Bytes], rng: Random
+) -> tuple[Floats, Floats]:
+    """A sheet of paper, a box, or something round: (H, W) float32, 0..1, what it covers; (H, W, 3) float32, colours."""
+    height, width = size_hw
+    x, y = centre_xy
+    half = np.maximum(reach * rng.uniform(0.5, 1.0, 2), 2)
+    degrees = float(rng.normal(0, 20))
+    kind = rng.random()
+    if kind < 0.4:  # paper, or a thing of one colour
+        front = np.empty((height, width, 3), np.float32)
+        front[...] = rng.uniform(190, 250) if rng.random() < 0.6 else rng.uniform(0, 255, 3)
+    else:
+        front = _textured(textures, (height, width), rng).astype(np.float32)
+    cover = np.zeros((height, width), np.uint8)
+    if rng.random() < 0.4:
+        cv2.ellipse(cover, (int(x), int(y)), (int(half[0]), int(half[1])), degrees, 0, 360, 255, -1)
+        # Light falls on it from one side.
+        away = half * rng.uniform(-0.6, 0.6, 2)
+        columns = (np.arange(width, dtype=np.float32) - x - away[0]) / half[0]
+        rows = (np.arange(height, dtype=np.float32) - y - away[1]) / half[1]
+        front *= np.clip(1.25 - 0.6 * np.hypot(columns[None], rows[:, None]), 0.15, 1.25)[..., None].astype(np.float32)
+    else:
+        corners = cv2.boxPoints(((x, y), (2 * float(half[0]), 2 * float(half[1])), degrees))
+        cv2.fillPoly(cover, [corners.astype(np.int32)], 255)
+        if rng.random() < 0.6:  # lines of print
+            ink = tuple(float(value) for value in rng.uniform(0, 120, 3))
+            for down in np.arange(0.12, 0.9, rng.uniform(0.08, 0.25)):
+                left, across = corners[0] + down * (corners[3] - corners[0]), corners[1] - corners[0]
+                start, end = left + 0.1 * across, left + rng.uniform(0.4, 0.9) * across
+                thick = max(1, int(reach * 0.03))
+                cv2.line(front, start.astype(int).tolist(), end.astype(int).tolist(), ink, thick, cv2.LINE_AA)
+    soft = cv2.GaussianBlur(cover, (0, 0), 0.7).astype(np.float32)
+    soft /= 255
+    return soft, np.clip(front, 0, 255)
 
 
 def _textured(textures: Sequence[Bytes], size_hw: tuple[int, int], rng: Random) -> Bytes:

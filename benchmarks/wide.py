@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm.training.data import is_held_out, read_image, read_mask
-from bshm.training.outlines import Outline
+from bshm.training.outlines import RegionEdit
 
 Bytes = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
@@ -85,7 +85,7 @@ class Correction:
 
     kind: str | None
     skip: str | None
-    edits: tuple[Outline, ...] = ()
+    edits: tuple[RegionEdit, ...] = ()
 
 
 def read(path: Path = CORRECTIONS) -> dict[str, Correction]:
@@ -103,7 +103,7 @@ def _correction(stem: str, entry: dict[str, Any]) -> Correction:
     if entry.get("kind") not in KINDS:
         raise SystemExit(f"{stem}: needs a kind ({', '.join(KINDS)}) or a reason to skip it; got {entry.get('kind')}")
     try:
-        edits = [Outline.of(*edit) for edit in entry.get("edits", ())]
+        edits = [RegionEdit.of(*edit) for edit in entry.get("edits", ())]
     except (TypeError, ValueError) as error:
         raise SystemExit(f"{stem}: {error}") from error
     return Correction(str(entry["kind"]), None, tuple(edits))
@@ -167,7 +167,7 @@ def _fitted(judged: Judged) -> Judged:
     return Judged(judged.kind, judged.name, image, alpha, np.where(counted == 255, 255, 0).astype(np.uint8))
 
 
-def corrected(image: Bytes, mask: Bytes, edits: Sequence[Outline]) -> tuple[Bytes, Bytes]:
+def corrected(image: Bytes, mask: Bytes, edits: Sequence[RegionEdit]) -> tuple[Bytes, Bytes]:
     """The mask as it should be, and where it can be believed.
 
     Args:

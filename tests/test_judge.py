@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bshm.training.data import is_held_out
-from bshm.training.outlines import Outline
+from bshm.training.outlines import RegionEdit
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 HEADING = "file,mask,used,source,licence,credit\n"
@@ -124,7 +124,7 @@ def test_a_correction_that_says_nothing_is_refused_by_name(wide: Any, tmp_path: 
 
 
 def corrected(wide: Any, mask: np.ndarray, *edits: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    found = [Outline.of(*edit) for edit in edits]
+    found = [RegionEdit.of(*edit) for edit in edits]
     both: tuple[np.ndarray, np.ndarray] = wide.corrected(np.ascontiguousarray(photo()[..., ::-1]), mask, found)
     return both
 

@@ -25,7 +25,7 @@ def half(mask: FloatArray) -> FloatArray:
 
 
 def applied(mask: FloatArray, *edits: list[Any], checked: bool = False) -> tuple[FloatArray, FloatArray]:
-    found = outlines.Corrections(tuple(outlines.Outline.of(*edit) for edit in edits), checked)
+    found = outlines.RegionEdits(tuple(outlines.RegionEdit.of(*edit) for edit in edits), checked)
     before = mask.copy()
     result = found.applied(mask, half(mask))
     assert np.array_equal(mask, before)

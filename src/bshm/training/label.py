@@ -97,7 +97,7 @@ def _encoded(planes: Sequence[FloatArray]) -> bytes:
 
 
 def _drawn(
-    data: Path, corrections: outlines.Corrections, relative: Path, size_hw: tuple[int, ...]
+    data: Path, corrections: outlines.RegionEdits, relative: Path, size_hw: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
     """The mask of the set with what was drawn over it, and its belief: (H, W) float32 each, 0..1."""
     path = data / "wide" / "masks" / f"{relative.stem}.webp"

@@ -33,7 +33,7 @@ _STEEPER = 2.5
 
 
 @dataclass(frozen=True)
-class Outline:
+class RegionEdit:
     """One outline, or with a width one stroke.
 
     Attributes:
@@ -46,7 +46,7 @@ class Outline:
     width_px: int | None = None
 
     @classmethod
-    def of(cls, action: str, points: Sequence[Sequence[int]], width_px: int | None = None) -> Outline:
+    def of(cls, action: str, points: Sequence[Sequence[int]], width_px: int | None = None) -> RegionEdit:
         """From what a file says.
 
         Raises:
@@ -64,7 +64,7 @@ class Outline:
     def region(self, size_hw: tuple[int, ...]) -> Region:
         """(H, W) bool, what it covers.
 
-        >>> int(Outline.of("keep", [[0, 0], [3, 0], [3, 1], [0, 1]]).region((4, 6)).sum())
+        >>> int(RegionEdit.of("keep", [[0, 0], [3, 0], [3, 1], [0, 1]]).region((4, 6)).sum())
         8
         """
         drawn = np.zeros(size_hw, np.uint8)
@@ -76,7 +76,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Corrections:
+class RegionEdits:
     """What was drawn over one picture.
 
     Attributes:
@@ -84,7 +84,7 @@ class Corrections:
         checked: what no edit covers is right.
     """
 
-    edits: tuple[Outline, ...]
+    edits: tuple[RegionEdit, ...]
     checked: bool = False
 
     def applied(self, mask: FloatArray, belief: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -117,7 +117,7 @@ class Corrections:
         return result.astype(np.float32, copy=False), belief
 
 
-def read(path: Path) -> dict[str, Corrections]:
+def read(path: Path) -> dict[str, RegionEdits]:
     """The corrections of a file by the name of their picture.
 
     Raises:
@@ -130,10 +130,10 @@ def read(path: Path) -> dict[str, Corrections]:
     found = {}
     for name, entry in entries.items():
         try:
-            edits = tuple(Outline.of(*edit) for edit in entry.get("edits", ()))
+            edits = tuple(RegionEdit.of(*edit) for edit in entry.get("edits", ()))
         except (TypeError, ValueError) as error:
             raise DataFolderError(f"{path}, {name}: {error}.") from error
-        found[name] = Corrections(edits, bool(entry.get("checked", False)))
+        found[name] = RegionEdits(edits, bool(entry.get("checked", False)))
     return found
 
 

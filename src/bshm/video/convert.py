@@ -82,6 +82,7 @@ def convert(
     model: str = DEFAULT_MODEL,
     device: str = DEFAULT_DEVICE,
     progress: Callable[[Progress], None] | None = None,
+    parts_folder: Path | None = None,
 ) -> Converted:
     """Make of one clip the clips that ``options`` ask for.
 
@@ -96,6 +97,7 @@ def convert(
         matting: the networks held open; None opens ``model`` on ``device``.
         progress: called after each frame, in this thread; and once before the first where there is something to say
             of an earlier run.
+        parts_folder: where finished segments are kept; None is the hidden folder beside the output.
 
     Returns:
         what was written, after it was read back.
@@ -128,7 +130,7 @@ def convert(
     with ExitStack() as stack:
         wanted = options.background or (codecs.TARGETS[options.target].background if options.target else None)
         wanted = wanted if "composite" in products else None
-        made, found = _outputs(stack, clip, planned, options, matting, wanted, carrier)
+        made, found = _outputs(stack, clip, planned, options, matting, wanted, carrier, parts_folder)
         kept = count = made.saved
         if found:
             told(Progress(count, total, 0.0, kept, kept, tuple(found)))
@@ -236,12 +238,13 @@ def _outputs(
     matting: Matting,
     background: str | None,
     carrier: Carrier | None,
+    parts_folder: Path | None,
 ) -> tuple[Outputs, list[str]]:
     """The files in the making, and what is to be said of what an earlier run has left of them."""
     sound = (options.start_s, options.end_s) if options.audio and (clip.audio or clip.subtitles) else None
     if not all(packing.codec is None or packing.codec.joins for _, packing in planned.values()):
         return stack.enter_context(InOnePiece(clip, planned, sound=sound)), []
-    folder = parts.folder_of(next(iter(planned.values()))[0])
+    folder = parts_folder or parts.folder_of(next(iter(planned.values()))[0])
     reached = _reached(carrier, options)
     stamps = [] if carrier is None else carrier.stamps
 
@@ -275,10 +278,12 @@ def _made_of(
     # Sound comes at the end, corrections are those of each segment, and the others say what may be, not what is.
     aside = ("audio", "corrections", "fewer_bits", "keep_parts", "overwrite")
     given = {each.name: getattr(options, each.name) for each in fields(options) if each.name not in aside}
+    is_file = background is not None and Path(background).is_file()
     return given | {
         "clip": numbered.stamp(clip),
-        "background": background,
-        "background's file": parts.stamp(Path(background)) if background and Path(background).is_file() else None,
+        # What is in a file counts, wherever it lies.
+        "background": None if is_file else background,
+        "background's file": parts.stamp(Path(background)) if background and is_file else None,
         "output": {
             product: [packing.format, packing.codec and packing.codec.name] for product, (_, packing) in planned.items()
         },

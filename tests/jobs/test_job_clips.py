@@ -6,6 +6,7 @@ import hashlib
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ pytest.importorskip("av")
 
 from made_clips import decoded, make, number_of
 
+from bshm.concurrency.deadline_executor import DeadlineExecutor
 from bshm.errors import DiskFullError, OptionError, OutputError
 from bshm.jobs import ClipOptions, EmbeddedQueue, JobItem, JobOptions, JobRequest, Product, wait
 from bshm.jobs import redis_store as redis_place
@@ -33,13 +35,15 @@ from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
 from bshm.jobs.protocol import Blobs
 from bshm.jobs.reaper import Reaper
-from bshm.jobs.records import JobRecord
+from bshm.jobs.records import ItemRecord, JobRecord
+from bshm.jobs.runner import Claim, ClipStopped, ClipWatch
 from bshm.jobs.scratch import Scratch
 from bshm.jobs.stores import open_store
 from bshm.jobs.webhooks import WebhookSender
 from bshm.server.app import create_app
 from bshm.server.settings import Settings
 from bshm.video import outputs, parts
+from bshm.video.convert import Progress
 from bshm.video.options import VideoOptions
 
 FRAMES = 12
@@ -299,6 +303,25 @@ def test_what_is_kept_on_the_way_leaves_its_room_to_the_result(
     assert soon(lambda: stored(tmp_path) == ["out"])
 
 
+def test_a_clip_that_is_looked_at_before_its_first_frame_is_alive_and_can_be_stopped() -> None:
+    more: list[bool] = []
+
+    class Executor(DeadlineExecutor):
+        def more_time(self) -> None:
+            more.append(True)
+
+    stopping = threading.Event()
+    record = JobRecord("i", "anna", "running", (ItemRecord("a.mp4"),), {}, 1.0, "", kind="video")
+    watch = ClipWatch(Executor(1, name="test", timeout_s=9.0), stopping, Claim(record, 0, "token"))
+    watch(Progress(0, 300, 1.0, is_looking=True))
+    assert more == [True] and watch.latest is None
+    watch(Progress(1, 300, 1.0))
+    assert len(more) == 2 and watch.latest is not None and watch.latest.frames == 1
+    stopping.set()
+    with pytest.raises(ClipStopped):
+        watch(Progress(0, 300, 1.0, is_looking=True))
+
+
 def test_a_worker_that_is_told_to_stop_gives_its_clip_back(
     redis_server: brokers.RedisServer, serve: Any, workers: Start, tmp_path: Path
 ) -> None:
@@ -413,8 +436,6 @@ def test_a_background_of_a_clip_is_in_words_or_comes_along(tmp_path: Path) -> No
 
 
 def test_a_record_of_pictures_says_nothing_of_clips() -> None:
-    from bshm.jobs.records import ItemRecord
-
     record = JobRecord("i", "anna", "queued", (ItemRecord("a.png"),), JobOptions().to_json(), 1.0, "")
     text = record.to_text()
     assert not any(word in text for word in ('"kind":"picture"', "outputs", "progress"))

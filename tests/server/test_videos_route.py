@@ -551,7 +551,7 @@ def test_the_fields_are_the_options_of_bshm_video_with_their_defaults() -> None:
     shared = set(flags) & set(fields)
     assert shared == {
         *("for", "codec", "cutout", "alpha", "foreground", "background", "start", "end", "person", "fewer_bits"),
-        "model",
+        *("model", "corrections"),
     }
     assert {name: fields[name] for name in shared} == {name: flags[name] for name in shared}
     # What the command has as a flag to leave it out, or as the suffix of its output.

@@ -85,6 +85,7 @@ class Conversion:
             "frames": made.frames,
             "duration_s": round(made.duration_s, 6),
             "empty": made.empty,
+            "corrected": [list(each) for each in made.corrected],
             "model": made.model,
             "model_sha256": made.model_sha256,
             "device": made.device,

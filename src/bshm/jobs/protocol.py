@@ -194,7 +194,7 @@ class ClipProducts:
         files: one or several.
         frames: how many it has.
         details: of all of them, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
-            ``empty``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
+            ``empty``, ``corrected``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
     """
 
     files: tuple[ClipProduct, ...]

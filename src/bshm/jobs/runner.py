@@ -66,13 +66,19 @@ class ClipWatch:
         self.is_begun_again = False
 
     def __call__(self, done: Progress) -> None:
-        """One more frame.
+        """One more frame, or one that was looked at before.
 
         Raises:
             ClipStopped: it is the last one here.
             OverrunError: the clip was given up.
         """
         self._executor.more_time()
+        if not done.is_looking:
+            self._count(done)
+        if self._stopping.is_set() or self.is_lost.is_set():
+            raise ClipStopped
+
+    def _count(self, done: Progress) -> None:
         if self.latest is None:
             self._tell_of_earlier(done)
         if done.saved > self._saved:
@@ -82,8 +88,6 @@ class ClipWatch:
         fps = round((done.frames - done.kept) / done.seconds, 2) if done.seconds > 0 else None
         left_s = None if done.left_s is None else round(done.left_s, 1)
         self.latest = ClipProgress(done.frames, of, fps, left_s)
-        if self._stopping.is_set() or self.is_lost.is_set():
-            raise ClipStopped
 
     def _tell_of_earlier(self, first: Progress) -> None:
         """Whether it goes on from what an earlier worker has left, if there was one."""

@@ -265,7 +265,7 @@ class MattingPool:
             return self._network.send(matte, timeout_s=self._settings.job_timeout_s).result()
 
         def counted(done: Progress) -> None:
-            if done.frames > done.kept:  # else it only tells of what an earlier run had finished
+            if done.frames > done.kept and not done.is_looking:  # else no frame was made just now
                 self._metrics.frames.inc()
             progress(done)
 

@@ -125,6 +125,14 @@ def test_more_than_a_record_holds_is_refused() -> None:
         clip_options_of(fields, behind=None, model="bshm")
 
 
+def test_an_object_that_is_nested_without_end_is_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    with pytest.raises(FieldError, match=r"lists in lists"):
+        clip_options_of(VideoJobFields.model_construct(corrections=deep), behind=None, model="bshm")
+
+
 def test_what_only_the_network_can_tell_fails_the_job(client: Any, clip: Path) -> None:
     video = ended(client, sent(client, clip, {"version": 1, "frame": 3, "strokes": [CLICK]}).headers["location"])
     assert video["state"] == "failed" and video["error"]["code"] == "nobody_there"

@@ -149,7 +149,11 @@ def _corrections(given: dict[str, Any] | str | None) -> tuple[FrameCorrections, 
     """
     if given is None:
         return ()
-    data = (given if isinstance(given, str) else json.dumps(given)).encode("utf-8", "surrogatepass")
+    try:
+        text = given if isinstance(given, str) else json.dumps(given)
+    except RecursionError as error:
+        raise CorrectionsError("corrections are no lists in lists without end. docs/video.md shows them.") from error
+    data = text.encode("utf-8", "surrogatepass")
     if len(data) > MOST_CORRECTIONS:
         raise CorrectionsError(
             f"corrections of a video have {MOST_CORRECTIONS:,} bytes at most here; got {len(data):,}. Leave points of "

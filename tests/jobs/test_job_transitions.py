@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bshm.jobs import transitions
+from bshm.jobs.clips import ClipOutput, ClipProgress
 from bshm.jobs.records import ENDED, ItemRecord, JobError, JobRecord, Webhook, new_id
 
 MAX_ATTEMPTS = 3
@@ -46,6 +47,30 @@ def test_a_job_of_one_picture_ends_with_its_result() -> None:
     assert (ended.state, ended.ended_at, ended.expires_at) == ("done", 2.0, 102.0)
     item = ended.items[0]
     assert (item.result, item.input, item.attempts, item.lease) == ("out", None, 1, None)
+
+
+def test_what_is_finished_of_a_clip_outlives_its_workers_and_goes_with_its_end() -> None:
+    taken = must(claim(fresh(), "first"))
+    kept = must(transitions.parts_kept(taken, token="first", index=0, parts=("a", "b")))
+    assert {"a", "b"} <= transitions.blobs_of(kept)
+    given_back = must(transitions.released(kept, token="first"))
+    lost = transitions.recovered(kept, index=0, lease=kept.items[0].lease, now=2.0, max_attempts=MAX_ATTEMPTS)
+    for waits in (given_back, must(lost)):
+        again = must(claim(waits, "second"))
+        assert again.items[0].parts == ("a", "b")
+        assert transitions.parts_kept(again, token="first", index=0, parts=("c",)) is None
+    error, output = JobError("internal", "oh"), ClipOutput("cutout", "a.mov", "video/quicktime", 1, "out")
+    ended = (
+        transitions.cancelled(kept, now=3.0),
+        transitions.cancelled(given_back, now=3.0),
+        transitions.item_failed(kept, token="first", index=0, error=error, now=3.0),
+        transitions.recovered(kept, index=0, lease=kept.items[0].lease, now=3.0, max_attempts=1),
+        transitions.clip_done(
+            kept, token="first", index=0, outputs=(output,), progress=ClipProgress(1), details={}, now=3.0
+        ),
+    )
+    for each in ended:
+        assert must(each).has_ended and transitions.blobs_of(must(each)) <= {"out"}
 
 
 def test_only_one_can_take_a_picture() -> None:

@@ -442,16 +442,24 @@ def test_without_pyav_the_answer_says_what_to_install(tmp_path: Path, clip: byte
 
 def test_a_clip_is_made_though_the_service_is_killed_in_the_midst_of_it(tmp_path: Path, clip: bytes) -> None:
     words = ("--results", str(tmp_path / "jobs"), "--cache", "off")
-    with Faked(tmp_path, *words, code=SLOW) as served:
+    segments = "\nfrom bshm.video import parts\nparts.SEGMENT_FRAMES = 4\n"
+
+    def kept(_: object) -> bool:
+        with contextlib.closing(sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite3")) as database:
+            record = JobRecord.from_text(database.execute("SELECT record FROM jobs").fetchone()[0])
+        return bool(record.items[0].parts)
+
+    with Faked(tmp_path, *words, code=segments + SLOW) as served:
         with httpx.Client(base_url=served.url, trust_env=False, timeout=60) as client:
             place = sent(client, clip, steady="0").headers["location"]
-            until(client, place, lambda video: video["progress"]["frames_done"] > 1)
+            until(client, place, kept)
         served.process.kill()
         assert served.process.wait(60) == -signal.SIGKILL
-    with Faked(tmp_path, *words) as served:
+    with Faked(tmp_path, *words, code=segments) as served:
         with httpx.Client(base_url=served.url, trust_env=False, timeout=60) as client:
             video = ended(client, place)
             assert video["state"] == "done" and video["details"]["frames"] == FRAMES
+            assert any(note.startswith("went on from an earlier run") for note in video["details"]["notes"])
             assert len(client.get(video["result"]).content) == video["results"]["cutout"]["size"]
         assert served.stop() == 0
 
@@ -543,7 +551,7 @@ def test_the_fields_are_the_options_of_bshm_video_with_their_defaults() -> None:
     shared = set(flags) & set(fields)
     assert shared == {
         *("for", "codec", "cutout", "alpha", "foreground", "background", "start", "end", "person", "fewer_bits"),
-        "model",
+        *("model", "corrections"),
     }
     assert {name: fields[name] for name in shared} == {name: flags[name] for name in shared}
     # What the command has as a flag to leave it out, or as the suffix of its output.

@@ -241,6 +241,17 @@ def test_one_person_is_corrected_where_that_one_alone_is_shown(clip: Clip, tmp_p
     assert found[MARKED - 5][1][70:, 95:115, 3].min() > 240
 
 
+def test_frames_that_are_looked_at_before_any_is_made_are_signs_of_life(clip: Clip, tmp_path: Path) -> None:
+    source = clip("clip.mp4", moving(30))
+    told: list[Progress] = []
+    options = VideoOptions(codec="png", person=f"at:105,80@{float(10 / NTSC):.3f}", corrections=(marked(20),))
+    convert(source, tmp_path / "out.mov", options=options, progress=told.append)
+    looked = [each.is_looking for each in told].index(False)
+    # Up to the frame of the mark, and up to that in which the person is pointed at.
+    assert looked > 20 + 10 and all(each.frames == 0 for each in told[:looked])
+    assert [each.frames for each in told[looked:]] == list(range(1, 31))
+
+
 def strokes(path: Path, *given: dict[str, Any], **more: Any) -> str:
     path.write_text(json.dumps({"version": 1, "strokes": given, **more}))
     return str(path)

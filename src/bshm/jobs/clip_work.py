@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bshm.errors import BshmError
+from bshm.jobs import clip_parts
 from bshm.jobs.clips import ClipOptions
 from bshm.jobs.protocol import ClipProduct, ClipProducts
 from bshm.video.finding import VIDEO_SUFFIXES
@@ -67,6 +68,7 @@ class Conversion:
             options=video,
             matting=self._matting_of(options.model),
             progress=progress,
+            parts_folder=folder / clip_parts.FOLDER,
         )
         files = tuple(
             ClipProduct(
@@ -83,6 +85,7 @@ class Conversion:
             "frames": made.frames,
             "duration_s": round(made.duration_s, 6),
             "empty": made.empty,
+            "corrected": [list(each) for each in made.corrected],
             "model": made.model,
             "model_sha256": made.model_sha256,
             "device": made.device,

@@ -194,7 +194,7 @@ class ClipProducts:
         files: one or several.
         frames: how many it has.
         details: of all of them, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
-            ``empty``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
+            ``empty``, ``corrected``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
     """
 
     files: tuple[ClipProduct, ...]
@@ -220,7 +220,8 @@ class ClipWork(Protocol):
             clip: the file, in ``folder``.
             options: of the job.
             background: the file that stands for ``COMES_ALONG`` in them, in ``folder``; or None.
-            folder: for results and for what is needed on the way; deleted afterwards.
+            folder: for results and for what is needed on the way; deleted afterwards.  What is finished is kept below
+                it, in ``bshm.jobs.clip_parts.FOLDER``, where that of an earlier worker lies at the beginning.
             progress: to be called after each frame.  What it raises ends the work.
 
         Raises:

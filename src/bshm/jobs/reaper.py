@@ -11,7 +11,8 @@ from bshm.errors import BshmError, QueueUnavailableError
 from bshm.jobs import transitions
 from bshm.jobs.job_store import JobStore
 from bshm.jobs.options import QueueOptions
-from bshm.jobs.records import JobRecord, Lease
+from bshm.jobs.records import JobRecord, Lease, is_id
+from bshm.jobs.scratch import Scratch
 from bshm.jobs.webhooks import WebhookSender
 
 log = logging.getLogger("bshm.jobs")
@@ -54,6 +55,7 @@ class Reaper:
         self._requeued = requeued
         self._also = also
         self._monotonic = monotonic
+        self._scratch = Scratch(store.blobs.scratch, orphan_s=options.orphan_s)
         # Which lease was seen, and since when: by this clock alone, whatever those of others say.
         self._seen: dict[tuple[str, int], tuple[Lease, float]] = {}
         self._purged_at = float("-inf")
@@ -108,6 +110,7 @@ class Reaper:
             self._purged_at = self._monotonic()
             self._store.purge()
             self._store.blobs.sweep(self._spoken_of, older_than_s=self._options.orphan_s)
+            self._scratch.sweep(self._is_over, idle_s=self._options.lease_s)
 
     def recover(self) -> int:
         """Have pictures whose worker died wait again.
@@ -155,6 +158,14 @@ class Reaper:
     def _spoken_of(self, job_id: str) -> set[str] | None:
         record = self._store.records.get(job_id)
         return None if record is None else transitions.blobs_of(record)
+
+    def _is_over(self, of: str) -> bool:
+        """Whether a worker that made a folder for a clip has it no more; see ``Runner``."""
+        job_id, _, token = of.partition(" ")
+        record = self._store.records.get(job_id) if is_id(job_id) else None
+        if record is None:  # gone; or the job of another queue, whose folders are in the same place
+            return self._scratch.is_ours
+        return transitions.held_by(record, token) is None
 
     def _tell(self) -> None:
         self._sender.deliver_due()

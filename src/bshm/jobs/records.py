@@ -212,6 +212,8 @@ class ItemRecord:
         background: of a clip: the name of the bytes that its people are laid over; or None.
         outputs: of a clip: its results; empty unless ``done``.
         progress: of a clip: how far it is; None before its first frame.
+        parts: of a clip: the names of the bytes of what is finished of it, see ``bshm.jobs.clip_parts``; empty once it
+            has ended.
     """
 
     name: str
@@ -227,6 +229,7 @@ class ItemRecord:
     background: str | None = None
     outputs: tuple[ClipOutput, ...] = ()
     progress: ClipProgress | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -322,7 +325,7 @@ class JobRecord:
         return from_json(JobRecord, value)
 
 
-_OF_CLIPS = ("background", "outputs", "progress")
+_OF_CLIPS = ("background", "outputs", "progress", "parts")
 
 
 @dataclass(frozen=True)

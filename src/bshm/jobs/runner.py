@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import secrets
 import threading
 import time
@@ -23,6 +24,7 @@ from bshm.errors import (
 )
 from bshm.files import sink
 from bshm.jobs import clip_work, transitions
+from bshm.jobs.clip_parts import ClipParts
 from bshm.jobs.clips import ClipOptions, ClipOutput, ClipProgress
 from bshm.jobs.job_store import Change, JobStore
 from bshm.jobs.options import QueueOptions
@@ -41,6 +43,7 @@ Verdict = Literal["ended", "done", "taken"]
 _PATIENCE_S = 120.0
 # How often the record is told how far a clip is.
 _PROGRESS_S = 1.0
+_BEGUN_AGAIN = "begun again from the first frame: an earlier worker left nothing finished that could be reached"
 
 
 class ClipStopped(Exception):
@@ -50,27 +53,50 @@ class ClipStopped(Exception):
 class ClipWatch:
     """How far a clip is, and whether to go on; called by the thread that works on it, read by the one that renews."""
 
-    def __init__(self, executor: DeadlineExecutor, stopping: threading.Event) -> None:
+    def __init__(self, executor: DeadlineExecutor, stopping: threading.Event, claim: Claim) -> None:
         """Before the first frame."""
         self._executor = executor
         self._stopping = stopping
+        self._claim = claim
+        self._saved = 0
         self.latest: ClipProgress | None = None
         self.is_lost = threading.Event()
+        # Set when more is finished that the next worker need not make.
+        self.grew = threading.Event()
+        self.is_begun_again = False
 
     def __call__(self, done: Progress) -> None:
-        """One more frame.
+        """One more frame, or one that was looked at before.
 
         Raises:
             ClipStopped: it is the last one here.
             OverrunError: the clip was given up.
         """
         self._executor.more_time()
-        of = None if done.of is None else max(done.of, done.frames)
-        fps = round(done.frames / done.seconds, 2) if done.seconds > 0 else None
-        left_s = None if done.left_s is None else round(done.left_s, 1)
-        self.latest = ClipProgress(done.frames, of, fps, left_s)
+        if not done.is_looking:
+            self._count(done)
         if self._stopping.is_set() or self.is_lost.is_set():
             raise ClipStopped
+
+    def _count(self, done: Progress) -> None:
+        if self.latest is None:
+            self._tell_of_earlier(done)
+        if done.saved > self._saved:
+            self._saved = done.saved
+            self.grew.set()
+        of = None if done.of is None else max(done.of, done.frames)
+        fps = round((done.frames - done.kept) / done.seconds, 2) if done.seconds > 0 else None
+        left_s = None if done.left_s is None else round(done.left_s, 1)
+        self.latest = ClipProgress(done.frames, of, fps, left_s)
+
+    def _tell_of_earlier(self, first: Progress) -> None:
+        """Whether it goes on from what an earlier worker has left, if there was one."""
+        job = self._claim.record
+        if first.kept:
+            log.info("job %s: goes on after %d finished frames", job.id, first.kept)
+        elif job.attempts > 1:
+            self.is_begun_again = True
+            log.warning("job %s: %s", job.id, _BEGUN_AGAIN)
 
 
 @dataclass(frozen=True)
@@ -169,7 +195,7 @@ class Runner:
         """
         job_id, token = claim.record.id, claim.token
         is_clip = claim.record.kind == "video"
-        watch = ClipWatch(self._executor, self._stopping) if is_clip else None
+        watch = ClipWatch(self._executor, self._stopping, claim) if is_clip else None
         with self._signs_of_life(job_id, token, watch):
             try:
                 record = self._item(claim) if watch is None else self._clip(claim, watch)
@@ -238,13 +264,14 @@ class Runner:
         folder: Path | None = None
         outputs: list[ClipOutput] = []
         try:
-            with self._scratch.folder() as folder:
-                made = self._converted(claim, folder, watch)
+            with self._scratch.folder(f"{claim.record.id} {claim.token}") as folder:
+                parts = ClipParts(self._store, folder, job_id=claim.record.id, index=claim.index, token=claim.token)
+                made = self._converted(claim, folder, watch, parts)
                 for file in made.files:
                     # A name of its own for each attempt, as for pictures.
                     result = f"{claim.record.id}/out-{claim.index}-{file.product}-{secrets.token_hex(8)}"
                     size = file.path.stat().st_size
-                    self._keep(result, file.path, name)
+                    self._keep(result, file.path, name, parts)
                     shown = f"{Path(name).stem}.{file.product}{file.path.suffix}"
                     outputs.append(ClipOutput(file.product, shown, file.media_type, size, result, file.details))
         except (QueueUnavailableError, ClipStopped):
@@ -253,6 +280,9 @@ class Runner:
             return self._failed(claim, _told(error, name, folder))
         progress = watch.latest or ClipProgress(made.frames, made.frames)
         progress = ClipProgress(made.frames, made.frames, progress.fps, 0.0)
+        details = dict(made.details)
+        if watch.is_begun_again:
+            details["notes"] = [_BEGUN_AGAIN, *details.get("notes", ())]
         changed = self._change(
             claim.record.id,
             lambda found: transitions.clip_done(
@@ -261,7 +291,7 @@ class Runner:
                 index=claim.index,
                 outputs=tuple(outputs),
                 progress=progress,
-                details=made.details,
+                details=details,
                 now=self._store.clock(),
             ),
         )
@@ -272,35 +302,46 @@ class Runner:
             log.info("job %s: a clip of %d frames took %.1f s", claim.record.id, made.frames, time.monotonic() - began)
         return changed
 
-    def _converted(self, claim: Claim, folder: Path, watch: ClipWatch) -> ClipProducts:
+    def _converted(self, claim: Claim, folder: Path, watch: ClipWatch, parts: ClipParts) -> ClipProducts:
         if self._clips is None:
             raise MissingExtraError("clips are not made here. Start a worker that makes them.")
         options = ClipOptions.from_json(claim.record.options)
         item = claim.item
-        clip = self._brought(str(item.input), folder / clip_work.file_name(item.name), item.name)
+        made_at = claim.record.created_at
+        clip = self._brought(str(item.input), folder / clip_work.file_name(item.name), item.name, made_at)
         background = None
         if item.background is not None:
             # By its suffix it is told whether it moves.
             path = folder / ("behind.mp4" if options.background == "video" else "behind.png")
-            background = self._brought(item.background, path, "the background")
-        return self._executor.submit(
-            self._clips, clip, options, background=background, folder=folder, progress=watch
-        ).result()
+            background = self._brought(item.background, path, "the background", made_at)
+        parts.bring(item.parts, self._is_brought)
+        with parts.kept_meanwhile(watch.grew):
+            return self._executor.submit(
+                self._clips, clip, options, background=background, folder=folder, progress=watch
+            ).result()
 
-    def _brought(self, stored: str, path: Path, name: str) -> Path:
+    def _brought(self, stored: str, path: Path, name: str, made_at: float) -> Path:
         """The bytes of the store as a file at ``path``."""
+        if not self._is_brought(stored, path):
+            raise OutputError(f"the bytes of {name} are gone from the store of the jobs. Send it again.")
+        # What is finished of a clip is that of a file of this time, wherever it is worked on.  Another user's file in a
+        # shared folder cannot be changed, but its own time is the same each time.
+        with contextlib.suppress(OSError):
+            os.utime(path, (made_at, made_at))
+        return path
+
+    def _is_brought(self, stored: str, path: Path) -> bool:
+        """Whether the store has the bytes, which are in a file at ``path`` then."""
         here = self._store.blobs.path(stored)
         try:
             if here is not None:
-                return sink.duplicate(here, path, overwrite=True)
-            is_there = self._patiently(lambda: self._fetched(stored, path))
+                sink.duplicate(here, path, overwrite=True)
+                return True
+            return self._patiently(lambda: self._fetched(stored, path))
         except OSError as error:
             if isinstance(error, BshmError):
                 raise
             raise sink.explained(error, str(path)) from error
-        if not is_there:
-            raise OutputError(f"the bytes of {name} are gone from the store of the jobs. Send it again.")
-        return path
 
     def _fetched(self, stored: str, path: Path) -> bool:
         pieces = self._store.blobs.pieces(stored)
@@ -311,11 +352,17 @@ class Runner:
                 file.write(piece)
         return True
 
-    def _keep(self, result: str, data: bytes | Path, name: str) -> None:
+    def _keep(self, result: str, data: bytes | Path, name: str, parts: ClipParts | None = None) -> None:
         blobs = self._store.blobs
         try:
             if isinstance(data, Path):
-                self._patiently(lambda: blobs.take(result, data))
+                try:
+                    self._patiently(lambda: blobs.take(result, data))
+                except OutputError:
+                    if parts is None or not parts.drop():
+                        raise
+                    # They have left their room, which is as much as the results need.
+                    self._patiently(lambda: blobs.take(result, data))
             else:
                 self._patiently(lambda: blobs.put(result, data))
         except QueueUnavailableError:

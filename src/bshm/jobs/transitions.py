@@ -55,6 +55,13 @@ def renewed(record: JobRecord, *, token: str, now: float, progress: ClipProgress
     return _with(record, index, replace(item, lease=lease, progress=progress or item.progress))
 
 
+def parts_kept(record: JobRecord, *, token: str, index: int, parts: tuple[str, ...]) -> JobRecord | None:
+    """So much of a clip is finished, and in the store: who takes it up after this worker goes on from there."""
+    if held_by(record, token) != index:
+        return None
+    return _with(record, index, replace(record.items[index], parts=parts))
+
+
 def item_done(
     record: JobRecord,
     *,
@@ -101,7 +108,7 @@ def clip_done(
     item = record.items[index]
     if item.outputs == outputs:
         return record
-    done = replace(item, state="done", lease=None, input=None, background=None)
+    done = replace(item, state="done", lease=None, input=None, background=None, parts=())
     return _item_ended(record, token, index, replace(done, outputs=outputs, progress=progress, details=details), now)
 
 
@@ -139,7 +146,9 @@ def cancelled(record: JobRecord, *, now: float) -> JobRecord | None:
     if record.has_ended:
         return record
     items = tuple(
-        item if item.state in ENDED else replace(item, state="cancelled", input=None, background=None, lease=None)
+        item
+        if item.state in ENDED
+        else replace(item, state="cancelled", input=None, background=None, parts=(), lease=None)
         for item in record.items
     )
     return _closed(replace(record, state="cancelled", items=items), now)
@@ -191,7 +200,7 @@ def blobs_of(record: JobRecord) -> set[str]:
     return {
         name
         for item in record.items
-        for name in (item.input, item.background, item.result, *(each.result for each in item.outputs))
+        for name in (item.input, item.background, item.result, *item.parts, *(each.result for each in item.outputs))
         if name is not None
     }
 
@@ -227,7 +236,7 @@ def _after_a_death(item: ItemRecord, max_attempts: int) -> ItemRecord:
 
 
 def _failed(item: ItemRecord, error: JobError) -> ItemRecord:
-    return replace(item, state="failed", input=None, background=None, lease=None, error=error)
+    return replace(item, state="failed", input=None, background=None, parts=(), lease=None, error=error)
 
 
 def _ended(record: JobRecord, now: float) -> JobRecord:

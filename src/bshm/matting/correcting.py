@@ -137,16 +137,10 @@ def check(corrections: Corrections, pixels: PixelArray, name: str) -> None:
     Raises:
         CorrectionsError: they are of another one.
     """
-    mark = corrections.picture
-    if mark is None:
-        return
     height, width = pixels.shape[:2]
-    if not _is_of_one_shape((height, width), (mark.height, mark.width)):
-        raise CorrectionsError(
-            f"the corrections were made on a picture of {mark.width}x{mark.height}, but {name} is {width}x{height}, of "
-            "another shape. Use them with the picture that they were made on, at any size."
-        )
-    if mark.look is None:
+    check_shape(corrections, (height, width), name)
+    mark = corrections.picture
+    if mark is None or mark.look is None:
         return
     apart = np.abs(
         np.frombuffer(mark.look, np.uint8).astype(np.float32)
@@ -156,6 +150,43 @@ def check(corrections: Corrections, pixels: PixelArray, name: str) -> None:
         raise CorrectionsError(
             f"the corrections were made on another picture than {name}: it looks different. Use them with their own, "
             'or, if it was only made brighter or the like, leave "look" out of the corrections.'
+        )
+
+
+def check_shape(corrections: Corrections, size_hw: tuple[int, int], name: str) -> None:
+    """Whether the corrections can be of a picture of this height and width.
+
+    Args:
+        corrections: those without ``picture`` are of any.
+        size_hw: of the picture.
+        name: what messages call it.
+
+    Raises:
+        CorrectionsError: they are of another shape.
+    """
+    mark = corrections.picture
+    if mark is not None and not _is_of_one_shape(size_hw, (mark.height, mark.width)):
+        raise CorrectionsError(
+            f"the corrections were made on a picture of {mark.width}x{mark.height}, but {name} is {size_hw[1]}x"
+            f"{size_hw[0]}, of another shape. Use them with the picture that they were made on, at any size."
+        )
+
+
+def check_trimap(trimap: FloatArray | None, size_hw: tuple[int, int], name: str) -> None:
+    """Whether a trimap can be of a picture of this height and width.
+
+    Args:
+        trimap: (h, w, 2) float32, 0..1; None fits any.
+        size_hw: of the picture.
+        name: what messages call it.
+
+    Raises:
+        CorrectionsError: it is of another shape.
+    """
+    if trimap is not None and not _is_of_one_shape(size_hw, trimap.shape):
+        raise CorrectionsError(
+            f"the trimap (or picture of what to keep or erase) is {trimap.shape[1]}x{trimap.shape[0]}, but {name} is "
+            f"{size_hw[1]}x{size_hw[0]}, of another shape. Make one of the picture's shape, at any size."
         )
 
 
@@ -191,11 +222,7 @@ def apply(
     """
     if pixels.shape[:2] != alpha.shape:
         raise ShapeError(f"apply() needs one height and width; got pixels {pixels.shape} and alpha {alpha.shape}.")
-    if trimap is not None and not _is_of_one_shape(alpha.shape, trimap.shape):
-        raise CorrectionsError(
-            f"the trimap (or picture of what to keep or erase) is {trimap.shape[1]}x{trimap.shape[0]}, but the picture "
-            f"is {alpha.shape[1]}x{alpha.shape[0]}, of another shape. Make one of the picture's shape, at any size."
-        )
+    check_trimap(trimap, (alpha.shape[0], alpha.shape[1]), "the picture")
     belief = mask if mask is not None else _shrunk(alpha)
     marks = _marks(pixels, alpha, belief, corrections, trimap)
     found, decided = alpha.copy(), belief.copy()

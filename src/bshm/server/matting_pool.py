@@ -265,7 +265,8 @@ class MattingPool:
             return self._network.send(matte, timeout_s=self._settings.job_timeout_s).result()
 
         def counted(done: Progress) -> None:
-            self._metrics.frames.inc()
+            if done.frames > done.kept and not done.is_looking:  # else no frame was made just now
+                self._metrics.frames.inc()
             progress(done)
 
         work = Conversion(lambda model: _InTurn(self.matting(model), run))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bshm.corrections import loaded
 from bshm.edit.words import PictureBackground, parse_background
-from bshm.errors import OptionError
+from bshm.errors import CorrectionsError, OptionError
 from bshm.jobs import ClipOptions
 from bshm.jobs.clip_work import field_of
 from bshm.jobs.clips import COMES_ALONG, Behind, in_words
 from bshm.options import DEFAULT_MODEL
 from bshm.server.answers import FieldError
+from bshm.video import marks
 from bshm.video.codecs import CODECS, CONTAINERS, PRODUCTS, TARGETS, Product
+from bshm.video.marks import FrameCorrections
 from bshm.video.options import VideoOptions
 
 FORMATS = tuple(suffix[1:] for suffix in CONTAINERS)
+# They are in the record of the job, which is written anew every second while it is worked on.
+MOST_CORRECTIONS = 1024 * 1024
 
 
 def _one_of(names: Any) -> dict[str, Any]:
@@ -68,6 +74,15 @@ class VideoFields(BaseModel):
         "in px or %.",
         examples=["largest", "at:50%,40%@2.5"],
     )
+    corrections: dict[str, Any] | str | None = Field(
+        None,
+        description="What was marked on single frames where their matte was wrong, as JSON: strokes, clicks, a trimap, "
+        "each with its time or its frame. It is carried to the frames around.",
+        examples=[
+            '{"version": 1, "strokes": [{"kind": "keep", "time": 2.5, "points": [[0.5, 0.4], [0.6, 0.4]], '
+            '"width": 0.02}]}'
+        ],
+    )
     steady: bool = Field(VideoOptions.steady, description="Let frames remember their neighbours.")
     decontaminate: bool = Field(
         VideoOptions.decontaminate, description="Take the old background's colour out of soft edges."
@@ -107,6 +122,7 @@ def clip_options_of(fields: VideoFields, *, behind: Behind | None, model: str) -
             start_s=fields.start,
             end_s=fields.end,
             person=fields.person,
+            corrections=_corrections(fields.corrections),
             steady=fields.steady,
             decontaminate=fields.decontaminate,
             fewer_bits=fields.fewer_bits,
@@ -118,9 +134,32 @@ def clip_options_of(fields: VideoFields, *, behind: Behind | None, model: str) -
             model=fields.model if "model" in fields.model_fields_set else model,
             background=behind,
         )
+    except CorrectionsError as error:
+        raise FieldError({"corrections": error.told(field_of)}) from error
     except OptionError as error:
         raise field_error(error) from error
     return options, url
+
+
+def _corrections(given: dict[str, Any] | str | None) -> tuple[FrameCorrections, ...]:
+    """What was marked, from an object of a JSON body or from the text of a form.
+
+    Raises:
+        CorrectionsError: it is no corrections of frames, or more than a job holds.
+    """
+    if given is None:
+        return ()
+    try:
+        text = given if isinstance(given, str) else json.dumps(given)
+    except RecursionError as error:
+        raise CorrectionsError("corrections are no lists in lists without end. docs/video.md shows them.") from error
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > MOST_CORRECTIONS:
+        raise CorrectionsError(
+            f"corrections of a video have {MOST_CORRECTIONS:,} bytes at most here; got {len(data):,}. Leave points of "
+            "strokes out, or send a smaller trimap."
+        )
+    return marks.from_json(loaded(data, "corrections"))
 
 
 def field_error(error: OptionError, text: str | None = None) -> FieldError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
@@ -17,9 +16,10 @@ import numpy as np
 from bshm._version import __version__
 from bshm.concurrency.ahead import ahead
 from bshm.edit import composite
-from bshm.errors import BshmError, OptionError, OutputExistsError, option
-from bshm.matting import foreground
-from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL
+from bshm.errors import BshmError, CorrectionsError, InputError, OptionError, OutputExistsError, option
+from bshm.files import corrections as files_of
+from bshm.matting import correcting, foreground
+from bshm.options import DEFAULT_DEVICE, DEFAULT_MODEL, Limits
 from bshm.pipeline import Matting
 from bshm.types import FloatArray, PixelArray
 from bshm.video import codecs, numbered, outputs, parts, reading
@@ -57,6 +57,7 @@ class Progress:
         kept: how many of them an earlier run had finished.
         saved: how many of them a later run would not make again, if this one were ended now.
         notes: what was found of an earlier run, before the first frame; they are in ``Converted.notes``, too.
+        is_looking: no frame was made just now: one was looked at before, for what has to be known of it.
     """
 
     frames: int
@@ -65,6 +66,7 @@ class Progress:
     kept: int = 0
     saved: int = 0
     notes: tuple[str, ...] = ()
+    is_looking: bool = False
 
     @property
     def left_s(self) -> float | None:
@@ -82,6 +84,7 @@ def convert(
     model: str = DEFAULT_MODEL,
     device: str = DEFAULT_DEVICE,
     progress: Callable[[Progress], None] | None = None,
+    parts_folder: Path | None = None,
 ) -> Converted:
     """Make of one clip the clips that ``options`` ask for.
 
@@ -94,8 +97,9 @@ def convert(
             suffix (``cut.alpha.mov``).  None writes ``NAME.cutout.mov`` beside the clip.
         options: what is written; see ``VideoOptions``.
         matting: the networks held open; None opens ``model`` on ``device``.
-        progress: called after each frame, in this thread; and once before the first where there is something to say
-            of an earlier run.
+        progress: called after each frame, in this thread; once before the first where there is something to say of an
+            earlier run; and for each frame that is looked at before any is made, see ``Progress.is_looking``.
+        parts_folder: where finished segments are kept; None is the hidden folder beside the output.
 
     Returns:
         what was written, after it was read back.
@@ -124,11 +128,15 @@ def convert(
     started = time.perf_counter()
     told = progress or (lambda done: None)
     total = _expected(clip, options)
-    carrier = _carrier(clip, matting, options) if options.corrections else None
+
+    def looking() -> None:
+        told(Progress(0, total, time.perf_counter() - started, is_looking=True))
+
+    carrier = _carrier(clip, matting, options, looking) if options.corrections else None
     with ExitStack() as stack:
         wanted = options.background or (codecs.TARGETS[options.target].background if options.target else None)
         wanted = wanted if "composite" in products else None
-        made, found = _outputs(stack, clip, planned, options, matting, wanted, carrier)
+        made, found = _outputs(stack, clip, planned, options, matting, wanted, carrier, parts_folder)
         kept = count = made.saved
         if found:
             told(Progress(count, total, 0.0, kept, kept, tuple(found)))
@@ -140,7 +148,9 @@ def convert(
                     background = ClipBackground(wanted)
                     gap.callback(background.close)
                 made.begin(first)
-                follower = None if which is None else _follower(which, made.memory(first), clip, matting, options)
+                follower = None
+                if which is not None:
+                    follower = _follower(which, made.memory(first), clip, matting, options, looking)
                 making = _made(clip, matting, options, products, background, follower, carrier, first, end)
                 for each in gap.enter_context(closing(ahead(making, depth=_DEPTH))):
                     made.write(each)
@@ -178,7 +188,7 @@ def convert(
     )
 
 
-def _carrier(clip: reading.Clip, matting: Matting, options: VideoOptions) -> Carrier:
+def _carrier(clip: reading.Clip, matting: Matting, options: VideoOptions, looking: Callable[[], object]) -> Carrier:
     """What knows of each frame what was marked for it: the clip is looked at before, up to where the last mark ends."""
     carrier = Carrier(options.corrections, matting, name=clip.name, start_s=options.start_s)
     decoded = ahead(numbered.frames(clip, start_s=options.start_s, end_s=options.end_s), depth=_DEPTH)
@@ -186,6 +196,7 @@ def _carrier(clip: reading.Clip, matting: Matting, options: VideoOptions) -> Car
         for frame in decoded:
             time_s, duration_s = (float(ticks * clip.time_base) for ticks in (frame.pts, frame.duration))
             carrier.push(frame.index, time_s, duration_s, frame.pixels)
+            looking()
             if carrier.is_done:
                 return carrier
     carrier.end()
@@ -236,12 +247,13 @@ def _outputs(
     matting: Matting,
     background: str | None,
     carrier: Carrier | None,
+    parts_folder: Path | None,
 ) -> tuple[Outputs, list[str]]:
     """The files in the making, and what is to be said of what an earlier run has left of them."""
     sound = (options.start_s, options.end_s) if options.audio and (clip.audio or clip.subtitles) else None
     if not all(packing.codec is None or packing.codec.joins for _, packing in planned.values()):
         return stack.enter_context(InOnePiece(clip, planned, sound=sound)), []
-    folder = parts.folder_of(next(iter(planned.values()))[0])
+    folder = parts_folder or parts.folder_of(next(iter(planned.values()))[0])
     reached = _reached(carrier, options)
     stamps = [] if carrier is None else carrier.stamps
 
@@ -275,10 +287,12 @@ def _made_of(
     # Sound comes at the end, corrections are those of each segment, and the others say what may be, not what is.
     aside = ("audio", "corrections", "fewer_bits", "keep_parts", "overwrite")
     given = {each.name: getattr(options, each.name) for each in fields(options) if each.name not in aside}
+    is_file = background is not None and Path(background).is_file()
     return given | {
         "clip": numbered.stamp(clip),
-        "background": background,
-        "background's file": parts.stamp(Path(background)) if background and Path(background).is_file() else None,
+        # What is in a file counts, wherever it lies.
+        "background": None if is_file else background,
+        "background's file": parts.stamp(Path(background)) if background and is_file else None,
         "output": {
             product: [packing.format, packing.codec and packing.codec.name] for product, (_, packing) in planned.items()
         },
@@ -323,7 +337,12 @@ def _made(
 
 
 def _follower(
-    which: WhichPerson, memory: bytes | None, clip: reading.Clip, matting: Matting, options: VideoOptions
+    which: WhichPerson,
+    memory: bytes | None,
+    clip: reading.Clip,
+    matting: Matting,
+    options: VideoOptions,
+    looking: Callable[[], object],
 ) -> Follower:
     """Who follows the one person from the first frame of a gap on."""
     if memory is not None:
@@ -336,7 +355,8 @@ def _follower(
     frames = numbered.frames(clip, start_s=options.start_s, end_s=options.end_s)
     earlier = itertools.takewhile(lambda frame: frame.pts <= until, frames)
     with closing(frames), closing(shown(earlier, matting, steady=False, follower=before)) as seen:
-        deque(seen, maxlen=0)
+        for _ in seen:
+            looking()
     return Follower(which, wanted=before.name_at(clip.size_hw))
 
 
@@ -380,17 +400,26 @@ def plan(
     return planned
 
 
-def check(source: Path, output: str | Path | None, options: VideoOptions) -> None:
+def check(source: Path, output: str | Path | None, options: VideoOptions, *, trimaps: Limits | None = None) -> None:
     """See that a clip can be made into what is asked for, before a network is opened; its first frame is decoded.
 
     Args:
         source, output, options: as for ``convert``.
+        trimaps: what the pictures in corrections may cost.
 
     Raises:
+        CorrectionsError: corrections are of another shape than the clip, or hold a picture that cannot be used.
         OptionError, InputError: as ``convert`` would.
     """
     clip = reading.probe(source)
     _notes(clip, plan(source, output, options), options)
+    for each in options.corrections:
+        try:
+            trimap = files_of.opened_trimap(each.corrections, trimaps or Limits())
+        except InputError as error:
+            raise CorrectionsError(f"the corrections at {each.when}: {error}") from error
+        correcting.check_shape(each.corrections, clip.size_hw, clip.name)
+        correcting.check_trimap(trimap, clip.size_hw, clip.name)
 
 
 def _products(options: VideoOptions) -> tuple[Product, ...]:

@@ -91,6 +91,18 @@ def read_corrections(
     return (FrameCorrections(found, time_s, frame),)
 
 
+def from_json(value: Any) -> tuple[FrameCorrections, ...]:
+    """The corrections of frames in JSON that is read already; see ``read_corrections``.
+
+    Raises:
+        CorrectionsError: they are none, or do not say which frame they are of.
+
+    >>> from_json({"version": 1, "time": 2.5, "strokes": [{"kind": "keep", "points": [[0.5, 0.4]]}]})[0].when
+    '2.5 s'
+    """
+    return _split(value, None, None, None)
+
+
 def parse(word: str, kind: Kind) -> tuple[FrameCorrections, ...]:
     """As ``read_corrections``, of ``FILE``, ``FILE@SECONDS`` or ``FILE@frame:NUMBER``."""
     match = _AT.fullmatch(word)
@@ -122,9 +134,9 @@ def _split(value: Any, kind: Kind | None, time_s: float | None, frame: int | Non
     for stroke, when in zip(everything.strokes, said, strict=True):
         found.setdefault(when or usual, []).append(stroke)
     if _When() in found:
+        also = "" if kind is None else f" For all of a file given to --{kind}, write FILE@12.5."
         raise CorrectionsError(
-            'each stroke, or the whole file, needs a "time" in seconds or a "frame", such as "time": 12.5. '
-            "For all of a file given to --keep or --erase, write FILE@12.5."
+            f'each stroke, or the whole file, needs a "time" in seconds or a "frame", such as "time": 12.5.{also}'
         )
     return tuple(
         FrameCorrections(

@@ -29,7 +29,8 @@ from bshm.files.locking import try_lock
 SEGMENT_FRAMES = 250
 # Compared at both ends of a file, whose length and time of change are compared as well.
 _ENDS_BYTES = 1 << 20
-_JOURNAL, _LOCK, _NOTES = "journal.json", "lock", "notes"
+JOURNAL = "journal.json"
+_LOCK, _NOTES = "lock", "notes"
 _LONGEST_NAME = 200
 
 
@@ -227,7 +228,7 @@ class Parts:
             self.notes.append(f"went on from an earlier run, which had finished {self.frames} frames")
         known = {path for each in self.segments.values() for name in each.pieces for path in self._of_all(each, name)}
         for path in self.folder.iterdir():
-            if path not in known and path.name not in (_LOCK, _JOURNAL):
+            if path not in known and path.name not in (_LOCK, JOURNAL):
                 with contextlib.suppress(OSError):  # what a run that was killed has left half done
                     path.unlink()
 
@@ -240,7 +241,7 @@ class Parts:
 
     def _read(self) -> dict[int, Segment]:
         try:
-            journal = json.loads((self.folder / _JOURNAL).read_bytes())
+            journal = json.loads((self.folder / JOURNAL).read_bytes())
             before = journal["made_of"]
             found = {each["index"]: _segment(each) for each in journal["segments"]}
             if before != self._made_of:
@@ -267,7 +268,7 @@ class Parts:
             "total": self.total,
             "segments": [asdict(self.segments[index]) for index in sorted(self.segments)],
         }
-        sink.write(json.dumps(journal, indent=1).encode(), self.folder / _JOURNAL, overwrite=True)
+        sink.write(json.dumps(journal, indent=1).encode(), self.folder / JOURNAL, overwrite=True)
 
     @staticmethod
     def _span(segment: Segment) -> str:
@@ -286,9 +287,24 @@ def folder_of(output: Path) -> Path:
 def finished(folder: Path) -> int:
     """How many frames a run that was ended has finished, as its journal says; 0 where there is none."""
     try:
-        return sum(each["frames"] for each in json.loads((folder / _JOURNAL).read_bytes())["segments"])
+        return sum(each["frames"] for each in json.loads((folder / JOURNAL).read_bytes())["segments"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
+
+
+def whole(folder: Path) -> tuple[bytes, dict[str, str]]:
+    """What a run in another folder needs to go on from what is finished in this one; numbered pictures lie elsewhere.
+
+    Returns:
+        the journal, and the names of the files beside it that it speaks of, with the checksum of each.
+
+    Raises:
+        OSError: there is no journal.
+        ValueError, KeyError, TypeError: it is damaged.
+    """
+    journal = (folder / JOURNAL).read_bytes()
+    found = [_segment(each) for each in json.loads(journal)["segments"]]
+    return journal, {f"{each.index:05d}.{name}": piece.sha256 for each in found for name, piece in each.pieces.items()}
 
 
 def stamp(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from bshm.errors import (
+    CorrectionsError,
     EncoderMissingError,
     MissingExtraError,
     OptionError,
@@ -47,6 +48,7 @@ from bshm.server.service import Service, until_gone
 from bshm.server.settings import Settings
 from bshm.server.video_fields import (
     FORMATS,
+    MOST_CORRECTIONS,
     VideoFields,
     clip_options_of,
     container_field,
@@ -59,7 +61,10 @@ router = APIRouter(tags=["videos"])
 
 # A folder of an upload that is older was left by a process that was killed.
 _ORPHAN_S = 86400.0
-_MOST_TEXT = 64 * 1024
+# More than any field may hold: which one is too long is told by its name.
+_MOST_TEXT = 4 * MOST_CORRECTIONS
+# How long the last frame lasts is not always known; what is a little later than it, the worker decides.
+_CLOCK_S = 0.1
 _UPLOADS = ("file", "background_image", "background_video")
 _BEHIND: dict[str, Behind] = {"background_image": "picture", "background_video": "video"}
 
@@ -443,7 +448,16 @@ def _check(
                 f"a video may take {settings.max_video_s:g} seconds here; {name}, or the part of it from start to end, "
                 f"takes {wanted_s:.1f}. Send a part of it: start and end."
             )
-        check(path, output, video)
+        for each in video.corrections:
+            is_later = each.time_s is not None and each.time_s >= clip.seconds + _CLOCK_S
+            if clip.frames and (is_later or (each.frame or 0) >= clip.frames):
+                raise CorrectionsError(
+                    f"the corrections at {each.when} lie outside: {name} has {clip.frames} frames and ends at "
+                    f"{clip.seconds:.2f} s. Give the time or the number of a frame that is there."
+                )
+        check(path, output, video, trimaps=settings.limits)
+    except CorrectionsError as error:
+        raise FieldError({"corrections": told(error, folder, name)}) from error
     except OptionError as error:
         if isinstance(error, FieldError):
             raise

@@ -210,7 +210,7 @@ class ItemRecord:
         lease: the claim of its worker; None unless ``running``.
         background: for a clip: the name of the bytes of its background; or None.
         outputs: for a clip: its results; empty unless ``done``.
-        progress: for a clip: its progress; None before its first frame.
+        progress: of a clip: how far it is; None before its first frame.
     """
 
     name: str

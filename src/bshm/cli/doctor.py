@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bshm.weights.card import Card, Network
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", "isal", "pillow-heif", "torch")
-# Every build of onnxruntime is the module `onnxruntime`, but a distribution of its own.
+# Each build of onnxruntime is a separate distribution, but all have the module `onnxruntime`.
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 
 # Eileen Collins, NASA, public domain; see image-matting/README.md.

@@ -43,7 +43,7 @@ _AROUND_SHARE, _AROUND_LEAST_PX = 0.004, 2
 # Where a blur sees only people, one that is this many times wider fills it, up to the size of the picture.
 _WIDER = 3.0
 _STRIP_ROWS = 64
-# From this alpha on the model is shown the person and paints around; it also paints behind the soft edge.
+# Pixels with at least this alpha are kept, and the model paints around them: its painting shows in the soft edge.
 _SEEN_FROM = 0.9
 # More steps than two colours of 16 bits can have levels between them.
 _GRADIENT_STEPS = 1 << 17

@@ -110,7 +110,7 @@ class Composed:
     Attributes:
         colour: (H, W, 3), dtype of the picture, straight.
         alpha: (H, W) float32, 0..1; 1 everywhere over an opaque background.
-        is_opaque: an opaque background lies behind the people.
+        is_opaque: there is an opaque background behind the people.
         alpha_alone: only the alpha is wanted.
         box: where the people are, in pixels of the picture before it is cropped or placed; None for nobody.
         is_empty: nobody was found.
@@ -157,7 +157,7 @@ class Rendered:
         head_by: how the head was found, if one was looked for.
         notes: problems with the result, in words: enlarged, or cut off by the photograph.
         corrections: how many corrections by hand were applied to the matte.
-        verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
+        verdict: on the matte, as plain values (``Verdict.as_json``); None if the weights cannot tell.
         background_by: what painted the background: model, device, prompt, seed and steps; None if it was not painted.
     """
 
@@ -222,7 +222,7 @@ def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None
 
     Raises:
         OptionError: the format cannot hold it, or the picture or the painter for the background is missing.
-        RegionError: the region lies outside the picture, or is empty.
+        RegionError: the region is outside the picture, or is empty.
         InputError: the picture for the background cannot be read.
         MemoryExhaustedError: not enough memory.
     """
@@ -504,7 +504,7 @@ def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
         raise RegionError(f"{option('people')}: {people} is an empty box.", empty=True)
     inside = [float(plane[ys[0] : ys[1], xs[0] : xs[1]].sum()) > 0.5 * float(plane.sum()) for plane in planes]
     if not any(inside):
-        raise NobodyThereError(f"{option('people')}: nobody lies mostly in {people}; {there}. Draw the box larger.")
+        raise NobodyThereError(f"{option('people')}: nobody is mostly in {people}; {there}. Draw the box larger.")
     if all(inside):
         return matte.alpha
     wanted = [plane for plane, is_in in zip(planes, inside, strict=True) if is_in]

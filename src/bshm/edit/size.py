@@ -88,7 +88,7 @@ class Range:
         return f"{self.low:g} {self.unit}" if self.low == self.high else f"{self.low:g} to {self.high:g} {self.unit}"
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies in it.
+        """Whether a value is in the range.
 
         >>> parse_range("32..36mm").holds(36), parse_range("..36mm").holds(36.1)
         (True, False)

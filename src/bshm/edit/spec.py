@@ -321,7 +321,7 @@ class Edit:
 
     @property
     def is_framed(self) -> bool:
-        """Whether the result has a canvas of its own: ``size``, ``aspect`` or ``head``."""
+        """Whether the result has its own canvas size: ``size``, ``aspect`` or ``head``."""
         return self.size is not None or self.aspect is not None or self.head is not None
 
     @property

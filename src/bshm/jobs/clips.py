@@ -46,10 +46,10 @@ class ClipOptions:
         if self.background not in (None, "picture", "video"):
             raise OptionError(f"a background is a picture or a video; got {self.background!r}.")
         if (self.video.background == COMES_ALONG) != (self.background is not None):
-            raise OptionError("a file as the background of a clip comes along, and its kind is told: give both.")
+            raise OptionError("a background file needs its kind, and COMES_ALONG as video.background. Give both.")
         # Never read from a path or a URL that a stranger may have chosen.
         if self.background is None and self.video.background is not None and not in_words(self.video.background):
-            raise OptionError("a background of a clip in words is a colour, green-screen, a gradient or a blur.")
+            raise OptionError("without a file, the background of a clip is a colour, green-screen, a gradient or blur.")
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.

@@ -126,7 +126,7 @@ class JobStore:
         """See ``JobQueue.output``."""
         record = self.get(job_id, owner)
         if record.kind != "video":
-            raise JobNotFoundError(f"the job {job_id} is one of pictures, and has no clip.")
+            raise JobNotFoundError(f"the job {job_id} is a job of pictures, not of a clip.")
         item = record.items[0]
         if item.state != "done":
             reason = f": {item.error.message}" if item.error is not None else "."

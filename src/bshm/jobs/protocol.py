@@ -194,7 +194,7 @@ class ClipProducts:
     Attributes:
         files: one or several files.
         frames: number of frames.
-        details: facts about all files, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
+        details: of all of them, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
             ``empty``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
     """
 

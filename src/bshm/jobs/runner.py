@@ -201,7 +201,7 @@ class Runner:
         job_id, index, token, item = claim.record.id, claim.index, claim.token, claim.item
         try:
             product = self._made(item, JobOptions.from_json(claim.record.options))
-            # A name of its own for each attempt: two that overlap cannot write into each other's result.
+            # A unique name per attempt, so that overlapping attempts cannot write into each other's result.
             result = f"{job_id}/out-{index}-{secrets.token_hex(8)}"
             self._keep(result, product.data, item.name)
         except QueueUnavailableError:
@@ -241,7 +241,7 @@ class Runner:
             with self._scratch.folder() as folder:
                 made = self._converted(claim, folder, watch)
                 for file in made.files:
-                    # A name of its own for each attempt, as for pictures.
+                    # A unique name per attempt, as for pictures.
                     result = f"{claim.record.id}/out-{claim.index}-{file.product}-{secrets.token_hex(8)}"
                     size = file.path.stat().st_size
                     self._keep(result, file.path, name)

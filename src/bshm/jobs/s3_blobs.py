@@ -168,8 +168,8 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
     except (BaseError, FileNotFoundError) as error:
         if re.search(r"status code: 40[0-9]", str(error)):
             raise OutputError(
-                f"jobs cannot be kept in {url}: the store answers {told(error)}. Make the bucket, and see that these "
-                "credentials may list it and may get, put and delete its objects."
+                f"jobs cannot be kept in {url}: the store answers {told(error)}. Create the bucket, and allow these "
+                "credentials to list it and to get, put and delete its objects."
             ) from error
         log.warning("the object store of the jobs does not answer yet: %s", told(error))
     return S3Blobs(store)

@@ -54,7 +54,7 @@ class Reaper:
         self._requeued = requeued
         self._also = also
         self._monotonic = monotonic
-        # The leases, and since when each was seen, by this clock only.
+        # Which lease was seen, and since when: by this clock alone, whatever those of others say.
         self._seen: dict[tuple[str, int], tuple[Lease, float]] = {}
         self._purged_at = float("-inf")
         self._is_reached = True

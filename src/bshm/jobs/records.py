@@ -144,9 +144,7 @@ class JobRequest:
             if len(self.items) != 1 or self.items[0].path is None:
                 raise OptionError(f"a job of a clip takes one clip, as a file; got {len(self.items)} items.")
             if (self.items[0].background is not None) != (self.options.background is not None):
-                raise OptionError(
-                    "a background file and its kind in the options belong together. Give both."
-                )
+                raise OptionError("a background file and its kind in the options belong together. Give both.")
         if not self.owner:
             raise OptionError(f"a job needs an owner; got none. Use {ANONYMOUS!r} for nobody in particular.")
         if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= 255:

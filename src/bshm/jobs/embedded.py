@@ -122,7 +122,7 @@ class EmbeddedQueue(BaseQueue):
             OptionError: the job is a clip, and the queue was opened without ``clips``.
         """
         if request.kind == "video" and not self._takes_clips:
-            raise OptionError("this queue processes no clips: it was opened without clips=.")
+            raise OptionError("this queue makes no clips: it was opened without clips=.")
         return super().submit(request, share=share)
 
     def _accepted(self, record: JobRecord) -> None:

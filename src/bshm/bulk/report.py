@@ -21,7 +21,7 @@ from bshm.files import sink
 
 # Most pictures of each group on the page; the table has all.
 MOST_SHOWN = 48
-# Share of doubtful area from which a picture should be looked at.
+# The share of the people's area in doubt from which a picture should be looked at.
 DOUBTFUL = 0.1
 # Rows in memory before they are written, some megabytes.
 _CHUNK = 2000

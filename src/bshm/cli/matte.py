@@ -49,7 +49,7 @@ EXAMPLES = [
     ("bshm matte group.jpg --split", "a cut-out of each person"),
     ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by a shop's rules; see `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
-    ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "with the light of the beach"),
+    ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "with light matched to the beach"),
     ("bshm matte photo.jpg -o new.jpg --background-prompt 'a beach'", "over a background that a model paints"),
     ("bshm matte photo.jpg --erase chair.json --save-corrections", "corrected, now and on later runs"),
     ("bshm matte photo.jpg --alpha", "only the alpha, as a grey picture"),
@@ -62,7 +62,7 @@ EXAMPLES = [
 NOTES = """\
 Where results go:
   Without -o, results go next to the picture, as NAME.cutout.png or NAME.alpha.png.  The result of a
-  URL goes into the current folder, that of stdin to stdout.  In a folder of -o, the name is NAME.png,
+  URL goes into the current folder, that of stdin to stdout.  If -o is a folder, the name is NAME.png,
   and --recursive keeps the sub-folders.  If two pictures would get the same name, the second fails.
   A picture is only ever replaced by its own result, and only with --overwrite-inputs.
 
@@ -373,7 +373,7 @@ def add_flags(result: Parser) -> None:
         type=int,
         metavar="N",
         default=MatteOptions.shrink_to,
-        help="shrink larger pictures and their results to this many pixels (default: never)",
+        help="shrink larger pictures to this many pixels first; the result keeps that size (default: never)",
     )
 
     limits = result.add_argument_group("Limits")
@@ -493,7 +493,7 @@ def _add_painting(group: argparse._ArgumentGroup) -> None:
         "--background-seed",
         metavar="N",
         default=Edit.background_seed,
-        help="random seed: the same number paints the same background (default: 0)",
+        help="random seed: the same number paints the same background, another number another one (default: 0)",
     )
     group.add_argument(
         "--background-steps",

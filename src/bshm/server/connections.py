@@ -201,7 +201,7 @@ class ConnectionLimiter:
             await asyncio.sleep(0 if self._let_one_go() else _PAUSE_S)
 
     def _let_one_go(self) -> bool:
-        """Close one connection, if any is idle; never one whose request is processed."""
+        """Close the first connection in rank, never one whose request is processed; returns whether there was one."""
         now = time.monotonic()
         ranked = ((rank, each.since, each) for each in self.open if (rank := each.rank(now)) is not None)
         *_, leaving = min(ranked, key=lambda found: found[:2], default=(None,))

@@ -87,7 +87,7 @@ def test_everything_that_is_passed_over_is_counted(
     assert names(tmp_path, passed_over) == ["a.png"]
     assert str(passed_over) == (
         "3 files of other kinds (without suffix, .nef, .txt), 2 pipes or devices, 1 result of an earlier run, "
-        "1 sub-folder (--recursive takes it, too)"
+        "1 sub-folder (--recursive includes it)"
     )
     passed_over = PassedOver()
     assert names(tmp_path, passed_over, recursive=True) == ["a.png", "b.png"]

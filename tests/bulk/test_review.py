@@ -51,18 +51,18 @@ def test_a_batch_copies_what_it_makes_once(photo: Photo, tmp_path: Path, capsys:
     out = tmp_path / "out"
     words = ["batch", str(tmp_path / "in"), "-o", str(out), "--review-below", "0.5", "--overwrite"]
     assert main(words) == 0
-    assert f"to be looked at: 1, see {out / 'review' / SHEET}" in capsys.readouterr().err
+    assert f"to review: 1, see {out / 'review' / SHEET}" in capsys.readouterr().err
     assert sorted(path.name for path in (out / "review").iterdir()) == ["bad.png", SHEET]
     assert (out / "review" / "bad.png").read_bytes() == (out / "bad.png").read_bytes()
     assert main(words) == 0
-    assert "to be looked at: 0" in capsys.readouterr().err
+    assert "to review: 0" in capsys.readouterr().err
 
 
 def test_a_batch_keeps_copies_and_results_apart(photo: Photo, tmp_path: Path, capsys: Captured) -> None:
     photo("in/a.png"), photo("in/review/b.png")
     words = ["batch", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--review-below", "0.5"]
     assert main(words) == 2
-    assert "Give --review-folder another folder" in capsys.readouterr().err
+    assert "Set --review-folder" in capsys.readouterr().err
     assert main([*words, "--review-folder", str(tmp_path / "out")]) == 2
 
 
@@ -85,7 +85,7 @@ def test_only_results_below_the_score_are_copied_and_shown(photo: Photo, tmp_pat
     told = capsys.readouterr()
     scores = {Path(line["input"]).name: line["verdict"]["score"] for line in map(json.loads, told.out.splitlines())}
     assert scores["bad.png"] < 0.5 < scores["good.png"]
-    assert f"to be looked at: 1, see {out / 'review' / SHEET}" in told.err
+    assert f"to review: 1, see {out / 'review' / SHEET}" in told.err
     assert "bad.png: worth a look, score" in told.err and "good.png: worth a look" not in told.err
 
 
@@ -108,7 +108,7 @@ def test_nothing_to_look_at_writes_nothing(photo: Photo, tmp_path: Path, capsys:
     words = ["--review-below", "0.3", "--review-folder", str(tmp_path / "look")]
     assert main(["matte", str(photo("a.png")), *words]) == 0
     assert not (tmp_path / "look").exists()
-    assert "to be looked at: 0" in capsys.readouterr().err
+    assert "to review: 0" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("fake")

@@ -196,8 +196,8 @@ def test_a_zip_whose_files_lie_upon_each_other_is_refused(photo: Photo, capsys: 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["in", "-o", "in"], 2, "a folder of its own"),
-        (["in/sub", "-o", "in"], 2, "a folder of its own"),
+        (["in", "-o", "in"], 2, "another folder"),
+        (["in/sub", "-o", "in"], 2, "another folder"),
         (["in", "-o", "in/a.png"], 2, "is a file"),
         (["-", "-o", "out"], 2, "bshm matte"),
         (["gone.csv", "-o", "out"], 3, "no manifest at gone.csv"),

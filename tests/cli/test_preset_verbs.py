@@ -129,7 +129,7 @@ def test_flags_count_in_place_of_the_presets_options(portrait: Path, tmp_path: P
 
 def test_a_preset_and_the_alpha_alone_contradict_each_other(portrait: Path, capsys: Captured) -> None:
     assert main(["matte", str(portrait), "--preset", "ebay", "--alpha"]) == 2
-    assert "Drop one of them" in capsys.readouterr().err
+    assert "Drop --alpha or --preset" in capsys.readouterr().err
 
 
 def test_presets_are_listed_in_pixels_and_in_mm(tmp_path: Path, capsys: Captured) -> None:

@@ -155,7 +155,7 @@ def test_an_upload_of_another_name_is_refused_and_not_left_out_in_silence(client
 
 def test_a_wrong_address_or_method_says_where_to_look(client: TestClient) -> None:
     assert "/docs" in client.get("/nothing").json()["detail"]
-    assert client.get("/matte").json()["detail"].startswith("GET is not taken here; POST is.")
+    assert client.get("/matte").json()["detail"].startswith("GET is not allowed; use POST.")
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Many pictures: finding them, and processing them together."""
+"""Many pictures: find them, and process them together."""

@@ -1,9 +1,9 @@
-"""Many pictures through one session: which ones, where each result goes, and what became of it.
+"""Process many pictures with one session: find them, decide where results go, and record the outcomes.
 
     plan:  inputs (files, folders, patterns, URLs) -> jobs, one picture and one output each
-    run:   jobs -> decode, matte, encode, write, overlapped -> records
+    run:   jobs -> decode, matte, encode, write (overlapping) -> records
 
-A picture that fails becomes a record with its error; the rest go on.
+A picture that fails becomes a record with its error; the others continue.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bshm.result import Matte
     from bshm.types import Picture
 
-# What a file name must not hold on any of the systems that a folder may be carried to.
+# Characters that file names must not have on any system to which a folder may be copied.
 _UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
 Item = TypeVar("Item")
@@ -50,11 +50,11 @@ class Job:
     """One picture and where its result goes.
 
     Attributes:
-        source: a path or a URL; or bytes or a binary file, for callers that hold those.
-        name: what messages call the source.
+        source: a path or a URL; or bytes or a binary file.
+        name: name of the source in messages.
         output: the file to write; None for a job that cannot be done.
-        error: why it cannot be done, known before anything was read.
-        number: its place in the list of a batch that has one.
+        error: why it cannot be done, if known before reading.
+        number: its number in the list of a batch, if there is one.
     """
 
     source: str | Path | bytes | BinaryIO
@@ -66,29 +66,29 @@ class Job:
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """What became of one job.
+    """The outcome of one job.
 
     Attributes:
         job: the job.
-        status: ``written``, ``copied`` (its bytes are those of another picture, and so is its output), ``skipped``
-            (its output was there, or another run wrote it meanwhile) or ``failed``.
-        size_hw: height and width of the result; where nothing was written, here and below, None unless it is known
-            from earlier.
+        status: ``written``, ``copied`` (from the output of another picture with the same bytes), ``skipped`` (its
+            output exists, or another run wrote it in the meantime) or ``failed``.
+        size_hw: height and width of the result; if nothing was written, this and the following are None unless known
+            from an earlier run.
         empty: nobody was found, so the output is fully transparent.
-        doubtful: see ``Matte.doubtful``; None where the weights cannot tell, too.
+        doubtful: see ``Matte.doubtful``; also None if the weights cannot tell.
         verdict: see ``Matte.verdict``; as ``doubtful``.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage, ``encode`` and ``write`` included.
-        frames: pictures or pages in the file, of which the first was taken.
-        people: how many were told apart; None where that was not asked for.
+        frames: pictures or pages in the file, of which the first was used.
+        people: how many people were told apart; None if that was not requested.
         outputs: with ``BatchOptions.split``, the files of the people from left to right.
-        head_by: by what the head was found, where one was looked for.
-        notes: what is not as it should be in the result, in words.
-        corrections: how many were laid on the matte by hand.
+        head_by: how the head was found, if one was looked for.
+        notes: problems with the result, in words.
+        corrections: how many corrections by hand were applied to the matte.
         background_by: what painted the background; see ``Rendered.background_by``.
         error: why it failed; None unless failed.  Anything but a ``BshmError`` is a fault in bshm itself.
-        note: what else is to be told: why it was skipped, whose copy it is.
-        proof: what was read and written, of batches that keep a journal.
+        note: why it was skipped, or which output it is a copy of.
+        proof: hashes of what was read and written, in batches with a journal.
     """
 
     job: Job
@@ -115,13 +115,13 @@ class BatchRecord:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a result was made of and what it is, by which a later run knows that nothing is left to do.
+    """Identifies an input and its output, so that a later run knows that nothing is left to do.
 
     Attributes:
-        identity: of the input, known without reading it: size and time of a file, size and checksum in a zip; empty
-            where nothing is, as of a URL.
+        identity: identifies the input without reading it: size and time of a file, size and checksum in a zip; empty
+            for a URL.
         sha256, size: of the input's bytes.
-        output_sha256, output_size: of the output's.
+        output_sha256, output_size: of the output's bytes.
         copy_of: the output that this one is a copy of.
     """
 
@@ -145,29 +145,29 @@ def plan(
 ) -> list[Job]:
     """Find the pictures that ``inputs`` name and decide where each result goes.
 
-    Without ``output`` a result lies beside its picture as ``NAME.cutout.png`` (``NAME.alpha.png`` with
-    ``edit.alpha``), that of a URL in the current folder.  A folder as ``output`` (one that is there, a name
-    that ends with a slash, or any name where there may be several pictures) gets ``NAME.png``; pictures found by
+    Without ``output`` a result goes beside its picture as ``NAME.cutout.png`` (``NAME.alpha.png`` with
+    ``edit.alpha``), and the result of a URL into the current folder.  A folder as ``output`` (an existing one, a name
+    that ends with a slash, or any name if there may be several pictures) gets ``NAME.png``; pictures found by
     ``recursive`` or by ``**`` keep their sub-folders in it.  Otherwise ``output`` is the file.
 
-    Among several pictures, those that an earlier run wrote (``*.cutout.png``, ``*.alpha.png``, everything inside the
-    output folder) are passed over, as are hidden files and, in folders, what is no picture: by its suffix, or, where
-    it has none, by how it begins.
+    Among several pictures, results of an earlier run (``*.cutout.png``, ``*.alpha.png``, everything inside the output
+    folder) are skipped, and so are hidden files and, in folders, files that are not pictures: by their suffix, or
+    without a suffix by their first bytes.
 
     Args:
         inputs: files, folders, patterns with ``* ? [ ]``, URLs.
         output: None, a folder or a file.
         edit: its ``format`` decides the suffix of the outputs.
         recursive: look into sub-folders of folders.
-        overwrite_inputs: a result may replace the very picture it is made of; never another one.
-        split: a job writes ``NAME.1.png``, ``NAME.2.png``, …, as many as there turn out to be people: none of them may
-            be an input either, whatever its number.
-        passed_over: what is left alone is counted here.
+        overwrite_inputs: a result may replace its own picture, but never another one.
+        split: a job writes ``NAME.1.png``, ``NAME.2.png``, …, one per person; none of these may be an input, whatever
+            its number.
+        passed_over: counts the skipped files.
 
     Returns:
         The jobs, in the order of the inputs and sorted within each.  A job whose result would replace an input or
-        the result of another job carries an ``OutputExistsError``, one for a folder that cannot be looked into an
-        ``UnreadablePictureError``.  Whether a file can be read is found out by ``run``.
+        the result of another job has an ``OutputExistsError``, a job for a folder that cannot be read an
+        ``UnreadablePictureError``.  Whether a file can be read is checked by ``run``.
 
     Raises:
         NoPicturesError: an input is a folder or a pattern without pictures.
@@ -193,7 +193,7 @@ def plan(
         name = shown(each.source)
         target = Path(output) if output is not None and folder is None else _target(each, folder, edit)
         in_the_way = of_people.get(key(target), [])
-        # Split, nothing is written under the name without a number.
+        # With split, no file has the name without a number.
         marks = {mark for path in in_the_way for mark in _marks(path)} if split else set(_marks(target))
         error = each.error
         if error is None and key(target) in taken:
@@ -223,24 +223,25 @@ def run(
     batch: BatchOptions | None = None,
     review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
-    """Do the jobs through one session, several in the works at once, and tell what became of each.
+    """Process the jobs with one session, several at the same time, and yield the outcome of each.
 
-    Leaving the loop or Ctrl-C cancels: nothing further is begun, and when the iterator has closed no file is being
-    written any more and none will be.
+    Leaving the loop or Ctrl-C cancels: no other job is started, and after the iterator has closed no file is written
+    any more.
 
     Args:
         matting: the session; its network runs for one picture at a time, decoding and encoding overlap with it.
         jobs: from ``plan`` or made by hand.
         options: how mattes are made.
-        edit: what is made of them; a job's own file name picks the format where ``edit.format`` is None.
-        background: the picture that ``edit.background`` names, read once for all of them; None reads it for each.  Or
-            who paints ``edit.background_prompt``.
-        batch: how many at once, in which order, and what to do with outputs that are there.
-        review: gets a copy of each result that should be looked at; its sheet is the caller's to write.
+        edit: options of the results; the file name of a job decides the format if ``edit.format`` is None.
+        background: the picture that ``edit.background`` names, read once for all jobs; None reads it for each.  Or the
+            painter of ``edit.background_prompt``.
+        batch: how many at the same time, in which order, and what to do with existing outputs.
+        review: gets a copy of each result with a low score; the caller writes its sheet.
 
     Yields:
-        A record a job.  Every error of a job is in its record.  Where another run turns out to write the same outputs
-        and ``batch.skip_existing`` is on, the jobs that are left come in another order, so that the two share them.
+        One record per job.  Every error of a job is in its record.  If another run writes the same outputs and
+        ``batch.skip_existing`` is on, the remaining jobs are processed in another order, so that the two runs share
+        them.
     """
     options = options or MatteOptions()
     edit = edit or Edit()
@@ -273,13 +274,13 @@ def records(
     batch: BatchOptions,
     write_lock: ClosableLock,
 ) -> Generator[BatchRecord, None, None]:
-    """What became of each item, several in the works at once; when the iterator has closed nothing is written any more.
+    """The outcome of each item, several at the same time; after the iterator has closed nothing is written any more.
 
     Args:
-        items: what to work on.
-        work: on one item; goes through ``write_lock`` before it changes anything.  What it raises becomes a record.
-        job_of: the job that such a record is about.
-        batch: how many at once, and in which order.
+        items: the items to process.
+        work: processes one item; takes ``write_lock`` before it changes anything.  Its errors become records.
+        job_of: returns the job for the record of an error.
+        batch: how many at the same time, and in which order.
         write_lock: closed at the end.
     """
     outcomes = overlap(items, work, threads=batch.in_flight, ordered=batch.ordered)
@@ -295,8 +296,8 @@ def records(
 
 
 def _apart(jobs: Iterable[Job], company: threading.Event) -> Iterator[Job]:
-    """The jobs in their order; whenever somebody else was found at the same ones, from another place on."""
-    import random  # with hashlib: only here is it needed
+    """The jobs in their order; after a conflict with another run, from another position on."""
+    import random  # it imports hashlib, and only this needs it
 
     waiting = deque(jobs)
     while waiting:
@@ -321,7 +322,7 @@ def _do(
     if job.error is not None or job.output is None:
         raise job.error or OptionError(f"{job.name} has no output. Set one for this job.")
     first = numbered(job.output, 1) if batch.split else job.output
-    if os.path.lexists(first) and not batch.overwrite:  # before the work is done, not after
+    if os.path.lexists(first) and not batch.overwrite:  # checked before the work, not after it
         if batch.skip_existing:
             return BatchRecord(job, "skipped")
         raise OutputExistsError(
@@ -335,11 +336,11 @@ def _do(
     files = [(path, make(matte, path, each, background)) for path, each in _results(matte, job.output, edit, batch)]
     look = None if review is None else review.look(matte, job.name)
     marked = _marked(matte, job) if batch.save_corrections else None
-    del matte  # as large as the picture; others may be waited for
+    del matte  # as large as the picture, and the next steps may wait
     done = time.perf_counter()
     try:
         with write_lock:
-            # The first last: where it is, all are, and a run that is taken up again may pass them over.
+            # The first file is written last: if it exists, all do, and a later run may skip them.
             for path, made in reversed(files):
                 sink.write(made.rendered.data, path, overwrite=batch.overwrite)
             if marked is not None:
@@ -349,7 +350,7 @@ def _do(
     except OutputExistsError:
         if not batch.skip_existing:
             raise
-        company.set()  # another run was quicker
+        company.set()  # another run was faster
         return BatchRecord(job, "skipped")
     record = files[0][1].record(job, write_ms=1e3 * (time.perf_counter() - done))
     if not batch.split:
@@ -360,12 +361,12 @@ def _do(
 
 
 def _marked(matte: Matte, job: Job) -> tuple[Corrections, Path] | None:
-    """The corrections of a matte, as those of its picture, and where they go; None without any."""
+    """The corrections of a matte for its picture, and their file; None without corrections."""
     if matte.corrections is None:
         return None
     if not isinstance(job.source, (str, Path)) or is_url(str(job.source)):
         raise OptionError(
-            f"{option('save_corrections')} writes beside the picture, but {job.name} is no file. "
+            f"{option('save_corrections')} writes beside the picture, but {job.name} is not a file. "
             "Save the picture first."
         )
     from bshm.files.corrections import beside
@@ -379,7 +380,7 @@ class Made:
     """A result that is not written yet.
 
     Attributes:
-        rendered: the file, and what ran.
+        rendered: the file, and the facts about it.
         frames, doubtful, verdict: as in ``BatchRecord``.
         timings_ms: milliseconds by stage so far.
     """
@@ -391,7 +392,7 @@ class Made:
     timings_ms: Mapping[str, float]
 
     def record(self, job: Job, *, write_ms: float, proof: Proof | None = None) -> BatchRecord:
-        """What became of ``job``, once this was written."""
+        """The record of ``job`` after this was written."""
         rendered = self.rendered
         return BatchRecord(
             job,
@@ -415,7 +416,7 @@ class Made:
 
 
 def make(matte: Matte, path: Path, edit: Edit, background: Picture | Paints | None) -> Made:
-    """What is to be written to ``path`` of a matte."""
+    """The result of a matte, to be written to ``path``."""
     from bshm.edit.render import render
 
     started = time.perf_counter()
@@ -425,9 +426,9 @@ def make(matte: Matte, path: Path, edit: Edit, background: Picture | Paints | No
 
 
 def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[tuple[Path, Edit]]:
-    """What is made of a matte, and where it goes: one file, or one of each person from left to right.
+    """The results of a matte and their paths: one file, or one file per person from left to right.
 
-    Of a picture without people there is one all the same.
+    A picture without people also gives one file.
     """
     from bshm.edit.words import WhichPeople
 
@@ -439,7 +440,7 @@ def _results(matte: Matte, path: Path, edit: Edit, batch: BatchOptions) -> list[
 
 
 def _by_unnumbered(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """The files that are called as somebody's of several would be, by the ``key`` of the name without the number."""
+    """The files that have the name of one of several people, by the ``key`` of the name without the number."""
     found: dict[str, list[Path]] = {}
     for path in paths:
         stem, dot, number = path.stem.rpartition(".")
@@ -449,7 +450,7 @@ def _by_unnumbered(paths: Iterable[Path]) -> dict[str, list[Path]]:
 
 
 def numbered(path: Path, number: int) -> Path:
-    """Where a person goes, counted from the left.
+    """The path for a person, counted from the left.
 
     >>> numbered(Path("out/a.cutout.png"), 2).name
     'a.cutout.2.png'
@@ -458,11 +459,11 @@ def numbered(path: Path, number: int) -> Path:
 
 
 def with_format(edit: Edit, path: Path) -> Edit:
-    """The edit with the format that the suffix of ``path`` names, where they name none.
+    """The edit, with the format of the suffix of ``path`` if it names none.
 
     Raises:
-        OptionError: the suffix names no format, contradicts the one asked for, or names one that cannot hold what
-            is asked for; or the format is ``auto``, which a file name cannot leave open.
+        OptionError: the suffix names no format, contradicts the requested one, or names one that cannot hold the
+            result; or the format is ``auto``, which is not possible for a file with a name.
     """
     if edit.format is None:
         return replace(edit, format=format_of_result(path))
@@ -489,7 +490,7 @@ def _output_folder(output: str | Path | None, several: bool) -> Path | None:
     if not several:
         return None
 
-    # `a.jpg b.jpg -o out.png` is a slip of the hand, and a folder called out.png is what nobody looks for.
+    # `a.jpg b.jpg -o out.png` is a mistake, and nobody expects a folder called out.png.
     if os.path.lexists(path) or names_a_format(path):
         raise OptionError(f"there are several pictures, but {path} is one file. Give {option('output')} a folder.")
     return path
@@ -505,7 +506,7 @@ def _target(found: Found, folder: Path | None, edit: Edit) -> Path:
 
 
 def suffix_for(edit: Edit) -> str:
-    """The end of the name of a result whose name says nothing, without the dot.
+    """The suffix of a result without a given name, without the dot.
 
     >>> suffix_for(Edit()), suffix_for(Edit(format="tiff-layers"))
     ('png', 'tiff')
@@ -514,18 +515,18 @@ def suffix_for(edit: Edit) -> str:
 
 
 def name_of_url(url: str) -> str:
-    """A file name for what a URL holds: the last part of its path.
+    """A file name for the content of a URL: the last part of its path.
 
     >>> name_of_url("https://example.org/people/anna%20b.jpg?size=2"), name_of_url("https://example.org/..")
     ('anna b.jpg', 'picture')
     """
-    path = re.sub(r"^[^:]+://[^/?#]*|[?#].*$", "", url)  # urlsplit() raises for some of what may be written here
+    path = re.sub(r"^[^:]+://[^/?#]*|[?#].*$", "", url)  # urlsplit() raises for some inputs that are possible here
     last = unquote(path.rstrip("/").rpartition("/")[2])
     return _UNFIT_FOR_A_NAME.sub("_", last).strip(" .") or "picture"
 
 
 def shown(source: str) -> str:
-    """What messages call a source: a URL without its query, which may hold a key."""
+    """The name of a source in messages: a URL without its query, which may contain a key."""
     if not is_url(source):
         return source
     from bshm.net.guard import shown
@@ -534,7 +535,7 @@ def shown(source: str) -> str:
 
 
 def _marks(path: Path) -> tuple[str, ...]:
-    """What two paths to one file share: its place and its number, for systems that do not tell a.png from A.PNG."""
+    """Identifies the file of a path: device and number, for systems where a.png and A.PNG are the same file."""
     try:
         known = path.stat()
     except (OSError, ValueError):

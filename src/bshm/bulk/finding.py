@@ -1,4 +1,4 @@
-"""Find the pictures that an input means (a file, a folder, a pattern or a URL), and note what was left out."""
+"""Find the pictures of an input (a file, a folder, a pattern or a URL), and count the skipped files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 
 from bshm.errors import BshmError, NoPicturesError, UnreadablePictureError
 
-# What a folder is searched for, beside files without a suffix that begin like a picture.  A file named by itself is
-# read whatever it is called.  A PSD lies beside the picture that was made of it, and both would want one output.
+# Suffixes to search for in a folder, in addition to files without a suffix that begin like a picture.  A file that is
+# named itself is read whatever its name is.  PSD is not among them: it is usually beside a picture made from it, and
+# both would have the same output.
 PICTURE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo"),
@@ -25,20 +26,20 @@ PICTURE_SUFFIXES = frozenset(
         *(".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"),
     }
 )
-# What a program would call a file by: ".jpg", ".7z".  The end of "Screenshot at 10.22.31" is none.
+# A suffix such as ".jpg" or ".7z".  "Screenshot at 10.22.31" has none.
 _SUFFIX = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9_~-]{1,12}")
-# What earlier runs left beside the pictures.
+# Results of earlier runs beside the pictures.
 _EARLIER_OUTPUT = re.compile(r"\.(cutout|alpha)\.(png|webp|jpg|tiff)$")
 
 
 @dataclass(frozen=True)
 class Found:
-    """One picture, or a folder that cannot be looked into.
+    """One picture, or a folder that cannot be read.
 
     Attributes:
         source: a path or a URL.
         below: the sub-folder of the input that it was found in.
-        error: why there is nothing to read.
+        error: why it cannot be read.
     """
 
     source: str
@@ -48,14 +49,14 @@ class Found:
 
 @dataclass
 class PassedOver:
-    """What lay among the pictures and was left alone.
+    """The skipped files and folders.
 
     Attributes:
-        kinds: how many files of each suffix that is no picture's; ``""`` for those without one.
-        no_files: pipes, sockets and devices that are called like pictures.
+        kinds: number of files per suffix that is not a picture's; ``""`` for files without one.
+        no_files: pipes, sockets and devices with the name of a picture.
         earlier: results of earlier runs.
-        folders: sub-folders that were not asked for.
-        links: links to folders; they may lead in a circle.
+        folders: sub-folders, without ``recursive``.
+        links: links to folders, which may form a loop.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -65,7 +66,7 @@ class PassedOver:
     links: int = 0
 
     def __str__(self) -> str:
-        """All of it in one line; empty where there is nothing to tell.
+        """Everything in one line; empty if nothing was skipped.
 
         >>> str(PassedOver(Counter({".txt": 2, "": 1}), no_files=1))
         '3 files of other kinds (without suffix, .txt), 1 pipe or device'
@@ -77,9 +78,7 @@ class PassedOver:
             _counted(others, f"file of another kind ({listed})", f"files of other kinds ({listed})"),
             _counted(self.no_files, "pipe or device", "pipes or devices"),
             _counted(self.earlier, "result of an earlier run", "results of earlier runs"),
-            _counted(
-                self.folders, "sub-folder (--recursive takes it, too)", "sub-folders (--recursive takes them, too)"
-            ),
+            _counted(self.folders, "sub-folder (--recursive includes it)", "sub-folders (--recursive includes them)"),
             _counted(self.links, "link to a folder", "links to folders"),
         ]
         return ", ".join(part for part in parts if part)
@@ -99,7 +98,7 @@ def is_url(source: str) -> bool:
 
 
 def is_descriptor(source: str) -> bool:
-    """Whether a path is a file that the process was started with rather than one in a folder.
+    """Whether a path is an open file of the process, not a file in a folder.
 
     >>> is_descriptor("/dev/stdin"), is_descriptor("/dev/fd/63"), is_descriptor("stdin.png")
     (True, True, False)
@@ -117,7 +116,7 @@ def stem(path: Path) -> str:
 
 
 def is_picture_name(path: str) -> bool:
-    """Whether a file is called like a picture.
+    """Whether a file has the name of a picture.
 
     >>> is_picture_name("a/photo.JPG"), is_picture_name("notes.txt")
     (True, False)
@@ -126,7 +125,7 @@ def is_picture_name(path: str) -> bool:
 
 
 def is_pattern(given: str) -> bool:
-    """Whether an input is a pattern: it has ``* ? [ ]``, and no file is called so.
+    """Whether an input is a pattern: it has ``* ? [ ]``, and no file has this name.
 
     >>> is_pattern("photos/*.jpg"), is_pattern("photo.jpg")
     (True, False)
@@ -137,21 +136,21 @@ def is_pattern(given: str) -> bool:
 def find(
     given: str, *, outside: Path | None, recursive: bool, several: bool, passed_over: PassedOver
 ) -> Iterator[Found]:
-    """The pictures that one input names, sorted; a folder that cannot be read is one with an error.
+    """The pictures that one input names, sorted; a folder that cannot be read is an entry with an error.
 
     Args:
         given: a file, a folder, a pattern or a URL.
-        outside: a folder in which nothing is looked for: that of the results.
+        outside: a folder that is not searched: the folder of the results.
         recursive: look into sub-folders.
-        several: whether there are other inputs; then results of earlier runs are not meant.
-        passed_over: what is left alone is counted here.
+        several: whether there are other inputs; then results of earlier runs are skipped.
+        passed_over: counts the skipped files.
 
     Raises:
         NoPicturesError: a folder or a pattern without pictures.
     """
     if is_url(given):
         yield Found(given)
-    # Not Path.is_dir(): it raises where a folder above may not be looked into.
+    # Not Path.is_dir(), which raises if a parent folder cannot be read.
     elif os.path.isdir(given):  # noqa: PTH112
         yield from _in_folder(Path(given), outside, recursive, passed_over)
     elif is_pattern(given):
@@ -159,8 +158,8 @@ def find(
     elif several and _EARLIER_OUTPUT.search(given) and os.path.lexists(given):  # the shell expanded *.png
         passed_over.earlier += 1
     elif several and not is_descriptor(given) and _kind(given) == "other":
-        # Opening a pipe waits for somebody to write into it; alone it may be meant so.
-        reason = f"{given} is a pipe or a device, which a batch would wait for. Give it alone, or save it as a file."
+        # Opening a pipe waits for a writer; as the only input it may be intended.
+        reason = f"{given} is a pipe or a device, for which a batch would wait. Give it alone, or save it as a file."
         yield Found(given, error=UnreadablePictureError(reason))
     else:
         yield Found(given)
@@ -186,7 +185,7 @@ def _in_folder(folder: Path, outside: Path | None, recursive: bool, passed_over:
         yield _locked(str(error.filename), error, folder)
     _add(here, passed_over)
     if not some:
-        left = f" Left alone: {here}." if str(here) else ""
+        left = f" Skipped: {here}." if str(here) else ""
         raise NoPicturesError(f"the folder {folder} holds no pictures.{left}")
 
 
@@ -203,24 +202,24 @@ def _by_pattern(pattern: str, outside: Path | None, passed_over: PassedOver) -> 
         yield _locked(folder, error, root)
     _add(here, passed_over)
     if not some:
-        left = f" Left alone: {here}." if str(here) else ""
+        left = f" Skipped: {here}." if str(here) else ""
         raise NoPicturesError(f"the pattern {pattern} matches no picture.{left}")
 
 
 def _locked_folders(pattern: str) -> Iterator[tuple[str, OSError]]:
-    """The folders that a pattern leads into and that may not be read: they match nothing, without a word."""
+    """The folders of a pattern that cannot be read: glob would silently find nothing in them."""
     above = os.path.dirname(pattern)  # noqa: PTH120 - of a pattern
     for folder in sorted(glob.glob(f"{above}/", recursive=True)) if glob.has_magic(above) else [above or "."]:  # noqa: PTH207
         try:
             os.scandir(folder).close()
         except PermissionError as error:
             yield folder, error
-        except OSError:  # it is gone, or none: nothing was in it
+        except OSError:  # it was deleted, or is not a folder
             continue
 
 
 def _not_in(outside: Path | None, root: Path, paths: list[str]) -> list[str]:
-    """The paths without those in a folder that lies below ``root``."""
+    """The paths that are not in ``outside``, a folder below ``root``."""
     if outside is None or not key(outside).startswith(os.path.join(key(root), "")):  # noqa: PTH118
         return paths
     hidden = os.path.join(key(outside), "")  # noqa: PTH118
@@ -229,7 +228,7 @@ def _not_in(outside: Path | None, root: Path, paths: list[str]) -> list[str]:
 
 
 def _pictures(paths: list[str], passed_over: PassedOver) -> Iterator[str]:
-    """Those of some files that are pictures by their suffix, or by how they begin where they have none."""
+    """The files that are pictures by their suffix, or without a suffix by their first bytes."""
     for path in paths:
         name = Path(path).name
         suffix = Path(path).suffix.lower()
@@ -258,11 +257,11 @@ def _begins_like_a_picture(path: str) -> bool:
         with Path(path).open("rb") as file:
             return sniff(file.read(HEAD_BYTES)) is not None
     except OSError:
-        return True  # reading it later says why it cannot be read
+        return True  # reading it later reports the reason
 
 
 def _kind(path: str) -> str:
-    """``file``, ``folder`` or ``other``; ``none`` where nothing can be known of it."""
+    """``file``, ``folder`` or ``other``; ``none`` if this cannot be found out."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -302,8 +301,8 @@ def _fixed_part(pattern: str) -> Path:
 
 
 def key(path: Path) -> str:
-    """The same for two paths to one file."""
+    """The same key for two paths to one file."""
     try:
         return os.path.normcase(os.path.realpath(path))
-    except OSError:  # the current folder is gone: no path in it leads anywhere, and opening it says so
+    except OSError:  # the current folder was deleted: opening a path in it will report that
         return os.path.normcase(path)

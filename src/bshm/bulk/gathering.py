@@ -27,19 +27,19 @@ from bshm.files import zips
 
 
 def gather(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_over: PassedOver) -> Iterator[Item]:
-    """The items that the inputs name, in their order; what cannot be one carries an error.
+    """The items that the inputs name, in their order; an item that cannot be processed has an error.
 
-    A result goes below ``folder`` by its picture's name and by the sub-folders in which that was found, in a folder,
-    a zip or a manifest's relative paths.  A manifest's ``output`` goes before that.
+    A result goes below ``folder``, with the name of its picture and the sub-folders of that in a folder, a zip or a
+    manifest's relative path.  A manifest's ``output`` overrides this.
 
     Args:
-        inputs: files, folders with all below them, patterns, manifests, zips, URLs.
-        folder: of the results; nothing is looked for in it.
-        suffix: of results whose name a manifest does not give.
-        passed_over: what is left alone is counted here.
+        inputs: files, folders with everything below them, patterns, manifests, zips, URLs.
+        folder: the folder of the results, which is not searched.
+        suffix: suffix of results whose name is not in a manifest.
+        passed_over: counts the skipped files.
 
     Raises:
-        OptionError: ``folder`` is an input, or above one.
+        OptionError: ``folder`` is an input or a parent of one.
         NoPicturesError: a folder, a pattern, a zip or a manifest without pictures.
         ManifestError, SourceNotFoundError, UnreadablePictureError: a manifest or a zip cannot be read.
         MissingExtraError: a manifest is Parquet, and pyarrow is not installed.
@@ -58,7 +58,7 @@ def _named_by(given: str, folder: Path, suffix: str, passed_over: PassedOver) ->
     if _within(given if not is_pattern(given) else os.path.dirname(given) or ".", folder):  # noqa: PTH120
         raise OptionError(
             f"the results would go into {folder}, where the pictures are, or above them. Give "
-            f"{option('output')} a folder of its own."
+            f"{option('output')} another folder."
         )
     is_folder = os.path.isdir(given)  # noqa: PTH112 - Path.is_dir() may raise
     if not is_folder and manifest.is_manifest(given):
@@ -90,9 +90,7 @@ def _by_manifest(path: Path, folder: Path, suffix: str) -> Iterator[Item]:
         kept = Path() if below.is_absolute() or ".." in below.parts else Path(below)
         item = _item(source, kept, suffix)
         if not is_url(source) and _within(source, folder):
-            reason = (
-                f"{source} lies in the folder of the results. Put it elsewhere, or give {option('output')} another."
-            )
+            reason = f"{source} is in the folder of the results. Move it, or give {option('output')} another folder."
             item = Item(0, source, error=OutputExistsError(reason))
         yield item if output is None or item.error is not None else replace(item, output=output)
     if not some:
@@ -111,7 +109,7 @@ def _from_manifest(given: str, base: Path) -> str:
 
 
 def _below(output: str, suffix: str, place: str) -> str:
-    """A path that a manifest or a zip gives, held below the folder of the results."""
+    """A path from a manifest or a zip, checked to stay below the folder of the results."""
     path = PurePosixPath(output.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", output) or not path.name:
         raise OptionError(f"{place} would be written to {output!r}, outside the folder of the results.")
@@ -149,6 +147,6 @@ def _item(source: str, below: Path, suffix: str) -> Item:
 
 
 def _within(path: str, folder: Path) -> bool:
-    """Whether ``path`` is ``folder`` or lies in it."""
+    """Whether ``path`` is ``folder`` or is in it."""
     inner, outer = key(Path(path)), key(folder)
     return inner == outer or inner.startswith(os.path.join(outer, ""))  # noqa: PTH118

@@ -1,4 +1,4 @@
-"""One picture of a batch: its name, how to read its bytes, and how to recognise it again."""
+"""One picture of a batch: its name, its bytes, and its identity in later runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bshm.files import zips
 from bshm.net import object_store
 from bshm.options import Limits
 
-# Of one process: a batch goes through its zips one after the other, but may be given two at once.
+# Open zips per process: a batch reads its zips one after another, but may switch between two.
 _OPEN_ZIPS = 4
 
 
@@ -26,12 +26,12 @@ class Item:
     """One picture of a batch and where its result goes.
 
     Attributes:
-        number: in the order of the inputs, from 0 on.
+        number: its number in the order of the inputs, from 0.
         source: a path, or an ``http(s)://`` or ``s3://`` URL.
-        member: the path in the zip that ``source`` is; None where it is the picture itself.
-        output: below the output folder, with ``/`` between folders; empty where there is nothing to make.
+        member: the path in the zip ``source``; None if ``source`` is the picture itself.
+        output: path below the output folder, with ``/`` between folders; empty if there is nothing to make.
         error: why there is nothing to make.
-        note: why that is no failure: the picture is made already.
+        note: why this is not a failure: the picture has a result already.
     """
 
     number: int
@@ -43,26 +43,26 @@ class Item:
 
     @property
     def name(self) -> str:
-        """What messages call it: without a URL's query, which may hold a key."""
+        """Its name in messages: without a URL's query, which may contain a key."""
         if self.member is not None:
             return f"{self.source}/{self.member}"
         return self.source if self.source.startswith(object_store.SCHEME) else shown(self.source)
 
     @property
     def place(self) -> str:
-        """The same for one input, wherever a run is started."""
+        """Identifies the input, whatever the current folder of a run."""
         return self.name if is_url(self.source) else os.path.abspath(self.name)  # noqa: PTH100 - keeps links
 
     def job(self, folder: Path) -> Job:
-        """The same as a ``Job`` with its output in ``folder``."""
+        """The item as a ``Job`` with its output in ``folder``."""
         return Job(self.source, self.name, folder / self.output if self.output else None, self.error, self.number)
 
 
 class ItemReader:
-    """Reads the bytes of items; keeps the zips open that they are in.  Safe to share between threads."""
+    """Reads the bytes of items, and keeps their zips open.  Safe to share between threads."""
 
     def __init__(self, limits: Limits) -> None:
-        """With ``limits`` on each picture."""
+        """Read with ``limits`` on each picture."""
         self._limits = limits
         self._lock = threading.Lock()
         self._zips: OrderedDict[str, zipfile.ZipFile] = OrderedDict()
@@ -71,8 +71,8 @@ class ItemReader:
         """All bytes of a picture.
 
         Raises:
-            InputError: it is not there, cannot be read, or has more bytes than allowed.
-            MissingExtraError: what reads it is not installed.
+            InputError: it does not exist, cannot be read, or has more bytes than allowed.
+            MissingExtraError: the package that reads it is not installed.
         """
         if item.member is not None:
             archive = self._zip(item.source)
@@ -83,10 +83,10 @@ class ItemReader:
         if item.source.startswith(object_store.SCHEME):
             return object_store.fetch(item.source, self._limits)
         data, _ = sources.read(item.source, self._limits)
-        return data  # type: ignore[return-value]  # what paths and URLs give
+        return data  # type: ignore[return-value]  # as for paths and URLs
 
     def identity(self, item: Item) -> str:
-        """By what an input is known again without reading it: size and time, or size and checksum; empty of a URL."""
+        """Identifies an input without reading it: size and time, or size and checksum; empty for a URL."""
         if item.member is not None:
             archive = self._zip(item.source)
             entry = self._entry(archive, item)
@@ -96,7 +96,7 @@ class ItemReader:
         try:
             known = Path(item.source).stat()
         except (OSError, ValueError):
-            return ""  # reading it says why
+            return ""  # reading it reports the reason
         return f"{known.st_size}:{known.st_mtime_ns}"
 
     def _zip(self, path: str) -> zipfile.ZipFile:
@@ -104,7 +104,7 @@ class ItemReader:
             archive = self._zips.pop(path, None) or open_zip(path)
             self._zips[path] = archive
             while len(self._zips) > _OPEN_ZIPS:
-                self._zips.popitem(last=False)  # closed by whoever reads from it last
+                self._zips.popitem(last=False)  # closed when its last reader is done
             return archive
 
     @staticmethod
@@ -112,14 +112,14 @@ class ItemReader:
         try:
             return archive.getinfo(item.member or "")
         except KeyError as error:
-            raise SourceNotFoundError(f"{item.source} has no {item.member} any more.") from error
+            raise SourceNotFoundError(f"{item.source} no longer has {item.member}.") from error
 
 
 def open_zip(path: str) -> zipfile.ZipFile:
-    """A zip.
+    """Open a zip.
 
     Raises:
-        SourceNotFoundError, UnreadablePictureError: it is not there, or none.
+        SourceNotFoundError, UnreadablePictureError: it does not exist, or is not a zip.
     """
     try:
         with zips.damage_told():

@@ -3,8 +3,8 @@
     FOLDER/.bshm-batch/journal/*.jsonl    one file per process; lines are only added
 
 A line is written *before* its output gets its name.  So an output with the length in its line is complete, however the
-process ended, and a line without an output means that it was not finished.  The files of other processes, and of other
-machines that share the folder, are read as well.  Lines that a crash cut off are ignored.
+process ended, and a line without an output means that the output was not finished.  The files of other processes, and
+of other machines that share the folder, are also read.  Incomplete lines after a crash are ignored.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from bshm.errors import OptionError, OutputError, option
 from bshm.files import sink
 
 FOLDER = ".bshm-batch"
-# What kill -9 ends has reached the system already.  For the disk a second's results are few enough to make again.
+# Written lines survive kill -9.  A power cut may lose those of one second, whose results are soon made again.
 _SYNC_S = 1.0
 
 
 @dataclass(frozen=True)
 class Line:
-    """What the journal knows of one output.
+    """The entry of one output in the journal.
 
     Attributes:
-        settings: of which it was made, as ``Journal`` names them.
-        found: the row of its record, see ``bshm.bulk.rows``; ``output`` below the folder.
+        settings: the settings of the output, as in ``Journal``.
+        found: the row of its record, see ``bshm.bulk.rows``; its ``output`` is relative to the folder.
     """
 
     settings: str
@@ -46,16 +46,16 @@ class Journal:
     """The journal of one output folder, opened by one process.  Safe to share between threads."""
 
     def __init__(self, folder: Path, settings: Mapping[str, object], *, overwrite: bool) -> None:
-        """Read what there is.
+        """Read the existing journal.
 
         Args:
-            folder: of the results.
-            settings: everything that decides what a result is, by the name that people know it by.
-            overwrite: whether results of other settings are to be made anew.
+            folder: folder of the results.
+            settings: everything that determines a result, by its usual name.
+            overwrite: whether to make results of other settings again.
 
         Raises:
             OptionError: the folder has results of other settings, and ``overwrite`` is off.
-            OutputError: the journal cannot be read or made.
+            OutputError: the journal cannot be read or created.
         """
         self._folder = folder / FOLDER / "journal"
         self._settings = json.dumps(dict(settings), sort_keys=True)
@@ -92,8 +92,8 @@ class Journal:
         """The latest line of an output.
 
         Args:
-            output: below the folder.
-            anew: look for what other processes have added, too.
+            output: path below the folder.
+            anew: also read lines that other processes have added.
         """
         with self._lock:
             if anew:
@@ -101,7 +101,7 @@ class Journal:
             return self._line(output)
 
     def twin(self, sha256: str, suffix: str) -> Line | None:
-        """The latest line of an output with the suffix ``suffix`` made of the same bytes with these settings."""
+        """The latest line of an output with the suffix ``suffix``, made from the same bytes with these settings."""
         with self._lock:
             found = self._db.execute(
                 "SELECT output FROM digest WHERE digest = ?", (_digest(sha256, suffix),)
@@ -110,14 +110,14 @@ class Journal:
         return line if line is not None and line.settings == self._settings else None
 
     def is_current(self, line: Line) -> bool:
-        """Whether a line is of these settings."""
+        """Whether a line has these settings."""
         return line.settings == self._settings
 
     def add(self, found: Mapping[str, Any]) -> None:
-        """Note an output that is about to take its name.
+        """Add a line for an output that is about to get its name.
 
         Raises:
-            OutputError: the journal cannot be written; the output then must not be.
+            OutputError: the journal cannot be written; then the output must not be written either.
         """
         made = time.time()
         line = {"at": made, **found}
@@ -136,7 +136,7 @@ class Journal:
             self._db.execute("UPDATE file SET read = ? WHERE id = ?", (at + len(data), number))
 
     def close(self) -> None:
-        """See that what was added is on the disk."""
+        """Flush the added lines to the disk."""
         with self._lock:
             if self._own is not None:
                 os.fsync(self._own[0])
@@ -144,7 +144,7 @@ class Journal:
                 self._own = None
 
     def _opened(self) -> tuple[int, int]:
-        """The descriptor of this process's own file and its number, made when it is first needed."""
+        """The descriptor of this process's own file and its number, opened when first needed."""
         if self._own is None:
             host = "".join(each for each in socket.gethostname() if each.isalnum())[:40]
             path = self._folder / f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
@@ -161,7 +161,7 @@ class Journal:
         return number
 
     def _read_on(self) -> None:
-        """Take in what was added to the files since they were last looked at."""
+        """Read the lines added to the files since the last call."""
         for path in sorted(self._folder.glob("*.jsonl")):
             found = self._db.execute("SELECT id, read FROM file WHERE name = ?", (path.name,)).fetchone()
             number, at = found or (self._known(path, 0), 0)
@@ -169,11 +169,11 @@ class Journal:
                 file.seek(at)
                 for data in file:
                     if not data.endswith(b"\n"):
-                        break  # cut off, or being written just now
+                        break  # incomplete, or still being written
                     line = _parsed(data)
                     if "settings" in line:
                         differ = json.dumps(line["settings"], sort_keys=True) != self._settings
-                        self._other = line["settings"] if differ else None  # the last run's count
+                        self._other = line["settings"] if differ else None  # the last run's settings matter
                     elif "output" in line:
                         self._index(line, number, at)
                     at += len(data)
@@ -212,7 +212,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    """A line of the journal; nothing where a disk that lost power has put something else there."""
+    """Parse a line of the journal; nothing if a power cut has damaged it."""
     try:
         line = json.loads(data)
     except ValueError:
@@ -221,7 +221,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def _text(output: str) -> str:
-    """A name that may hold bytes that are no text, as text."""
+    """A name as text, even if it contains bytes that are not text."""
     return output.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

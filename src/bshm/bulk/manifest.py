@@ -1,4 +1,4 @@
-"""Lists of pictures: CSV, JSON lines or Parquet with a column ``input`` and, if wanted, a column ``output``."""
+"""Lists of pictures: CSV, JSON lines or Parquet with a column ``input`` and an optional column ``output``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ManifestRow:
     """One line of a manifest.
 
     Attributes:
-        place: where it stands, for messages.
-        input: a path, from the manifest's folder on, or a URI; empty where ``problem`` is set.
-        output: below the output folder; None leaves it to the input's name.
+        place: its position, for messages.
+        input: a path relative to the manifest's folder, or a URI; empty if ``problem`` is set.
+        output: path below the output folder; None uses the input's name.
         problem: why the line names no picture.
     """
 
@@ -33,7 +33,7 @@ class ManifestRow:
 
 
 def is_manifest(given: str) -> bool:
-    """Whether a name is that of a manifest.
+    """Whether a name is the name of a manifest.
 
     >>> is_manifest("photos.csv"), is_manifest("photo.jpg")
     (True, False)
@@ -42,11 +42,11 @@ def is_manifest(given: str) -> bool:
 
 
 def rows(path: Path) -> Iterator[ManifestRow]:
-    """The lines of a manifest, one after the other; a line that says nothing of use has a ``problem``.
+    """The lines of a manifest, one after another; an unusable line has a ``problem``.
 
     Raises:
-        SourceNotFoundError: it is not there.
-        ManifestError: it may not be read, is none, or has no column ``input``.
+        SourceNotFoundError: it does not exist.
+        ManifestError: it cannot be read, is not a manifest, or has no column ``input``.
         MissingExtraError: it is Parquet, and pyarrow is not installed.
     """
     read = {".csv": _csv, ".parquet": _parquet}.get(path.suffix.lower(), _json_lines)
@@ -62,7 +62,7 @@ def rows(path: Path) -> Iterator[ManifestRow]:
 
 def _row(place: str, found: dict[str, Any] | str) -> ManifestRow:
     if isinstance(found, str):
-        return ManifestRow(place, "", problem=f"{place} is no row of a manifest: {found}.")
+        return ManifestRow(place, "", problem=f"{place} is not a row of a manifest: {found}.")
     given, output = found.get("input"), found.get("output")
     if not isinstance(given, str) or not given.strip() or "\0" in given:
         return ManifestRow(place, "", problem=f"{place} needs a path or a URI under 'input'; it has {given!r}.")
@@ -73,7 +73,7 @@ def _row(place: str, found: dict[str, Any] | str) -> ManifestRow:
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     csv.field_size_limit(min(sys.maxsize, 1 << 20))
-    # utf-8-sig: spreadsheets put a mark before the first column's name.
+    # utf-8-sig: spreadsheets write a byte order mark before the first column's name.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         try:
@@ -95,9 +95,9 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             try:
                 found = json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield number, f"it is no JSON, {error}"
+                yield number, f"it is not JSON, {error}"
                 continue
-            yield number, found if isinstance(found, dict) else "it is no JSON object"
+            yield number, found if isinstance(found, dict) else "it is not a JSON object"
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

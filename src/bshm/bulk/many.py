@@ -1,6 +1,6 @@
-"""A batch of thousands of pictures on this machine, each done once.  ``ray_engine`` uses many machines.
+"""A batch of thousands of pictures on this machine, each processed once.  ``ray_engine`` uses many machines.
 
-gather -> work list -> (known already | copied | read, decode, matte, encode, note, write) -> records
+gather -> work list -> (known already | copied | read, decode, matte, encode, log, write) -> records
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
-# Of the pictures on the page; what is larger than a photograph would hold the end of a batch up.
+# Limits of pictures on the page: anything larger than a photograph would delay the end of a batch.
 _THUMBNAIL_PX = 260
 _MOST_PIXELS = 60_000_000
 
 
 def listed(inputs: Iterable[str | Path], *, folder: Path, suffix: str, passed_over: PassedOver) -> WorkList:
-    """Everything that the inputs name, each with an output of its own; raises what ``gather`` does."""
+    """All pictures that the inputs name, each with its own output; raises the errors of ``gather``."""
     work = WorkList()
     for item in gather(inputs, folder=folder, suffix=suffix, passed_over=passed_over):
         work.add(item)
@@ -49,15 +49,15 @@ def settings_of(
     background: Picture | None,
     background_model: str | None = None,
 ) -> dict[str, object]:
-    """Everything that decides what a result is, by name, for the journal.
+    """Everything that determines a result, by name, for the journal.
 
     Args:
-        model: its name.
-        weights: their SHA-256.
-        options: how mattes are made; limits decide nothing.
-        edit: what is made of them.
-        background: the picture behind the people: another one under the same name makes other results.
-        background_model: what paints there, as ``Painter.model`` says it.
+        model: name of the model.
+        weights: SHA-256 of the weights.
+        options: options of the mattes; limits do not change results.
+        edit: options of the results.
+        background: the background picture: another picture with the same name makes other results.
+        background_model: the model that paints the background, as in ``Painter.model``.
     """
     made: dict[str, object] = {name: value for name, value in edit.to_json().items() if name != "version"}
     if background is not None:
@@ -79,7 +79,7 @@ def run_here(
     batch: BatchOptions,
     review: Review | None = None,
 ) -> Generator[BatchRecord, None, None]:
-    """Do the list on this machine through one session; every error of a picture is in its record.
+    """Process the list on this machine with one session; every error of a picture is in its record.
 
     Leaving the loop cancels, as in ``bshm.bulk.batch.run``.
     """
@@ -98,7 +98,7 @@ def run_here(
 
 
 def thumbnails(work: WorkList, reader: ItemReader) -> Thumbnailer:
-    """What shows the input of a record, where that lies on this machine and can be read."""
+    """A function that makes a thumbnail of a record's input, if it is on this machine and can be read."""
 
     def thumbnail(record: BatchRecord) -> str | None:
         if record.job.number is None:

@@ -1,4 +1,4 @@
-"""A batch as one HTML file that loads nothing: figures, and small pictures of what to review."""
+"""The report of a batch as one HTML file that loads nothing: figures, and thumbnails of pictures to review."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 from typing import NamedTuple
 
-# Which pictures are shown, in this order, and what their part of the page is called.
+# The groups of pictures on the page, in this order, with their titles.
 SHEETS = {"failed": "Failed", "empty": "Nobody was found", "doubtful": "Most in doubt"}
 
 
@@ -16,9 +16,9 @@ class Thumb(NamedTuple):
     """A picture on the page.
 
     Attributes:
-        name: of its input.
-        why: it is there.
-        thumbnail: a ``data:`` address; None where there is no picture to show.
+        name: name of its input.
+        why: why it is shown.
+        thumbnail: a ``data:`` URL; None if there is no picture to show.
     """
 
     name: str
@@ -42,14 +42,14 @@ def page(
 
     Args:
         counts: pictures by status, and ``empty``.
-        kinds: failures by the kind of their error.
+        kinds: failures by the kind of error.
         stages: milliseconds by stage, of all pictures together.
         volume: bytes ``read`` and ``written``.
         shown: pictures by the names of ``SHEETS``.
-        facts: what else is told, by name.
-        table: the file that has every picture.
-        seconds: that the run took.
-        started: when, as it should be read.
+        facts: further facts, by name.
+        table: the file with all pictures.
+        seconds: duration of the run.
+        started: start of the run, as text.
     """
     done = counts.get("written", 0) + counts.get("copied", 0)
     total = done + counts.get("skipped", 0) + counts.get("failed", 0)
@@ -71,7 +71,7 @@ def page(
         facts="".join(f"<tr><th>{_text(name)}</th><td>{_text(text)}</td></tr>" for name, text in told.items()),
         kinds=_table("Failures", {name: f"{count:,}" for name, count in sorted(kinds.items())}),
         stages=_table(
-            "Milliseconds a picture",
+            "Milliseconds per picture",
             {name: f"{ms / max(1, counts.get('written', 0)):,.1f}" for name, ms in stages.items()},
         ),
         sheets="".join(_sheet(title, shown.get(kind, ()), _of(counts, kind), table) for kind, title in SHEETS.items()),

@@ -1,9 +1,9 @@
-"""A batch on many machines with Ray Data: rows say where pictures are, and come back as records.
+"""A batch on many machines with Ray Data: rows with the places of pictures go in, and records come out.
 
 Neither pictures nor results pass through Ray.  Each actor has one session, reads, decodes and writes by itself, and
-adds what it writes to the journal of the output folder, which all machines see under the same path.  If an actor dies,
-its rows stay open in the work list, and the next round gives them to other actors, which find in the journal what was
-written meanwhile.
+adds its results to the journal of the output folder, which has the same path on all machines.  If an actor dies, its
+rows stay open in the work list, and the next round gives them to other actors, which find the finished results in the
+journal.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from bshm.edit.spec import Edit
     from bshm.types import Picture
 
-# Rows that Ray is given at once: their list is in the driver's memory.
+# Rows given to Ray at the same time: their list is in the driver's memory.
 _WAVE = 50_000
-# Pictures of one task: what a node that goes away takes with it, and one row of progress.
+# Pictures per task: lost if its node is lost, and one step of the progress.
 _TASK = 8
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that an actor needs to know.
+    """The parameters of an actor.
 
     Attributes:
-        folder: of the results, as an absolute path; every machine has it there.
-        settings: as ``Journal`` takes them.
+        folder: folder of the results, as an absolute path, the same on every machine.
+        settings: as in ``Journal``.
         model, device: of the session.
-        options, edit, background, overwrite: as ``Worker`` takes them.
+        options, edit, background, overwrite: as in ``Worker``.
     """
 
     folder: Path
@@ -65,9 +65,10 @@ class Pool:
     """Where a batch runs.
 
     Attributes:
-        address: of a cluster; None takes ``RAY_ADDRESS``, the cluster that runs on this machine, or starts one on it.
-        actors: how many hold a session each, of one processor each.
-        memory: bytes that Ray keeps free for each.
+        address: address of a cluster; None takes ``RAY_ADDRESS``, else the cluster that runs on this machine, or starts
+            one on it.
+        actors: number of sessions, with one processor each.
+        memory: bytes that Ray reserves for each session.
     """
 
     address: str | None = None
@@ -80,10 +81,10 @@ class Pool:
 
 
 class Actor:
-    """A session, a reader and a file of the journal in a process of Ray's."""
+    """A session, a reader and a file of the journal in a process of Ray."""
 
     def __init__(self, plan: Plan) -> None:
-        """Open them, with one thread: Ray counts one processor for it."""
+        """Open them, with one thread, because Ray reserves one processor for it."""
         import cv2
 
         from bshm.pipeline import Matting
@@ -126,15 +127,15 @@ class Actor:
 
 
 def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Generator[BatchRecord, None, None]:
-    """Do the list on a cluster, in no order; every error of a picture is in its record.
+    """Process the list on a cluster, in any order; every error of a picture is in its record.
 
-    Pictures whose actor went away are tried again as long as any others get done; then they fail.
+    Pictures whose actor was lost are tried again while other pictures are finished; then they fail.
 
     Args:
-        work: what is to be done.
-        ledger: of the output folder, on this machine.
-        plan: for the actors.
-        pool: where they run.
+        work: the list.
+        ledger: the ledger of the output folder, on this machine.
+        plan: the parameters of the actors.
+        pool: the cluster.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -155,7 +156,7 @@ def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Genera
     with _cluster(pool):
         from ray.exceptions import RayError
 
-        task, trouble = _TASK, "its machine or process went away each time"
+        task, trouble = _TASK, "its machine or process was lost each time"
         while left := work.still_open:
             waiting = work.open_items()
             try:
@@ -163,24 +164,24 @@ def run_on_ray(work: WorkList, ledger: Ledger, plan: Plan, pool: Pool) -> Genera
                     for number, found in _wave(wave, plan, pool, task):
                         if work.close_open(number):
                             yield rows.record(found, work.get(number).job(ledger.folder))
-            except RayError as error:  # the round is lost; what it has done is done
+            except RayError as error:  # the round is lost, but not its finished results
                 trouble = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             if work.still_open == left:
                 break
-            task = 1  # a picture that ends its process must not take others along twice
+            task = 1  # a picture that kills its process must not affect others twice
     for item in work.open_items():
-        reason = f"{item.name} was not finished: {trouble.rstrip('.')}. Has the cluster processors and memory enough?"
+        reason = f"{item.name} was not finished: {trouble.rstrip('.')}. Does the cluster have enough CPUs and memory?"
         yield BatchRecord(item.job(ledger.folder), "failed", error=WorkerLostError(reason))
 
 
 def _wave(items: list[Item], plan: Plan, pool: Pool, task: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and row of every item whose actor lived."""
+    """Number and row of every item whose actor survived."""
     import ray.data
 
     given = [
         {
             "number": item.number,
-            # The actors' current folder is another one.
+            # The actors have another current folder.
             "source": item.source if is_url(item.source) else os.path.abspath(item.source),  # noqa: PTH100 - keeps links
             "member": item.member or "",
             "output": item.output,
@@ -195,7 +196,7 @@ def _wave(items: list[Item], plan: Plan, pool: Pool, task: int) -> Iterator[tupl
         num_cpus=1,
         num_gpus=1 if plan.device.startswith("cuda") else 0,
         memory=pool.memory,
-        # What was on a machine that went away would wait for it to come back; the next round does it instead.
+        # Do not wait for a lost machine to come back; the next round processes its pictures.
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": 0},
     )
     for row in done.iter_rows():
@@ -204,8 +205,8 @@ def _wave(items: list[Item], plan: Plan, pool: Pool, task: int) -> Iterator[tupl
 
 @contextmanager
 def _cluster(pool: Pool) -> Iterator[None]:
-    """Ray, connected; one that was connected before is left so."""
-    # It would report to its makers.
+    """Connect to Ray, and disconnect afterwards, unless it was connected before."""
+    # Do not send usage statistics to the makers of Ray.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -220,9 +221,9 @@ def _cluster(pool: Pool) -> Iterator[None]:
             reason = str(error).partition("\n")[0]
             raise EnvironmentFault(
                 f"there is no Ray cluster at {pool.address or 'the address in RAY_ADDRESS'}: {reason} Start one with "
-                f"`ray start --head`, or leave {option('ray_address')} out."
+                f"`ray start --head`, or omit {option('ray_address')}."
             ) from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # one progress is enough
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # one progress bar is enough
     context = DataContext.get_current()
     before = context.max_errored_blocks, context.enable_progress_bars
     context.max_errored_blocks, context.enable_progress_bars = -1, False

@@ -19,14 +19,14 @@ from bshm.bulk.batch import BatchRecord
 from bshm.bulk.page import Thumb, page
 from bshm.files import sink
 
-# Pictures of each kind on the page; the table has them all.
+# Most pictures of each group on the page; the table has all.
 MOST_SHOWN = 48
-# From which share of the people's area in doubt a picture is one to look at.
+# The share of the people's area in doubt from which a picture should be looked at.
 DOUBTFUL = 0.1
-# Rows that are held until they are written, some megabytes.
+# Rows in memory before they are written, some megabytes.
 _CHUNK = 2000
 
-# A small picture of what a record is about, as a ``data:`` address; None where there is none.
+# Makes a thumbnail of a record's picture, as a ``data:`` URL; None if there is none.
 Thumbnailer = Callable[[BatchRecord], "str | None"]
 
 COLUMNS: dict[str, str] = {
@@ -55,17 +55,17 @@ COLUMNS: dict[str, str] = {
 
 
 class BatchReport:
-    """Takes records as they come; writes ``report.parquet`` (or ``report.csv``) and ``report.html`` at the end.
+    """Collects records; writes ``report.parquet`` (or ``report.csv``) and ``report.html`` at the end.
 
-    Of the pictures it keeps figures, and of those to look at a bounded number.
+    In memory it keeps figures, and a limited number of pictures to look at.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, str]) -> None:
-        """Begin.
+        """Start a report.
 
         Args:
-            folder: of the results.
-            facts: what the page tells beside its figures, by name.
+            folder: folder of the results.
+            facts: further facts for the page, by name.
 
         Raises:
             OutputError: nothing can be written there.
@@ -80,11 +80,11 @@ class BatchReport:
         self._stages: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
         self._shown: dict[str, list[BatchRecord]] = {"failed": [], "empty": []}
-        self._doubtful: list[tuple[float, int, BatchRecord]] = []  # a heap: the least doubtful is the first to go
+        self._doubtful: list[tuple[float, int, BatchRecord]] = []  # a heap: the least doubtful is removed first
 
     @property
     def table(self) -> Path:
-        """Where the table will be."""
+        """The path of the table."""
         return self._table.path
 
     def __enter__(self) -> BatchReport:
@@ -97,7 +97,7 @@ class BatchReport:
             self._table.drop()
 
     def add(self, record: BatchRecord) -> None:
-        """Take one record."""
+        """Add one record."""
         self._table.add(flat(record))
         self._counts[record.status] += 1
         self._counts["empty"] += record.empty is True
@@ -120,7 +120,7 @@ class BatchReport:
         """Write table and page.
 
         Args:
-            thumbnail: gives the ``data:`` address of a small picture of a record, or None.
+            thumbnail: returns the ``data:`` URL of a record's thumbnail, or None.
 
         Raises:
             OutputError: one of them cannot be written.
@@ -160,14 +160,14 @@ def flat(record: BatchRecord) -> dict[str, Any]:
 
 
 def has_parquet() -> bool:
-    """Whether what writes Parquet is installed."""
+    """Whether the package that writes Parquet is installed."""
     from importlib.util import find_spec
 
     return find_spec("pyarrow") is not None
 
 
 def _text(value: Any) -> Any:
-    """Names of files may hold bytes that are no text."""
+    """A file name as text, even if it contains bytes that are not text."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
@@ -178,7 +178,7 @@ def _why(record: BatchRecord) -> str:
 
 
 class _Table:
-    """A file that is written beside its place and takes it when it is whole."""
+    """A file that is written beside its place, and moved there when it is complete."""
 
     def __init__(self, folder: Path, suffix: str) -> None:
         self.path = folder / f"report.{suffix}"

@@ -1,4 +1,4 @@
-"""Results to review: copies in a folder of their own, and a sheet with the worst ones."""
+"""Results to review: copies in a separate folder, and a contact sheet of the worst ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Bytes = npt.NDArray[np.uint8]
 
 SHEET = "contact-sheet.jpg"
-# What the sheet is bounded to: some three megabytes, of a third of a megabyte each in memory until it is written.
+# Limits of the sheet: about three megabytes; each entry takes a third of a megabyte of memory until it is written.
 MOST = 60
 _TILE_PX, _GAP_PX, _COLUMNS = 320, 8, 2
 _LINE_PX, _LINES, _LINE_LETTERS = 16, 4, 95
@@ -41,9 +41,9 @@ class SheetEntry:
     """One result on the sheet.
 
     Attributes:
-        name: of the picture.
-        verdict: on it.
-        tiles: (h, w, 3) uint8: the picture with the reasons' boxes beside the cut-out over a checker.
+        name: name of the picture.
+        verdict: its verdict.
+        tiles: (h, w, 3) uint8: the picture with the boxes of the reasons, beside the cut-out over a checkerboard.
     """
 
     name: str
@@ -55,15 +55,15 @@ class Review:
     """A folder that gets a copy of each result whose score is below a limit.  Safe to share between threads."""
 
     def __init__(self, folder: Path, below: float, *, overwrite: bool = False) -> None:
-        """Nothing is written yet.
+        """Write nothing yet.
 
         Args:
-            folder: made with the first copy.
-            below: scores below this are to be looked at, 0..1.
-            overwrite: replace what an earlier run left there; otherwise a name that is taken gets a number.
+            folder: created with the first copy.
+            below: scores below this are reviewed, 0..1.
+            overwrite: replace files of an earlier run; otherwise a name that is taken gets a number.
 
         Raises:
-            OptionError: ``below`` is no share.
+            OptionError: ``below`` is not a share.
         """
         if not 0 <= below <= 1:
             raise OptionError(f"{option('review_below')} takes a score of 0 to 1; got {below:g}.")
@@ -76,14 +76,14 @@ class Review:
         self._lock = threading.Lock()
 
     def look(self, matte: Matte, name: str) -> SheetEntry | None:
-        """What the sheet shows of a matte; None where there is no need to look at it."""
+        """The entry of a matte on the sheet; None if it needs no review."""
         verdict = matte.verdict
         if verdict is None or verdict.score >= self._below:
             return None
         return SheetEntry(name, verdict, _tiles(matte, verdict))
 
     def add(self, look: SheetEntry, data: bytes, name: str) -> Path:
-        """Write a copy of a result, ``data``, as ``name``, and keep it for the sheet.
+        """Write a copy of a result, ``data``, as ``name``, and keep its entry for the sheet.
 
         Raises:
             OutputError: it cannot be written.
@@ -96,7 +96,7 @@ class Review:
         return path
 
     def write_sheet(self) -> Path | None:
-        """Write the sheet, lowest score first; None where nothing was to be looked at.
+        """Write the sheet, lowest score first; None if nothing needs a review.
 
         Raises:
             OutputError: it cannot be written.
@@ -109,12 +109,12 @@ class Review:
             return sink.write(data, self._free(SHEET), overwrite=self._overwrite)
 
     def _free(self, name: str) -> Path:
-        """Where nothing is that this run wrote, nor, unless it may be replaced, anything else."""
+        """A path that this run has not used, and, without ``overwrite``, that does not exist."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, no path
         number = 1
         while True:
             path = self.folder / (name if number == 1 else f"{stem}-{number}{suffix}")
-            # Some systems do not tell a.png from A.PNG.
+            # On some systems a.png and A.PNG are the same file.
             if path.name.casefold() not in self._taken and (self._overwrite or not os.path.lexists(path)):
                 self._taken.add(path.name.casefold())
                 return path
@@ -122,11 +122,11 @@ class Review:
 
 
 def sheet(looks: list[SheetEntry], *, of: int) -> Bytes:
-    """(H, W, 3) uint8: the looks in rows, each below its name, score and reasons.
+    """(H, W, 3) uint8: the entries in rows, each below its name, score and reasons.
 
     Args:
-        looks: in their order.
-        of: how many there were before only the worst were kept.
+        looks: the entries, in order.
+        of: number of all entries, of which only the worst were kept.
     """
     wide, high = 2 * _TILE_PX + 2 * _GAP_PX, _LINES * _LINE_PX + _TILE_PX + 2 * _GAP_PX
     rows = -(-len(looks) // _COLUMNS)
@@ -134,7 +134,7 @@ def sheet(looks: list[SheetEntry], *, of: int) -> Bytes:
     page = Image.new("RGB", (_COLUMNS * wide + _GAP_PX, head + rows * high), _PAPER)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default()
     shown = f"the {len(looks)} with the lowest score of {of}" if of > len(looks) else f"{of}"
-    draw.text((_GAP_PX, _GAP_PX), f"To be looked at: {shown}", _INK, font)
+    draw.text((_GAP_PX, _GAP_PX), f"To review: {shown}", _INK, font)
     for at, look in enumerate(looks):
         left, top = _GAP_PX + at % _COLUMNS * wide, head + at // _COLUMNS * high
         said = f"{look.name}: {look.verdict}"
@@ -152,7 +152,7 @@ def _tiles(matte: Matte, verdict: Verdict) -> Bytes:
     picture = geometry.shrink(matte.picture.pixels, size_hw)
     colour = geometry.shrink(matte.foreground, size_hw)
     small = cv2.resize(matte.alpha, size_hw[::-1], interpolation=cv2.INTER_AREA)
-    alpha = np.clip(np.asarray(small, np.float32), 0, 1)  # the weights of a resize may add up to a hair more than 1
+    alpha = np.clip(np.asarray(small, np.float32), 0, 1)  # the weights of a resize may add up to slightly more than 1
     down, right = np.indices(size_hw) // _CHECKER_PX
     checker = np.where((down + right) % 2, *_CHECKER).astype(np.uint8)[..., None].repeat(3, axis=2)
     shown = composite.over(colour, alpha, checker)
@@ -161,8 +161,8 @@ def _tiles(matte: Matte, verdict: Verdict) -> Bytes:
         corner = int(box.left * scale), int(box.top * scale)
         end = int((box.left + box.width) * scale) - 1, int((box.top + box.height) * scale) - 1
         cv2.rectangle(picture, corner, end, _BOX, 1)
-        if not reason.code.startswith("cut"):  # a side of the frame is seen without a word
-            # A box that begins at the top has its word inside.
+        if not reason.code.startswith("cut"):  # a side of the frame needs no label
+            # A box at the top has its label inside.
             cv2.putText(picture, reason.code, (corner[0] + 2, max(10, corner[1] - 3)), 0, 0.35, _BOX, 1, cv2.LINE_AA)
     result = np.full((size_hw[0], _TILE_PX + _GAP_PX + size_hw[1], 3), _PAPER, np.uint8)
     result[:, : size_hw[1]] = picture

@@ -12,7 +12,7 @@ from bshm.errors import BshmError, option
 
 
 def row(record: BatchRecord) -> dict[str, Any]:
-    """Everything of a record, in values that JSON has."""
+    """A record as plain JSON values."""
     error = record.error
     return {
         "input": record.job.name,
@@ -35,9 +35,9 @@ def row(record: BatchRecord) -> dict[str, Any]:
 
 
 def record(found: dict[str, Any], job: Job) -> BatchRecord:
-    """The record of ``job`` that ``row`` gave.
+    """The record of ``job`` from its ``row``.
 
-    An error of a kind that bshm does not know is a fault in bshm: a ``RuntimeError``.
+    An error of an unknown kind is a fault in bshm: a ``RuntimeError``.
     """
     width, height, error = found["width"], found["height"], found["error"]
     return BatchRecord(
@@ -59,7 +59,7 @@ def record(found: dict[str, Any], job: Job) -> BatchRecord:
 
 
 def _kept(error: Exception) -> str:
-    """A message in which options still stand as such, so that each face names them its own way."""
+    """A message with its options marked, so that each interface can name them in its own way."""
     return error.told(option) if isinstance(error, BshmError) else str(error)
 
 

@@ -1,6 +1,6 @@
 """Process one picture of a batch: already done, copied from an equal picture, or made and written.
 
-A batch on one machine shares one between its threads; on many machines each process has its own.
+On one machine, the threads of a batch share one worker; on many machines, each process has its own.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """What of a batch is done already, by its journal and by what lies in its folder."""
+    """The finished part of a batch, by its journal and the files in its folder."""
 
     def __init__(self, folder: Path, journal: Journal, reader: ItemReader, *, refuse: bool = False) -> None:
-        """Over the journal of ``folder``.
+        """Use the journal of ``folder``.
 
         Args:
-            folder: of the results.
-            journal: of that folder.
-            reader: of the inputs.
-            refuse: whether an output that the journal does not know is refused before it is made.  Without, it is
-                made and compared: a crash, or another process, may have come between the file and the journal.
+            folder: folder of the results.
+            journal: journal of that folder.
+            reader: reads the inputs.
+            refuse: refuse outputs that exist but are not in the journal before they are made.  Otherwise they are made
+                and compared, because a crash or another process may have come between the file and the journal.
         """
         self.folder = folder
         self.journal = journal
@@ -50,7 +50,7 @@ class Ledger:
         self._refuse = refuse
 
     def settled(self, item: Item) -> BatchRecord | None:
-        """The record of an item for which there is nothing to do; None where there is.
+        """The record of an item that needs no work; None if it needs work.
 
         Raises:
             BshmError: the item has an error.
@@ -74,12 +74,12 @@ class Ledger:
         return self.earlier(item, line)
 
     def earlier(self, item: Item, line: Line) -> BatchRecord:
-        """What an earlier run, or another process, made of an item."""
+        """The record of an item that an earlier run or another process has made."""
         found = rows.record({**line.found, "error": None}, item.job(self.folder))
         return replace(found, status="skipped", note="it is done already")
 
     def stands(self, line: Line) -> bool:
-        """Whether an output of these settings is there as its line says."""
+        """Whether an output with these settings exists, as in its line."""
         if not self.journal.is_current(line):
             return False
         path, proof = self.folder / line.found["output"], line.found["proof"]
@@ -88,12 +88,12 @@ class Ledger:
                 return False
         except (OSError, ValueError):
             return False
-        # What it was to replace may be as long as it is.
+        # The file that it should replace may have the same length.
         return not line.found.get("replaces") or _sha256(path) == proof["output_sha256"]
 
 
 class Worker:
-    """Does items.  Safe to share between threads."""
+    """Processes items.  Safe to share between threads."""
 
     def __init__(
         self,
@@ -107,17 +107,17 @@ class Worker:
         write_lock: AbstractContextManager[object] | None = None,
         review: Review | None = None,
     ) -> None:
-        """With everything open.
+        """Use open objects.
 
         Args:
             matting: the session.
-            ledger: of the output folder.
-            options: how mattes are made.
-            edit: what is made of them.
-            background: the picture that ``edit`` names, or who paints what it describes.
+            ledger: the ledger of the output folder.
+            options: options of the mattes.
+            edit: options of the results.
+            background: the picture that ``edit`` names, or the painter of its description.
             overwrite: replace files that this batch has not written.
-            write_lock: passed before anything is changed; None lets everybody through.
-            review: gets a copy of each result that should be looked at.
+            write_lock: taken before anything is changed; None for no lock.
+            review: gets a copy of each result with a low score.
         """
         self._matting = matting
         self._ledger = ledger
@@ -130,10 +130,10 @@ class Worker:
         self._alone = _Alone()
 
     def do(self, item: Item) -> BatchRecord:
-        """Make and write what is not there yet.
+        """Process an item, unless it is done already.
 
         Raises:
-            BshmError: it cannot be done.
+            BshmError: it cannot be processed.
         """
         settled = self._ledger.settled(item)
         if settled is not None:
@@ -152,7 +152,7 @@ class Worker:
                 record = rows.record({**twin.found, "error": None}, job)
                 assert record.proof is not None
                 proof = replace(record.proof, identity=identity, copy_of=None)
-                if twin.found["output"] == item.output:  # the same bytes as before, with another time
+                if twin.found["output"] == item.output:  # the same bytes as before, with a new time
                     self._note(replace(record, status="written", proof=proof), item)
                     return self._ledger.earlier(item, twin)
                 return self._copy(item, record, replace(proof, copy_of=twin.found["output"]), path)
@@ -181,7 +181,7 @@ class Worker:
         noted = made.record(item.job(self._ledger.folder), write_ms=0.0, proof=proof)
         with self._write_lock:
             replaces = self._may_take(path, item, proof)
-            if self._review is not None and look is not None:  # before it counts as done: a crash loses no copy
+            if self._review is not None and look is not None:  # before it counts as done, so that a crash loses no copy
                 self._review.add(look, made.rendered.data, path.name)
             self._note(noted, item, replaces=replaces)
             if replaces is not None:
@@ -201,10 +201,10 @@ class Worker:
         return record
 
     def _may_take(self, path: Path, item: Item, proof: Proof) -> bool | None:
-        """Whether what is at ``path`` is to be replaced; None where it is the result itself already.
+        """Whether to replace the file at ``path``; None if it is the result already.
 
         Raises:
-            OutputExistsError: it is neither ours nor to be replaced.
+            OutputExistsError: it is not from this batch, and may not be replaced.
         """
         if not os.path.lexists(path):
             return False
@@ -214,10 +214,10 @@ class Worker:
             )
         there = _sha256(path)
         if there == proof.output_sha256:
-            return None  # a crash came between the two, or another process was quicker
+            return None  # a crash came in between, or another process was faster
         line = self._ledger.journal.find(item.output, anew=True)
         ours = line is not None and line.found["proof"]["output_sha256"] == there
-        # What a power cut leaves of a file that had its name, but not yet its bytes on the disk.
+        # After a power cut: a file with its name, but without its bytes on the disk.
         nothing = path.stat().st_size == 0
         if not ours and not nothing and not self._overwrite:
             raise exists(path)
@@ -227,7 +227,7 @@ class Worker:
         try:
             put()
         except OutputExistsError:
-            if _sha256(path) != proof.output_sha256:  # another process was quicker, with something else
+            if _sha256(path) != proof.output_sha256:  # another process was faster, with another result
                 raise
 
     def _note(self, record: BatchRecord, item: Item, *, replaces: bool | None = None) -> None:
@@ -244,7 +244,7 @@ class _Alone:
 
     @contextmanager
     def on(self, key: str) -> Iterator[None]:
-        """Wait until nobody else works on ``key``."""
+        """Wait until no other thread works on ``key``."""
         with self._lock:
             lock, waiting = self._held.get(key, (threading.Lock(), 0))
             self._held[key] = lock, waiting + 1
@@ -272,7 +272,7 @@ def _sha256(path: Path) -> str:
 
 
 def exists(path: Path) -> OutputExistsError:
-    """Something else is where a result was to go."""
+    """The error for an output that already exists."""
     return OutputExistsError(
         f"{path} already exists, but not as this batch wrote it. Add {option('overwrite')} to replace it, "
         f"or give {option('output')} another folder."

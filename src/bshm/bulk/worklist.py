@@ -15,10 +15,10 @@ _PAGE = 1000
 
 
 class WorkList:
-    """Items in their order, each with an output of its own."""
+    """Items in their order, each with its own output."""
 
     def __init__(self) -> None:
-        # A name that is empty: SQLite keeps it in a file that nobody else sees and that goes with it.
+        # With an empty name, SQLite uses a private file that it deletes at the end.
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(
             """
@@ -37,7 +37,7 @@ class WorkList:
         return self._count
 
     def add(self, item: Item) -> None:
-        """Add an item; one whose output is taken gets an error, or a note where the same picture has it."""
+        """Add an item; if its output is taken it gets an error, or a note if the same picture has that output."""
         if item.error is None:
             first = self._take(item)
             if first is not None and (first.source, first.member) == (item.source, item.member):
@@ -45,7 +45,7 @@ class WorkList:
             elif first is not None:
                 reason = (
                     f"the result would be {item.output}, which is the result of {first.name} already. Give one of the "
-                    "two another name, by a manifest with a column 'output', or run them into different folders."
+                    "two another name, in a manifest with a column 'output', or write them into different folders."
                 )
                 item = replace(item, output="", error=OutputExistsError(reason))
         error = None if item.error is None else pickle.dumps(item.error)
@@ -54,25 +54,25 @@ class WorkList:
         self._count += 1
 
     def items(self) -> Iterator[Item]:
-        """All of them, in their order; others may be asked for meanwhile."""
+        """All items, in their order; other methods may be called meanwhile."""
         return self._select("item.number > ? ORDER BY item.number")
 
     def leave_open(self, number: int) -> None:
-        """Remember an item as one that is to be done elsewhere."""
+        """Mark an item as open: it will be processed elsewhere."""
         self._db.execute("INSERT OR IGNORE INTO open VALUES (?)", (number,))
 
     def close_open(self, number: int) -> bool:
-        """Take an item off those; False where it was none of them any more."""
+        """Mark an item as no longer open; False if it was not open."""
         return self._db.execute("DELETE FROM open WHERE number = ?", (number,)).rowcount == 1
 
     @property
     def still_open(self) -> int:
-        """How many they are."""
+        """The number of open items."""
         (count,) = self._db.execute("SELECT COUNT(*) FROM open").fetchone()
         return int(count)
 
     def open_items(self) -> Iterator[Item]:
-        """Those that are still to be done elsewhere, in their order."""
+        """The open items, in their order."""
         return self._select("item.number > ? AND number IN (SELECT number FROM open) ORDER BY number")
 
     def get(self, number: int) -> Item:
@@ -91,7 +91,7 @@ class WorkList:
                 return
 
     def _take(self, item: Item) -> Item | None:
-        """Claim an output; the item that has it where it is taken."""
+        """Claim an output; returns the item that has it if it is taken."""
         output = _kept(os.path.normcase(item.output))
         try:
             self._db.execute("INSERT INTO taken VALUES (?, ?)", (output, item.number))
@@ -102,7 +102,7 @@ class WorkList:
 
 
 def _kept(text: str | None) -> bytes | None:
-    """Names of files may hold bytes that are no text; SQLite would refuse them."""
+    """A file name for SQLite, which refuses bytes that are not text."""
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 

@@ -1,7 +1,7 @@
-"""The command line: ``bshm VERB …``.  One file a verb: flags become options, options become one call.
+"""The command line: ``bshm VERB …``.  One file per verb: flags become options, options become one call.
 
 ``bshm --help`` and every verb's ``--help`` load nothing but the standard library; a verb's file is imported when the
-verb is used, and what it needs when it runs.  argparse rather than Typer: a cold ``bshm matte photo.jpg`` is mostly
+verb is used, and its dependencies when it runs.  argparse rather than Typer: a cold ``bshm matte photo.jpg`` is mostly
 imports, and Typer's took 50 to 60 ms on top of numpy and onnxruntime where argparse took 5 to 10.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; see ``bshm.cli.app.main``."""
-    # Here, not above: until this is imported, Ctrl-C would show a trace.
+    # Imported here, not at the top: until it is imported, Ctrl-C shows a traceback.
     from bshm.cli import interrupts
 
     with interrupts.starting():

@@ -44,7 +44,7 @@ EXAMPLES = [
     ("bshm matte photo.jpg", "writes photo.cutout.png"),
     ("bshm matte photos/ -o cut/", "every picture of a folder"),
     ("bshm matte photo.jpg -o white.jpg --background white", "over a colour"),
-    ("bshm doctor", "checks that it works here, and on which device"),
+    ("bshm doctor", "checks that bshm works here, and on which device"),
 ]
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after ``bshm``; None takes those of the process.
+        argv: the words after ``bshm``; None takes ``sys.argv[1:]``.
 
     Returns:
         The exit code, see ``bshm.cli.exit_codes``.
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         say("bshm: this does not fit into memory. Use a smaller picture or --in-flight, or a machine with more.")
         return exit_codes.code_of(MemoryError())
-    except Exception as error:  # noqa: BLE001 - the last door: a traceback with a code of its own, not Python's 1
+    except Exception as error:  # noqa: BLE001 - the last resort: a traceback and its own exit code, not Python's 1
         for line in _trace(error):
             say(line)
         say("bshm: this is a fault in bshm itself, not in what you did. Please report it with the lines above.")

@@ -38,39 +38,39 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 
 EXAMPLES = [
-    ("bshm batch photos/ -o cut/", "a folder and its sub-folders; run it again to continue"),
-    ("bshm batch list.csv more.zip -o cut/", "the pictures that a list and a zip name"),
+    ("bshm batch photos/ -o cut/", "a folder and its sub-folders; run again to continue"),
+    ("bshm batch list.csv more.zip -o cut/", "the pictures of a list and of a zip"),
     ("bshm batch list.parquet -o cut/ --json > log", "one line of JSON per picture"),
     ("bshm batch in/ -o shop/ -b white -f jpg --crop", "over a colour, cropped, as JPEG"),
-    ("bshm batch list.csv -o /all/cut --engine ray", "on the machines of a Ray cluster"),
+    ("bshm batch list.csv -o /all/cut --engine ray", "on a Ray cluster"),
 ]
 
 NOTES = """\
 What an input may be:
-  A picture, a folder with all below it, a pattern in quotes, a zip, a URL (http, https, s3), or a
-  manifest: .csv, .jsonl or .parquet with a column input (paths from the manifest's folder on, or
-  URLs) and, if you like, a column output (paths below -o; the suffix picks the format).  Results keep
-  their folders.  An input that cannot be read is one failure; the others continue.
+  A picture, a folder with everything below it, a pattern in quotes, a zip, a URL (http, https, s3), or
+  a manifest: .csv, .jsonl or .parquet with a column input (paths relative to the manifest's folder, or
+  URLs) and an optional column output (paths below -o; the suffix picks the format).  Results keep their
+  sub-folders.  An input that cannot be read counts as one failure; the others continue.
 
-What is in the output folder afterwards:
+What the output folder contains:
   The results; report.parquet (report.csv without the extra bshm[bulk]), with one row per picture;
-  report.html with figures and the pictures to look at; and .bshm-batch/, the journal.
+  report.html with figures and the pictures to check; and .bshm-batch/, the journal.
 
 Continuing where it stopped:
   Run the same command again.  The journal records which bytes and settings each result was made from,
-  and a result that still matches is not made again.  A picture that changed is.  Without --overwrite,
-  files that the batch did not write and results of other settings are never replaced.  Two pictures
-  with the same bytes are made once: the second result is a hard link to the first, or a copy.
-  --review-below copies what this run makes, not what is done already.
+  and a result that still matches is not made again.  A picture that changed is processed again.
+  Without --overwrite, files that the batch did not write and results of other settings are never
+  replaced.  Pictures with the same bytes are processed once: each further result is a hard link to the
+  first, or a copy.  --review-below copies only results of this run, not those of earlier runs.
 
-docs/batch.md says more, also about Ray."""
+See docs/batch.md for more, including Ray."""
 
 
 def parser() -> Parser:
     """The flags of ``bshm batch``."""
     result = Parser(
         "batch",
-        "Cuts the people out of thousands of pictures: goes on after a crash, makes nothing twice, reports on each.",
+        "Cuts the people out of thousands of pictures: resumes after a crash, does nothing twice, reports on each.",
         usage="INPUT… -o FOLDER [options]",
         examples=EXAMPLES,
         notes=f"{NOTES}\n\nExit codes:\n{exit_codes.table()}",
@@ -79,7 +79,9 @@ def parser() -> Parser:
         "inputs", nargs="+", metavar="INPUT", help="picture, folder, pattern in quotes, manifest, zip or URL"
     )
     where = result.add_argument_group("Where")
-    where.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder for the results, made if needed")
+    where.add_argument(
+        "-o", "--output", metavar="FOLDER", required=True, help="folder for the results, created if needed"
+    )
     where.add_argument(
         "--overwrite",
         action="store_true",
@@ -92,17 +94,19 @@ def parser() -> Parser:
         "--engine",
         choices=ENGINES,
         default=ENGINES[0],
-        help="this machine, or those of a Ray cluster; extra bshm[ray] (default: %(default)s)",
+        help="where to run: on this machine or on a Ray cluster; extra bshm[ray] (default: %(default)s)",
     )
     machines.add_argument(
         "--ray-address",
         metavar="ADDRESS",
-        help="of the cluster (default: RAY_ADDRESS, else the one that runs here, else one of this machine alone)",
+        help="address of the cluster (default: RAY_ADDRESS, else the one running on this machine, else a new one here)",
     )
     machines.add_argument(
-        "--actors", type=int, metavar="N", help="sessions on the cluster, of one processor each (default: 2)"
+        "--actors", type=int, metavar="N", help="sessions on the cluster, with one processor each (default: 2)"
     )
-    machines.add_argument("--actor-memory", metavar="SIZE", help="that Ray keeps free for each: 2G, 512M (default: 2G)")
+    machines.add_argument(
+        "--actor-memory", metavar="SIZE", help="memory that Ray reserves for each session: 2G, 512M (default: 2G)"
+    )
     add_flags(result)
     return result
 
@@ -122,7 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     options, edit = asked_for(arguments)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
-        raise OptionError("an input or -o is an empty word. Name a file or a folder.")
+        raise OptionError("an input or -o is empty. Name a file or a folder.")
     if "-" in arguments.inputs or arguments.output == "-":
         raise OptionError("a batch cannot use a pipe. Use `bshm matte - -o -` for one picture.")
     folder = Path(arguments.output)
@@ -132,7 +136,7 @@ def _run(arguments: argparse.Namespace) -> int:
     pool = _pool(arguments)
     review = _review(arguments, folder, batch.overwrite)
     suffix = suffix_for(edit)
-    with_format(edit, Path(f"name.{suffix}"))  # told before anything is looked for
+    with_format(edit, Path(f"name.{suffix}"))  # an error is raised before any search
     passed_over = PassedOver()
     work = listed(arguments.inputs, folder=folder, suffix=suffix, passed_over=passed_over)
     if not len(work):
@@ -189,7 +193,7 @@ def _report_on(
         say("the report is CSV; for Parquet: pip install 'bshm[bulk]'")
     facts = {"Model": arguments.model, "Engine": arguments.engine, "Inputs": ", ".join(arguments.inputs[:20])}
     with (
-        # Ray tells there of what happens to its machines.
+        # Ray reports on its machines there.
         for_results_alone(),
         closing(records),
         BatchReport(ledger.folder, facts) as report,
@@ -209,18 +213,18 @@ def _review(arguments: argparse.Namespace, folder: Path, overwrite: bool) -> Rev
     if arguments.review_below is None:
         return None
     if arguments.engine != "local":
-        raise OptionError("--review-below needs --engine local; on many machines report.html names what to look at.")
+        raise OptionError("--review-below needs --engine local; with Ray, report.html lists the pictures to check.")
     from bshm.bulk.review import Review
 
     return Review(Path(arguments.review_folder or folder / "review"), arguments.review_below, overwrite=overwrite)
 
 
 def _keep_apart(review: Review, work: WorkList, folder: Path) -> None:
-    """Refuse a folder for copies in which results go, too: one would stand in the way of the other."""
+    """Refuse a review folder that gets results, too: the files could have the same names."""
     copies = review.folder.resolve()
     if folder.resolve() == copies or any((folder / each.output).parent.resolve() == copies for each in work.items()):
         raise OptionError(
-            f"results go to {review.folder}, so copies to be looked at cannot. Give --review-folder another folder."
+            f"{review.folder} gets the results, so the copies for review need another one. Set --review-folder."
         )
 
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _HEADS = {"auto": None, "face": True, "shape": False}
 NOTES = """\
 Each rule is measured: the file's format, kB, colours, size and resolution; the background's colour
-away from the people, whom the networks find; and their share of the frame.  Head, eyes and the margin
-above are measured by the face detector (pip install "bshm[faces]"), or else by the outline of the
-people, which cannot find eyes; "head_by" in --json says which.  Rules that cannot be measured are
-listed.
+away from the people that the networks find; and the people's share of the frame.  Head, eyes and the
+margin above are measured with the face detector (pip install "bshm[faces]"), or without it with the
+outline of the people, which cannot find eyes; "head_by" in --json says which.  Rules that cannot be
+measured are listed.
 
 --fix makes a new picture of the people with the preset's options, writes it to -o and measures it; the
 exit code is that of the new picture."""
@@ -39,13 +39,13 @@ def parser() -> Parser:
     """The flags of ``bshm check``."""
     result = Parser(
         "check",
-        "Measures finished pictures against the rules of a shop or an office: pass or fail, with the figure.",
+        "Measures finished pictures against the rules of a shop or an office: pass or fail, with the measured values.",
         usage="PICTURE… --preset NAME [--fix -o FILE|FOLDER] [options]",
         examples=[
             ("bshm check photo.jpg --preset passport-us", "each rule, what it asks for and what was found"),
             ("bshm check shop/*.jpg --preset amazon-main --json", "one line of JSON per picture"),
-            ("bshm check photo.jpg --preset visa-cn --fix -o visa.jpg", "repairs it, and measures the repaired one"),
-            ("bshm presets", "which presets there are"),
+            ("bshm check photo.jpg --preset visa-cn --fix -o visa.jpg", "repairs it and measures the result"),
+            ("bshm presets", "lists the presets"),
         ],
         notes=f"{NOTES}\n\nExit codes:\n{exit_codes.table()}",
     )
@@ -53,14 +53,15 @@ def parser() -> Parser:
     options = result.add_argument_group("Options")
     options.add_argument("--preset", metavar="NAME", required=True, help="the rules to check, see `bshm presets`")
     add_folder(options)
-    options.add_argument("--fix", action="store_true", help="repair each picture, and measure the new one")
+    options.add_argument("--fix", action="store_true", help="repair each picture and measure the result")
     options.add_argument("-o", "--output", metavar="PATH", help="where --fix writes: a file, or a folder for several")
     options.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     options.add_argument(
         "--head",
         choices=tuple(_HEADS),
         default="auto",
-        help="measure heads by the face detector, by the outline, or by what is installed (default: %(default)s)",
+        help="measure heads with the face detector, or with the outline; auto: with the detector if it is installed "
+        "(default: %(default)s)",
     )
     add_model(options)
     options.add_argument(
@@ -80,13 +81,13 @@ def add_model(group: argparse._ArgumentGroup) -> None:
         "--device",
         metavar="NAME",
         default=defaults.DEFAULT_DEVICE,
-        help="auto, cpu, cuda, …: that device or an error, never another one (default: %(default)s)",
+        help="auto, cpu, cuda, …; no fallback: a device that cannot run is an error (default: %(default)s)",
     )
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """One picture's report, and where it was repaired to."""
+    """One picture's report, and the path of the repaired picture."""
 
     report: CheckReport
     output: Path | None
@@ -160,7 +161,7 @@ def measured(matting: Matting, source: str, chosen: Preset, detector: bool | Non
 
 
 def _format_of(output: Path) -> dict[str, Any]:
-    """The suffix of a file decides over the preset."""
+    """The format that a file's suffix names; it overrides the preset's."""
     from bshm.files.suffixes import format_of
 
     return {"format": format_of(output)}
@@ -169,7 +170,7 @@ def _format_of(output: Path) -> dict[str, Any]:
 def _outputs(arguments: argparse.Namespace, pictures: list[str], chosen: Preset) -> list[Path | None]:
     if not arguments.fix:
         if arguments.output is not None:
-            raise OptionError("-o says where --fix writes. Add --fix, or drop it.")
+            raise OptionError("-o says where --fix writes. Add --fix, or drop -o.")
         return [None] * len(pictures)
     if not arguments.output:
         raise OptionError("--fix needs -o FILE, or -o FOLDER/ for several pictures.")
@@ -183,7 +184,7 @@ def _outputs(arguments: argparse.Namespace, pictures: list[str], chosen: Preset)
     elif len(pictures) > 1:
         raise OptionError(f"there are {len(pictures)} pictures, but {path} is one file. Give -o a folder.")
     else:
-        _format_of(path)  # told before a model is loaded
+        _format_of(path)  # an error is raised before a model is loaded
         outputs = [path]
     for picture, output in zip(pictures, outputs, strict=True):
         if output is not None and os.path.exists(picture) and output.resolve() == Path(picture).resolve():  # noqa: PTH110
@@ -192,7 +193,7 @@ def _outputs(arguments: argparse.Namespace, pictures: list[str], chosen: Preset)
 
 
 def as_text(picture: str, chosen: Preset, checked: _Checked) -> str:
-    """A report for reading."""
+    """A report as text for people."""
     report = checked.report
     verdict = "meets the rules" if report.passed else f"breaks {len(report.failures)} of {len(report.findings)} rules"
     named = f"{picture} -> {checked.output}" if checked.output else picture

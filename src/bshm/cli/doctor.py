@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from bshm.weights.card import Card, Network
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", "isal", "pillow-heif", "torch")
-# Every build of onnxruntime is the module `onnxruntime`, but a distribution of its own.
+# Each build of onnxruntime is a separate distribution, but all have the module `onnxruntime`.
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 
 # Eileen Collins, NASA, public domain; see image-matting/README.md.
 SAMPLE = Path(__file__).with_name("astronaut.jpg")
-# The share of the sample that is her: weights that worked gave 0.42 to 0.48.  A run that is broken (a driver, a damaged
-# network) gives next to nothing or nearly all.
+# Her share of the sample picture: working weights gave 0.42 to 0.48.  A broken run (a driver, a damaged network) gives
+# almost nothing or almost everything.
 SAMPLE_SHARE = (0.3, 0.6)
 
 
@@ -176,7 +176,7 @@ def _real_run(model: str, device: str) -> str:
     from bshm.pipeline import Matting
 
     matting = Matting(model=model, device=device)
-    matting.matte(SAMPLE)  # the first run pays for memory and code that later ones have
+    matting.matte(SAMPLE)  # the first run is slower: it allocates memory and loads code
     matte = matting.matte(SAMPLE)
     share = float((matte.alpha > 0.5).mean())
     low, high = SAMPLE_SHARE

@@ -70,7 +70,7 @@ MEANINGS: dict[int, str] = {
     RULES_NOT_MET: "a picture does not meet the rules of its preset",
     23: "a manifest cannot be read",
     24: "the machine that worked on a picture was lost on every attempt",
-    25: "--people found nobody, or a click met nobody",
+    25: "--people found nobody, or a click hit nobody",
     26: "corrections cannot be read, or belong to another picture",
     30: "the model for --background-prompt cannot be opened",
     31: "the hub of the model for --background-prompt cannot be reached",
@@ -82,7 +82,7 @@ MEANINGS: dict[int, str] = {
 
 
 def code_of(error: BaseException) -> int:
-    """The exit code of an error: that of its class, or of the nearest class above it that has one.
+    """The exit code of an error's class, or of the nearest base class that has one.
 
     >>> code_of(errors.DiskFullError()), code_of(errors.ShapeError()), code_of(ZeroDivisionError())
     (12, 2, 70)
@@ -91,5 +91,5 @@ def code_of(error: BaseException) -> int:
 
 
 def table() -> str:
-    """The codes and their meanings, a line each."""
+    """The codes and their meanings, one per line."""
     return "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())

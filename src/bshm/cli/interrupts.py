@@ -1,8 +1,8 @@
 """Ctrl-C: end at once while a command starts; raise an exception when there is something to clean up.
 
-While half a second of imports runs an exception can come up anywhere: in the middle of an extension module, which then
-"fails to initialise", or in a callback that prints it and goes on.  Nothing is imported here that a bare Python has
-not: until ``starting`` is entered Ctrl-C shows a trace.
+Imports take half a second, in which an exception can come anywhere: in the middle of an extension module, which then
+"fails to initialise", or in a callback that prints it and goes on.  This file imports only what Python has loaded
+already: until ``starting`` is entered, Ctrl-C shows a traceback.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _voice = 2
 
 
-class starting:  # noqa: N801 - a context manager, without what contextlib imports
+class starting:  # noqa: N801 - a context manager, without importing contextlib
     """Around a command: Ctrl-C ends the process at once, until ``in_order`` is called.
 
-    Nothing changes where somebody else handles Ctrl-C or has it ignored, nor outside the main thread, to which alone
-    Python gives signals.
+    Nothing changes if other code handles or ignores Ctrl-C, or outside the main thread: Python delivers signals only to
+    the main thread.
     """
 
     def __enter__(self) -> None:
@@ -31,19 +31,19 @@ class starting:  # noqa: N801 - a context manager, without what contextlib impor
 
 
 def in_order() -> None:
-    """From here on Ctrl-C is a ``KeyboardInterrupt``: called by a verb before it changes anything."""
+    """Make Ctrl-C raise ``KeyboardInterrupt`` from here on.  A verb calls this before it changes anything."""
     _change(_end, signal.default_int_handler)
 
 
 def talk_to(descriptor: int) -> int:
-    """Where ``end`` says so from here on; returns where it did."""
+    """Set the descriptor that ``end`` writes to; returns the previous one."""
     global _voice
     before, _voice = _voice, descriptor
     return before
 
 
 def end() -> None:
-    """Say so and end the process, without waiting for threads: one may sit in a download."""
+    """Print a message and end the process without waiting for threads, which may be in a download."""
     try:
         os.write(_voice, b"bshm: interrupted\n")
     finally:  # whether or not stderr is open

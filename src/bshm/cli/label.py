@@ -20,7 +20,7 @@ def parser() -> Parser:
         examples=[
             ("bshm label data -o labels --teacher bshm mediapipe=FILE", "the consensus of two networks"),
             ("bshm label data -o labels --outlines recipes/wide_outlines.json", "with masks corrected by hand"),
-            ("bshm label data -o labels-2 --earlier labels", "a second round, with the newly trained model"),
+            ("bshm label data -o labels-2 --earlier labels", "a second round, with the trained model"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, labelled by bshm"),
             ("bshm label my-photos -o labels --from-corrections", "what you corrected by hand"),
         ],

@@ -24,17 +24,17 @@ EXAMPLES = [
     ("bshm live --background office.jpg", "camera 0, to a virtual camera"),
     ("bshm live --background blur -o window", "see how it looks"),
     ("bshm live --camera 1 --background '#00aa44' --mirror", "another camera, a colour"),
-    ("bshm live --background rain.mp4 -o rtmp://HOST/APP/KEY", "to a stream, over a clip"),
-    ("bshm live --background blur -o - | ffplay -", "as MJPEG into a pipe"),
+    ("bshm live --background rain.mp4 -o rtmp://HOST/APP/KEY", "to a stream, with a clip as background"),
+    ("bshm live --background blur -o - | ffplay -", "MJPEG into a pipe"),
     ("bshm live --camera talk.mp4 --background white -o out.mp4", "a file in place of a camera"),
 ]
 
 NOTES = """\
-Where it goes (-o):
-  virtual           a camera that call programs list; needs pyvirtualcam (GPL-2.0, an extra of its own)
-                    and on Linux v4l2loopback loaded with exclusive_caps=1, elsewhere OBS's
+Outputs (-o):
+  virtual           a virtual camera for call programs; needs pyvirtualcam (GPL-2.0, a separate extra)
+                    and on Linux v4l2loopback loaded with exclusive_caps=1, elsewhere OBS's camera
   window            a window on this screen
-  -                 stdout, as --pipe says
+  -                 stdout, in the format of --pipe
   FILE              .mp4, .mkv, .mov or .ts, H.264
   rtmp://, srt://   a stream
 
@@ -55,7 +55,7 @@ def parser() -> Parser:
     result.inputs.add_argument(
         "--camera", default="0", metavar="SPEC", help="number, /dev/videoN, a video file, or a URL (default: 0)"
     )
-    where = result.add_argument_group("Where")
+    where = result.add_argument_group("Output")
     where.add_argument(
         "-o",
         "--output",
@@ -67,7 +67,7 @@ def parser() -> Parser:
         "--pipe", default="mjpeg", choices=["mjpeg", "raw"], help="what -o - writes; raw is RGB (default: mjpeg)"
     )
     where.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    what = result.add_argument_group("What")
+    what = result.add_argument_group("Result")
     what.add_argument(
         "-b", "--background", required=True, metavar="SPEC", help="a colour, blur[:RADIUS], a picture or a video"
     )
@@ -81,7 +81,7 @@ def parser() -> Parser:
         help="do not blur the picture when there is no fresh and reliable matte",
     )
     what.add_argument("--seconds", type=float, metavar="N", help="stop after this time (default: never)")
-    how = result.add_argument_group("How")
+    how = result.add_argument_group("Processing")
     how.add_argument(
         "-m", "--model", metavar="NAME", default="bshm-live", help="see `bshm models` (default: %(default)s)"
     )
@@ -92,9 +92,9 @@ def parser() -> Parser:
         default=defaults.DEFAULT_DEVICE,
         help="as in `bshm matte` (default: %(default)s)",
     )
-    telling = result.add_argument_group("Telling")
+    telling = result.add_argument_group("Messages")
     telling.add_argument(
-        "--json", action="store_true", help="write one line of JSON a second to stderr, in place of text"
+        "--json", action="store_true", help="write one line of JSON a second to stderr, instead of text"
     )
     telling.add_argument("--quiet", action="store_true", help="write only errors to stderr")
     add_help(telling)
@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
             fail_safe=arguments.fail_safe,
         )  # fmt: skip
         try:
-            # Ctrl-C is how one stops: what was written so far becomes whole.
+            # Ctrl-C is the usual way to stop: the file is completed with what was written so far.
             with suppress(KeyboardInterrupt):
                 show.run(sink, seconds=arguments.seconds, report=_reporter(arguments))
         finally:
@@ -156,7 +156,7 @@ def _line(figures: LiveFigures, *, as_json: bool) -> str:
         return json.dumps(asdict(figures))
     age = "" if figures.age_ms is None else f", {figures.age_ms:.0f} ms from camera to sink"
     size = "" if figures.matted_hw is None else f", matted at {figures.matted_hw[1]}x{figures.matted_hw[0]}"
-    hidden = f", {figures.hidden} frames blurred whole" if figures.hidden else ""
+    hidden = f", {figures.hidden} frames fully blurred" if figures.hidden else ""
     return f"{figures.fps:.1f} mattes a second{age}{size}{hidden}"
 
 
@@ -164,5 +164,5 @@ def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{2,5})[x×](\d{2,5})", text.strip().lower())
     size = (int(match[2]), int(match[1])) if match else (0, 0)
     if not all(32 <= side <= 8192 and side % 2 == 0 for side in size):
-        raise OptionError(f"--size takes WIDTHxHEIGHT, even numbers from 32 to 8192, as 1280x720; got {text!r}.")
+        raise OptionError(f"--size takes WIDTHxHEIGHT, even numbers from 32 to 8192, e.g. 1280x720; got {text!r}.")
     return size

@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     from bshm.pipeline import Matting
     from bshm.types import Picture
 
-# What else the two ends of a pipe are called.
+# The names of stdin and stdout.
 STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 EXAMPLES = [
     ("bshm matte photo.jpg", "writes photo.cutout.png beside it"),
     ("bshm matte photo.jpg -o cut.webp", "the suffix picks the format"),
-    ("bshm matte photos/ -o cut/ --recursive", "a folder and those below it"),
+    ("bshm matte photos/ -o cut/ --recursive", "a folder and its sub-folders"),
     ("bshm matte 'photos/*.jpg' -o cut/ --skip-existing", "continues where it stopped"),
     ("bshm matte photo.jpg -o shop.jpg --background white", "over a colour"),
     ("bshm matte photo.jpg -o call.jpg --background blur", "over the blurred original"),
     ("bshm matte photo.jpg --crop --crop-margin 5% --shadow", "cropped to the people, with a shadow"),
     ("bshm matte group.jpg --split", "a cut-out of each person"),
-    ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by the rules of a shop; `bshm presets`"),
+    ("bshm matte photo.jpg -o shop.jpg --preset amazon-main", "by a shop's rules; see `bshm presets`"),
     ("bshm matte photo.jpg -o id.jpg --size 35x45mm --head 75% -b white", "a passport photograph"),
-    ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "in the light of the beach"),
-    ("bshm matte photo.jpg -o new.jpg --background-prompt 'a beach'", "over what a model paints"),
+    ("bshm matte photo.jpg -o card.jpg -b beach.jpg --harmonize 0.5", "with light matched to the beach"),
+    ("bshm matte photo.jpg -o new.jpg --background-prompt 'a beach'", "over a background that a model paints"),
     ("bshm matte photo.jpg --erase chair.json --save-corrections", "corrected, now and on later runs"),
-    ("bshm matte photo.jpg --alpha", "the alpha alone, as a grey picture"),
+    ("bshm matte photo.jpg --alpha", "only the alpha, as a grey picture"),
     ("bshm matte https://example.org/photo.jpg", "writes photo.cutout.png here"),
     ("bshm matte - < photo.jpg > cut.png", "in a pipe"),
     ("bshm matte photos/ -o cut/ --review-below 0.3", "copies doubtful results to cut/review"),
@@ -62,18 +62,18 @@ EXAMPLES = [
 NOTES = """\
 Where results go:
   Without -o, results go next to the picture, as NAME.cutout.png or NAME.alpha.png.  The result of a
-  URL goes into the current folder, that of stdin to stdout.  A folder gets NAME.png, and --recursive
-  keeps the sub-folders.  If two pictures would get the same name, the second fails.  A picture is only
-  ever replaced by its own result, and only with --overwrite-inputs.
+  URL goes into the current folder, that of stdin to stdout.  If -o is a folder, the name is NAME.png,
+  and --recursive keeps the sub-folders.  If two pictures would get the same name, the second fails.
+  A picture is only ever replaced by its own result, and only with --overwrite-inputs.
 
 Which files are read:
-  A file that you name is read whatever its name is: its first bytes show its format.  In a folder or
+  A file that you name is read whatever its suffix is: its first bytes show its format.  In a folder or
   a pattern, files with a picture's suffix are read (docs/conventions.md lists them), and files without
-  a suffix that begin like a picture.  Hidden files are skipped, and so are results of earlier runs
+  a suffix whose first bytes are a picture's.  Hidden files are skipped, and so are results of earlier runs
   (*.cutout.*, *.alpha.*) unless you name a single one.  stderr says how many other files were skipped.
   A folder that cannot be read counts as one failure.  Put a name that begins with a dash after --.
-  Of an animation or a file with several pages only the first picture is used; a note says so, and
-  "frames" in --json is their number.
+  Only the first picture of an animation or of a file with several pages is used; a note says so, and
+  "frames" in --json is the number of pictures.
 
 A picture without people gives an empty cut-out, a note, and "empty": true in --json; --crop, --scale
 and --position then use the whole picture.  "width" and "height" are the size of the result.
@@ -97,7 +97,7 @@ def parser() -> Parser:
         "inputs", nargs="+", metavar="INPUT", help="picture, folder, pattern in quotes, URL, or - for stdin"
     )
 
-    where = result.add_argument_group("Where")
+    where = result.add_argument_group("Output")
     where.add_argument(
         "-o", "--output", metavar="PATH", help="file, folder (an existing one, or ending with /), or - for stdout"
     )
@@ -131,36 +131,40 @@ def parser() -> Parser:
 
 
 def add_review(group: argparse._ArgumentGroup) -> None:
-    """Add ``--review-below`` and ``--review-folder``, which both verbs of many pictures have."""
+    """Add ``--review-below`` and ``--review-folder``, which ``matte`` and ``batch`` have."""
     group.add_argument(
         "--review-below",
         type=float,
         metavar="SCORE",
-        help="copy results with a score below this (0 to 1) to a folder of their own, with a sheet of the worst",
+        help="copy results with a score below this (0 to 1) to a separate folder, with a contact sheet of the worst",
     )
     group.add_argument(
         "--review-folder",
         metavar="FOLDER",
-        help="the folder for --review-below (default: review in the folder of -o, or in the current one)",
+        help="the folder for --review-below (default: review/ in the folder of -o, or in the current one)",
     )
 
 
 def _add_corrections(result: Parser) -> None:
     marks = result.add_argument_group("Corrections (docs/corrections.md)")
     marks.add_argument(
-        "--keep", metavar="FILE", help="keep this too: strokes in JSON, or a picture that is white there; one INPUT"
+        "--keep",
+        metavar="FILE",
+        help="areas to keep: strokes in JSON, or a picture with these areas in white; one INPUT only",
     )
-    marks.add_argument("--erase", metavar="FILE", help="erase this: strokes in JSON, or a picture that is white there")
+    marks.add_argument(
+        "--erase", metavar="FILE", help="areas to erase: strokes in JSON, or a picture with these areas in white"
+    )
     marks.add_argument(
         "--trimap",
         metavar="FILE",
-        help="a picture: white is kept, black erased, grey worked out again, transparent left as it is",
+        help="a picture: white is kept, black is erased, grey is computed again, transparent is left unchanged",
     )
     marks.add_argument(
         "--corrections",
         metavar="FILE",
         default=MatteOptions.corrections,
-        help="corrections in JSON; auto takes NAME.bshm.json beside each picture if it exists; none takes none "
+        help="corrections in JSON; auto uses NAME.bshm.json beside each picture if it exists; none uses none "
         "(default: %(default)s)",
     )
     marks.add_argument(
@@ -172,25 +176,25 @@ def _add_corrections(result: Parser) -> None:
 
 
 def add_flags(result: Parser) -> None:
-    """The flags that say what is made of a picture and how: those of every verb that cuts people out of files."""
-    what = result.add_argument_group("What")
+    """Add the flags for results and processing, which every verb that cuts people out of files has."""
+    what = result.add_argument_group("Result")
     what.add_argument(
         "--exact",
         action="store_true",
         default=MatteOptions.exact,
-        help="keep alpha as imported weights give it: 254 of 255 inside people with the official ones",
+        help="leave the alpha of imported weights unchanged: the official ones give 254 of 255 inside people",
     )
     colours = what.add_mutually_exclusive_group()
     colours.add_argument(
         "--decontaminate",
         action="store_true",
         default=MatteOptions.decontaminate,
-        help="take the old background's colour out of soft edges (default)",
+        help="remove the old background's colour from soft edges (default)",
     )
     colours.add_argument(
         "--no-decontaminate", dest="decontaminate", action="store_false", help="keep the picture's own colours"
     )
-    what.add_argument("--alpha", action="store_true", default=Edit.alpha, help="write the alpha alone")
+    what.add_argument("--alpha", action="store_true", default=Edit.alpha, help="write only the alpha")
     what.add_argument(
         "-b",
         "--background",
@@ -317,13 +321,14 @@ def add_flags(result: Parser) -> None:
         "--scale",
         metavar="SHARE",
         default=Edit.scale,
-        help="make the people larger or smaller: their share of the result, 10%% to 100%%",
+        help="size of the people as a share of the result, 10%% to 100%%",
     )
     place.add_argument(
         "--position",
         metavar="PLACE",
         default=Edit.position,
-        help="move the people: center, or one or two of 0%% to 100%% from the left and the top, e.g. '50%% 100%%'",
+        help="where to put the people: center, or one or two values of 0%% to 100%% from the left and the top, "
+        "e.g. '50%% 100%%'",
     )
     place.add_argument("--shadow", action="store_true", default=Edit.shadow, help="add a soft shadow of the people")
     place.add_argument(
@@ -335,7 +340,7 @@ def add_flags(result: Parser) -> None:
 
     _add_looks(result)
 
-    how = result.add_argument_group("How")
+    how = result.add_argument_group("Processing")
     how.add_argument(
         "-m", "--model", metavar="NAME", default=defaults.DEFAULT_MODEL, help="see `bshm models` (default: %(default)s)"
     )
@@ -344,12 +349,12 @@ def add_flags(result: Parser) -> None:
         "--device",
         metavar="NAME",
         default=defaults.DEFAULT_DEVICE,
-        help="auto, cpu, cuda, …: that device or an error, never another one (default: %(default)s)",
+        help="auto, cpu, cuda, …; no fallback: a device that cannot run is an error (default: %(default)s)",
     )
     how.add_argument(
         "--gpu-memory-limit",
         metavar="SIZE",
-        help="memory of a CUDA device for this process: 2G, 512M (default: grows as needed)",
+        help="most memory of a CUDA device for this process: 2G, 512M (default: grows as needed)",
     )
     how.add_argument(
         "--threads", type=int, metavar="N", help="threads per run of the network (default: all cores, at most 8)"
@@ -368,7 +373,7 @@ def add_flags(result: Parser) -> None:
         type=int,
         metavar="N",
         default=MatteOptions.shrink_to,
-        help="shrink larger pictures to this many pixels first; the result is as small (default: never)",
+        help="shrink larger pictures to this many pixels first; the result keeps that size (default: never)",
     )
 
     limits = result.add_argument_group("Limits")
@@ -393,7 +398,7 @@ def add_flags(result: Parser) -> None:
         "--url-timeout", dest="url_timeout_s", type=float, default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
 
-    telling = result.add_argument_group("Telling")
+    telling = result.add_argument_group("Messages")
     telling.add_argument(
         "--json", action="store_true", help="write one line of JSON per picture to stdout, with errors"
     )
@@ -413,7 +418,7 @@ def _add_looks(result: Parser) -> None:
         "--background-fit",
         choices=FITS,
         default=Edit.background_fit,
-        help="a background picture fills the result, or is shown whole on white (default: %(default)s)",
+        help="cover: a background picture fills the result; contain: it is shown whole on white (default: %(default)s)",
     )
     looks.add_argument(
         "--background-position",
@@ -429,8 +434,8 @@ def _add_looks(result: Parser) -> None:
         "--grow",
         metavar="PX",
         default=Edit.grow,
-        help="move the people's edge out, or in if below 0, e.g. --grow=-2; this and the next three leave soft hair "
-        "as it is",
+        help="move the people's edge out, or in if below 0, e.g. --grow=-2; this and the next three flags leave soft "
+        "hair unchanged",
     )
     looks.add_argument(
         "--fill-holes",
@@ -460,7 +465,7 @@ def _add_looks(result: Parser) -> None:
         "--sharpen",
         metavar="AMOUNT",
         default=Edit.sharpen,
-        help="bring out the people's fine detail, from 0 (not at all) to 1, at the size of the result",
+        help="sharpen the people's fine detail, from 0 (not at all) to 1, at the size of the result",
     )
     looks.add_argument(
         "--blend",
@@ -475,26 +480,26 @@ def _add_painting(group: argparse._ArgumentGroup) -> None:
         "--background-prompt",
         metavar="TEXT",
         default=Edit.background_prompt,
-        help="let a model paint what this describes behind the people, who stay as they are; extra bshm[diffusion]",
+        help="let a model paint a background from this description; people stay unchanged; extra bshm[diffusion]",
     )
     group.add_argument(
         "--background-model",
         metavar="FOLDER|NAME",
         default=os.environ.get("BSHM_BACKGROUND_MODEL") or None,
-        help="the model: folder of a diffusers pipeline that can inpaint, or its name on the Hugging Face hub, which "
-        "is asked for it (default: BSHM_BACKGROUND_MODEL)",
+        help="the model: folder of a diffusers pipeline that can inpaint, or its name on the Hugging Face hub, from "
+        "which it is downloaded (default: BSHM_BACKGROUND_MODEL)",
     )
     group.add_argument(
         "--background-seed",
         metavar="N",
         default=Edit.background_seed,
-        help="another number paints another background, the same one the same (default: 0)",
+        help="random seed: the same number paints the same background, another number another one (default: 0)",
     )
     group.add_argument(
         "--background-steps",
         metavar="N",
         default=Edit.background_steps,
-        help="steps of painting: fewer are faster and coarser (default: the model's own number)",
+        help="number of painting steps; fewer are faster and coarser (default: the model's own number)",
     )
 
 
@@ -517,7 +522,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     check_review(arguments)
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
-        raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
+        raise OptionError("an input or -o is empty. Name a file or a folder; . is the current folder.")
     if arguments.split and edit.people is not None:
         raise OptionError("--split writes all people, and --people selects some. Drop one of them.")
     if arguments.split and (edit.format in LAYERED or str(arguments.output).lower().endswith(".ora")):
@@ -528,9 +533,7 @@ def _run(arguments: argparse.Namespace) -> int:
     to_stdout = arguments.output in STDOUT or (arguments.output is None and any(map(_is_piped, inputs)))
     if "-" in inputs or to_stdout:
         if len(inputs) > 1:
-            raise OptionError(
-                f"- stands for one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}"
-            )
+            raise OptionError(f"- means one picture in a pipe; got {len(inputs)} inputs. Name one.{_rembg(inputs)}")
         if to_stdout and arguments.split:
             raise OptionError(
                 "--split writes one file per person, and stdout takes only one. Give -o a file or a folder."
@@ -538,7 +541,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if to_stdout and arguments.review_below is not None:
             raise OptionError("--review-below needs a result in a file. Give -o a file or a folder.")
         if "-" in inputs and arguments.save_corrections:
-            raise OptionError("--save-corrections writes beside the picture, and stdin is no file. Name the picture.")
+            raise OptionError("--save-corrections writes beside the picture; stdin is not a file. Name the picture.")
         if to_stdout and arguments.save_corrections:
             raise OptionError("--save-corrections needs a result in a file. Give -o a file or a folder.")
         options = _with_corrections(arguments, options, inputs)
@@ -547,7 +550,7 @@ def _run(arguments: argparse.Namespace) -> int:
         jobs, passed_over = [_stdin_job(arguments.output, edit)], PassedOver()
     else:
         if arguments.output is None and (meant := _rembg(inputs)):
-            raise OptionError(f"there is nothing at {inputs[1]} to read.{meant}")
+            raise OptionError(f"{inputs[1]} does not exist.{meant}")
         passed_over = PassedOver()
         jobs = plan(
             inputs,
@@ -562,18 +565,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if str(passed_over) and not arguments.quiet:
         say(f"passed over: {passed_over}")
     if len(jobs) == 1 and jobs[0].output is not None:
-        with_format(edit, jobs[0].output)  # told before a model is loaded
+        with_format(edit, jobs[0].output)  # an error is raised before a model is loaded
     return _run_jobs(arguments, jobs, options, edit, batch)
 
 
 def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
-    """What the flags of ``add_flags`` say."""
+    """The options and the edit that the flags of ``add_flags`` ask for."""
     limits = _limits(arguments)
     edit = edit_of(arguments)
     layered = edit.format in LAYERED or str(arguments.output).lower().endswith(".ora")
     options = MatteOptions(
         exact=arguments.exact,
-        # Nobody sees the people's colour in an alpha written alone.
+        # The alpha alone does not show the people's colours.
         decontaminate=arguments.decontaminate and not arguments.alpha,
         shrink_to=arguments.shrink_to,
         tell_apart=edit.people is not None or layered,
@@ -585,7 +588,7 @@ def asked_for(arguments: argparse.Namespace) -> tuple[MatteOptions, Edit]:
 
 
 def _with_corrections(arguments: argparse.Namespace, options: MatteOptions, sources: Sequence[object]) -> MatteOptions:
-    """The options with what the flags say of corrections."""
+    """The options with the corrections that the flags name."""
     kinds: tuple[Literal["keep", "erase"], ...] = ("keep", "erase")
     named = {name: getattr(arguments, name) for name in ("trimap", *kinds)}
     wanted = arguments.corrections
@@ -595,7 +598,7 @@ def _with_corrections(arguments: argparse.Namespace, options: MatteOptions, sour
         return replace(options, corrections="auto" if wanted == "auto" else None)
     if len(sources) != 1:
         raise OptionError(
-            f"{files[0]} corrects one picture; there are {len(sources)}. Name one, or lay NAME.bshm.json beside each."
+            f"{files[0]} corrects one picture; there are {len(sources)}. Name one, or put NAME.bshm.json beside each."
         )
     from bshm.corrections import Corrections
     from bshm.files import corrections as files_of
@@ -619,13 +622,13 @@ def add_preset(group: argparse._ArgumentGroup, *, required: bool = False) -> Non
         metavar="NAME",
         required=required,
         help="use the rules of a shop or an office, see `bshm presets`"
-        + ("" if required else "; other flags go before it"),
+        + ("" if required else "; other flags override it"),
     )
     add_folder(group)
 
 
 def edit_of(arguments: argparse.Namespace) -> Edit:
-    """What the flags ask for: the preset's options, and before them each flag that is not as it is by default."""
+    """The edit that the flags ask for: the preset's options, overridden by each flag that differs from its default."""
     names = [each.name for each in fields(Edit)]
     if arguments.preset is None:
         return Edit(**{name: getattr(arguments, name) for name in names})
@@ -635,14 +638,16 @@ def edit_of(arguments: argparse.Namespace) -> Edit:
     flags = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in flags.items() if value != getattr(Edit, name)}
     if given.get("alpha"):
-        raise OptionError(f"--alpha gives the alpha alone, which is no picture for {chosen.name}. Drop one of them.")
+        raise OptionError(
+            f"--alpha writes only the alpha, which is not a picture for {chosen.name}. Drop --alpha or --preset."
+        )
     if "format" not in given and "format" in chosen.edit and _names_another(arguments.output, chosen.edit["format"]):
-        given["format"] = None  # the name of the output says it
+        given["format"] = None  # the output's suffix decides
     return chosen.edited(given)
 
 
 def _names_another(output: str | None, format: str) -> bool:
-    """Whether an output's suffix names another format than this."""
+    """Whether an output's suffix names a different format."""
     suffix = Path(output or "").suffix.lower()
     return any(suffix in facts.suffixes for form, facts in defaults.FORMATS.items() if form != format)
 
@@ -661,14 +666,14 @@ def _is_piped(source: str) -> bool:
 
 
 def _rembg(inputs: list[str]) -> str:
-    """What to say to `bshm matte in.jpg out.png`, as other tools have it; empty for everything else."""
+    """A hint for `bshm matte in.jpg out.png`, the syntax of other tools; empty for everything else."""
     if len(inputs) != 2:
         return ""
     first, second = inputs
     here = first == "-" or is_url(first) or os.path.lexists(first)
     if not here or is_url(second) or second == "-" or os.path.lexists(second) or glob.has_magic(second):
         return ""
-    # Not .jpg, without transparency: that is rather the picture whose name was mistyped.
+    # Not .jpg, which has no transparency: that is more likely an input whose name was mistyped.
     if Path(second).suffix.lower() in (".png", ".webp", ".tif", ".tiff") or os.path.isdir(first):  # noqa: PTH112
         return f" To write the result there: bshm matte {shlex.quote(first)} -o {shlex.quote(second)}"
     return ""
@@ -700,13 +705,13 @@ def _run_jobs(
 
 
 def check_review(arguments: argparse.Namespace) -> None:
-    """Refuse a folder without a score."""
+    """Refuse ``--review-folder`` without ``--review-below``."""
     if arguments.review_folder is not None and arguments.review_below is None:
         raise OptionError("--review-folder needs --review-below SCORE, which selects the results.")
 
 
 def check_scores(matting: Matting) -> None:
-    """Refuse weights that cannot say which results should be looked at."""
+    """Refuse weights that give no score."""
     if "mask" not in matting.engine.card.networks:
         raise OptionError(f"--review-below needs weights that give a score; {matting.engine.card.name} gives none.")
 
@@ -715,7 +720,7 @@ def finish_review(review: Review, *, quiet: bool) -> None:
     """Write the sheet and say where it is."""
     sheet = review.write_sheet()
     if not quiet:
-        say(f"to be looked at: {review.count}" + (f", see {sheet}" if sheet else ""))
+        say(f"to review: {review.count}" + (f", see {sheet}" if sheet else ""))
 
 
 def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None:
@@ -731,7 +736,7 @@ def _review(arguments: argparse.Namespace, batch: BatchOptions) -> Review | None
 
 
 def painter_of(arguments: argparse.Namespace, edit: Edit) -> Painter | None:
-    """What paints the background, opened; None where none is to be painted.
+    """The opened painter of the background; None if no background is painted.
 
     Raises:
         OptionError: no model was named.
@@ -750,7 +755,7 @@ def painter_of(arguments: argparse.Namespace, edit: Edit) -> Painter | None:
 
 
 def background_once(edit: Edit, limits: Limits) -> Picture | None:
-    """The picture of the background, read once for all; any mistake in it is told before the first of them."""
+    """The background picture, read once for all pictures; an error in it is raised before the first of them."""
     behind = edit.background
     if not isinstance(behind, PictureBackground):
         return None
@@ -758,7 +763,7 @@ def background_once(edit: Edit, limits: Limits) -> Picture | None:
     from bshm.edit.background import opened
 
     fetched = behind.source is not None and is_url(behind.source)
-    # The largest picture is that of the inputs.
+    # --max-pixels limits only the inputs.
     return opened(behind.source, replace(limits, max_pixels=Limits.max_pixels) if fetched else Limits())
 
 
@@ -770,8 +775,8 @@ def open_matting(arguments: argparse.Namespace) -> Matting:
     limit = None if arguments.gpu_memory_limit is None else byte_count(arguments.gpu_memory_limit)
     card = catalogue.find(arguments.model)
     # One core reads the files while the other imports numpy and onnxruntime, and opens the networks while the other
-    # imports OpenCV, Pillow and the rest.  It must be free: as numpy is loaded the threads of its BLAS, which nothing
-    # here has a use for, keep it busy for 0.08 s.
+    # imports OpenCV, Pillow and the rest.  That core must be free: while numpy is loaded, the threads of its BLAS,
+    # which nothing here uses, keep it busy for 0.08 s.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     files = background(lambda: {network.file: store.read(card, network) for network in card.networks.values()})
     from bshm.matting import engines
@@ -787,7 +792,7 @@ def open_matting(arguments: argparse.Namespace) -> Matting:
     )
     from bshm.pipeline import Matting
 
-    # Looking for cycles among all that was loaded takes 0.04 s at the exit, and the system frees it anyway.
+    # Collecting garbage at the exit takes 0.04 s, and the system frees the memory anyway.
     atexit.register(gc.freeze)
 
     return Matting(engine=opened())
@@ -811,7 +816,7 @@ def _to_stdout(arguments: argparse.Namespace, source: str, options: MatteOptions
     if os.path.isdir(source):  # noqa: PTH112
         raise OptionError(f"stdout takes one picture, but {source} is a folder. Give -o a folder.")
     if sys.stdout.isatty():
-        raise OptionError("a picture would be written to the terminal. Use -o FILE, or send stdout somewhere.")
+        raise OptionError("a picture would be written to the terminal. Use -o FILE, or redirect stdout.")
     given: str | BinaryIO = sys.stdin.buffer if source == "-" else source
     painter = painter_of(arguments, edit)
     matting = open_matting(arguments)

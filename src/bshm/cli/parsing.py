@@ -15,9 +15,9 @@ WIDTH = 100
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help page reads: what it does, examples, options by group, exit codes.
+    """A parser whose help page has a summary, examples, options by group and exit codes.
 
-    Wrong flags raise ``OptionError`` instead of leaving the process.
+    Wrong flags raise ``OptionError`` instead of ending the process.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             description=summary,
             epilog=notes,
             formatter_class=_Formatter,
-            allow_abbrev=False,  # a script must not break when a new flag shares its beginning
+            allow_abbrev=False,  # a new flag with the same beginning must not break a script
             add_help=False,
         )
         self.inputs = self.add_argument_group("Inputs")
@@ -51,14 +51,14 @@ class Parser(argparse.ArgumentParser):
         return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """What the words of a command line say; those after ``--`` are no flags, whatever they begin with."""
+        """Parse the words of a command line; words after ``--`` are not flags, whatever they begin with."""
         words = list(words)
         end = words.index("--") if "--" in words else len(words)
         self._words = words[:end]
         return self.parse_intermixed_args([*self._words, *map(_Word, words[end + 1 :])])
 
     def _parse_optional(self, arg_string: str) -> Any:
-        # argparse forgets about the -- between its two passes over words that are intermixed.
+        # argparse forgets the -- between its two passes over intermixed words.
         return None if isinstance(arg_string, _Word) else super()._parse_optional(arg_string)
 
     def print_help(self, file: object = None) -> None:
@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
-        raise OptionError(f"{message}.{self._meant(message)} `{self.prog} --help` shows what there is.")
+        raise OptionError(f"{message}.{self._meant(message)} `{self.prog} --help` lists the flags.")
 
     def _meant(self, message: str) -> str:
         """The flag that an unknown one is close to, or the file that was taken for a flag."""
@@ -130,7 +130,7 @@ def _flag(name: str) -> str:
 
 
 def example_lines(examples: Iterable[tuple[str, str]]) -> str:
-    """Commands with what they do beside them, as a section of a help page."""
+    """Commands and their meanings, as a section of a help page."""
     examples = list(examples)
     width = max(len(command) for command, _ in examples)
     return "Examples:\n" + "\n".join(f"  {command:<{width}}  {meaning}".rstrip() for command, meaning in examples)

@@ -30,7 +30,7 @@ def parser() -> Parser:
         usage="[NAME] [--presets FOLDER] [--json]",
         examples=[
             ("bshm presets", "all of them"),
-            ("bshm presets passport-us", "one: its source, its rules and its options"),
+            ("bshm presets passport-us", "one preset: its source, its rules and its options"),
             ("bshm matte photo.jpg --preset passport-us", "uses one"),
             ("bshm check photo.jpg --preset passport-us", "measures a finished picture"),
         ],
@@ -40,7 +40,7 @@ Your own presets:
   in the system's folder for application data (~/.local/share on Linux).  Your own preset overrides a
   built-in one of the same name.  docs/presets.md describes the file.""",
     )
-    result.inputs.add_argument("name", nargs="?", metavar="NAME", help="show this one")
+    result.inputs.add_argument("name", nargs="?", metavar="NAME", help="show this preset")
     options = result.add_argument_group("Options")
     add_folder(options)
     options.add_argument("--json", action="store_true", help="write JSON")
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def table(presets: list[Preset]) -> str:
-    """A line a preset: name, pixels, mm, title."""
+    """One line per preset: name, pixels, mm, title."""
     rows = [("NAME", "PIXELS", "ON PAPER", "FOR")]
     for each in presets:
         px, mm = sizes(each)
@@ -99,7 +99,7 @@ def sizes(preset: Preset) -> tuple[str, str]:
 
 
 def as_page(preset: Preset) -> str:
-    """A preset for reading."""
+    """A preset as text for people."""
     px, mm = sizes(preset)
     lines = [
         f"{preset.name}: {preset.title}",

@@ -26,19 +26,19 @@ EMPTY_NOTE = "nobody was found, so the result is empty"
 
 
 def frames_note(frames: int) -> str:
-    """What is said of an animation, or of a file with several pages."""
+    """The note on an animation, or on a file with several pages."""
     return f"only the first of its {frames} pictures was used"
 
 
 def corrected_note(count: int) -> str:
-    """What is said of a result that was corrected by hand."""
+    """The note on a result that was corrected by hand."""
     return f"{count} correction{'' if count == 1 else 's'} applied"
 
 
 def edit_notes(head_by: str | None, notes: Iterable[str], background_by: Mapping[str, Any] | None = None) -> list[str]:
-    """What is said of a result that was framed: by what the head was found, and what is not as it should be.
+    """The notes on a framed result: what found the head, and what is wrong.
 
-    And of one with a painted background, by what.
+    For a painted background, also what painted it.
     """
     told = [f"the head was found by the {head_by}"] if head_by else []
     if background_by is not None:
@@ -48,16 +48,16 @@ def edit_notes(head_by: str | None, notes: Iterable[str], background_by: Mapping
 
 
 def look_note(verdict: Verdict) -> str:
-    """What is said of a result that should be looked at; empty for all others."""
+    """The note on a result that somebody should look at; empty for all others."""
     from bshm.matting.verdict import LOOK_BELOW
 
     return f"worth a look, {verdict}" if verdict.score < LOOK_BELOW else ""
 
 
 class Reporter:
-    """Tells what became of each picture: results on stdout, everything else on stderr.
+    """Reports on each picture: results on stdout, everything else on stderr.
 
-    A terminal gets a progress bar where there are several pictures; a pipe or a log file gets a line a picture.
+    With several pictures, a terminal gets a progress bar; a pipe or a log file gets one line per picture.
     """
 
     def __init__(self, *, total: int, json_lines: bool, quiet: bool) -> None:
@@ -84,7 +84,7 @@ class Reporter:
             say(self._summary())
 
     def add(self, record: BatchRecord) -> None:
-        """Tell about one picture."""
+        """Report on one picture."""
         self._counts[record.status] += 1
         self._counts["empty"] += record.empty is True
         if self._json:
@@ -94,7 +94,7 @@ class Reporter:
             for line in _failure(record):
                 self._say(line)
         elif record.status == "skipped" and (record.proof is None or self._progress is None):
-            # Of what is done already a million lines would tell no more than the sum.
+            # A million lines on pictures that were done before would say no more than their number.
             self._note(f"{record.job.name}: skipped, {record.note or f'{record.job.output} is there'}")
         elif record.status == "copied" and self._progress is None:
             self._note(f"{record.job.name} -> {record.job.output} ({record.note})")
@@ -117,7 +117,7 @@ class Reporter:
 
     @property
     def exit_code(self) -> int:
-        """0; of a single picture the code of its error; of several 1 where any failed."""
+        """0 if all succeeded; the code of its error if a single picture failed; 1 if any of several failed."""
         if self._last_error is None:
             return exit_codes.OK
         return exit_codes.code_of(self._last_error) if self._total == 1 else exit_codes.SOME_FAILED
@@ -152,7 +152,7 @@ class Reporter:
 
 @contextmanager
 def counter(*, shown: bool) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A progress bar that is told (done, all, name) after each picture; None where none is to be shown."""
+    """A progress bar, to be called with (done, all, name) after each picture; None if ``shown`` is false."""
     if not shown:
         yield None
         return

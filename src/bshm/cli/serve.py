@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     ("bshm serve", "http://127.0.0.1:8000/"),
-    ("bshm serve --port 9000 --cache off", "elsewhere, and nothing kept"),
+    ("bshm serve --port 9000 --cache off", "another port, no cache"),
     ("bshm keys add shop && bshm serve --host 0.0.0.0", "for other machines, with an API key"),
     ("bshm serve --broker redis://127.0.0.1/0 --results redis://127.0.0.1/1", "jobs for `bshm worker`"),
-    ("curl -F image=@photo.jpg http://127.0.0.1:8000/matte -o cut.png", "then"),
+    ("curl -F image=@photo.jpg http://127.0.0.1:8000/matte -o cut.png", "a request"),
 ]
 
 NOTES = """\
 Each setting is also a variable BSHM_NAME in the environment, and a line under [server] in bshm.toml:
-a flag overrides the variable, which overrides the file.  docs/service.md says more.
+a flag overrides the variable, which overrides the file.  See docs/service.md for more.
 
-SIGTERM and Ctrl-C: requests in flight are answered, jobs stay in their queue."""
+On SIGTERM and Ctrl-C, requests in flight are answered and jobs stay in their queue."""
 
-# Group -> the settings in it, in the order of the class; those named nowhere go into the last group.
+# Group -> the settings in it, in the order of the class; settings without a group go into the last one.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Where": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "background_model", "page"),
-    "How much": (
+    "Server": ("host", "port", "model", "device", "threads", "gpu_memory_limit", "background_model", "page"),
+    "Limits": (
         "in_flight",
         "queue",
         "queue_per_key",
@@ -44,7 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "max_pixels",
         "rate_limit",
     ),
-    "Who": ("keys_file", "allow_open", "allowed_hosts", "cors_origins", "root_path", "trusted_proxies"),
+    "Access": ("keys_file", "allow_open", "allowed_hosts", "cors_origins", "root_path", "trusted_proxies"),
     "URLs": ("allow_urls", "url_timeout_s"),
     "Cache": ("cache", "cache_dir", "cache_bytes", "cache_age_s"),
     "Jobs": (
@@ -71,7 +71,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "max_video_pixels",
         "video_upload_timeout_s",
     ),
-    "Telling": (),
+    "Other": (),
 }
 
 
@@ -92,7 +92,9 @@ def parser() -> Parser:
             _add(group, name, fields[name])
     for old, new in settings.RENAMED.items():
         group.add_argument(f"--{old.replace('_', '-')}", dest=new, default=None, help=argparse.SUPPRESS)
-    group.add_argument("--config", type=Path, metavar="FILE", help="settings (default: bshm.toml, if it is here)")
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings file (default: bshm.toml in this folder, if it exists)"
+    )
     add_help(group)
     return result
 
@@ -101,7 +103,7 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
     flag = f"--{name.replace('_', '-')}"
     text = str(field.description).replace("%", "%%")
     if field.annotation is bool:
-        # One flag, the one that changes the default; the other way round is for the file and the environment.
+        # Only the flag that changes the default; the file and the environment take both values.
         if field.default:
             group.add_argument(
                 f"--no-{flag[2:]}", dest=name, action="store_false", default=None, help=f"do not {text.split(';')[0]}"
@@ -109,7 +111,7 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
         else:
             group.add_argument(flag, dest=name, action="store_true", default=None, help=text)
         return
-    default = "" if field.default in (None, ()) else f" (default: {field.default})"
+    default = "" if field.default in (None, (), "") else f" (default: {field.default})"
     metavar = {int: "N", int | None: "N", float: "SECONDS"}.get(field.annotation, name.rpartition("_")[2].upper())  # type: ignore[arg-type]
     group.add_argument(flag, dest=name, default=None, metavar=metavar, help=f"{text}{default}")
 
@@ -119,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     flags: dict[str, Any] = {name: value for name, value in vars(arguments).items() if value is not None}
     config = flags.pop("config", None)
     settings = settings_module().load(flags, config=config)
-    # OpenCV tells stderr what it thinks of damaged files, between the lines of JSON; it reads this when it is loaded.
+    # OpenCV prints warnings on damaged files to stderr, between the lines of JSON; it reads this when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     from bshm.server.run import run as serve
 
@@ -129,11 +131,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def settings_module(verb: str = "serve", extra: str = "server") -> Any:
-    """``bshm.server.settings``, whose packages are an optional part.
+    """``bshm.server.settings``, which needs packages of an extra.
 
     Args:
-        verb: who needs it.
-        extra: the part that has them.
+        verb: the verb that needs it.
+        extra: the extra with its packages.
 
     Raises:
         MissingExtraError: they are not installed.

@@ -34,7 +34,7 @@ def parser() -> Parser:
         examples=[
             ("bshm sheet photo.jpg --preset id-35x45 -o sheet.jpg", "eight on 4x6 in"),
             ("bshm sheet photo.jpg --preset cn-1in --paper a4 --marks -o sheet.pdf", "with cut marks"),
-            ("bshm sheet id.jpg --preset id-35x45 --as-is -o sheet.jpg", "of a finished picture"),
+            ("bshm sheet id.jpg --preset id-35x45 --as-is -o sheet.jpg", "copies of a finished picture"),
         ],
         notes=f"""\
 Print it at 100 %: "fit to page" changes the size.  The resolution is written into the file, and the page
@@ -62,23 +62,27 @@ Exit codes:
         "--paper",
         metavar="PAPER",
         default=SheetOptions.paper,
-        help=f"{', '.join(PAPERS)}, or a size as 100x150mm (default: %(default)s)",
+        help=f"{', '.join(PAPERS)}, or a size such as 100x150mm (default: %(default)s)",
     )
     options.add_argument(
-        "--gap", type=float, metavar="MM", default=SheetOptions.gap_mm, help="between two (default: %(default)g mm)"
+        "--gap",
+        type=float,
+        metavar="MM",
+        default=SheetOptions.gap_mm,
+        help="gap between photographs (default: %(default)g mm)",
     )
     options.add_argument(
         "--margin",
         type=float,
         metavar="MM",
         default=SheetOptions.margin_mm,
-        help="at least this at the edges of the paper (default: %(default)g mm)",
+        help="smallest margin at the edges of the paper (default: %(default)g mm)",
     )
     options.add_argument("--marks", action="store_true", default=SheetOptions.marks, help="show where to cut")
     options.add_argument(
-        "--dpi", type=float, metavar="N", default=SheetOptions.dpi, help="of the sheet (default: %(default)g)"
+        "--dpi", type=float, metavar="N", default=SheetOptions.dpi, help="sheet resolution (default: %(default)g)"
     )
-    options.add_argument("--overwrite", action="store_true", help="replace a sheet that is there")
+    options.add_argument("--overwrite", action="store_true", help="replace an existing sheet")
     add_model(options)
     add_help(options)
     return result
@@ -108,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
     chosen = preset.find(arguments.preset, arguments.presets)
     if chosen.size is None:
         raise OptionError(f"the preset {chosen.name} has no size, so nothing says how large the photographs are.")
-    plan = sheet.layout(chosen.size, chosen.dpi, options)  # told before a model is loaded
+    plan = sheet.layout(chosen.size, chosen.dpi, options)  # an error is raised before a model is loaded
     interrupts.in_order()
     pixels = finished(arguments.picture) if arguments.as_is else _made(arguments, chosen)
     page = sheet.sheet(pixels, chosen.size, chosen.dpi, options)
@@ -119,11 +123,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _made(arguments: argparse.Namespace, chosen: Preset) -> npt.NDArray[np.uint8]:
-    """The preset's photograph; over white where it leaves something transparent."""
+    """The preset's photograph; transparent parts are laid over white."""
     from bshm.edit.render import render
     from bshm.pipeline import Matting
 
-    # What a file costs is nothing to a sheet.
+    # The preset's file format and size do not apply to a sheet.
     edit = chosen.edited({"format": "png", "max_kb": None, "min_kb": None, "srgb": True})
     with closing(Matting(model=arguments.model, device=arguments.device)) as matting:
         matte = matting.matte(arguments.picture)
@@ -134,7 +138,7 @@ def _made(arguments: argparse.Namespace, chosen: Preset) -> npt.NDArray[np.uint8
 
 
 def finished(source: str | bytes) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8 in sRGB, its own transparency over white."""
+    """(H, W, 3) uint8 in sRGB, its transparent parts over white."""
     import numpy as np
 
     from bshm import geometry

@@ -15,11 +15,11 @@ from typing import TextIO
 from bshm.cli import interrupts
 from bshm.errors import OutputError
 
-# What a terminal obeys instead of showing it, and what turns the direction of a line or breaks it: a name of a file or
-# an address of a picture may hold any of it.
+# Control characters of terminals, and characters that change the direction of a line or break it: the name of a file or
+# the address of a picture may contain any of them.
 _OBEYED = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-# Where results go while stdout is not what libraries see as such.
+# Where results go while libraries see another stdout.
 _kept: TextIO | None = None
 
 
@@ -29,11 +29,11 @@ def put(result: str | bytes) -> None:
     Raises:
         DiskFullError: stdout is a file, and there is no room for it.
         OutputError: stdout is closed, or cannot be written.
-        BrokenPipeError: whoever read it went away.
+        BrokenPipeError: its reader closed it.
     """
     stream = _kept or sys.stdout
     if stream is None or stream.closed:
-        raise OutputError("stdout is closed, and the result goes there. Send it somewhere, e.g. with > FILE.")
+        raise OutputError("stdout is closed, but the result goes there. Redirect it, e.g. with > FILE.")
     flush()
     if isinstance(result, str):
         result = "\n".join(map(plain, result.split("\n")))
@@ -41,8 +41,8 @@ def put(result: str | bytes) -> None:
             stream.write(result)
             return
         result = result.encode(stream.encoding or "utf-8", "backslashreplace")
-    # Below Python's buffers: without them (PYTHONUNBUFFERED) a write that was cut short goes unnoticed, and with them
-    # one that failed is tried again when the process ends.
+    # Below Python's buffers: without them (PYTHONUNBUFFERED) an incomplete write goes unnoticed, and with them a failed
+    # write is tried again when the process ends.
     raw = getattr(stream.buffer, "raw", stream.buffer)
     left = memoryview(result)
     try:
@@ -59,7 +59,7 @@ def put(result: str | bytes) -> None:
 
 
 def flush() -> None:
-    """See that what Python holds back for stdout is written.
+    """Write what is left in Python's buffer for stdout.
 
     Raises:
         DiskFullError, OutputError, BrokenPipeError: as ``put``.
@@ -77,7 +77,7 @@ def flush() -> None:
 
 @contextmanager
 def for_results_alone() -> Iterator[None]:
-    """Keep stdout for ``put``: what libraries print there goes to stderr meanwhile."""
+    """Keep stdout for ``put``: what libraries print there goes to stderr."""
     global _kept
     _kept, sys.stdout = sys.stdout, sys.stderr
     try:
@@ -87,12 +87,12 @@ def for_results_alone() -> Iterator[None]:
 
 
 def drop() -> None:
-    """Forget what could not be written to stdout: Python tries once more when the process ends, and would complain."""
+    """Discard what could not be written to stdout: Python would try again when the process ends, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(line: str) -> None:
-    """Tell the person at the terminal one line; stdout is for results alone."""
+    """Print one line for the user on stderr; stdout is only for results."""
     if sys.stderr is None:
         return
     try:
@@ -100,16 +100,16 @@ def say(line: str) -> None:
         sys.stderr.flush()
     except BrokenPipeError:
         raise
-    except OSError:  # a full disk: no reason to lose the result, and nowhere to say so
+    except OSError:  # e.g. a full disk: no reason to lose the result, and the error cannot be printed
         return
 
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Keep libraries off stderr: what matters of a file or a device is told by an error, or by ``say``.
+    """Keep libraries off stderr: errors and ``say`` report what matters of a file or a device.
 
-    libpng, libtiff and onnxruntime write from C to the descriptor that every process has, so that leads nowhere
-    meanwhile, and Python's stderr leads where it led.  A crash of the process itself is still told.
+    libpng, libtiff and onnxruntime write from C to descriptor 2, so it leads nowhere in this context, and Python's
+    stderr keeps its destination.  A crash of the process itself is still reported.
     """
     try:
         voice = os.dup(2)
@@ -122,7 +122,7 @@ def hushed() -> Iterator[None]:
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
         if _descriptor(before) == 2:
-            # Its own buffer would be written to the descriptor that leads nowhere.
+            # The buffer of the old one would be written to the descriptor that leads nowhere.
             before.flush()
             sys.stderr = open(voice, "w", encoding=before.encoding, errors=before.errors, buffering=1, closefd=False)  # noqa: SIM115
         if not enabled:
@@ -148,7 +148,7 @@ def _descriptor(stream: TextIO | None) -> int | None:
 
 
 def plain(text: str) -> str:
-    """A line of text for a terminal: what it would obey is spelled out.
+    """A line of text that is safe for a terminal: control characters are spelled out.
 
     >>> print(plain("\\x1b[31mred.jpg"))
     \\x1b[31mred.jpg

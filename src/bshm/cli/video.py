@@ -82,14 +82,14 @@ def parser() -> Parser:
         "inputs", nargs="+", metavar="INPUT", help="video, folder, pattern in quotes, or frames/%%05d.png"
     )
 
-    where = result.add_argument_group("Where")
+    where = result.add_argument_group("Output")
     where.add_argument("-o", "--output", metavar="PATH", help="file, or folder (an existing one, or ending with /)")
     where.add_argument("-r", "--recursive", action="store_true", help="look into sub-folders, too")
     where.add_argument(
         "--overwrite", action="store_true", default=VideoOptions.overwrite, help="replace existing outputs"
     )
 
-    what = result.add_argument_group("What")
+    what = result.add_argument_group("Result")
     what.add_argument(
         "--for",
         dest="target",
@@ -155,7 +155,7 @@ def parser() -> Parser:
         "those anew that they reach",
     )
 
-    how = result.add_argument_group("How")
+    how = result.add_argument_group("Processing")
     how.add_argument(
         "--each-alone",
         action="store_true",
@@ -173,10 +173,10 @@ def parser() -> Parser:
         "--device",
         metavar="NAME",
         default=defaults.DEFAULT_DEVICE,
-        help="auto, cpu, cuda, …: that device or an error, never another one (default: %(default)s)",
+        help="auto, cpu, cuda, …; no fallback: a device that cannot run is an error (default: %(default)s)",
     )
 
-    telling = result.add_argument_group("Telling")
+    telling = result.add_argument_group("Messages")
     telling.add_argument("--json", action="store_true", help="write one line of JSON per clip to stdout, with errors")
     telling.add_argument("--quiet", action="store_true", help="write only errors to stderr")
     add_help(telling)
@@ -191,7 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if "" in arguments.inputs or arguments.output == "":  # a shell variable that was not set; never the current folder
-        raise OptionError("an input or -o is an empty word. Name a file or a folder; . is the current folder.")
+        raise OptionError("an input or -o is empty. Name a file or a folder; . is the current folder.")
     options = _options(arguments)
     target = codecs.TARGETS[options.target] if options.target else None
     clear = "cutout" in options.products or (not options.products and options.background is None)

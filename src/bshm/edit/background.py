@@ -29,23 +29,23 @@ from bshm.options import Limits
 from bshm.types import FloatArray, Picture, PixelArray
 
 AnyBackground: TypeAlias = "Background | Source | list[int] | tuple[int, ...]"
-"""A background as ``parse_background`` takes it, or a picture that is open or in memory."""
+"""A background for ``parse_background``, or a picture that is open or in memory."""
 
 # The default blur, as a share of the square root of the picture's area: a portrait lens wide open.
 _BLUR_SHARE = 0.02
-# The blur runs where its radius is two to four pixels: a Gaussian that wide has nothing that a smaller picture loses.
+# The blur runs on a picture so small that its radius is two to four pixels: so wide a Gaussian loses nothing by that.
 _WORKING_RADIUS_PX = 2.0
-# Alpha from which a pixel gives nothing to the blurred background: what a soft edge shows of a person bleeds.
+# Pixels with at least this alpha add nothing to the blurred background: the person in a soft edge would bleed into it.
 _PERSON_FROM = 0.05
-# So far around people, as a share of the square root of the area, nothing is given either.  Of a matte that ends 2 px
-# too early 62 levels of the person's colour showed beside it, and 14 do with this.
+# Nor do pixels this near to people, as a share of the square root of the area.  Beside a matte that ended 2 px too
+# early, 62 levels of the person's colour showed without this, and 14 with it.
 _AROUND_SHARE, _AROUND_LEAST_PX = 0.004, 2
-# Each blur is filled by one so much wider where it sees only people, up to the size of the picture.
+# Where a blur sees only people, one that is this many times wider fills it, up to the size of the picture.
 _WIDER = 3.0
 _STRIP_ROWS = 64
-# Alpha from which on a model sees somebody and paints around: the soft edge shows what it paints there.
+# Pixels with at least this alpha are kept, and the model paints around them: its painting shows in the soft edge.
 _SEEN_FROM = 0.9
-# More than there are levels of 16 bits between two colours.
+# More steps than two colours of 16 bits can have levels between them.
 _GRADIENT_STEPS = 1 << 17
 
 
@@ -55,9 +55,9 @@ class Painting:
 
     Attributes:
         pixels: (H, W, 3) uint8, RGB.
-        model: which one.
-        steps: in how many steps.
-        device: on what.
+        model: name of the model.
+        steps: number of steps.
+        device: where it ran.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -68,22 +68,22 @@ class Painting:
 
 @runtime_checkable
 class Paints(Protocol):
-    """Who paints backgrounds: see ``bshm.generating.painter.Painter``."""
+    """The interface of painters of backgrounds: see ``bshm.generating.painter.Painter``."""
 
     def paint(
         self, pixels: PixelArray, kept: npt.NDArray[np.bool_], prompt: str, *, seed: int, steps: int | None
     ) -> Painting:
-        """A picture that shows what ``prompt`` says around what is kept.
+        """A picture that shows ``prompt`` around the kept pixels.
 
         Args:
             pixels: (H, W, 3) uint8 or uint16, of which only the kept ones count.
-            kept: (H, W), what is to be painted around.
-            prompt: what to show, in words.
-            seed: the same one paints the same.
+            kept: (H, W), the pixels to paint around.
+            prompt: description of the picture.
+            seed: the same seed paints the same picture.
             steps: None is the model's own number.
 
         Returns:
-            of the size of ``pixels``; what it shows where ``kept`` is has no meaning.
+            A painting of the size of ``pixels``; its pixels at ``kept`` have no meaning.
         """
 
 
@@ -94,12 +94,12 @@ def painted(
 
     Args:
         painter: the model.
-        colour: (H, W, 3) uint8 or uint16, straight, of the people.
-        alpha: (H, W) float32, 0..1, theirs.
+        colour: (H, W, 3) uint8 or uint16, straight colour of the people.
+        alpha: (H, W) float32, 0..1, of the people.
         prompt, seed, steps: as in ``Paints.paint``.
 
     Returns:
-        (H, W, 3), dtype of ``colour``, without the people: they are laid over it.  And the painting it comes from.
+        (H, W, 3), dtype of ``colour``, without the people, who are laid over it; and the painting that it comes from.
     """
     kept = alpha >= np.float32(_SEEN_FROM)
     painting = painter.paint(colour, kept, prompt, seed=seed, steps=steps)
@@ -109,18 +109,18 @@ def painted(
         )
     behind = painting.pixels
     if kept.any() and not kept.all():
-        # There it shows the people once more, and what of them is not quite opaque would let it through.
+        # The painting also shows the people, who would shine through themselves where they are not quite opaque.
         around = blur(behind, kept.astype(np.float32), radius_px=max(1.0, _BLUR_SHARE * math.sqrt(alpha.size)))
         behind = np.where(kept[..., None], around, behind).astype(np.uint8)
     return geometry.in_depth(behind, colour.dtype), painting
 
 
 def background_of(given: AnyBackground) -> tuple[Background, Picture | None]:
-    """The background that somebody means, and its picture where that is named by no path and no URL.
+    """The parsed background, and its picture if that was given as an object, not as a path or URL.
 
     Raises:
-        OptionError: a colour or a radius that is none.
-        InputError: a picture that cannot be read.
+        OptionError: a colour or a radius is not valid.
+        InputError: a picture cannot be read.
 
     >>> background_of("blur")
     (BlurBackground(radius_px=None), None)
@@ -145,21 +145,21 @@ def filled(
     """A background at the size and depth of the picture.
 
     Args:
-        background: which; the opacity of a colour does not count here.
+        background: the opacity of a colour is ignored here.
         picture: the original.
-        alpha: (H, W) float32, 0..1, its people.
-        given: the picture of a ``PictureBackground``; None reads it from its source.  Its own transparency shows
+        alpha: (H, W) float32, 0..1, of its people.
+        given: the picture of a ``PictureBackground``; None reads it from its source.  Its transparent parts become
             white.
-        fit: of a ``PictureBackground``: scaled until nothing is free, or until all of it shows, white around it.
-        position: which part of it is kept, or where it stands, 0..1 from the left and the top; None is the middle.
-        blur_px: sigma of the Gaussian that it goes out of focus by, above 0; None leaves it sharp.
+        fit: of a ``PictureBackground``: scaled to fill the canvas, or to be fully visible, with white around it.
+        position: which part of it is kept, or where it is placed, 0..1 from the left and the top; None is the middle.
+        blur_px: sigma of the Gaussian that blurs it, above 0; None leaves it sharp.
 
     Returns:
         (H, W, 3), dtype of ``picture.pixels``.
 
     Raises:
-        OptionError: a ``PictureBackground`` without source, and none was given.
-        ShapeError: alpha of another size than the picture.
+        OptionError: a ``PictureBackground`` has no source, and ``given`` is None.
+        ShapeError: alpha and picture differ in size.
         InputError: the background picture cannot be read (``bshm.files`` says why).
 
     >>> grey = Picture(np.full((2, 2, 3), 128, np.uint8))
@@ -182,10 +182,10 @@ def filled(
 def gradient(
     background: LinearBackground | RadialBackground, size_hw: tuple[int, int], dtype: npt.DTypeLike
 ) -> PixelArray:
-    """Colours that run into each other, level by level as they are written (sRGB), as browsers draw them.
+    """A gradient, interpolated in sRGB levels, as browsers draw it.
 
     Args:
-        background: which.
+        background: the gradient.
         size_hw: height and width in pixels.
         dtype: uint8 or uint16.
 
@@ -193,7 +193,7 @@ def gradient(
         (H, W, 3) of ``dtype``.
 
     Source:
-        CSS Images 3: the line of a linear gradient is as long as it takes that the corners have the end colours.
+        CSS Images 3: the line of a linear gradient is so long that the corners have the end colours.
 
     >>> gradient(LinearBackground(((0, 0, 0), (200, 200, 200)), 90), (1, 4), np.uint8)[0, :, 0].tolist()
     [25, 75, 125, 175]
@@ -224,14 +224,14 @@ def gradient(
 def blur(pixels: PixelArray, alpha: FloatArray, *, radius_px: float) -> PixelArray:
     """The picture out of focus, as if its people were not there.
 
-    A plain blur would smear the people's colour into a glow around them.  Here each pixel counts as far as it is
-    background (normalised convolution), so the colour behind people is that of what stands beside them: wider and
-    wider blurs are asked until one sees some of it (push and pull).
+    A plain blur would smear the people's colour into a glow around them.  Here each pixel is weighted by its share of
+    background (normalised convolution), so people are filled with the colours beside them: by wider and wider blurs
+    until one sees some background (push and pull).
 
     Args:
         pixels: (H, W, 3) uint8 or uint16.
         alpha: (H, W) float32, 0..1.
-        radius_px: sigma of the Gaussian, above 0.  Below about 2 px the result is a little softer than asked for.
+        radius_px: sigma of the Gaussian, above 0.  Below about 2 px the result is slightly softer than requested.
 
     Returns:
         (H, W, 3), dtype of ``pixels``, a new array.
@@ -246,12 +246,12 @@ def blur(pixels: PixelArray, alpha: FloatArray, *, radius_px: float) -> PixelArr
     around = max(_AROUND_LEAST_PX, round(_AROUND_SHARE * math.sqrt(alpha.size)))
     square = np.ones((2 * around + 1, 2 * around + 1), np.uint8)
     small = _background_means(pixels, np.asarray(cv2.dilate(alpha, square), np.float32), cell)
-    # The cell's own blur counts towards the whole.
+    # Averaging over a cell is part of the blur.
     radius = math.sqrt(max(0.25, (radius_px / cell) ** 2 - 1 / 12))
     weight = float(small[..., 3].sum())
     if weight > 0:
         mean = small[..., :3].reshape(-1, 3).sum(axis=0) / weight
-    else:  # people everywhere: nothing of the background is known, and nothing of it will show
+    else:  # people everywhere: no background is known, and none will show
         mean = np.asarray(pixels.reshape(-1, 3)[:: max(1, height * width // 65536)].mean(axis=0))
     found = np.broadcast_to(mean, small[..., :3].shape).astype(np.float32)
     widest = max(small.shape[:2])
@@ -260,13 +260,13 @@ def blur(pixels: PixelArray, alpha: FloatArray, *, radius_px: float) -> PixelArr
         local = _gaussian(small, sigma)
         found = np.asarray((local[..., :3] + 1e-3 * found) / (local[..., 3:] + 1e-3), np.float32)
     rounded = np.clip(found + 0.5, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
-    # Cells may stick out of the picture by less than one: enlarge them whole, then crop.
+    # The last cells may reach beyond the picture: enlarge whole cells, then crop.
     whole = geometry.enlarge(rounded, (rounded.shape[0] * cell, rounded.shape[1] * cell))
     return np.ascontiguousarray(whole[:height, :width])
 
 
 def _background_means(pixels: PixelArray, alpha: FloatArray, cell: int) -> FloatArray:
-    """(h, w, 4) float32: mean over cells of colour times background share, and of that share; in strips."""
+    """(h, w, 4) float32: means over cells of colour times background share, and of that share; in strips."""
     height, width = alpha.shape
     rows = _STRIP_ROWS // cell * cell
     strips = []
@@ -283,7 +283,7 @@ def _background_means(pixels: PixelArray, alpha: FloatArray, cell: int) -> Float
 
 
 def _gaussian(array: FloatArray, sigma: float) -> FloatArray:
-    """A Gaussian blur; a wide one on a smaller array, so that time does not grow with it."""
+    """A Gaussian blur; a wide one runs on a smaller array, so its time does not grow with the radius."""
     height, width = array.shape[:2]
     step = max(1, min(int(sigma / _WORKING_RADIUS_PX), height, width))
     size = (-(-height // step), -(-width // step))
@@ -303,7 +303,7 @@ def opened(source: str | None, limits: Limits = Limits()) -> Picture:  # noqa: B
 
     Args:
         source: a path or a URL.
-        limits: what it may cost.
+        limits: limits on its size and download.
 
     Raises:
         OptionError: it has no source.

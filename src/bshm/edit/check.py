@@ -22,30 +22,30 @@ from bshm.edit.size import MM_PER_INCH, Range, Size
 from bshm.files import colour_space
 from bshm.types import FloatArray, Picture
 
-# What is nearer to people than this share of the shorter side, or has more alpha than this, is no background: the soft
-# edge of hair and the ripples of JPEG around it.
+# Pixels nearer to people than this share of the shorter side, or with more alpha than this, are not background: the
+# soft edge of hair, and the ripples of JPEG around it.
 _EDGE_SHARE, _SOFT = 0.01, 0.02
-# So much of the background has to have the colour: scraps of a matte and a speck of dust are no other background.
+# This share of the background must have the colour, so that scraps of a matte and specks of dust do not count.
 _BACKGROUND_SHARE = 0.995
 _KB = 1024
 _SLACK_MM = 0.5
 _ASPECT_SLACK = 0.01
-# Rows of the matte above the lower edge that may be empty, as a share of the height: JPEG, and a soft hem.
+# Rows above the lower edge in which the matte may be empty, as a share of the height: JPEG, and a soft hem.
 _LOWER_EDGE_SHARE = 0.01
-# Within so many levels a colour is the same: JPEG ripples.
+# Colours within this many levels are the same: JPEG ripples.
 _PLAIN_LEVELS = 8
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One rule and what was found.
+    """One rule and its measurement.
 
     Attributes:
         rule: its name, as in a preset's ``[rules]``.
-        needed: what it asks for, in words.
-        found: what the picture has, in words.
-        value: the figure, in the unit of ``needed``; None where it is none.
-        passed: None where it could not be measured.
+        needed: the requirement, in words.
+        found: the measurement, in words.
+        value: the measured number, in the unit of ``needed``; None if the result is not a number.
+        passed: None if it could not be measured.
     """
 
     rule: str
@@ -61,9 +61,9 @@ class CheckReport:
 
     Attributes:
         preset: its name.
-        findings: a rule each.
-        head_by: by what the head was found; None where no rule is about it, or nobody is there.
-        unmeasured: what else the preset asks for, which nobody measured.
+        findings: one per rule.
+        head_by: how the head was found; None if no rule is about the head, or nobody is there.
+        unmeasured: requirements of the preset that were not measured.
     """
 
     preset: str
@@ -104,8 +104,8 @@ def check(
     Args:
         data: its file.
         picture: decoded from it.
-        alpha: (H, W) float32, 0..1, its people.
-        preset: what it has to be.
+        alpha: (H, W) float32, 0..1, of its people.
+        preset: its rules.
         detector: as in ``bshm.edit.head.find``.
 
     Returns:
@@ -141,9 +141,9 @@ def _of_file(data: bytes, picture: Picture, rules: Rules) -> list[Finding]:
 
 
 def _mode(data: bytes) -> str | None:
-    """The kind of colours in a file where that is not red, green and blue."""
+    """The colour mode of a file, such as CMYK; None if it is RGB."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it was decoded already, and nothing is decoded here
+        warnings.simplefilter("ignore")  # the file was decoded before; this reads only its header
         try:
             with Image.open(io.BytesIO(data)) as image:
                 mode = image.mode
@@ -181,7 +181,7 @@ def _of_size(picture: Picture, preset: Preset) -> list[Finding]:
 
 
 def _printed(size: Size, picture: Picture, usual_dpi: float) -> Finding:
-    """The size on paper: at the resolution that the file states, else at the usual one."""
+    """The size on paper: at the resolution in the file, else at the usual one."""
     height, width = picture.size_hw
     dpi = picture.dpi or (usual_dpi, usual_dpi)
     across, down = width / dpi[0] * MM_PER_INCH, height / dpi[1] * MM_PER_INCH
@@ -225,7 +225,7 @@ def _transparency(clear: FloatArray | None, wanted: bool) -> Finding:
 def _colour(
     picture: Picture, clear: FloatArray | None, alpha: FloatArray, colours: tuple[RGB, ...], tolerance: int
 ) -> Finding:
-    """How much of the background has one of the colours: the one that most of it has."""
+    """The share of the background that has one of the colours: the most frequent of them."""
     needed = f"{' or '.join(map(_name, colours))} within {tolerance} levels"
     outside = _background(alpha)
     if not outside.any():
@@ -242,7 +242,7 @@ def _colour(
 
 
 def _background(alpha: FloatArray) -> Any:
-    """Where nobody is, without the edge around people."""
+    """The area without people and without the edge around them."""
     people = (alpha > _SOFT).astype(np.uint8)
     reach = max(2, round(_EDGE_SHARE * min(alpha.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
@@ -270,7 +270,7 @@ def _of_people(box: Box | None, picture: Picture, rules: Rules) -> list[Finding]
 
 
 def _plain_rows(picture: Picture) -> int:
-    """Rows at the lower edge in nothing but the colour of the upper one: networks take such strips for cloth."""
+    """Number of rows at the lower edge with only the upper edge's colour: networks take such strips for cloth."""
     pixels = geometry.in_depth(picture.pixels, np.uint8).astype(np.int16)
     usual = np.median(pixels[0], axis=0)
     plain = (np.abs(pixels - usual).max(axis=2) <= _PLAIN_LEVELS).all(axis=1)[::-1]
@@ -308,7 +308,7 @@ def _of_frame(needed: Range) -> str:
 
 
 def _whole(needed: Range, picture: Picture, preset: Preset) -> float:
-    """The picture's height in the unit of a range; that of the finished size, so that a larger scan passes as well."""
+    """The picture's height in a range's unit; that of the finished size if known, so that a larger scan passes."""
     height = picture.size_hw[0]
     size = preset.rules.size or preset.size
     if needed.unit == "%":
@@ -319,7 +319,7 @@ def _whole(needed: Range, picture: Picture, preset: Preset) -> float:
 
 
 def _share(share: float) -> str:
-    """A share that rounding does not turn into all or nothing."""
+    """A share as text, never rounded to 0 % or 100 %."""
     return "all" if share == 1 else "none" if share == 0 else f"{min(max(100 * share, 0.01), 99.99):.2f} %"
 
 

@@ -1,7 +1,7 @@
 """Compositing: the levels of an alpha, the cut-out, and Porter and Duff's *over*.
 
-Colour is straight everywhere: it is never multiplied by alpha and stored together with that alpha, because who shows
-such a file multiplies again and sees dark fringes.
+Colour is straight everywhere: it is never multiplied by alpha and stored together with that alpha, because viewers
+would multiply again and show dark fringes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from bshm.edit import light
 from bshm.errors import ShapeError
 from bshm.types import FloatArray, Picture, PixelArray
 
-# Pixels in a strip: its temporaries stay within the second-level cache, and a 100-megapixel picture needs none of its
-# own size.
+# Pixels in a strip: its temporaries fit into the second-level cache, and a 100-megapixel picture needs no temporary of
+# its own size.
 _STRIP_PX = 1 << 16
 
 
@@ -77,14 +77,14 @@ def cutout(foreground: PixelArray, alpha: FloatArray) -> PixelArray:
 
 
 def spread(colour: PixelArray, alpha: npt.NDArray[Any]) -> PixelArray:
-    """Straight colour that goes on where nothing is: every such pixel takes that of the nearest one with any alpha.
+    """Straight colour, continued where alpha is 0: such a pixel takes the colour of the nearest pixel with some alpha.
 
     Args:
         colour: (H, W, 3) uint8 or uint16.
         alpha: (H, W), 0 where the colour has no meaning.
 
     Returns:
-        (H, W, 3), dtype of ``colour``, a new array; ``colour`` as it is where there is no alpha at all.
+        (H, W, 3), dtype of ``colour``, a new array; ``colour`` itself if alpha is 0 everywhere.
 
     >>> spread(np.array([[[9, 8, 7], [0, 0, 0]]], np.uint8), np.array([[1, 0]], np.uint8)).tolist()
     [[[9, 8, 7], [9, 8, 7]]]
@@ -104,13 +104,13 @@ def spread(colour: PixelArray, alpha: npt.NDArray[Any]) -> PixelArray:
 
 
 def on_white(picture: Picture) -> PixelArray:
-    """A picture as it looks on paper: its own transparency, where it has any, laid over white.
+    """A picture with its transparent parts laid over white.
 
     Args:
         picture: any.
 
     Returns:
-        (H, W, 3), dtype of its pixels; its pixels themselves where it has no transparency.
+        (H, W, 3), dtype of its pixels; its pixels themselves if it has no transparency.
 
     >>> half = np.full((1, 1), 128, np.uint8)
     >>> on_white(Picture(np.zeros((1, 1, 3), np.uint8), half)).tolist()
@@ -127,15 +127,15 @@ def over(
 ) -> PixelArray:
     """Lay the foreground over the background: ``alpha * F + (1 - alpha) * B``, exact in whole levels.
 
-    Alpha counts with the level that ``cutout`` writes, so that a saved cut-out laid over the same background by
-    anybody who rounds correctly gives the same picture.  The sum is exact and rounds half up.
+    Alpha is rounded to the level that ``cutout`` writes, so a saved cut-out over the same background gives the same
+    picture in any program that rounds correctly.  The sum is exact and rounds half up.
 
     Args:
         foreground: (H, W, 3) uint8 or uint16, straight colour.
         alpha: (H, W) float32, 0..1; 1 shows only the foreground.
         background: (H, W, 3), dtype and colour space of the foreground.
-        blend: what is mixed: levels, as everybody who shows a cut-out does, or ``"linear"``, the light that they stand
-            for by sRGB's curve, which keeps bright hair before something dark from looking thin.
+        blend: mix sRGB levels, as programs that show cut-outs do, or ``"linear"`` light by sRGB's curve, which keeps
+            bright hair on a dark background from looking thin.
 
     Returns:
         (H, W, 3), dtype of ``foreground``, a new array.
@@ -168,7 +168,7 @@ def _blend(foreground: PixelArray, level: PixelArray, background: PixelArray, ou
     # 255 * 255 + 128 fits 16 bits; 65535 * 65535 + 32768, and that plus its own upper half, fit 32 bits.
     wide: npt.DTypeLike = np.uint16 if eight else np.uint32
     bits, top = (8, 255) if eight else (16, 65535)
-    # Three equal channels: numpy is slow where an innermost axis has three elements.
+    # Three equal channels: numpy is slow with an innermost axis of three elements.
     weight = cv2.cvtColor(level, cv2.COLOR_GRAY2RGB)
     total = np.multiply(weight, foreground, dtype=wide)
     np.subtract(top, weight, out=weight)

@@ -14,7 +14,7 @@ from bshm.errors import ShapeError
 from bshm.types import Box as Box  # noqa: PLC0414 - boxes of people are taken from here
 from bshm.types import FloatArray, PixelArray
 
-# Alpha from which a pixel counts as people: the haze that networks leave in far corners must not widen a crop.
+# Alpha from which a pixel counts as people: faint haze that networks leave in far corners must not widen a crop.
 _PERSON_FROM = 0.3
 # Below this share of the picture nobody is there: a face of 16x16 px in a 12-megapixel photograph is 0.002 %.
 EMPTY_SHARE = 2e-5
@@ -33,7 +33,7 @@ def is_nobody(alpha: FloatArray) -> bool:
 
 
 def foreground_box(alpha: FloatArray) -> Box | None:
-    """The smallest box with all people in it; None where there is nobody.
+    """The smallest box with all people in it; None if there is nobody.
 
     Args:
         alpha: (H, W) float32, 0..1.
@@ -61,20 +61,20 @@ def arrange(
     position: tuple[float, float] | None = None,
     mirrored: bool = False,
 ) -> list[PixelArray | FloatArray]:
-    """Crop to a box, or make what is in it larger or smaller, and place it.
+    """Crop to a box, or scale its content, and place it.
 
-    The whole picture moves with the box, so that soft hair outside of it is kept where the canvas has room.
+    The whole picture moves with the box, so soft hair outside of it is kept if the canvas has room.
 
     Args:
         layers: arrays of one height and width, (H, W) or (H, W, C): colour, alpha, …
         box: where the people are.
         crop: the canvas is the box and its margins instead of the whole picture.
         margins: around the box; only with ``crop``.
-        scale: 0.1..1: the box becomes as large as fits into this share of the canvas, height and width.
+        scale: 0.1..1: the box is scaled to fit into this share of the canvas, in height and width.
         position: (horizontal, vertical), 0..1: 0 lays the box against the left or the top, 1 against the right or the
             bottom; None leaves it where it is, or in the middle with ``scale``.
-        mirrored: where the picture does not reach it goes on as in a mirror, which suits what is out of focus; else
-            there is 0.
+        mirrored: fill the canvas beyond the picture with its mirror image, which suits blurred content; else with
+            0.
 
     Returns:
         Arrays with the dtypes of ``layers``, all of the canvas' size.
@@ -113,7 +113,7 @@ def laid(
     left: float,
     mirrored: bool,
 ) -> PixelArray | FloatArray:
-    """A layer scaled, its corner at a place of an empty canvas.
+    """A scaled layer on an empty canvas.
 
     Args:
         layer: (H, W) or (H, W, C).
@@ -123,7 +123,7 @@ def laid(
         mirrored: as in ``arrange``.
     """
     canvas: PixelArray | FloatArray = np.zeros((*canvas_hw, *layer.shape[2:]), layer.dtype)
-    # Only what will show is scaled: a small box on a large canvas makes the whole picture enormous.
+    # Only the visible part is scaled: a small box on a large canvas would make the whole picture enormous.
     rows = _visible(layer.shape[0], canvas_hw[0], factor, top)
     columns = _visible(layer.shape[1], canvas_hw[1], factor, left)
     if rows.stop <= rows.start or columns.stop <= columns.start:

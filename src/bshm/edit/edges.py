@@ -1,7 +1,7 @@
-"""Move, close, clean and soften the edge of people: alpha in, alpha out; soft hair stays as it is.
+"""Move, close, clean and soften the edge of people: alpha in, alpha out; soft hair does not change.
 
-What is done needs an edge between what is surely people and what is surely none.  Where these two are far apart there
-is hair, a veil, something out of focus: there nothing changes.
+All of this needs an edge between pixels that are surely people and pixels that are surely not.  Where the two are far
+apart, there is hair, a veil or something out of focus, and nothing changes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from bshm.errors import ShapeError
 from bshm.types import FloatArray, PixelArray
 
-# Alpha above which a pixel is surely people, and below which it surely is none.
+# Alpha above which a pixel is surely people, and below which it is surely not.
 SOLID, EMPTY = 0.9, 0.1
-# What is narrower than twice this counts as neither: strands, and the gaps between them.
+# Anything narrower than twice this counts as neither: strands, and the gaps between them.
 _STRAND_PX = 2
-# A hard edge of a photograph is up to so many pixels wide; a wider one is soft by itself.
+# A hard edge in a photograph is at most this many pixels wide; a wider edge is soft by itself.
 _HARD_PX = 8.0
 # An island that is thin or soft and this near to people, as a share of the square root of the area, is their hair.
 _HAIR_NEAR_SHARE = 0.02
@@ -36,14 +36,14 @@ def changed(
     drop_islands: float | None = None,
     feather: float | None = None,
 ) -> FloatArray:
-    """Alpha after what is asked for: holes, islands, growing, feathering, in this order.
+    """Alpha after the requested changes: holes, islands, growing, feathering, in this order.
 
     Args:
         alpha: (H, W) float32, 0..1.
         grow, fill_holes, drop_islands, feather: as in ``Edit``; None changes nothing.
 
     Returns:
-        (H, W) float32, 0..1; ``alpha`` itself where nothing is asked for.
+        (H, W) float32, 0..1; ``alpha`` itself if nothing is requested.
 
     Raises:
         ShapeError: another shape or dtype.
@@ -62,7 +62,7 @@ def changed(
 
 
 def grown(alpha: FloatArray, by_px: float) -> FloatArray:
-    """Hard edges moved out, or in where ``by_px`` is below 0; parts of a pixel are mixed.
+    """Hard edges moved out, or in if ``by_px`` is below 0; fractions of a pixel are interpolated.
 
     >>> alpha = np.zeros((40, 40), np.float32)
     >>> alpha[10:30, 10:30] = 1
@@ -77,7 +77,7 @@ def grown(alpha: FloatArray, by_px: float) -> FloatArray:
 
 
 def feathered(alpha: FloatArray, width_px: float) -> FloatArray:
-    """Hard edges that rise over ``width_px`` from nothing, inwards, so that no old background comes along.
+    """Hard edges made to rise from 0 over ``width_px``, inwards, so that no old background is added.
 
     >>> alpha = np.zeros((60, 60), np.float32)
     >>> alpha[10:50, 10:50] = 1
@@ -92,7 +92,7 @@ def feathered(alpha: FloatArray, width_px: float) -> FloatArray:
 
 
 def holes_filled(alpha: FloatArray, largest_share: float) -> FloatArray:
-    """Holes within solid people made solid; a gap that is open to the outside through hair is none.
+    """Holes within solid people made solid; a gap that is open to the outside through hair is not a hole.
 
     Args:
         alpha: (H, W) float32, 0..1.
@@ -113,7 +113,7 @@ def holes_filled(alpha: FloatArray, largest_share: float) -> FloatArray:
 
 
 def islands_dropped(alpha: FloatArray, smallest_share: float) -> FloatArray:
-    """Scraps that stand apart made nothing; thin or soft ones close to people are hair and stay.
+    """Separate scraps removed; thin or soft ones close to people are hair and stay.
 
     Args:
         alpha: (H, W) float32, 0..1.
@@ -135,14 +135,14 @@ def islands_dropped(alpha: FloatArray, smallest_share: float) -> FloatArray:
     drops = ~keeps & ~(is_near & ~has_core)
     drops[0] = False
     dropped = drops[labels]
-    # Its rim fainter than what counts as shown goes with it.
+    # Its faint rim goes with it.
     rim = (_distance(dropped) <= _RIM_PX) & ~shown
     result: FloatArray = np.where(dropped | rim, np.float32(0), alpha)
     return result
 
 
 def recoloured(foreground: PixelArray, before: FloatArray, after: FloatArray, pixels: PixelArray) -> PixelArray:
-    """The people's colour where alpha rose: what was added shows the picture as it is.
+    """The people's colour; where alpha rose, the colour of the picture.
 
     Args:
         foreground: (H, W, 3) uint8 or uint16, straight, of ``before``.
@@ -150,7 +150,7 @@ def recoloured(foreground: PixelArray, before: FloatArray, after: FloatArray, pi
         pixels: (H, W, 3), dtype of ``foreground``, the picture.
 
     Returns:
-        (H, W, 3), dtype of ``foreground``; itself where nothing rose.
+        (H, W, 3), dtype of ``foreground``; ``foreground`` itself if alpha rose nowhere.
     """
     rose = after > before
     if not rose.any():
@@ -162,13 +162,13 @@ def recoloured(foreground: PixelArray, before: FloatArray, after: FloatArray, pi
 
 
 def _where_hard(alpha: FloatArray, wanted: FloatArray, reach_px: float) -> FloatArray:
-    """``wanted`` at hard edges, ``alpha`` where the edge is soft by itself and close to there."""
+    """``wanted`` at hard edges, ``alpha`` at and near edges that are soft by themselves."""
     solid, empty = _opened(alpha > SOLID, _STRAND_PX), _opened(alpha < EMPTY, _STRAND_PX)
     width = _distance(solid) + _distance(empty)
     soft = ~solid & ~empty & (width > _HARD_PX + 2 * _STRAND_PX)
     if not soft.any():
         return np.clip(wanted, np.float32(0), np.float32(1))
-    # No step where one becomes the other.
+    # A smooth transition between the two.
     far = _distance(soft) - np.float32(reach_px + 1)
     share = np.clip(far / np.float32(max(2.0, reach_px)), np.float32(0), np.float32(1))
     result: FloatArray = np.clip(alpha + (wanted - alpha) * share, np.float32(0), np.float32(1))
@@ -179,7 +179,7 @@ def _moved(alpha: FloatArray, radius: int, *, out: bool) -> FloatArray:
     if radius == 0:
         return alpha
     operation = cv2.dilate if out else cv2.erode
-    # In steps: the time of one goes with the disc's area.
+    # In steps, because the time grows with the disc's area.
     for start in range(0, radius, _STEP_PX):
         disc = _disc(min(_STEP_PX, radius - start))
         alpha = np.asarray(operation(alpha, disc, borderType=cv2.BORDER_REPLICATE), np.float32)
@@ -187,7 +187,7 @@ def _moved(alpha: FloatArray, radius: int, *, out: bool) -> FloatArray:
 
 
 def _opened(mask: Any, radius: int) -> Any:
-    """(H, W) bool: the mask without what is narrower than a disc; the picture goes on beyond its border."""
+    """(H, W) bool: the mask without parts narrower than a disc; the mask is continued beyond its border."""
     padded = np.pad(mask.astype(np.uint8), 2 * radius, mode="edge")
     inner = slice(2 * radius, -2 * radius)
     return cv2.morphologyEx(padded, cv2.MORPH_OPEN, _disc(radius))[inner, inner] != 0
@@ -195,12 +195,12 @@ def _opened(mask: Any, radius: int) -> Any:
 
 def _disc(radius: int) -> Any:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    # A quarter more, so that small discs are round.
+    # A quarter is added so that small discs are round.
     return (x * x + y * y <= (radius + 0.25) ** 2).astype(np.uint8)
 
 
 def _distance(mask: Any) -> FloatArray:
-    """(H, W) float32: how far each pixel's centre is from that of the nearest in the mask; huge without any."""
+    """(H, W) float32: distance from each pixel's centre to the nearest in the mask; huge if the mask is empty."""
     if not mask.any():
         return np.full(mask.shape, np.float32(1e6))
     return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)

@@ -1,7 +1,7 @@
 """Faces with their eyes, by the three small networks of MTCNN.
 
 The weights are those in the wheel of the package ``mtcnn`` (extra ``bshm[faces]``; MIT).  Its own code needs
-TensorFlow, which is a hundred times larger than they are, so the networks are worked out here: a few convolutions over
+TensorFlow, which is a hundred times larger than the weights, so the networks are computed here: a few convolutions over
 small arrays.
 
 Source:
@@ -26,7 +26,7 @@ from bshm.types import FloatArray, PixelArray
 # Longest side of the picture that is searched, and the smallest face in it: a twentieth of the picture.
 _SEARCHED_PX, _SMALLEST_PX = 640, 32
 _PYRAMID_STEP = 0.709
-# From how sure a network is a window goes on, and from how much overlap two windows are one; those of the paper's code.
+# A window goes on from this score of a network, and two windows are one from this overlap; values of the paper's code.
 _SURE = (0.6, 0.7, 0.8)
 _CELL_PX, _STRIDE_PX = 12, 2
 
@@ -66,7 +66,7 @@ def find(pixels: PixelArray) -> list[Face]:
         pixels: (H, W, 3) uint8 or uint16, RGB.
 
     Returns:
-        Faces from about a twentieth of the picture's longer side; none where there is none.
+        Faces from about a twentieth of the picture's longer side; empty if there are none.
 
     Raises:
         MissingExtraError: the weights are not installed.
@@ -144,7 +144,7 @@ def _proposed(image: FloatArray, weights: Weights) -> npt.NDArray[np.float64]:
 def _refined(
     image: FloatArray, boxes: npt.NDArray[np.float64], weights: Weights, *, side: int, sure: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The boxes that a network is sure of, moved by it; and five points in each where it knows them."""
+    """The boxes that a network accepts, moved by it; and five points in each if the network gives them."""
     if not len(boxes):
         return boxes, np.zeros((0, 5, 2))
     patches = np.stack([_patch(image, box, side) for box in boxes])
@@ -156,7 +156,7 @@ def _refined(
         hidden = _pooled(hidden, 2)
         hidden = _prelu(_convolved(hidden, *rest[:2]), rest[2])
         rest = rest[3:]
-    # The weights were laid out for arrays with columns before rows.
+    # The weights are for arrays with columns before rows.
     flat = hidden.transpose(0, 2, 1, 3).reshape(len(boxes), -1)
     flat = _prelu(flat @ rest[0] + rest[1], rest[2])
     moves = flat @ rest[3] + rest[4]
@@ -173,7 +173,7 @@ def _refined(
 
 
 def _patch(image: FloatArray, box: npt.NDArray[np.float64], side: int) -> FloatArray:
-    """What is in a box, as (side, side, 3); black beyond the picture."""
+    """The content of a box, as (side, side, 3); black beyond the picture."""
     left, top, right, bottom = (round(float(each)) for each in box[:4])
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     height, width = image.shape[:2]
@@ -190,7 +190,7 @@ def _patch(image: FloatArray, box: npt.NDArray[np.float64], side: int) -> FloatA
 
 
 def _convolved(array: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
-    """(N, H, W, C) by a (h, w, C, D) kernel, without a rim."""
+    """Convolve (N, H, W, C) with a (h, w, C, D) kernel, without padding."""
     windows = np.lib.stride_tricks.sliding_window_view(array, kernel.shape[:2], axis=(1, 2))
     columns = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, int(np.prod(kernel.shape[:3])))
     result = columns @ kernel.reshape(-1, kernel.shape[3]) + bias
@@ -198,7 +198,7 @@ def _convolved(array: FloatArray, kernel: FloatArray, bias: FloatArray) -> Float
 
 
 def _pooled(array: FloatArray, side: int, *, inside: bool = False) -> FloatArray:
-    """The greatest of windows two pixels apart; those that stick out below and to the right count unless ``inside``."""
+    """Maximum pooling with stride 2; windows that reach beyond the lower and right edge count unless ``inside``."""
     if not inside:
         missing = [max(0, (-(-length // 2) - 1) * 2 + side - length) for length in array.shape[1:3]]
         array = np.pad(array, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)), constant_values=-np.inf)
@@ -211,7 +211,7 @@ def _prelu(array: FloatArray, slope: FloatArray) -> FloatArray:
 
 
 def _second_of_two(scores: FloatArray) -> npt.NDArray[np.float64]:
-    """The second share of a softmax over two."""
+    """The second value of a softmax over two."""
     return np.asarray(1 / (1 + np.exp(scores[..., 0].astype(np.float64) - scores[..., 1])))
 
 
@@ -226,7 +226,7 @@ def _squares(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _apart(boxes: npt.NDArray[np.float64], most: float, *, of_smaller: bool = False) -> list[int]:
-    """Indices of boxes that do not overlap a surer one by more than ``most`` of their union, or of the smaller box."""
+    """Indices of boxes that no better box overlaps by more than ``most`` of their union, or of the smaller box."""
     left = [int(each) for each in np.argsort(-boxes[:, 4])] if len(boxes) else []
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept = []

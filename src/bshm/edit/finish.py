@@ -14,17 +14,17 @@ _ROUNDED = 0.35
 
 
 def outlined(foreground: PixelArray, alpha: FloatArray, width_px: float, color: RGB) -> tuple[PixelArray, FloatArray]:
-    """People with a band of one colour around them.
+    """People with an outline of one colour.
 
     Args:
         foreground: (H, W, 3) uint8 or uint16, straight colour.
         alpha: (H, W) float32, 0..1.
-        width_px: of the band, above 0.
+        width_px: width of the outline, above 0.
         color: red, green and blue, 0..255.
 
     Returns:
-        Straight colour, dtype of ``foreground``, and alpha float32 0..1; new arrays.  What would lie beyond the edge
-        of the array is cut off.
+        Straight colour, dtype of ``foreground``, and alpha float32 0..1; new arrays.  The outline ends at the edge
+        of the array.
     """
     solid = (alpha >= 0.5).astype(np.uint8)
     if not solid.any():
@@ -39,7 +39,7 @@ def outlined(foreground: PixelArray, alpha: FloatArray, width_px: float, color: 
 
 
 def disc(height: int, width: int) -> FloatArray:
-    """How much of each pixel lies in the largest circle in the middle of a canvas.
+    """The share of each pixel that lies in the largest circle in the middle of a canvas.
 
     Returns:
         (H, W) float32, 0..1.

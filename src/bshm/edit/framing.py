@@ -10,7 +10,7 @@ from bshm.edit.size import DEFAULT_DPI, Size
 from bshm.edit.spec import Edit
 from bshm.edit.words import NO_MARGINS, Margins
 
-# What is left above a crown where nobody says how much.
+# The largest space above a crown by default.
 _MOST_ABOVE = 0.12
 
 
@@ -31,7 +31,7 @@ class Framing:
     left: float
 
     def gaps(self, picture_hw: tuple[int, int], cut: frozenset[str]) -> list[tuple[str, int]]:
-        """Edges at which somebody whom the photograph cuts off ends before the canvas does, and by how many pixels.
+        """Edges at which a person cut off by the photograph ends before the canvas does, and by how many pixels.
 
         Args:
             picture_hw: of the picture.
@@ -71,7 +71,7 @@ def by_share(
         box: what is kept.
         share: 0..1.
         position: (horizontal, vertical), 0..1: 0 lays the box against the left or the top.  None is the middle, but
-            an edge at which the photograph cuts people off is laid against that edge: nobody floats.
+            where the photograph cuts people off, they are laid against that edge, so that nobody floats.
         cut: those edges, as ``cut_edges`` gives them.
 
     >>> frame = by_share((100, 100), Box(10, 10, 20, 40), 0.8)
@@ -95,15 +95,15 @@ def by_head(
     picture_hw: tuple[int, int],
     cut: frozenset[str],
 ) -> Framing:
-    """A frame in which a head has a height and a margin above it, and stands in the middle.
+    """A frame in which the head is centred, with a given height and space above it.
 
     Args:
         canvas_hw: of the result.
         head: where the head is.
-        shares: from chin to crown by the canvas' height, 0..1: half-way between them, or as much more as it takes
-            until the picture reaches those edges of the canvas at which it cuts people off.
-        tops: from the upper edge to the crown by the canvas' height, 0..1: the smaller, or as much more as it takes
-            until somebody who is cut off below reaches the lower edge.
+        shares: range of the head's height, chin to crown, by the canvas' height, 0..1: its middle, or as much more as
+            is needed until the picture reaches those edges of the canvas at which it cuts people off.
+        tops: range of the space above the crown by the canvas' height, 0..1: its lower end, or as much more as is
+            needed until a person who is cut off below reaches the lower edge.
         picture_hw: of the picture.
         cut: those edges, as ``cut_edges`` gives them.
     """
@@ -126,8 +126,8 @@ def frame(edit: Edit, box: Box, picture_hw: tuple[int, int], head: Head | None) 
     """The frame that an edit with a ``size``, an ``aspect`` or a ``head`` asks for.
 
     Args:
-        edit: what is wanted.
-        box: where the people are; the whole picture where there is nobody.
+        edit: the options.
+        box: where the people are; the whole picture if there is nobody.
         picture_hw: of the picture.
         head: for ``edit.head``; without one the whole picture is framed.
 
@@ -156,7 +156,7 @@ def _canvas(height: float, width: float) -> tuple[int, int]:
 
 
 def _with_margins(box: Box, margins: Margins, cut: frozenset[str]) -> Box:
-    """The box and its margins; none where the photograph cuts people off."""
+    """The box and its margins; no margin where the photograph cuts people off."""
     top = 0 if "top" in cut else margins.top.of(box.height)
     bottom = 0 if "bottom" in cut else margins.bottom.of(box.height)
     left = 0 if "left" in cut else margins.left.of(box.width)

@@ -14,16 +14,16 @@ from bshm.types import FloatArray, PixelArray
 
 Way = Literal["face detector", "shape of the matte"]
 
-# From here on a pixel is a person: the middle of a soft edge of hair.
+# Alpha from which a pixel is a person: the middle of a soft edge of hair.
 _PERSON_FROM = 0.5
-# Chin to mouth by eyes to mouth, and what the box of a face leaves out below the chin, by its height: measured on
-# frontal portraits.
+# The distance from chin to mouth by that from eyes to mouth, and the part below the chin that the box of a face leaves
+# out, by its height: measured on frontal portraits.
 _CHIN_BY_MOUTH, _CHIN_BELOW_BOX = 0.95, 0.03
-# A crown is not farther above the box of a face than this share of its height: what is above is a raised hand.
+# A crown is at most this share of a face's height above its box: anything higher is a raised hand.
 _TALLEST_HAIR = 0.9
-# How wide people are from the crown down, and how much that varies, by the height of the head; every twentieth of it,
-# the chin at 1.  Medians over 35 frontal portraits whose chin was found by the face; on the half that a median had not
-# seen the chin came out 5 % of the head's height off in the middle, 12 % in the worst tenth.
+# The width of people from the crown down, and how much it varies, by the height of the head; at every twentieth of it,
+# with the chin at 1.  Medians over 35 frontal portraits whose chin was found by the face.  On the half that a median
+# had not seen, the chin was off by 5 % of the head's height in the median, and by 12 % in the worst tenth.
 _STEP = 0.05
 _OUTLINE = (
     0.34, 0.49, 0.57, 0.62, 0.67, 0.69, 0.70, 0.69, 0.70, 0.69, 0.68, 0.68, 0.65,
@@ -33,9 +33,9 @@ _VARIES = (
     0.08, 0.07, 0.07, 0.07, 0.06, 0.06, 0.06, 0.07, 0.08, 0.09, 0.08, 0.09, 0.08,
     0.09, 0.07, 0.08, 0.11, 0.14, 0.22, 0.24, 0.25, 0.26, 0.21, 0.16, 0.11,
 )  # fmt: skip
-# A row that fits worse than this does not count for more: a hat, a raised arm.
+# The error of a row counts at most this much: a hat, a raised arm.
 _WORST = 4.0
-# Fewer rows than this are no head.
+# Fewer rows than this are not a head.
 _SMALLEST_PX = 12
 
 
@@ -47,8 +47,8 @@ class Head:
         crown: row of the top of the hair.
         chin: row of the chin.
         centre: column of the middle of the face, or of the head.
-        eyes: row of the eyes; None where no face was looked for.
-        found: by what.
+        eyes: row of the eyes; None if no face was looked for.
+        found: how it was found.
     """
 
     crown: float
@@ -64,15 +64,15 @@ class Head:
 
 
 def find(pixels: PixelArray, alpha: FloatArray, *, detector: bool | None = None) -> Head | None:
-    """The head of the person that a picture shows; of the nearest one where there are several.
+    """The head of the person in a picture, or of the nearest of several.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16, RGB.
         alpha: (H, W) float32, 0..1.
-        detector: look for a face; None does where the detector is installed.
+        detector: look for a face; None does so if the detector is installed.
 
     Returns:
-        The head, which says by what it was found; None where there is nobody.
+        The head, which says how it was found; None if there is nobody.
 
     Raises:
         MissingExtraError: ``detector`` is on, and it is not installed.
@@ -106,13 +106,13 @@ def by_face(face: faces.Face, alpha: FloatArray) -> Head:
 
 
 def by_shape(alpha: FloatArray) -> Head | None:
-    """The head at the top of an outline: as high as fits best to how wide heads, necks and shoulders are.
+    """The head at the top of an outline: with the height that fits the usual widths of head, neck and shoulders best.
 
     Args:
         alpha: (H, W) float32, 0..1.
 
     Returns:
-        The head without eyes; None where there is nobody.
+        The head without eyes; None if there is nobody.
     """
     person = _largest(alpha)
     if person is None:
@@ -136,13 +136,13 @@ def _height(widths: FloatArray) -> float:
     there = at < rows
     off = np.abs(widths[np.minimum(at, rows - 1)] / heights[:, None] - _OUTLINE) / _VARIES
     error = (np.minimum(off, _WORST) * there).sum(axis=1) / there.sum(axis=1)
-    # Without its chin nothing says how high a head is.
+    # Without a chin the height of a head is unknown.
     error[~there[:, round(1 / _STEP) - 1]] = np.inf
     return float(heights[int(np.argmin(error))]) if np.isfinite(error).any() else float(rows)
 
 
 def _profile(person: npt.NDArray[np.bool_], top: int, bottom: int) -> tuple[FloatArray, FloatArray]:
-    """Of each row from the crown down: how wide the run is that goes on from the row above, and its middle."""
+    """For each row from the crown down: the width and the middle of the run that continues the row above."""
     widths, middles = np.zeros(bottom - top, np.float32), np.zeros(bottom - top, np.float32)
     middle = float(np.flatnonzero(person[top]).mean())
     for row in range(top, bottom):
@@ -157,7 +157,7 @@ def _profile(person: npt.NDArray[np.bool_], top: int, bottom: int) -> tuple[Floa
 
 
 def _largest(alpha: FloatArray) -> npt.NDArray[np.bool_] | None:
-    """The largest of the pieces that are people: scraps above a head must not be taken for it."""
+    """The largest connected piece of people, because scraps above a head must not be taken for the head."""
     solid = (alpha >= _PERSON_FROM).astype(np.uint8)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     if count < 2:

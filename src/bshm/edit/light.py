@@ -11,13 +11,13 @@ import numpy.typing as npt
 from bshm.errors import ShapeError
 from bshm.types import FloatArray, PixelArray
 
-# How far the whole way goes: about a stop, a quarter more or less contrast, and a cloud before the sun.  Beyond that
-# people look painted, and a white wall would bleach them.
+# The largest change at full strength: about a stop, a quarter more or less contrast, and the warmth of a cloud before
+# the sun.  Beyond that people look painted, and a white wall would bleach them.
 _MOST_SHIFT, _MOST_WARMTH = 0.8, 0.2
 _MOST_CONTRAST = 1.25
-# Of what varies less than this, by levels of 0..1, nobody can say how contrasty its light is: a wall.
+# Something that varies less than this, in levels of 0..1, does not show how contrasty its light is: a wall.
 _PLAIN_SPREAD = 0.03
-# Light is looked at on about so many pixels.
+# Light is measured on about this many pixels.
 _SAMPLES = 1 << 18
 _LEAST = 1e-3
 
@@ -37,7 +37,7 @@ class Light(NamedTuple):
 
 
 def to_linear(level: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Linear light 0..1 of levels 0..1, by sRGB's curve.
+    """Convert levels 0..1 to linear light 0..1 by sRGB's curve.
 
     Source: IEC 61966-2-1.
 
@@ -49,7 +49,7 @@ def to_linear(level: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def to_levels(light: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Levels 0..1 of linear light 0..1: ``to_linear`` back.
+    """Convert linear light 0..1 to levels 0..1, the inverse of ``to_linear``.
 
     >>> round(float(to_levels(to_linear(0.3))), 6)
     0.3
@@ -68,7 +68,7 @@ def linear_table(dtype: np.dtype[Any]) -> npt.NDArray[np.float32]:
 
 
 def mixed(first: Any, second: Any, share: Any) -> npt.NDArray[Any]:
-    """Two lists of colours mixed as light is: ``share`` of the first.
+    """Two lists of colours mixed in linear light: ``share`` of the first.
 
     Args:
         first, second: (N, 3) uint8 or uint16, of one dtype.
@@ -87,14 +87,14 @@ def mixed(first: Any, second: Any, share: Any) -> npt.NDArray[Any]:
 
 
 def light_of(colour: PixelArray, weight: FloatArray | None = None) -> Light | None:
-    """How it is lit, weighted.
+    """Measure the light of colours, weighted.
 
     Args:
         colour: (H, W, 3) uint8 or uint16.
-        weight: (H, W) float32, 0..1, how much each pixel counts: the alpha of people; None counts all alike.
+        weight: (H, W) float32, 0..1, weight of each pixel, e.g. the alpha of people; None weighs all the same.
 
     Returns:
-        None where nothing counts.
+        None if all weights are 0.
 
     Raises:
         ShapeError: shapes that differ.
@@ -121,13 +121,13 @@ def harmonized(colour: PixelArray, own: Light, wanted: Light, strength: float) -
     """Colours with their light moved towards another: brightness, contrast and warmth, each within bounds.
 
     The odds of each level's light, ``x / (1 - x)``, are raised to a power and multiplied: black stays black, white
-    white, and nothing is cut off between them.
+    stays white, and nothing between them is clipped.
 
     Args:
         colour: (H, W, 3) uint8 or uint16.
         own: its light.
-        wanted: where to.
-        strength: 0..1 of the way.
+        wanted: the light to match.
+        strength: 0..1, how much of the difference is removed.
 
     Returns:
         (H, W, 3), dtype of ``colour``, a new array.

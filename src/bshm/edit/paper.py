@@ -23,9 +23,9 @@ class SheetOptions:
     """How a sheet is laid out.
 
     Attributes:
-        paper: one of ``PAPERS``, or a size such as ``"100x150mm"``; turned where more fit that way.
+        paper: one of ``PAPERS``, or a size such as ``"100x150mm"``; turned if more photographs fit that way.
         gap_mm: between photographs, 0 or more.
-        margin_mm: at least this is left at the edges of the paper, where many printers do not print.
+        margin_mm: smallest margin at the edges of the paper, where many printers do not print.
         marks: short lines in the gaps and margins that show where to cut; never on a photograph.
         dpi: of the sheet; written into the file.
     """
@@ -50,7 +50,7 @@ def paper_size(words: str) -> Size:
     """The size of a paper by its name, or as a size in mm or inches.
 
     Raises:
-        OptionError: neither.
+        OptionError: it is neither.
 
     >>> str(paper_size("A4")), str(paper_size("100x150mm"))
     ('210x297mm', '100x150mm')

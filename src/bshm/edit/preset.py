@@ -1,7 +1,7 @@
 """Presets: the rules of a shop, an office or a platform, and the edit that meets them, as small files.
 
-Those in the box lie beside this file in ``presets/NAME.toml``; a user's own lie in a folder and come first.  The table
-``[rules]`` says what ``bshm.edit.check`` measures, ``[edit]`` holds the options of an ``Edit``.
+Built-in presets are beside this file in ``presets/NAME.toml``; a user's own are in a folder and override them.  The
+table ``[rules]`` says what ``bshm.edit.check`` measures, ``[edit]`` holds the options of an ``Edit``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# Where the user's own presets lie, in place of the system's folder for an application's data.
+# The folder of the user's own presets, instead of the system's folder for application data.
 VARIABLE = "BSHM_PRESETS"
 _BOX = Path(__file__).parent / "presets"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -36,7 +36,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class Rules:
-    """What a finished picture has to be; None, False or nothing asks for nothing.
+    """The requirements on a finished picture; None, False or an empty value requires nothing.
 
     Attributes:
         size: exactly this: pixels, or mm or inches at the resolution that the file states.
@@ -44,19 +44,19 @@ class Rules:
         width, height: in px.
         longest, shortest: the longer and the shorter side, in px.
         aspect: width by height.
-        background: the colours that may lie behind the people.
-        background_tolerance: by how many of 255 levels a pixel of it may differ.
-        transparent: the background is transparent (True), or nothing is (False).
-        circle: what lies outside of the largest circle is transparent.
+        background: the colours allowed behind the people.
+        background_tolerance: by how many of 255 levels a background pixel may differ.
+        transparent: the background is transparent (True), or nothing is transparent (False).
+        circle: everything outside the largest circle is transparent.
         subject: the people's height or width, whichever is more, in % of the picture's.
         head: from chin to crown, in % of the picture's height, mm or px.
         top: from the upper edge to the crown, in the same units.
         eyes: from the lower edge to the eyes, in the same units.
-        reaches_lower_edge: the body goes on to the lower edge.
-        kb: of the file.
-        formats: of the file.
+        reaches_lower_edge: the body reaches the lower edge.
+        kb: size of the file.
+        formats: formats of the file.
         srgb: the colour space is sRGB.
-        unmeasured: what else is asked for, in words.
+        unmeasured: further requirements, in words.
     """
 
     size: Size | None = None
@@ -81,7 +81,7 @@ class Rules:
     unmeasured: tuple[str, ...] = ()
 
     def in_words(self) -> list[tuple[str, str]]:
-        """What is asked for: the name of each rule, and what it says."""
+        """The requirements: the name of each rule, and its text."""
         found = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -107,17 +107,17 @@ class Preset:
     """One preset.
 
     Attributes:
-        name: what it is called in commands.
-        title: what it is for.
+        name: its name in commands.
+        title: its purpose.
         source: where the rules are published.
         checked: the day they were compared with the source, YYYY-MM-DD.
-        seen: what was looked at on that day.
-        rules: what a picture has to be.
-        edit: the options of the ``Edit`` that gets there.
-        size: of the finished picture.
+        seen: what was read on that day.
+        rules: the requirements on a picture.
+        edit: the options of the ``Edit`` that meets them.
+        size: size of the finished picture.
         dpi: its resolution.
-        in_box: it comes with bshm.
-        note: what else there is to know.
+        in_box: whether it comes with bshm.
+        note: further information.
     """
 
     name: str
@@ -131,10 +131,10 @@ class Preset:
     note: str = ""
 
     def edited(self, given: Mapping[str, Any] | None = None) -> Edit:
-        """The edit that gets there.
+        """The edit that meets the rules.
 
         Args:
-            given: options that count in place of the preset's, by the names of ``Edit``.
+            given: options that override the preset's, by the names of ``Edit``.
 
         Raises:
             OptionError: they contradict what the preset has.
@@ -166,18 +166,18 @@ class Preset:
 
     @property
     def size(self) -> Size | None:
-        """Of the finished picture; None keeps that of the picture."""
+        """The size of the finished picture; None keeps the picture's size."""
         words = self.edit.get("size")
         return None if words is None else parse_size(words)
 
     @property
     def dpi(self) -> float:
-        """Its resolution."""
+        """The resolution of the finished picture."""
         return float(self.edit.get("dpi", self.rules.dpi or DEFAULT_DPI))
 
 
 def folder() -> Path | None:
-    """The folder of the user's own presets; it need not be there, and is None where there is no home folder.
+    """The folder of the user's own presets, which may not exist; None if there is no home folder.
 
     ``BSHM_PRESETS``, else ``presets`` in the folder of ``bshm.places.data``.
     """
@@ -189,27 +189,27 @@ def folder() -> Path | None:
 
 
 def names(own: Path | None = None) -> list[str]:
-    """The names of all presets, in order; those of a user's folder among them.
+    """The names of all presets, in order, including the user's own.
 
     Args:
         own: that folder; None is ``folder()``.
 
     Raises:
-        OptionError: ``own`` is given and no folder.
+        OptionError: ``own`` is given and is not a folder.
     """
     return sorted({path.stem for place in _places(own) for path in place.glob("*.toml")})
 
 
 def find(name: str, own: Path | None = None) -> Preset:
-    """The preset called ``name``; one of the user's own comes before one in the box.
+    """The preset called ``name``; a user's own preset overrides a built-in one.
 
     Args:
-        name: as ``names`` has it.
+        name: one of ``names``.
         own: the folder of the user's own; None is ``folder()``.
 
     Raises:
-        UnknownPresetError: there is none of that name.
-        OptionError: its file is not a preset, or ``own`` is given and no folder.
+        UnknownPresetError: there is no preset of that name.
+        OptionError: its file is not a preset, or ``own`` is given and is not a folder.
 
     >>> find("passport-us").title, str(find("passport-us").rules.head)
     ('Passport photograph, United States', '50 to 69 %')
@@ -229,7 +229,7 @@ def read(path: Path) -> Preset:
     """The preset in a file.
 
     Raises:
-        OptionError: it is no TOML, lacks something, has a name that there is not, or a value that is not allowed.
+        OptionError: it is not TOML, lacks something, or has an unknown name or a value that is not allowed.
         EnvironmentFault: it cannot be read.
     """
     try:

@@ -33,17 +33,17 @@ from bshm.options import FORMATS, Format
 from bshm.types import FloatArray, Picture, PixelArray, Run
 
 ZIP, ORA = "application/zip", openraster.MEDIA_TYPE
-# Below this nobody sees that a photograph was enlarged.
+# Below this, enlarging a photograph is not visible.
 _ENLARGED_FROM = 1.1
-# Alpha from which on a person is at a place that was pointed at.
+# Alpha from which a person is at a selected place.
 _THERE = 0.25
-# What an edit lays around people, or does to their colours.
+# Options that add something around people, or change their colours.
 _AROUND_PEOPLE = (
     *("format", "background", "background_fit", "background_position", "background_blur", "outline", "mask"),
     *("background_prompt", "background_seed", "background_steps", "sharpen"),
     *("shadow", "shadow_kind", "shadow_opacity", "harmonize", "blend", "max_kb", "min_kb"),
 )
-# Of the people's area: less than this is left where straightening loses more than rounding does.
+# If less than this share of the people's area is left, straightening cut people off: rounding loses less.
 _TURNED_OUT = 0.995
 MEDIA_TYPES: dict[str, str] = {
     **{form: facts.media_type for form, facts in FORMATS.items()},
@@ -54,18 +54,18 @@ MEDIA_TYPES: dict[str, str] = {
 
 
 class Told(Protocol):
-    """What is said of a matte: see ``bshm.matting.verdict.Verdict``."""
+    """The interface of a verdict: see ``bshm.matting.verdict.Verdict``."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
 
 
 class Matted(Protocol):
-    """What is rendered: see ``bshm.result.Matte``."""
+    """The interface of a matte: see ``bshm.result.Matte``."""
 
     @property
     def picture(self) -> Picture:
-        """The picture it was made of."""
+        """The picture of the matte."""
 
     @property
     def alpha(self) -> FloatArray:
@@ -77,30 +77,30 @@ class Matted(Protocol):
 
     @property
     def people(self) -> tuple[FloatArray, ...] | None:
-        """(H, W) float32 each, from left to right; None where they were not told apart."""
+        """(H, W) float32 each, from left to right; None if people were not told apart."""
 
     @property
     def depth(self) -> tuple[int, ...]:
         """Indices of ``people`` from the back to the front."""
 
     def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
-        """The colour of some of the people, out of ``colour``, which is that of all of them."""
+        """The colour of some people, from ``colour``, the colour of all of them."""
 
     @property
     def ran(self) -> Run:
-        """What worked on it."""
+        """The model and the device that made it."""
 
     @property
     def verdict(self) -> Told | None:
-        """How far to trust it; None where nobody can tell."""
+        """How far to trust the matte; None if the weights cannot tell."""
 
     @property
     def corrections(self) -> Corrections | None:
-        """What was laid on it by hand."""
+        """The corrections by hand."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be told of how it was made."""
+        """Notes on how it was made."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,13 @@ class Composed:
     Attributes:
         colour: (H, W, 3), dtype of the picture, straight.
         alpha: (H, W) float32, 0..1; 1 everywhere over an opaque background.
-        is_opaque: an opaque background lies behind the people.
-        alpha_alone: the alpha is all that is wanted.
+        is_opaque: there is an opaque background behind the people.
+        alpha_alone: only the alpha is wanted.
         box: where the people are, in pixels of the picture before it is cropped or placed; None for nobody.
         is_empty: nobody was found.
-        head_by: by what the head was found, where one was looked for.
-        notes: what is not as it should be, in words.
-        painting: what a model has painted behind them.
+        head_by: how the head was found, if one was looked for.
+        notes: problems with the result, in words.
+        painting: the background that a model has painted.
     """
 
     colour: PixelArray
@@ -150,15 +150,15 @@ class Rendered:
         media_type: what it is.
         width, height: of the result in pixels.
         empty: nobody was found.
-        people: how many people were told apart; None where that was not asked for.
+        people: how many people were told apart; None if that was not requested.
         box: where the people are, in pixels of the result before it is cropped or placed; None for nobody.
         model, model_sha256, device: what ran.
         timings_ms: milliseconds by stage.
-        head_by: by what the head was found, where one was looked for.
-        notes: what is not as it should be, in words: enlarged, or cut off by the photograph.
-        corrections: how many were laid on the matte by hand.
-        verdict: on the matte, as plain values (``Verdict.as_json``); None where the weights cannot tell.
-        background_by: what painted the background: model, device, prompt, seed and steps; None where nothing did.
+        head_by: how the head was found, if one was looked for.
+        notes: problems with the result, in words: enlarged, or cut off by the photograph.
+        corrections: how many corrections by hand were applied to the matte.
+        verdict: on the matte, as plain values (``Verdict.as_json``); None if the weights cannot tell.
+        background_by: what painted the background: model, device, prompt, seed and steps; None if it was not painted.
     """
 
     data: bytes
@@ -203,7 +203,7 @@ class Rendered:
 
 
 def suffix_of(media_type: str) -> str:
-    """The end of the name of a file of that kind.
+    """The suffix of files of that media type.
 
     >>> suffix_of("image/jpeg"), suffix_of("text/plain")
     ('.jpg', '')
@@ -216,13 +216,13 @@ def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None
 
     Args:
         matte: of the picture.
-        edit: what to make of it.
-        background: the picture of a ``PictureBackground``; without it that picture is read from its source.  Or who
-            paints what ``edit.background_prompt`` says.
+        edit: the options of the result.
+        background: the picture of a ``PictureBackground``; without it that picture is read from its source.  Or the
+            painter for ``edit.background_prompt``.
 
     Raises:
-        OptionError: the format cannot hold it, or there is no picture for the background, or nobody who paints it.
-        RegionError: the region lies outside the picture, or is empty.
+        OptionError: the format cannot hold it, or the picture or the painter for the background is missing.
+        RegionError: the region is outside the picture, or is empty.
         InputError: the picture for the background cannot be read.
         MemoryExhaustedError: not enough memory.
     """
@@ -236,7 +236,7 @@ def render(matte: Matted, edit: Edit, background: Picture | Paints | None = None
     elif edit.format == "tiff-layers":
         dpi = edit.file_dpi
         data = tiff.encode_tiff_layers(
-            layers(source, edit) or [("1", composed.pixels())],  # nobody: one page, on which nothing is
+            layers(source, edit) or [("1", composed.pixels())],  # nobody: one empty page
             icc_profile=source.picture.icc_profile,
             dpi=source.picture.dpi if dpi is None else (dpi, dpi),
         )
@@ -276,7 +276,7 @@ def _told(painting: Painting, edit: Edit) -> dict[str, Any]:
 
 
 def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = None) -> Composed:
-    """The pixels that ``edit`` describes; as ``render``, without the file."""
+    """The pixels that ``edit`` describes: ``render`` without the file."""
     given, painter = (background, None) if background is None or isinstance(background, Picture) else (None, background)
     if edit.background_prompt is not None and painter is None:
         raise OptionError(
@@ -302,7 +302,7 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
         )
         colour = edges.recoloured(colour, before, alpha, matte.picture.pixels)
     box, is_empty = foreground_box(alpha), is_nobody(alpha)
-    # Of the people alone: a shadow says nothing about how they are lit.
+    # Only of the people: a shadow says nothing about their light.
     own_light = light.light_of(colour, alpha) if edit.harmonize else None
     picture = replace(matte.picture, pixels=_turned(matte.picture.pixels, edit), alpha=None)
     colour, alpha, everybody = (_turned(each, edit) for each in (colour, alpha, matte.alpha))
@@ -318,13 +318,13 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
                 notes += ("straightening turns a part of the people out of the picture",)
     behind: PixelArray | None = None
     if isinstance(wanted, BlurBackground):
-        # Made of the original, it is cropped with it; all else fills what the people end up on.
+        # The blurred original is cropped with the picture; other backgrounds fill the final canvas.
         behind = filled(wanted, picture, everybody)
-    # Where there is nobody the whole picture is what is cropped to, scaled and placed.
+    # If there is nobody, the whole picture is cropped to, scaled and placed.
     around = (box if alpha is matte.alpha else foreground_box(alpha)) or Box(0, 0, *alpha.shape)
     head = heads.find(picture.pixels, alpha) if edit.head is not None and not is_empty else None
     bare = colour, alpha
-    if edit.shadow:  # it does not widen a crop
+    if edit.shadow:  # a shadow does not widen a crop
         opacity = 1.0 if edit.shadow_opacity is None else edit.shadow_opacity
         thrown = contact(alpha) if edit.shadow_kind == "contact" else drop(alpha)
         colour, alpha = under(colour, alpha, (0, 0, 0), thrown * np.float32(opacity), blend=edit.blend)
@@ -339,7 +339,7 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
     colour, alpha, behind = place(colour, alpha, behind)
     painting: Painting | None = None
     if edit.shadow and (edit.background_prompt is not None or edit.sharpen):
-        seen, people, _ = place(*bare, None)  # neither paints around a shadow that nothing throws yet, nor sharpens one
+        seen, people, _ = place(*bare, None)  # without the shadow, which is neither painted around nor sharpened
     else:
         seen, people = colour, alpha
     if edit.background_prompt is not None and painter is not None:
@@ -361,7 +361,7 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
         colour = light.harmonized(colour, own_light, wanted_light, edit.harmonize or 0.0)
     if edit.sharpen:
         colour = sharpened(colour, people, edit.sharpen)
-    if edit.outline is not None:  # it keeps its own colour
+    if edit.outline is not None:  # an outline keeps its own colour
         colour, alpha = outlined(colour, alpha, edit.outline.width.of(min(alpha.shape)), edit.outline.rgb)
     if behind is not None:
         colour = composite.over(colour, alpha, behind, blend=edit.blend)
@@ -376,7 +376,7 @@ def compose(matte: Matted, edit: Edit, background: Picture | Paints | None = Non
 
 
 def people_alone(edit: Edit) -> Edit:
-    """The edit that leaves the people where ``edit`` puts them, as an alpha without all that is laid around them."""
+    """The edit that places the people as ``edit`` does, but gives an alpha without anything added around them."""
     return replace(edit, alpha=True, **{each: getattr(Edit, each) for each in _AROUND_PEOPLE})
 
 
@@ -396,12 +396,12 @@ class _Converted:
     before: Matted
 
     def colour_of(self, some: FloatArray, colour: PixelArray) -> PixelArray:
-        """As before: colours of any kind do."""
+        """As before: it works in any colour space."""
         return self.before.colour_of(some, colour)
 
 
 def _in_srgb(matte: Matted) -> Matted:
-    """The matte in sRGB; itself where it is, or where nobody can use its profile."""
+    """The matte in sRGB; itself if it is sRGB already, or if its profile cannot be used."""
     profile = matte.picture.icc_profile
     if colour_space.is_srgb(profile):
         return matte
@@ -425,7 +425,7 @@ def _in_srgb(matte: Matted) -> Matted:
 
 
 def _turned(layer: Any, edit: Edit) -> Any:
-    """A layer turned clockwise, then mirrored; itself where neither is asked for."""
+    """A layer turned clockwise, then mirrored; itself if neither is requested."""
     if not edit.rotate and edit.flip is None:
         return layer
     result = np.rot90(layer, -edit.rotate // 90)
@@ -435,7 +435,7 @@ def _turned(layer: Any, edit: Edit) -> Any:
 
 
 def _degrees(wanted: float | Literal["auto"], pixels: PixelArray, alpha: FloatArray) -> tuple[float, tuple[str, ...]]:
-    """How far to turn a picture, and what there is to be said of it."""
+    """By how many degrees to turn a picture, and a note on it."""
     if wanted != "auto":
         return wanted, ()
     found = tilt(pixels, alpha)
@@ -447,7 +447,7 @@ def _degrees(wanted: float | Literal["auto"], pixels: PixelArray, alpha: FloatAr
 def _framed(
     colour: PixelArray, alpha: FloatArray, behind: PixelArray | None, chosen: framing.Framing
 ) -> tuple[PixelArray, FloatArray, PixelArray | None]:
-    """The people on their canvas, and with them what is made of the original."""
+    """The people on their canvas, and with them the background that is made of the original."""
 
     def on_canvas(layer: Any, mirrored: bool = False) -> Any:
         return laid(layer, (chosen.height, chosen.width), chosen.factor, chosen.top, chosen.left, mirrored)
@@ -467,12 +467,12 @@ def _notes(chosen: framing.Framing, picture_hw: tuple[int, int], cut: frozenset[
 
 
 def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
-    """The alpha of the people who are wanted.
+    """The alpha of the selected people.
 
     Raises:
         OptionError: people were not told apart.
-        NobodyThereError: nobody has that number, or is at that place.
-        RegionError: a place outside of the picture, or an empty box.
+        NobodyThereError: nobody has that number or is at that place.
+        RegionError: a place is outside the picture, or a box is empty.
     """
     planes = matte.people
     if planes is None:
@@ -504,7 +504,7 @@ def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
         raise RegionError(f"{option('people')}: {people} is an empty box.", empty=True)
     inside = [float(plane[ys[0] : ys[1], xs[0] : xs[1]].sum()) > 0.5 * float(plane.sum()) for plane in planes]
     if not any(inside):
-        raise NobodyThereError(f"{option('people')}: nobody lies mostly in {people}; {there}. Draw the box larger.")
+        raise NobodyThereError(f"{option('people')}: nobody is mostly in {people}; {there}. Draw the box larger.")
     if all(inside):
         return matte.alpha
     wanted = [plane for plane, is_in in zip(planes, inside, strict=True) if is_in]
@@ -512,10 +512,10 @@ def alpha_of(matte: Matted, people: WhichPeople) -> FloatArray:
 
 
 def layers(matte: Matted, edit: Edit) -> list[tuple[str, PixelArray]]:
-    """Every person as a layer: number from the left, and (H, W, 4) RGBA, from the back to the front.
+    """Every person as a layer: number from the left, and (H, W, 4) RGBA; from the back to the front.
 
-    One over the other they give the cut-out: where two share a pixel, the one behind is as dense as it must be to show
-    through the one in front as much as its share says.
+    Composited in this order they give the cut-out: where two people share a pixel, the alpha of the one behind is
+    raised so that it shows through the one in front by its share.
 
     Raises:
         OptionError: people were not told apart.
@@ -557,7 +557,7 @@ def _within(alpha: FloatArray, region: Region) -> FloatArray:
 def _placed(
     colour: PixelArray, alpha: FloatArray, behind: PixelArray | None, box: Box, edit: Edit
 ) -> tuple[PixelArray, FloatArray, PixelArray | None]:
-    """The people cropped and placed; what is behind them is cropped with them, but neither scaled nor moved."""
+    """The people cropped and placed; the background is cropped with them, but neither scaled nor moved."""
     if not (edit.crop or edit.scale is not None or edit.position is not None):
         return colour, alpha, behind
     margins = edit.crop_margin or NO_MARGINS
@@ -567,7 +567,7 @@ def _placed(
     if behind is not None and edit.crop:
         (cropped,) = arrange([behind], box, crop=True, margins=margins, mirrored=True)
         behind = cropped  # type: ignore[assignment]
-    # The weights of a resize may add up to a hair more than 1.
+    # The weights of a resize may add up to slightly more than 1.
     return moved[0], np.minimum(moved[1], np.float32(1)), behind
 
 
@@ -580,7 +580,7 @@ def _encoded(composed: Composed, picture: Picture, edit: Edit) -> tuple[bytes, s
     form: Format = "png"
     opaque = False
     if edit.format == "auto":
-        # An alpha alone is not lost to JPEG's artefacts.
+        # An alpha alone is never written as JPEG, whose artefacts would damage it.
         opaque = not edit.alpha and bool((composite.levels(composed.alpha, np.uint8) == 255).all())
         form = "jpg" if opaque else "png"
     elif edit.format in FORMATS:
@@ -597,16 +597,16 @@ def _file(pixels: PixelArray, form: Format, picture: Picture, edit: Edit) -> byt
         quality=edit.quality,
         max_kb=edit.max_kb,
         min_kb=edit.min_kb,
-        icc_profile=picture.icc_profile if pixels.ndim == 3 else None,  # one of colours, not of a grey alpha
+        icc_profile=picture.icc_profile if pixels.ndim == 3 else None,  # a profile of colours, not for a grey alpha
         dpi=picture.dpi if dpi is None else (dpi, dpi),
         exif=None if edit.strip_metadata else picture.exif,
     )
 
 
 def _stored(files: dict[str, bytes]) -> bytes:
-    """A zip of files that are compressed already; without the time, so that equal requests have equal answers."""
+    """A zip of files that are already compressed; without times, so that equal requests get equal answers."""
     buffer = io.BytesIO()
-    import zipfile  # with all that it can unpack; one format in ten needs it
+    import zipfile  # imports all its decompressors, and only one format needs it
 
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():

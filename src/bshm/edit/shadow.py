@@ -14,17 +14,16 @@ from bshm.edit import light
 from bshm.errors import ShapeError
 from bshm.types import FloatArray, PixelArray
 
-# Shares of the square root of the picture's area: how soft a shadow is, and how far it falls to the right and down.
+# Shares of the square root of the picture's area: softness of a shadow, and its shift to the right and down.
 _SOFTNESS, _RIGHT, _DOWN = 0.012, 0.006, 0.012
 _OPACITY = 0.45
-# Of a shadow on the floor: how dark it is, alpha from which somebody stands there, how much of a person's height counts
-# as feet, how much smaller than the largest person another may be, and by its own half-width how far it reaches, how
-# flat it is and how soft.
+# A shadow on the floor: its darkness; alpha from which somebody stands there; the share of a person's height that
+# counts as feet; the smallest person, as a share of the largest; and reach, flatness and softness by its half-width.
 _CONTACT_OPACITY = 0.6
 _SOLID = 0.9
 _FEET_SHARE, _SMALLEST_SHARE = 0.05, 0.05
 _REACH, _FLAT, _SOFT = 1.2, 0.22, 0.35
-# And all feet of a person together throw a wider and fainter one.
+# All feet of a person together also throw a wider and fainter shadow.
 _AROUND_REACH, _AROUND_PART = 1.5, 0.5
 # The blur runs on a picture small enough for this radius.
 _WORKING_RADIUS_PX = 3.0
@@ -38,20 +37,20 @@ def under(
     *,
     blend: Literal["srgb", "linear"] = "srgb",
 ) -> tuple[PixelArray, FloatArray]:
-    """Lay a colour under the people and keep what is still transparent.
+    """Lay a colour under the people; the rest stays transparent.
 
     Args:
         foreground: (H, W, 3) uint8 or uint16, straight colour.
         alpha: (H, W) float32, 0..1.
         color: red, green and blue, 0..255.
-        opacity: 0..1 of the colour: one number, or (H, W) float32.
+        opacity: opacity of the colour, 0..1: one number, or (H, W) float32.
         blend: as in ``composite.over``.
 
     Returns:
         Straight colour, dtype of ``foreground``, and alpha float32 0..1; new arrays.
 
     Raises:
-        ShapeError: shapes that do not belong together.
+        ShapeError: the shapes do not match.
 
     Source:
         Porter and Duff, "Compositing Digital Images", SIGGRAPH 1984: *over* with two transparent pictures.
@@ -80,7 +79,7 @@ def under(
 
 
 def drop(alpha: FloatArray) -> FloatArray:
-    """The soft shadow that people throw on a wall close behind them, light from the upper left.
+    """The soft shadow of people on a wall close behind them, with light from the upper left.
 
     Args:
         alpha: (H, W) float32, 0..1.
@@ -106,8 +105,8 @@ def drop(alpha: FloatArray) -> FloatArray:
 def contact(alpha: FloatArray) -> FloatArray:
     """The shadow on the floor where people stand: dark beneath their lowest solid parts, soft around.
 
-    Each person who stands apart has one of their own.  Whom the picture's lower edge cuts off stands on nothing that
-    is seen, and has none.
+    Each separate person has a shadow.  A person cut off by the picture's lower edge has none, because the floor under
+    the feet is not visible.
 
     Args:
         alpha: (H, W) float32, 0..1.
@@ -122,7 +121,7 @@ def contact(alpha: FloatArray) -> FloatArray:
     (True, True, 0.0)
     """
     height, width = alpha.shape
-    # Ellipses are drawn where the picture has about a quarter of a megapixel.
+    # Ellipses are drawn on a picture of about a quarter of a megapixel.
     step = max(1, int(math.sqrt(height * width / (1 << 18))))
     size = -(-height // step), -(-width // step)
     solid = (geometry.resize(alpha, size) > _SOLID).astype(np.uint8)
@@ -146,7 +145,7 @@ def contact(alpha: FloatArray) -> FloatArray:
 
 
 def _runs(columns: npt.NDArray[np.bool_], gap: int) -> list[tuple[int, int]]:
-    """Where columns are set, from and to; runs with less than ``gap`` between them are one."""
+    """Runs of set columns, as start and end; runs with less than ``gap`` between them are joined."""
     ends = np.flatnonzero(np.diff(np.concatenate([[0], columns.astype(np.int8), [0]])))
     runs: list[tuple[int, int]] = []
     for start, stop in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
@@ -157,7 +156,7 @@ def _runs(columns: npt.NDArray[np.bool_], gap: int) -> list[tuple[int, int]]:
 
 
 def _ellipse(size_hw: tuple[int, int], middle: float, floor: float, half_width: float) -> FloatArray:
-    """One shadow: opaque below its middle, nothing at its rim."""
+    """One shadow: darkest in its middle, transparent at its rim."""
     reach = max(2.0, _REACH * half_width)
     flat = max(1.5, _FLAT * reach)
     y, x = np.ogrid[: size_hw[0], : size_hw[1]]

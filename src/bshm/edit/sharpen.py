@@ -1,4 +1,4 @@
-"""Sharper people: an unsharp mask that sees nobody but them."""
+"""Sharpen people with an unsharp mask that ignores everything around them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 from bshm.errors import ShapeError
 from bshm.types import FloatArray, PixelArray
 
-# Of the Gaussian, in pixels of the result; and how much of what it takes away is added at the most.
+# Sigma of the Gaussian in pixels of the result; and the largest share of the removed detail that is added.
 _SIGMA_PX, _MOST = 1.0, 1.5
-# Rows of a strip, and those around it that its blur sees.
+# Rows of a strip, and the rows around it that its blur reads.
 _STRIP_ROWS, _RIM_ROWS = 256, 6
 
 
 def sharpened(colour: PixelArray, alpha: FloatArray, amount: float) -> PixelArray:
-    """Colours whose fine detail stands out more.
+    """Colours with stronger fine detail.
 
-    What lies around the people has no say (normalised convolution), so that no light or dark rim comes about there.
+    Pixels around the people are ignored (normalised convolution), so no light or dark rim appears.
 
     Args:
         colour: (H, W, 3) uint8 or uint16, straight.
         alpha: (H, W) float32, 0..1, of the people.
-        amount: 0..1; 1 adds one and a half times what a Gaussian of one pixel takes away.
+        amount: 0..1; 1 adds one and a half times the detail that a Gaussian of one pixel removes.
 
     Returns:
         (H, W, 3), dtype of ``colour``, a new array, the same where alpha is 0.

@@ -21,12 +21,12 @@ _JPEG_QUALITY = 95
 
 @dataclass(frozen=True)
 class Layout:
-    """Where photographs lie on a sheet, in pixels.
+    """The positions of photographs on a sheet, in pixels.
 
     Attributes:
-        height, width: of the sheet.
-        photo_hw: of one photograph.
-        corners: (top, left) of each.
+        height, width: size of the sheet.
+        photo_hw: size of one photograph.
+        corners: (top, left) of each photograph.
     """
 
     height: int
@@ -36,15 +36,15 @@ class Layout:
 
 
 def layout(photo: Size, photo_dpi: float, options: SheetOptions) -> Layout:
-    """As many photographs as fit, in rows and columns around the middle of the paper, upright or lying.
+    """As many photographs as fit, in rows and columns around the middle of the paper, portrait or landscape.
 
     Args:
-        photo: the size of one; pixels count with ``photo_dpi``.
+        photo: the size of a photograph; pixels are converted with ``photo_dpi``.
         photo_dpi: see ``photo``.
-        options: how.
+        options: paper, gaps, margins and resolution.
 
     Raises:
-        OptionError: not one fits.
+        OptionError: no photograph fits.
 
     >>> len(layout(Size(35, 45, "mm"), 300, SheetOptions(gap_mm=0)).corners)
     8
@@ -70,7 +70,7 @@ def _grid(photo_mm: tuple[float, float], paper_mm: tuple[float, float], options:
     counts = []
     for paper, photo in zip(paper_mm, photo_mm, strict=True):
         room = paper - 2 * options.margin_mm
-        # A hair more than exact: 2 * 50.8 mm fit on 4 inches.
+        # A small tolerance for rounding: 2 * 50.8 mm fit on 4 inches.
         counts.append(max(0, int((room + options.gap_mm + 1e-6) // (photo + options.gap_mm))))
     columns, rows = counts
     left = (width - columns * photo_w - (columns - 1) * gap) // 2
@@ -82,20 +82,20 @@ def _grid(photo_mm: tuple[float, float], paper_mm: tuple[float, float], options:
 
 
 def sheet(pixels: npt.NDArray[np.uint8], photo: Size, photo_dpi: float, options: SheetOptions) -> npt.NDArray[np.uint8]:
-    """A white sheet with copies of a photograph, each as it is: neither turned nor mirrored.
+    """A white sheet with copies of a photograph, neither turned nor mirrored.
 
     Args:
         pixels: (H, W, 3) uint8, one photograph.
-        photo: its size on paper; pixels count with ``photo_dpi``.
+        photo: its size on paper; pixels are converted with ``photo_dpi``.
         photo_dpi: see ``photo``.
-        options: how.
+        options: paper, gaps, margins and resolution.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        OptionError: not one fits.
-        ShapeError: ``pixels`` is no such array.
+        OptionError: no photograph fits.
+        ShapeError: ``pixels`` is not such an array.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ShapeError(f"sheet() needs (H, W, 3) uint8; got {pixels.shape} {pixels.dtype}.")
@@ -116,7 +116,7 @@ def _draw_marks(page: npt.NDArray[np.uint8], plan: Layout, dpi: float) -> None:
     thick = max(1, round(0.1 * per_mm))
     height, width = plan.photo_hw
     for top, left in plan.corners:
-        # The first and the last row and column of the photograph, so that no mark runs along a neighbour.
+        # Marks are at the first and last row and column of a photograph, so that none runs along its neighbour.
         for y in (top, top + height - thick):
             rows = slice(y, y + thick)
             page[rows, max(0, left - away - long) : max(0, left - away)] = 0

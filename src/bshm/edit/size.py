@@ -1,6 +1,6 @@
 """Parse sizes of pictures and ranges of rules: ``35x45mm``, ``32..36mm``, ``85%..``.
 
-The command line, presets and Python take the same words; this loads no numpy.
+The command line, presets and Python use the same syntax.  This module loads no numpy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bshm.errors import OptionError
 
 Unit = Literal["px", "mm", "in", "%", "kB"]
 
-# A size in mm or inches without a resolution is for printing, and that is what prints are made with.
+# A size in mm or inches without a resolution is for printing, and 300 dpi is usual for prints.
 DEFAULT_DPI = 300.0
 MM_PER_INCH = 25.4
 _LARGEST_PX, _LARGEST_AREA_PX = 30_000, 50_000_000
@@ -51,7 +51,7 @@ class Size:
         """Height and width in whole pixels.
 
         Raises:
-            OptionError: no pixel, or more than 30,000 on a side or 50 million in all.
+            OptionError: less than one pixel, or more than 30,000 on a side or 50 million in all.
         """
         factor = {"px": 1.0, "mm": dpi / MM_PER_INCH, "in": dpi}[self.unit]
         height, width = math.floor(self.height * factor + 0.5), math.floor(self.width * factor + 0.5)
@@ -70,7 +70,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Range:
-    """What a rule allows, ends included; an end that is None is open.
+    """The values that a rule allows, including both ends; None is an open end.
 
     >>> str(parse_range("32..36mm")), str(parse_range("85%..")), str(parse_range("..240kB")), str(parse_range("600px"))
     ('32 to 36 mm', 'at least 85 %', 'at most 240 kB', '600 px')
@@ -88,7 +88,7 @@ class Range:
         return f"{self.low:g} {self.unit}" if self.low == self.high else f"{self.low:g} to {self.high:g} {self.unit}"
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies in it.
+        """Whether a value is in the range.
 
         >>> parse_range("32..36mm").holds(36), parse_range("..36mm").holds(36.1)
         (True, False)
@@ -97,7 +97,7 @@ class Range:
 
     @property
     def middle(self) -> float:
-        """Half-way between both ends; the end that there is."""
+        """The middle between both ends, or the only end."""
         ends = [each for each in (self.low, self.high) if each is not None]
         return sum(ends) / len(ends)
 
@@ -115,14 +115,14 @@ def parse_size(text: str) -> Size:
 
 
 def parse_range(text: str, *units: Unit) -> Range:
-    """``LOW..HIGH``, ``LOW..``, ``..HIGH`` or one number, with a unit; the unit may stand behind both ends.
+    """``LOW..HIGH``, ``LOW..``, ``..HIGH`` or one number, with a unit, which may follow both ends.
 
     Args:
-        text: the words.
-        units: those that are allowed, the first for a number without one; none allows px, mm, in, % and kB.
+        text: the range.
+        units: allowed units; a number without a unit has the first.  Without units, px, mm, in, % and kB are allowed.
 
     Raises:
-        OptionError: it is no range, or has another unit.
+        OptionError: it is not a range, or has another unit.
     """
     words = text.strip()
     twice = re.fullmatch(r"(.*?\d)\s*(px|mm|in|%|kB)\s*\.\.(.*)", words)
@@ -146,7 +146,7 @@ def parse_aspect(given: str | float) -> float:
     """Width by height of ``4:3``, or the number itself.
 
     Raises:
-        OptionError: it is none, or beyond 20:1.
+        OptionError: it is not an aspect ratio, or is beyond 20:1.
 
     >>> parse_aspect("1:1"), parse_aspect("3:4")
     (1.0, 0.75)
@@ -166,7 +166,7 @@ def parse_dpi(given: str | float) -> float:
     """Pixels per inch.
 
     Raises:
-        OptionError: below 10 or above 4800, or no number.
+        OptionError: it is below 10 or above 4800, or not a number.
 
     >>> parse_dpi("300"), parse_dpi(254)
     (300.0, 254.0)

@@ -1,7 +1,7 @@
 """``Edit``: all options of a result, as data.
 
-Flags, fields of a request and Python's keywords make one, and ``bshm.edit.render`` makes the pixels and the file of it.
-A new option is a field here and a step there.
+Flags, fields of a request and Python's keywords make an ``Edit``; ``bshm.edit.render`` makes the pixels and the file
+from it.  A new option is a field here and a step there.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from bshm.options import FORMATS, Format
 Value = TypeVar("Value")
 Given = TypeVar("Given")
 
-# zip: color.jpg and alpha.png.  ora: OpenRaster, a layer a person.  auto: PNG where something is transparent, else
-# JPEG.  tiff-layers: TIFF, a page a person.
+# zip: color.jpg and alpha.png.  ora: OpenRaster, one layer per person.  auto: PNG if something is transparent, else
+# JPEG.  tiff-layers: TIFF, one page per person.
 ResultFormat = Literal[Format, "zip", "ora", "tiff-layers", "auto"]
 RESULT_FORMATS: tuple[ResultFormat, ...] = (*FORMATS, "zip", "ora", "tiff-layers", "auto")
 LAYERED = ("ora", "tiff-layers")
@@ -56,13 +56,13 @@ Flip = Literal["horizontal", "vertical"]
 FLIPS: tuple[Flip, ...] = ("horizontal", "vertical")
 Mask = Literal["circle"]
 MASKS: tuple[Mask, ...] = ("circle",)
-# What changes the whole picture, or chooses among its people.
+# Options that change the whole picture, or select people.
 _NOT_IN_LAYERS = (
     "alpha", "background", "background_prompt", "shadow", "people", "outline", "mask", "size", "aspect", "head",
     "head_top", "rotate", "flip", "straighten", "sharpen",
     "max_kb", "min_kb",
 )  # fmt: skip
-# Files beyond this are none that anybody asks for in kB.
+# Nobody needs larger limits in kB.
 _LARGEST_KB = {"max_kb": 1024 * 1024, "min_kb": 10 * 1024}
 Fit = Literal["cover", "contain"]
 FITS: tuple[Fit, ...] = ("cover", "contain")
@@ -73,7 +73,7 @@ BLENDS: tuple[Blend, ...] = ("srgb", "linear")
 
 
 class _Field(Generic[Value, Given]):
-    """A field that takes words and holds what they mean.
+    """A field that accepts text and holds the parsed value.
 
     A data descriptor: ``dataclass`` sets fields through it, and reads its default from the class.
     """
@@ -82,8 +82,8 @@ class _Field(Generic[Value, Given]):
         """With a default.
 
         Args:
-            parse: from words to the value.
-            default: the value where nothing is said.
+            parse: converts text to the value.
+            default: the value if none is given.
             kinds: types of values that need no parsing.
         """
         self._parse = parse
@@ -119,12 +119,12 @@ class _Field(Generic[Value, Given]):
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """What is made of a matte.
+    """The options of a result.
 
     Attributes:
         format: of the file: png, webp, jpg, tiff, zip (color.jpg and alpha.png), ora
-            (OpenRaster, a layer a person), tiff-layers (TIFF, a page a person) or auto (JPEG where nothing is
-            transparent, else PNG); None takes it from the file name, PNG where that says nothing.
+            (OpenRaster, one layer per person), tiff-layers (TIFF, one page per person) or auto (JPEG if nothing is
+            transparent, else PNG); None takes the format from the file name, or PNG if that has none.
         quality: quality of JPEG and lossy WebP, 1..100; 100 makes WebP lossless.
         strip_metadata: remove EXIF: camera, date, place and author.
         alpha: return only the alpha, as one grey channel, instead of the cut-out.
@@ -169,7 +169,7 @@ class Edit:
         grow: move the edge of the people outwards by this many pixels, or inwards if negative.
         fill_holes: fill holes in people up to this share of their area, ``"1%"`` or 0..1.
         drop_islands: remove separate pieces that are smaller than this share of the largest.
-        feather: soften the edge of the people inwards over this many pixels.  These four leave soft hair as it is.
+        feather: soften the edge of the people inwards over this many pixels.  These four leave soft hair unchanged.
         harmonize: adjust brightness, contrast and warmth of the people to the background, by 0..1 or ``"50%"``.
         blend: mix people and background in gamma-encoded values, ``"srgb"``, or in linear light, ``"linear"``.
         background_prompt: text for a model that paints the background; replaces ``background`` and needs a
@@ -280,7 +280,7 @@ class Edit:
                 taken = ", ".join(str(each) for each in words if each is not None)
                 raise OptionError(f"{option(name)} takes {taken}; got {value!r:.40}.")
         if self.size is not None:
-            self.size.pixels(self.dpi or DEFAULT_DPI)  # told before a picture is read
+            self.size.pixels(self.dpi or DEFAULT_DPI)  # an error is raised before a picture is read
         for name, other in (("size", "aspect"), ("head", "scale"), ("head", "crop"), ("head", "position")):
             if getattr(self, name) is not None and getattr(self, other):
                 raise OptionError(f"{option(name)} and {option(other)} contradict each other. Drop one of them.")
@@ -321,7 +321,7 @@ class Edit:
 
     @property
     def is_framed(self) -> bool:
-        """Whether the result has a canvas of its own: ``size``, ``aspect`` or ``head``."""
+        """Whether the result has its own canvas size: ``size``, ``aspect`` or ``head``."""
         return self.size is not None or self.aspect is not None or self.head is not None
 
     @property
@@ -370,7 +370,7 @@ class Edit:
 
     @property
     def has_background(self) -> bool:
-        """Whether something lies behind the people."""
+        """Whether there is a background behind the people."""
         return self.background is not None or self.background_prompt is not None
 
     @property
@@ -380,7 +380,7 @@ class Edit:
 
     @property
     def has_transparency(self) -> bool:
-        """Whether the format has."""
+        """Whether the format has transparency."""
         return self.format not in FORMATS or FORMATS[self.format].transparency  # type: ignore[index]
 
     def to_json(self) -> dict[str, Any]:
@@ -389,10 +389,10 @@ class Edit:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Edit:
-        """The edit back from its mapping; what is not in it has its default.
+        """The edit from its mapping; missing options have their defaults.
 
         Raises:
-            OptionError: a name or a version that there is not, or a value that is not allowed.
+            OptionError: a name or a version is unknown, or a value is not allowed.
         """
         if not isinstance(value, Mapping):
             raise OptionError(f"an edit must be a mapping; got {value!r:.60}.")

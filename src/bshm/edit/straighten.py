@@ -1,4 +1,4 @@
-"""A picture turned by a few degrees, and by how many so that the eyes are level."""
+"""Turn a picture by a few degrees, and find the degrees that level the eyes."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from bshm.edit import faces
 from bshm.errors import MissingExtraError, OptionError, option
 from bshm.types import FloatArray, PixelArray
 
-# What OpenCV can turn.
+# The largest side that OpenCV can turn.
 _LONGEST_PX = 32766
 # Alpha from which a pixel is a person: the middle of a soft edge.
 _PERSON_FROM = 0.5
 
 
 def tilt(pixels: PixelArray, alpha: FloatArray) -> float | None:
-    """By how many degrees to turn a picture clockwise so that the eyes of its largest face are level.
+    """The degrees to turn a picture clockwise so that the eyes of its largest face are level.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16.
-        alpha: (H, W) float32, 0..1: a face counts where people are.
+        alpha: (H, W) float32, 0..1: only faces of people count.
 
     Returns:
-        None where there is no face.
+        None if there is no face.
 
     Raises:
-        MissingExtraError: what finds faces is not installed.
+        MissingExtraError: the face detector is not installed.
     """
     if not faces.available():
         raise MissingExtraError(
-            f"{option('straighten')}: auto goes by the eyes, and what finds faces is not installed. "
+            f"{option('straighten')}: auto levels the eyes, but the face detector is not installed. "
             'Install it: pip install "bshm[faces]"; or give degrees.'
         )
     height, width = alpha.shape
@@ -45,12 +45,12 @@ def tilt(pixels: PixelArray, alpha: FloatArray) -> float | None:
 
 
 def turned(layer: Any, degrees: float, *, mirrored: bool) -> Any:
-    """A layer turned clockwise around its middle; what leaves its frame is lost.
+    """A layer turned clockwise around its middle; parts that leave the frame are lost.
 
     Args:
         layer: (H, W) or (H, W, 3), uint8, uint16 or float32.
-        degrees: how far.
-        mirrored: the corners that come from outside show the layer's mirror image; otherwise they are 0.
+        degrees: the angle.
+        mirrored: fill the empty corners with the layer's mirror image; otherwise they are 0.
 
     Returns:
         The same shape and dtype.
@@ -62,7 +62,7 @@ def turned(layer: Any, degrees: float, *, mirrored: bool) -> Any:
     if max(height, width) > _LONGEST_PX:
         raise OptionError(f"{option('straighten')} takes at most {_LONGEST_PX} pixels a side; got {width}x{height}.")
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
-    # Cubic keeps colours sharp; an alpha would leave 0..1.
+    # Cubic keeps colours sharp, but would take an alpha outside 0..1.
     way = cv2.INTER_CUBIC if layer.ndim == 3 else cv2.INTER_LINEAR
     border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
     return cv2.warpAffine(layer, matrix, (width, height), flags=way, borderMode=border)

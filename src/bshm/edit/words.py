@@ -1,6 +1,6 @@
 """Parse the values of an edit: lengths, margins, a region, a scale, a position, a background.
 
-The command line, the service and Python take the same words; this loads no numpy, so that help pages may show them.
+The command line, the service and Python use the same syntax.  This module loads no numpy, so help pages can use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bshm.errors import OptionError
 
 _LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(px|%)?")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,20})?)%")
-# The limits of remove.bg's crop_margin; without any a request could ask for a canvas of any size.
+# The limits of remove.bg's crop_margin; without limits a request could ask for a canvas of any size.
 _LARGEST_MARGIN = {"px": 500.0, "%": 50.0}
 _LARGEST_RADIUS_PX = 1000
 _MOST_COLORS = 8
@@ -53,7 +53,7 @@ class Length:
 
 @dataclass(frozen=True)
 class Margins:
-    """What is left around the people; per cent are of their own height or width."""
+    """The margins around the people; per cent are of the people's height or width."""
 
     top: Length
     right: Length
@@ -66,7 +66,7 @@ class Margins:
 
 @dataclass(frozen=True)
 class Region:
-    """Outside of this nothing is a person; lengths from the left and the top."""
+    """The region with people, as lengths from the left and the top; nothing outside it is a person."""
 
     x1: Length
     y1: Length
@@ -79,10 +79,10 @@ class Region:
 
 @dataclass(frozen=True)
 class WhichPeople:
-    """Which of the people of a picture are wanted.
+    """Which people in a picture to keep.
 
     Attributes:
-        kind: all; the largest; the one with a number; the one at a place; those most of whom lies in a box.
+        kind: all; the largest; the one with a number; the one at a place; those who are mostly in a box.
         number: from the left, 1 is the first.
         places: lengths from the left and the top: x and y, or left, top, right and bottom.
     """
@@ -99,7 +99,7 @@ class WhichPeople:
 
 @dataclass(frozen=True)
 class Outline:
-    """A band of one colour around people, as stickers have it; per cent are of the result's shorter side."""
+    """An outline of one colour around people, as on stickers; per cent are of the result's shorter side."""
 
     width: Length
     rgb: tuple[int, int, int]
@@ -152,8 +152,8 @@ class PictureBackground:
     """A picture behind the people, scaled to cover and cropped evenly.
 
     Attributes:
-        source: a path or a URL, read when the edit is rendered; None where the picture is handed over beside the edit.
-        sha256: of the file that is handed over: two edits with different pictures differ.
+        source: a path or a URL, read when the edit is rendered; None if the picture is passed separately.
+        sha256: SHA-256 of the file of a separate picture, so that edits with different pictures differ.
     """
 
     source: str | None = None
@@ -168,17 +168,17 @@ class PictureBackground:
 
     @staticmethod
     def of(file: bytes) -> PictureBackground:
-        """The one that is known by the bytes of its file."""
+        """The background of a separate picture, identified by the bytes of its file."""
         return PictureBackground(sha256=hashlib.sha256(file).hexdigest())
 
 
 @dataclass(frozen=True)
 class LinearBackground:
-    """Colours from one side to the other, as CSS has it.
+    """A gradient from one side to the other, as in CSS.
 
     Attributes:
         colors: two to eight of red, green and blue, 0..255, at equal distances; opaque.
-        angle: where to, in degrees clockwise, 0 to 360: 0 is up, 90 to the right, 180 down.
+        angle: its direction in degrees clockwise, 0 to 360: 0 is up, 90 is right, 180 is down.
     """
 
     colors: tuple[tuple[int, int, int], ...]
@@ -192,7 +192,7 @@ class LinearBackground:
 
 @dataclass(frozen=True)
 class RadialBackground:
-    """Colours from a centre to the farthest corner.
+    """A gradient from a centre to the farthest corner.
 
     Attributes:
         colors: two to eight of red, green and blue, 0..255, at equal distances; opaque.
@@ -217,7 +217,7 @@ def _colors(given: Any) -> tuple[tuple[int, int, int], ...]:
 
 
 Background: TypeAlias = ColorBackground | BlurBackground | PictureBackground | LinearBackground | RadialBackground
-"""What lies behind the people."""
+"""A background behind the people."""
 
 _LONGEST_PROMPT = 2000
 _HIGHEST_SEED = 2**32 - 1
@@ -225,7 +225,7 @@ _MOST_STEPS = 500
 
 
 def parse_prompt(given: str) -> str:
-    """What a background shows, in words.
+    """Parse the description of a background.
 
     Raises:
         OptionError: it is empty or too long.
@@ -240,19 +240,19 @@ def parse_prompt(given: str) -> str:
 
 
 def parse_seed(given: str | int) -> int:
-    """A seed: a whole number, 0 to 4294967295.
+    """Parse a seed: a whole number, 0 to 4294967295.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a number.
     """
     return _whole(given, 0, _HIGHEST_SEED)
 
 
 def parse_steps(given: str | int) -> int:
-    """How many steps: a whole number, 1 to 500.
+    """Parse a number of steps: a whole number, 1 to 500.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a number.
     """
     return _whole(given, 1, _MOST_STEPS)
 
@@ -265,7 +265,7 @@ def _whole(given: object, low: int, high: int) -> int:
     return given
 
 
-# What each is called in JSON.  A further kind goes here, and into ``bshm.edit.background.filled``.
+# The names of the kinds in JSON.  A new kind goes here, and into ``bshm.edit.background.filled``.
 BACKGROUNDS: dict[str, type[Background]] = {
     "color": ColorBackground,
     "blur": BlurBackground,
@@ -276,16 +276,16 @@ BACKGROUNDS: dict[str, type[Background]] = {
 
 
 def parse_background(given: str | PathLike[str] | Sequence[int]) -> Background:
-    """The background that somebody means.
+    """Parse a background.
 
     Args:
         given: a colour (a CSS name, ``#rgb``, ``#rrggbb``, ``r,g,b``, each with opacity as a fourth part, or three
-            numbers); ``blur`` or ``blur:RADIUS`` (pixels); ``linear:COLOUR,COLOUR`` with an angle after a further
-            colon, or ``radial:COLOUR,COLOUR`` with a centre there, names and ``#`` only; or else the path or the URL
-            of a picture.  Give a ``pathlib.Path`` for a file that is called ``red``.
+            numbers); ``blur`` or ``blur:RADIUS`` (pixels); ``linear:COLOUR,COLOUR`` with an angle after another
+            colon, or ``radial:COLOUR,COLOUR`` with a centre there (both only with names and ``#``); or the path or
+            the URL of a picture.  Give a ``pathlib.Path`` for a file that is called ``red``.
 
     Raises:
-        OptionError: a colour, a radius or a gradient that is none.
+        OptionError: a colour, a radius or a gradient is not valid.
 
     >>> parse_background("white"), parse_background("blur:20"), parse_background("beach.jpg").source
     (ColorBackground(rgb=(255, 255, 255), opacity=1.0), BlurBackground(radius_px=20.0), 'beach.jpg')
@@ -412,10 +412,10 @@ def parse_people(given: str | int) -> WhichPeople:
 
 
 def parse_outline(text: str) -> Outline:
-    """A width, and a colour that is white where it is not said: ``2%`` or ``8px #1e90ff``.
+    """A width and a colour, by default white: ``2%`` or ``8px #1e90ff``.
 
     Raises:
-        OptionError: it is neither, or the width is 0 or above 500px or 25%.
+        OptionError: it is not an outline, or the width is 0 or above 500px or 25%.
 
     >>> str(parse_outline("2% white"))
     '2% #ffffff'
@@ -468,7 +468,7 @@ def parse_share(given: str | float) -> float:
     """A share above 0 and below 1.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a share.
 
     >>> parse_share("75%"), parse_share(0.1)
     (0.75, 0.1)
@@ -480,7 +480,7 @@ def parse_share(given: str | float) -> float:
 
 
 def parse_head(given: str | float | Sequence[float]) -> tuple[float, float]:
-    """A share above 0 and below 1, or two from the smaller to the larger; one stands for both.
+    """A share above 0 and below 1, or two shares, the smaller first; one share counts as both.
 
     Raises:
         OptionError: it is neither.
@@ -503,7 +503,7 @@ def parse_opacity(given: str | float) -> float:
     """A share of 0 to 1.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a share.
 
     >>> parse_opacity("60%"), parse_opacity(1)
     (0.6, 1.0)
@@ -515,10 +515,10 @@ def parse_opacity(given: str | float) -> float:
 
 
 def parse_amount(given: str | float) -> float:
-    """A share of 0 to 1, also as a number in words.
+    """A share of 0 to 1, also as a number in text.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a share.
 
     >>> parse_amount("60%"), parse_amount("0.6"), parse_amount(1)
     (0.6, 0.6, 1.0)
@@ -534,7 +534,7 @@ _MOST_DEGREES = 45.0
 
 
 def parse_straighten(given: str | float) -> float | Literal["auto"]:
-    """By how many degrees a picture is turned clockwise, -45 to 45, or ``auto``.
+    """The degrees to turn a picture clockwise, -45 to 45, or ``auto``.
 
     Raises:
         OptionError: it is neither.
@@ -556,7 +556,7 @@ def parse_blur(given: str | float) -> float:
     """The sigma of a blur: pixels above 0, at most 1000.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a number.
 
     >>> parse_blur("2.5px"), parse_blur(3)
     (2.5, 3.0)
@@ -565,10 +565,10 @@ def parse_blur(given: str | float) -> float:
 
 
 def parse_feather(given: str | float) -> float:
-    """How wide an edge becomes soft: pixels above 0, at most 200.
+    """The width of a soft edge: pixels above 0, at most 200.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a number.
     """
     return _pixels(given, 0, 200, without_low=True)
 
@@ -577,7 +577,7 @@ def parse_grow(given: str | float) -> float:
     """How far an edge moves out: pixels from -50 to 50; below 0 it moves in.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not such a number.
 
     >>> parse_grow("-2px"), parse_grow(1.5)
     (-2.0, 1.5)
@@ -597,7 +597,7 @@ def _pixels(given: object, low: float, high: float, *, without_low: bool = False
 
 
 def _share(given: object) -> float | None:
-    """A share from its words, or the number itself; None where it is neither, or below 0."""
+    """A share from text, or the number itself; None if it is neither, or below 0."""
     if isinstance(given, str):
         match = _PERCENT.fullmatch(given.strip())
         return float(match[1]) / 100 if match else None

@@ -1,4 +1,4 @@
-"""Jobs: work that goes on after the request that asked for it.
+"""Jobs: work that continues after the request that started it.
 
     JobRequest -> queue.submit() -> JobRecord -> queue.get() … -> queue.result() -> JobResult
 
@@ -74,7 +74,7 @@ __all__ = [
     "wait",
 ]
 
-# Loaded when they are named: OpenCV, sqlite3, kombu and redis cost time that a help page need not spend.
+# Imported on first use: a help page need not wait for OpenCV, sqlite3, kombu and redis.
 _ELSEWHERE = {
     "BrokerQueue": "broker_queue",
     "ClipOptions": "clips",

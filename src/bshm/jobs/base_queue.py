@@ -14,10 +14,10 @@ from bshm.jobs.records import JobRecord, JobRequest, JobResult
 
 
 class BaseQueue(ABC):
-    """All of ``JobQueue`` but ``close``; the methods are described there."""
+    """All of ``JobQueue`` except ``close``; see there for the methods."""
 
     def __init__(self, store: JobStore, reaper: Reaper) -> None:
-        """Over a store that is open, and its reaper."""
+        """Use an open store and its reaper."""
         self._store = store
         self._reaper = reaper
         self._closed = threading.Event()

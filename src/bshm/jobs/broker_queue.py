@@ -1,4 +1,4 @@
-"""The queue with servers: RabbitMQ or Redis carries messages to workers on any number of machines."""
+"""The queue with a broker: RabbitMQ or Redis carries messages to workers on any number of machines."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bshm.jobs.webhooks import Post, Secrets, WebhookSender
 
 
 class BrokerQueue(BaseQueue):
-    """``JobQueue`` of a server; `bshm worker` does the jobs.
+    """``JobQueue`` of a server; `bshm worker` processes the jobs.
 
-    A job is accepted when its record is in the store.  If the broker is away just then, the job waits there and its
-    message is sent when the broker is back.
+    A job is accepted when its record is in the store.  If the broker cannot be reached, the job waits in the store and
+    its message is sent when the broker is back.
     """
 
     def __init__(
@@ -36,21 +36,21 @@ class BrokerQueue(BaseQueue):
         send: Post | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open the store and look after its jobs.
+        """Open the store and maintain its jobs.
 
         Args:
             broker: ``amqp://USER:PASSWORD@HOST:PORT/VHOST`` or ``redis://HOST:PORT/N``.
-            results: the store, see ``bshm.jobs.stores.open_store``; None takes a Redis that is the broker.
+            results: the store, see ``bshm.jobs.stores.open_store``; None uses the broker if it is Redis.
             blobs: ``s3://BUCKET/PREFIX`` or ``file:///FOLDER`` for pictures and results; None keeps them in the store.
-            blobs_endpoint: of an object store that is not AWS's.
-            options: how the queue behaves; ``workers`` has no meaning here.
-            secrets: from ``Webhook.secret_ref`` to secrets.  Whoever knows a secret, servers or workers, calls its
-                webhooks.
-            send: for tests: in place of ``bshm.net.post.post``.
+            blobs_endpoint: address of an object store other than AWS.
+            options: options of the queue; ``workers`` is ignored here.
+            secrets: maps ``Webhook.secret_ref`` to secrets.  Servers and workers call the webhooks whose secrets they
+                know.
+            send: for tests: replaces ``bshm.net.post.post``.
             clock: seconds since 1970; for tests.
 
         Raises:
-            OptionError: a URL of another kind, or no store.
+            OptionError: a URL of another kind, or no store is given.
             MissingExtraError, OutputError, QueueUnavailableError: see ``open_store`` and ``open_messages``.
         """
         self._options = options or QueueOptions()
@@ -72,7 +72,7 @@ class BrokerQueue(BaseQueue):
         self._dispatcher.send(record)
 
     def close(self, *, timeout_s: float = 30.0) -> None:
-        """See ``JobQueue``: no work is done here, so nothing goes back."""
+        """See ``JobQueue``: no work is done here, so nothing returns to the queue."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -82,10 +82,11 @@ class BrokerQueue(BaseQueue):
 
 
 def store_of(broker: str, results: str | None) -> str:
-    """Where records and bytes are kept.
+    """The URL of the store for records and bytes.
 
     Raises:
-        OptionError: ``broker`` is none; or nowhere: RabbitMQ keeps messages only; or ``results`` is no Redis.
+        OptionError: ``broker`` is not a broker; or RabbitMQ, which keeps only messages, is used without ``results``; or
+            ``results`` is not Redis.
     """
     check_broker(broker)
     if results is not None:

@@ -1,6 +1,6 @@
-"""What a job of a clip is made of: the options, how far it is, and its results.
+"""The parts of a job of a clip: the options, the progress and the results.
 
-All of these go through JSON and back unchanged, as the records that hold them do.
+All of these survive a round trip through JSON, like the records that hold them.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from bshm.video.codecs import CONTAINERS, GREEN_SCREEN
 from bshm.video.finding import VIDEO_SUFFIXES
 from bshm.video.options import VideoOptions
 
-# What the file of a background is.
+# The kinds of a background file.
 Behind = Literal["picture", "video"]
-# In place of the path of such a file, which each worker puts elsewhere.
+# Replaces the path of such a file, which differs between workers.
 COMES_ALONG = "comes along"
 
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What is made of a clip.
+    """The options of a clip's results.
 
     Attributes:
-        video: what is written, and how; its ``background`` is in words, or ``COMES_ALONG``.
-        suffix: of the container, ``.webm`` say; None lets ``video`` pick it.
-        model: which weights; a worker opens the model of this name.
-        background: what the file is that ``video.background`` stands for; None where it is in words.
+        video: what to write, and how; its ``background`` is text, or ``COMES_ALONG``.
+        suffix: suffix of the container, such as ``.webm``; None lets ``video`` choose it.
+        model: name of the weights, which the worker opens.
+        background: kind of the file that ``video.background`` stands for; None if that is text.
     """
 
     video: VideoOptions = field(default_factory=VideoOptions)
@@ -46,10 +46,10 @@ class ClipOptions:
         if self.background not in (None, "picture", "video"):
             raise OptionError(f"a background is a picture or a video; got {self.background!r}.")
         if (self.video.background == COMES_ALONG) != (self.background is not None):
-            raise OptionError("a file as the background of a clip comes along, and its kind is told: give both.")
-        # Nothing is read from a path or a URL that somebody else may have chosen.
+            raise OptionError("a background file needs its kind, and COMES_ALONG as video.background. Give both.")
+        # Never read from a path or a URL that a stranger may have chosen.
         if self.background is None and self.video.background is not None and not in_words(self.video.background):
-            raise OptionError("a background of a clip in words is a colour, green-screen, a gradient or a blur.")
+            raise OptionError("without a file, the background of a clip is a colour, green-screen, a gradient or blur.")
 
     def to_json(self) -> dict[str, Json]:
         """As a mapping that ``json.dumps`` takes.
@@ -63,23 +63,23 @@ class ClipOptions:
 
     @staticmethod
     def from_json(value: Mapping[str, Json]) -> ClipOptions:
-        """The options back from their mapping.
+        """The options from their mapping.
 
         Raises:
-            OptionError: a name that there is not, or a value that is not allowed.
+            OptionError: a name is unknown, or a value is not allowed.
         """
         return from_json(ClipOptions, value)
 
 
 @dataclass(frozen=True)
 class ClipProgress:
-    """How far a clip is.
+    """The progress of a clip.
 
     Attributes:
-        frames: how many are done.
-        of: how many there are, as far as the file says; None where it does not.
-        fps: how many a second.
-        left_s: seconds until the last one; None where nobody knows.
+        frames: number of finished frames.
+        of: number of all frames, if the file says so; otherwise None.
+        fps: frames per second.
+        left_s: seconds until the last frame; None if unknown.
     """
 
     frames: int
@@ -94,11 +94,11 @@ class ClipOutput:
 
     Attributes:
         product: ``cutout``, ``composite``, ``alpha`` or ``foreground``.
-        name: a file name, that of the clip with the product and the suffix.
+        name: a file name: the clip's name with the product and the suffix.
         media_type: e.g. ``video/webm``.
         size: in bytes.
         result: the name of the bytes in the store.
-        details: what is known of it: ``codec``, ``timestamps_off_s``, ``alpha``.
+        details: facts about it: ``codec``, ``timestamps_off_s``, ``alpha``.
     """
 
     product: str
@@ -110,13 +110,13 @@ class ClipOutput:
 
 
 def in_words(background: str) -> bool:
-    """Whether a background is told by words alone: no path, and no URL.
+    """Whether a background is given by text alone: no path and no URL.
 
     >>> in_words("blur:20"), in_words("green-screen"), in_words("/etc/passwd"), in_words("https://a.example/b.png")
     (True, True, False, False)
 
     Raises:
-        OptionError: words that are wrong, see ``parse_background``.
+        OptionError: the text is wrong, see ``parse_background``.
     """
     text = background.strip()
     named = GREEN_SCREEN if text == "green-screen" else text

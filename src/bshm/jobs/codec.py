@@ -1,7 +1,7 @@
 """Frozen dataclasses as plain JSON values and back.
 
-How a class is written and read is worked out once, from its type hints; a record of a thousand pictures asks for none.
-Where a field may hold one of several classes, what is written says which: ``{"kind": "plain", "rgba": …}``.
+How a class is written and read is derived once from its type hints, not again for each picture of a record.
+If a field may hold one of several classes, the JSON says which: ``{"kind": "plain", "rgba": …}``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def to_json(value: Any) -> Json:
     """A frozen dataclass as plain JSON values; bytes become ``{"base64": …}``.
 
     Raises:
-        OptionError: it holds something that JSON has not.
+        OptionError: it holds something that JSON does not have.
     """
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
@@ -49,7 +49,7 @@ def from_json(kind: type[T], value: Json) -> T:
     """The inverse of ``to_json`` for dataclasses.
 
     Raises:
-        OptionError: a name that ``kind`` does not have, or a value that it does not allow.
+        OptionError: ``kind`` does not have a name, or does not allow a value.
     """
     made: T = _reader(kind)(value)  # type: ignore[arg-type]  # a class is hashable
     return made
@@ -71,7 +71,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 @cache
 def _tagged(kind: type) -> dict[str, dict[str, type]]:
-    """The fields that hold one of several classes, and those by their tags."""
+    """The fields that hold one of several classes, with these classes by their tags."""
     found = {name: _classes(_hints(kind)[name]) for name in _names(kind)}
     return {name: classes for name, classes in found.items() if len(classes) > 1}
 
@@ -87,7 +87,7 @@ def _as_it_is(value: Json) -> Any:
 
 @cache
 def _reader(hint: Any) -> Callable[[Json], Any]:
-    """What makes a value of a type out of its JSON."""
+    """The function that makes a value of a type from its JSON."""
     if isinstance(hint, type) and is_dataclass(hint):
         return _dataclass_reader(hint)
     origin, args = get_origin(hint), get_args(hint)
@@ -102,7 +102,7 @@ def _reader(hint: Any) -> Callable[[Json], Any]:
 
 @cache
 def _steps(kind: type) -> dict[str, Callable[[Json], Any] | None]:
-    """How each field is read; None for the many that are taken as they are."""
+    """The reader of each field; None for the many fields that need none."""
     hints = _hints(kind)
     return {name: _reader(hints[name]) if _may_be_mapping(hints[name]) else None for name in _names(kind)}
 
@@ -146,7 +146,7 @@ def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Json], Any]:
 
 
 def _union_reader(hint: Any, kinds: tuple[Any, ...]) -> Callable[[Json], Any]:
-    """None, a plain value, bytes, a tuple, or a dataclass; which of several, its ``kind`` says."""
+    """Read None, a plain value, bytes, a tuple, or one of several dataclasses by its ``kind``."""
     classes = _classes(hint)
     steps = {tag: _reader(each) for tag, each in classes.items()}
     sequence = next((_reader(each) for each in kinds if get_origin(each) is tuple), None)
@@ -173,7 +173,7 @@ def _union_reader(hint: Any, kinds: tuple[Any, ...]) -> Callable[[Json], Any]:
 
 
 def _told_by_names(value: Mapping[str, Json], classes: Mapping[str, type]) -> str | None:
-    """bshm 0.1 wrote no kind: its classes are told by the names of their fields, of which no two had the same."""
+    """bshm 0.1 wrote no kind: its classes are recognised by their field names, which all differ."""
     found = [tag for tag, kind in classes.items() if set(value) == set(_names(kind))]
     return found[0] if len(found) == 1 else None
 

@@ -19,9 +19,9 @@ from bshm.jobs.records import JobRecord
 
 log = logging.getLogger("bshm.jobs")
 
-# A broker that did not answer is left alone for so long: a server must not wait for it with every request.
+# For so long a broker that did not answer is not asked again: a server must not wait for it with every request.
 _LEFT_ALONE_S = 3.0
-# Whoever accepted a job, or took one of its pictures, is sending the message just now: nobody else needs to.
+# For so long, the process that accepted a job or took one of its pictures may still be sending the message.
 _ON_ITS_WAY_S = 2.0
 
 
@@ -29,12 +29,12 @@ class Dispatcher:
     """Sends messages.  A job whose message could not be sent waits in the records and its message is sent later."""
 
     def __init__(self, messages: Messages, store: JobStore, *, patience_s: float) -> None:
-        """Over a broker that nobody has connected to yet.
+        """Use a broker that is not connected yet.
 
         Args:
             messages: the broker.
             store: the jobs.
-            patience_s: how long a message may be on its way before it can be taken for lost.
+            patience_s: how long a message may be on its way before it counts as lost.
         """
         self._messages = messages
         self._store = store
@@ -46,7 +46,7 @@ class Dispatcher:
         """Tell the workers that a picture of a job waits.
 
         Returns:
-            whether the broker has the message now.
+            Whether the broker has the message now.
         """
         if not self._sent(record):
             return False
@@ -55,19 +55,19 @@ class Dispatcher:
         return True
 
     def send_next(self, record: JobRecord) -> None:
-        """Tell the others of the next picture of a job, one of which was just taken."""
+        """Send the message for the next picture of a job, after one was taken."""
         if transitions.waiting_item(record) is not None and not self._sent(record):
             self._store.change(record.id, lambda found: transitions.dispatched(found, now=None))
 
     def send_lost(self) -> int:
         """Send the messages of jobs that wait without one.
 
-        Jobs whose message was never sent are known.  Of the others, as many are without one as there are fewer messages
-        in the broker than jobs; those that were told longest ago are taken for them.  A message too many finds no
-        picture, or one of another turn.
+        Jobs whose message was never sent are known.  Among the others, the number of lost messages is the number of
+        jobs minus the number of messages in the broker; the oldest count as lost.  A message too many does no harm: it
+        finds no picture, or one of another turn.
 
         Returns:
-            how many were sent.
+            How many were sent.
         """
         with self._lock:
             now = self._store.clock()

@@ -25,7 +25,7 @@ from bshm.jobs.webhooks import Post, Secrets, WebhookSender
 
 log = logging.getLogger("bshm.jobs")
 
-# How soon a job is seen that another process of this machine accepted; one's own threads are woken at once.
+# How soon a job accepted by another process of this machine is seen; this process wakes its own threads at once.
 _POLL_S = 0.5
 _OURS = ("jobs.sqlite3", "jobs.sqlite3-wal", "jobs.sqlite3-shm", "jobs.sqlite3-journal", "pictures", "workers")
 
@@ -60,15 +60,15 @@ class EmbeddedQueue(BaseQueue):
         clock: Callable[[], float] = time.time,
         broken: Callable[[], object] = lambda: None,
     ) -> None:
-        """Open the folder, take up what an earlier process left, and begin to work.
+        """Open the folder, continue what an earlier process left, and start to work.
 
         Args:
-            folder: on a local disk; made if need be.
+            folder: on a local disk; created if needed.
             work: makes the results; called by ``options.workers`` threads.
-            clips: makes those of clips; called by ``options.clip_workers`` threads; None takes no clips.
-            options: how the queue behaves.
-            secrets: from ``Webhook.secret_ref`` to secrets: a mapping or a function.
-            send: for tests: in place of ``bshm.net.post.post``.
+            clips: makes the results of clips; called by ``options.clip_workers`` threads; None accepts no clips.
+            options: options of the queue.
+            secrets: maps ``Webhook.secret_ref`` to secrets: a mapping or a function.
+            send: for tests: replaces ``bshm.net.post.post``.
             clock: seconds since 1970; for tests.
             broken: called when so many pictures hang that the process should be replaced.
 
@@ -103,7 +103,7 @@ class EmbeddedQueue(BaseQueue):
             broken=broken,
         )
         self._reaper.recover()
-        # A clip takes long, so pictures do not stand in line behind it.
+        # A clip takes long, so pictures do not wait behind it.
         self._takes_clips = clips is not None
         kinds: list[Kind] = ["picture"] * self._options.workers
         kinds += ["video"] * (self._options.clip_workers if self._takes_clips else 0)
@@ -119,10 +119,10 @@ class EmbeddedQueue(BaseQueue):
         """See ``JobQueue``.
 
         Raises:
-            OptionError: a clip, and the queue was opened without ``clips``.
+            OptionError: the job is a clip, and the queue was opened without ``clips``.
         """
         if request.kind == "video" and not self._takes_clips:
-            raise OptionError("this queue makes no clips: it was opened without what makes them.")
+            raise OptionError("this queue makes no clips: it was opened without clips=.")
         return super().submit(request, share=share)
 
     def _accepted(self, record: JobRecord) -> None:
@@ -139,7 +139,7 @@ class EmbeddedQueue(BaseQueue):
             thread.join(max(0.0, deadline - time.monotonic()))
         self._reaper.stop(max(0.0, deadline - time.monotonic()))
         self._runner.close()
-        # Those that did not end in time: their jobs go back, and what they may still make is dropped.
+        # The jobs of threads that did not end in time go back; results that these threads still make are dropped.
         for record in self._store.records.in_state("running"):
             for lease in (item.lease for item in record.items):
                 if lease is not None and lease.worker == self._lock.name:
@@ -150,7 +150,7 @@ class EmbeddedQueue(BaseQueue):
     def _give_back(self, job_id: str, token: str) -> None:
         try:
             self._store.change(job_id, lambda found: transitions.released(found, token=token))
-        except QueueUnavailableError as error:  # on a full disk, say; the next process sees that this one is gone
+        except QueueUnavailableError as error:  # e.g. on a full disk; the next process sees that this one is gone
             log.warning("job %s could not be given back: %s", job_id, error)
 
     def _wake(self) -> None:

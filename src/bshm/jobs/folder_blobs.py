@@ -13,13 +13,13 @@ from bshm.errors import DiskFullError, OutputError, QueueUnavailableError
 from bshm.files import private, sink
 from bshm.jobs.records import is_id
 
-# Where callers may write uploads, so that taking them over copies nothing.
+# Folder for uploads, which are then moved and not copied.
 _UPLOADS = "uploads"
-# Where clips are worked on, so that taking their results over copies nothing.
+# Folder in which clips are processed, so that their results need not be copied.
 _SCRATCH = "scratch"
 _PIECE = 1024 * 1024
-# Bytes of the disk that pictures and results leave free: without room for their records, jobs that were accepted could
-# not end, and could not even be deleted.
+# Bytes of the disk that pictures and results leave free for records: without it, accepted jobs could not end, and could
+# not even be deleted.
 _KEPT_FREE = 1024 * 1024
 
 
@@ -27,10 +27,10 @@ class FolderBlobs:
     """``ID/WORD`` is a file of that path in the folder; safe to share between threads, processes and machines."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or make the folder.
+        """Open or create the folder.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: it cannot be created.
         """
         self._folder = folder
         self._uploads = folder / _UPLOADS
@@ -56,7 +56,7 @@ class FolderBlobs:
         _to_disk(path)
 
     def take(self, name: str, path: Path) -> None:
-        """See ``Blobs``: a second name for the file where the file system has those, else a copy."""
+        """See ``Blobs``: a hard link if the file system has those, else a copy."""
         self._make_sure_it_is_there()
         target = self._folder / name
         try:
@@ -95,7 +95,7 @@ class FolderBlobs:
         """See ``Blobs``."""
         path = self._folder / name
         path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # others of its job are left, or it is gone already
+        with contextlib.suppress(OSError):  # the job has other bytes, or the folder is gone already
             path.parent.rmdir()
 
     def delete_all(self, job_id: str) -> None:
@@ -103,7 +103,7 @@ class FolderBlobs:
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
-        """See ``Blobs``; uploads that nobody submitted go, too."""
+        """See ``Blobs``; also deletes uploads that were never submitted."""
         before = time.time() - older_than_s
         gone = 0
         for folder in list(self._folder.iterdir()):
@@ -124,13 +124,13 @@ class FolderBlobs:
         return gone
 
     def _make_sure_it_is_there(self) -> None:
-        # Of a folder on a network, the empty place where it is mounted may be all that is left.
+        # If a network folder is unmounted, its empty mount point is left.
         if not self._uploads.is_dir():
             raise QueueUnavailableError(f"the pictures in {self._folder} cannot be reached. Is the folder mounted?")
 
     def _make_sure_of_room(self, size: int) -> None:
         total, _, free = shutil.disk_usage(self._folder)
-        if total and free < size + _KEPT_FREE:  # some network shares tell nothing
+        if total and free < size + _KEPT_FREE:  # some network shares report nothing
             raise DiskFullError(
                 f"no room for {size:,} bytes in {self._folder}: {free:,} are free, but {_KEPT_FREE:,} of them are kept "
                 "for the records of jobs that are accepted already. Free some space."
@@ -152,15 +152,15 @@ def _pieces(path: Path, start: int, stop: int | None) -> Iterator[bytes]:
 def _changed_at(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except OSError:  # gone meanwhile
+    except OSError:  # deleted in the meantime
         return float("inf")
 
 
 def _to_disk(path: Path) -> None:
-    """Outlive a power cut: the record that speaks of the file is on the disk, too."""
+    """Make a file survive a power cut, as the record that refers to it does."""
     try:
         _sync(path)
-    except OSError as error:  # some file systems tell of a full disk only now
+    except OSError as error:  # some file systems report a full disk only now
         kind = DiskFullError if sink.is_full(error) else OutputError
         raise kind(f"{path} cannot be written to the disk: {error.strerror}.") from error
 

@@ -45,7 +45,7 @@ class JobStore:
     def __init__(
         self, records: Records, blobs: Blobs, *, capacity: int, clock: Callable[[], float] = time.time
     ) -> None:
-        """Over stores that are open.
+        """Use open stores.
 
         Args:
             records, blobs: the stores.
@@ -61,7 +61,7 @@ class JobStore:
         """Accept a job; see ``JobQueue.submit``.
 
         Returns:
-            the record, and whether it is new.
+            The record, and whether it is new.
         """
         if request.webhook is not None:
             post.check(request.webhook.url)
@@ -75,7 +75,7 @@ class JobStore:
             if there is not None:
                 self._remove(there)
                 job_id = self.records.reserve(request.owner, request.idempotency_key, new_id())
-        # Looked at before the pictures are stored; `add` makes sure.
+        # Checked before the pictures are stored; `add` checks again.
         if self.records.depth() >= self.capacity:
             raise full(self.capacity)
         if share is not None and self.records.depth(request.owner) >= share:
@@ -91,11 +91,11 @@ class JobStore:
         except BaseException:
             self._forget(record)
             raise
-        if added.items[0].input != record.items[0].input:  # somebody with the same key was quicker
+        if added.items[0].input != record.items[0].input:  # another request with the same key was faster
             self._forget(record)
             return _same(added, fingerprint), False
         for path in (path for item in request.items for path in (item.path, item.background) if path is not None):
-            with contextlib.suppress(OSError):  # its bytes are ours now; a file that stays is the caller's to see
+            with contextlib.suppress(OSError):  # its bytes are stored; the caller sees a file that stays
                 path.unlink(missing_ok=True)
         return added, True
 
@@ -126,7 +126,7 @@ class JobStore:
         """See ``JobQueue.output``."""
         record = self.get(job_id, owner)
         if record.kind != "video":
-            raise JobNotFoundError(f"the job {job_id} is one of pictures, and has no clip.")
+            raise JobNotFoundError(f"the job {job_id} is a job of pictures, not of a clip.")
         item = record.items[0]
         if item.state != "done":
             reason = f": {item.error.message}" if item.error is not None else "."
@@ -144,7 +144,7 @@ class JobStore:
                 raise JobNotFoundError(f"the result {output.product} of the job {job_id} has expired.")
             return found
 
-        # The name of the bytes is that of one attempt, and of nothing else ever.
+        # Each attempt has its own name for the bytes, which is never used again.
         tag = hashlib.sha256(output.result.encode()).hexdigest()[:32]
         return ClipResult(output.name, output.media_type, output.size, tag, record.ended_at or 0.0, pieces)
 
@@ -153,7 +153,7 @@ class JobStore:
         self.get(job_id, owner)
         now = self.clock()
         changed = self.change(job_id, lambda record: transitions.cancelled(record, now=now))
-        if changed is None:  # it expired between the two
+        if changed is None:  # it expired in between
             raise JobNotFoundError(f"there is no job {job_id!r}, or it has expired. Check its id and your key.")
         return changed
 
@@ -166,7 +166,7 @@ class JobStore:
         return [record for record in self.records.of(owner, limit=limit, before=before) if not self._is_over(record)]
 
     def waiting(self, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
-        """The jobs with pictures, or a clip, that wait, oldest first; of one kind, or of all."""
+        """The jobs with waiting pictures or a waiting clip, oldest first; of one kind, or of all."""
         found = [
             *self.records.in_state("running", kind=kind),
             *self.records.in_state("queued", kind=kind, limit=limit),
@@ -181,18 +181,18 @@ class JobStore:
         gone = 0
         for record in self.records.expired(self.clock()):
             if record.delivery is not None and record.delivery.next_at is not None:
-                continue  # its end is still being told; that stops by itself
+                continue  # its webhook is still being called; that ends by itself
             self._remove(record)
             gone += 1
         return gone
 
     def change(self, job_id: str, change: Change) -> JobRecord | None:
-        """Change a record as ``change`` says, again and again until nobody was quicker.
+        """Change a record by ``change``, and try again if another process was faster.
 
-        Bytes that the record does not speak of any more are deleted once it is changed.
+        Bytes that the changed record no longer refers to are deleted.
 
         Returns:
-            the record after the change; None where there is no such job or ``change`` gave None.
+            The record after the change; None if there is no such job or ``change`` returned None.
         """
         while True:
             old = self.records.get(job_id)
@@ -203,7 +203,7 @@ class JobStore:
                 return wanted
             new = self.records.replace(old, wanted)
             if new is not None:
-                # Where the bytes cannot be reached, the change is made all the same; `sweep` finds what is left.
+                # If the bytes cannot be reached, the change is still made; `sweep` deletes the leftovers.
                 with contextlib.suppress(QueueUnavailableError):
                     for name in transitions.blobs_of(old) - transitions.blobs_of(new):
                         self.blobs.delete(name)
@@ -213,7 +213,7 @@ class JobStore:
         return record.expires_at is not None and record.expires_at <= self.clock()
 
     def _remove(self, record: JobRecord) -> None:
-        # Bytes first: a crash between the two leaves a record that is purged again, not bytes that nobody knows of.
+        # Bytes first: a crash in between leaves a record that is purged again, not bytes without a record.
         self.blobs.delete_all(record.id)
         self.records.delete(record)
 
@@ -249,18 +249,18 @@ class JobStore:
             self.blobs.take(str(made.background), item.background)
 
     def _forget(self, record: JobRecord) -> None:
-        # The error that led here matters more; `sweep` finds what is left.
+        # The error that led here matters more; `sweep` deletes the leftovers.
         for name in transitions.blobs_of(record):
             try:
                 self.blobs.delete(name)
             except QueueUnavailableError:
-                return  # a store that is away is asked once, not for each of a thousand pictures
+                return  # an unreachable store is asked once, not for each of a thousand pictures
             except Exception:  # noqa: BLE001
                 continue
 
 
 def full(capacity: int) -> QueueFullError:
-    """The refusal of a full queue."""
+    """The error of a full queue."""
     return QueueFullError(f"the queue is full: it has {capacity} jobs. Try again later.")
 
 
@@ -274,7 +274,7 @@ def _same(record: JobRecord, fingerprint: str) -> JobRecord:
 
 
 def _fingerprint(request: JobRequest) -> str:
-    """What makes two requests the same: pictures, names, options and webhook."""
+    """A hash by which two requests are the same: pictures, names, options and webhook."""
     digest = hashlib.sha256()
     for item in request.items:
         digest.update(json.dumps([item.name, _hash_of(item)]).encode())

@@ -13,43 +13,43 @@ from bshm.errors import OptionError
 
 QUEUE = "bshm.jobs"
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
-# A message is a job's id as it is: whatever else comes is somebody else's.  Far more than an id, for the log.
+# A message is a job's id; anything else comes from another program.  This is far longer than an id, for the log.
 MOST_BYTES = 1000
 
 
 class Message(Protocol):
-    """A message that a worker was given."""
+    """A message that a worker received."""
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The text of the message."""
 
     def accept(self) -> None:
-        """It is dealt with.  Where the broker is away just now, it may come once more."""
+        """Acknowledge the message.  If the broker cannot be reached, the message may come again."""
 
     def give_back(self) -> None:
-        """Somebody else shall have it.  Where the broker is away just now, it may be lost or stay with it."""
+        """Return the message for another worker.  If the broker cannot be reached, it may be lost or stay there."""
 
 
 class Receiver(Protocol):
-    """Takes messages, for one thread."""
+    """Receives messages, for one thread."""
 
     def take(self, timeout_s: float) -> Message | None:
-        """The next message; None where none has come in time.
+        """The next message; None if none has come in time.
 
         Raises:
             QueueUnavailableError: the broker cannot be reached.
         """
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class Messages(Protocol):
-    """A broker; safe to share between threads.  Nothing is connected to before it is needed."""
+    """A broker; safe to share between threads.  Connections are opened when they are needed."""
 
     def send(self, text: str) -> None:
-        """Give a message to the broker, which has it when this returns.
+        """Send a message to the broker, which has it when this returns.
 
         Raises:
             QueueUnavailableError: the broker cannot be reached.
@@ -63,14 +63,14 @@ class Messages(Protocol):
         """
 
     def receiver(self) -> Receiver:
-        """What takes messages in one thread."""
+        """A receiver of messages for one thread."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 def check_broker(broker: str) -> None:
-    """See that a URL names a broker.
+    """Check that a URL names a broker.
 
     Raises:
         OptionError: it is of another kind.
@@ -90,7 +90,7 @@ def open_messages(broker: str) -> Messages:
     Raises:
         OptionError: another kind of URL.
         MissingExtraError: the package for it is not installed.
-        QueueUnavailableError: the URL is none.
+        QueueUnavailableError: the URL is not valid.
     """
     check_broker(broker)
     if broker.startswith("redis"):

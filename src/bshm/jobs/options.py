@@ -9,23 +9,24 @@ from bshm.errors import OptionError
 
 @dataclass(frozen=True)
 class QueueOptions:
-    """How a queue behaves.
+    """The options of a queue.
 
     Attributes:
-        capacity: jobs that may wait or run at once; more are refused with ``QueueFullError``.
-        workers: pictures done at once.  Three keep the network busy: one is decoded and one encoded meanwhile.
-        clip_workers: clips done at once beside them, by the embedded queue; of a worker behind a broker each thread
-            does what comes.
-        max_attempts: how often a picture may take its worker with it before it fails as ``worker_lost``.
-        item_timeout_s: a picture that takes longer, or a clip of which no frame comes for longer, fails as ``overrun``,
-            and its thread is left to itself.
-        lease_s: a picture that was taken here waits again when there has been no sign of life for so long.
-        sweep_s: how often lost jobs are looked for.
-        purge_s: how often expired jobs are deleted.
-        orphan_s: bytes that belong to no job are deleted after so long.
-        webhook_attempts: calls before a webhook is given up.
-        webhook_first_wait_s: before the second call; doubled each time.
-        webhook_timeout_s: of one call.
+        capacity: jobs that may wait or run at the same time; more are refused with ``QueueFullError``.
+        workers: pictures processed at the same time.  Three keep the network busy: one is decoded and one is encoded
+            meanwhile.
+        clip_workers: clips that the embedded queue processes at the same time, in addition to pictures.  The threads of
+            a worker with a broker process whatever comes.
+        max_attempts: how many workers a picture may crash before it fails as ``worker_lost``.
+        item_timeout_s: a picture that takes longer, or a clip without a new frame for longer, fails as ``overrun``, and
+            its thread is abandoned.
+        lease_s: a picture waits again if its worker gives no sign of life for this long.
+        sweep_s: time between searches for lost jobs.
+        purge_s: time between deletions of expired jobs.
+        orphan_s: bytes that belong to no job are deleted after this time.
+        webhook_attempts: number of calls before a webhook is given up.
+        webhook_first_wait_s: time before the second call; doubled each time.
+        webhook_timeout_s: longest time for one call.
     """
 
     capacity: int = 1000

@@ -13,13 +13,13 @@ from bshm.files.locking import try_lock
 
 
 class ProcessLock:
-    """A locked file with a name of its own in a folder that the processes of one machine share."""
+    """A locked file with a unique name in a folder that the processes of one machine share."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the file and lock it.
+        """Create the file and lock it.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: it cannot be created.
         """
         self._folder = folder
         self.name = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -27,7 +27,7 @@ class ProcessLock:
             private.folder(folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(folder / self.name, flags, 0o600)
-            with contextlib.suppress(OSError):  # without locks nobody is ever taken for dead
+            with contextlib.suppress(OSError):  # without locks no process ever counts as dead
                 try_lock(self._descriptor)
         except OutputError:
             raise
@@ -41,7 +41,7 @@ class ProcessLock:
         try:
             descriptor = os.open(self._folder / name, os.O_RDWR)
         except FileNotFoundError:
-            return True  # it left in good order
+            return True  # it released its lock and ended
         except OSError:
             return False
         try:
@@ -57,7 +57,7 @@ class ProcessLock:
             os.close(descriptor)
 
     def release(self) -> None:
-        """Leave in good order."""
+        """Release the lock and delete the file."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
             (self._folder / self.name).unlink()

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class JobQueue(Protocol):
     """A queue of jobs.  All methods can be called from any thread and block, so do not call them in an event loop.
 
-    All but ``submit``, ``depth`` and ``close`` take the owner: for somebody else's job they answer exactly as for a
-    job that there is not.
+    All except ``submit``, ``depth`` and ``close`` take the owner: for somebody else's job they answer exactly as for a
+    job that does not exist.
     """
 
     @property
@@ -46,24 +46,24 @@ class JobQueue(Protocol):
 
     @property
     def scratch(self) -> Path | None:
-        """A folder there for what is made of several files; see ``bshm.jobs.scratch``."""
+        """A folder there for work with several files; see ``bshm.jobs.scratch``."""
 
     def submit(self, request: JobRequest, *, share: int | None = None) -> JobRecord:
         """Accept a job.  After this returns, the job will end with results or errors, even if processes die.
 
-        A repeated idempotency key gives the job that it made the first time, in the state that it has now, even when
-        the queue is full.
+        A repeated idempotency key returns the job of the first request in its current state, even when the queue is
+        full.
 
         Args:
             request: what to do.
-            share: how many jobs of this owner may wait or run at once, so that there is room for those of others; None
-                has no limit.  Several at the same moment may exceed it by one each.
+            share: how many jobs of this owner may wait or run at the same time, to leave room for other owners; None is
+                no limit.  Simultaneous calls may exceed it by one each.
 
         Raises:
-            QueueFullError: no room; try again after ``retry_after_s``.
-            QueueShareError: no room for more of this owner.
-            IdempotencyError: the key stands for another request.
-            UrlRefusedError: the webhook's URL is none that may be called.
+            QueueFullError: the queue is full; try again after ``retry_after_s``.
+            QueueShareError: this owner has too many jobs.
+            IdempotencyError: the key belongs to another request.
+            UrlRefusedError: the webhook's URL may not be called.
             QueueUnavailableError: the store cannot be reached, or the queue is closed.
             OutputError, DiskFullError: the pictures cannot be stored.
         """
@@ -72,7 +72,7 @@ class JobQueue(Protocol):
         """The current state of a job.
 
         Raises:
-            JobNotFoundError: no such job, or not of this owner, or expired.
+            JobNotFoundError: the job does not exist, belongs to another owner, or has expired.
         """
 
     def result(self, job_id: str, index: int, owner: str) -> JobResult:
@@ -87,22 +87,23 @@ class JobQueue(Protocol):
         """A result of a clip.
 
         Args:
-            job_id, owner: whose.
-            product: ``cutout``, ``composite``, ``alpha`` or ``foreground``; None takes the first that there is.
+            job_id, owner: the job and its owner.
+            product: ``cutout``, ``composite``, ``alpha`` or ``foreground``; None takes the first that exists.
 
         Raises:
-            JobNotFoundError: as ``get``; or the job is of no clip, or has no such result.
+            JobNotFoundError: as ``get``; or it is not a job of a clip, or has no such result.
             JobUnfinishedError: the clip is not done yet, or it failed or was cancelled.
-            QueueUnavailableError: the store cannot be reached; while its pieces are read, too.
+            QueueUnavailableError: the store cannot be reached, now or while the pieces are read.
         """
 
     def of(self, owner: str, *, limit: int, before: tuple[float, str] | None = None) -> list[JobRecord]:
         """The jobs of an owner, newest first, including ended ones until they expire.
 
         Args:
-            owner: whose.
-            limit: how many at most.
-            before: ``created_at`` and ``id`` of the last one seen: those after it in this order; None begins.
+            owner: the owner.
+            limit: largest number of jobs.
+            before: ``created_at`` and ``id`` of the last job seen: start after it in this order; None starts at the
+                beginning.
 
         Raises:
             QueueUnavailableError: the store cannot be reached.
@@ -129,7 +130,7 @@ class JobQueue(Protocol):
         """Delete all expired jobs with their results.  The queue also does this about once a minute.
 
         Returns:
-            how many jobs were deleted.
+            How many jobs were deleted.
         """
 
     def depth(self) -> int:
@@ -149,7 +150,7 @@ class Product:
 
     Attributes:
         data: the bytes of the result.
-        media_type: what they are.
+        media_type: e.g. ``image/png``.
         details: goes into ``ItemRecord.details``.
     """
 
@@ -171,11 +172,11 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class ClipProduct:
-    """A file that was made of a clip.
+    """A file that was made from a clip.
 
     Attributes:
         product: ``cutout``, ``composite``, ``alpha`` or ``foreground``.
-        path: the file, in the folder that was given.
+        path: the file, in the given folder.
         media_type: e.g. ``video/webm``.
         details: see ``ClipOutput``.
     """
@@ -188,11 +189,11 @@ class ClipProduct:
 
 @dataclass(frozen=True)
 class ClipProducts:
-    """What became of a clip.
+    """The results of a clip.
 
     Attributes:
-        files: one or several.
-        frames: how many it has.
+        files: one or several files.
+        frames: number of frames.
         details: of all of them, for ``ItemRecord.details``: ``width``, ``height``, ``frames``, ``duration_s``,
             ``empty``, ``corrected``, ``model``, ``model_sha256``, ``device``, ``seconds``, ``copied``, ``notes``.
     """
@@ -218,7 +219,7 @@ class ClipWork(Protocol):
 
         Args:
             clip: the file, in ``folder``.
-            options: of the job.
+            options: options of the job.
             background: the file that stands for ``COMES_ALONG`` in them, in ``folder``; or None.
             folder: for results and for what is needed on the way; deleted afterwards.  What is finished is kept below
                 it, in ``bshm.jobs.clip_parts.FOLDER``, where that of an earlier worker lies at the beginning.
@@ -231,15 +232,15 @@ class ClipWork(Protocol):
 
 @dataclass(frozen=True)
 class ClipResult:
-    """A result of a clip, wherever its bytes are.
+    """A result of a clip, wherever its bytes are stored.
 
     Attributes:
         name: a file name.
         media_type: e.g. ``video/webm``.
         size: in bytes.
-        tag: of these very bytes: another file has another one.
+        tag: identifies these bytes: another file has another tag.
         made_at: seconds since 1970.
-        pieces: the bytes from one place up to another, piece by piece.
+        pieces: the bytes from one position to another, piece by piece.
     """
 
     name: str
@@ -254,13 +255,13 @@ class Records(Protocol):
     """Stores records.  Methods raise ``QueueUnavailableError`` if the store cannot be reached."""
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
-        """The job id of an owner's idempotency key: that of an earlier call, or ``job_id``."""
+        """The job id of an owner's idempotency key: the id of an earlier call, or ``job_id``."""
 
     def add(self, record: JobRecord, *, capacity: int) -> JobRecord:
         """Add a record of revision 0, unless one exists with its id or with its owner and idempotency key.
 
         Returns:
-            ``record``, or the one that was there.
+            ``record``, or the existing one.
 
         Raises:
             QueueFullError: ``capacity`` jobs have not ended.
@@ -273,7 +274,7 @@ class Records(Protocol):
         """Replace ``old`` by ``new`` if the store still has the revision of ``old``.
 
         Returns:
-            ``new`` with the next revision; None where somebody else was quicker.
+            ``new`` with the next revision; None if another process was faster.
         """
 
     def delete(self, record: JobRecord) -> None:
@@ -307,20 +308,20 @@ class Blobs(Protocol):
 
     @property
     def scratch(self) -> Path | None:
-        """Where files may be made that are taken over later, on the file system of the bytes; it may have to be made.
-        None without files."""
+        """Folder for new files that ``take`` stores later, on the file system of the bytes; it may not exist yet.  None
+        without files."""
 
     def put(self, name: str, data: bytes) -> None:
         """Store ``data``, completely or not at all."""
 
     def take(self, name: str, path: Path) -> None:
-        """Store the bytes of a file, which stays in its place; it is never whole in memory."""
+        """Store the bytes of a file, which stays in place; it is never held in memory completely."""
 
     def get(self, name: str) -> bytes | None:
         """The bytes; None if they do not exist."""
 
     def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
-        """The bytes from ``start`` up to ``stop``, or to the end, piece by piece; None where there are none."""
+        """The bytes from ``start`` up to ``stop``, or to the end, piece by piece; None if there are none."""
 
     def path(self, name: str) -> Path | None:
         """The file with the bytes; None without files."""
@@ -332,12 +333,12 @@ class Blobs(Protocol):
         """Delete all bytes of a job."""
 
     def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
-        """Delete bytes that no record needs: crashes before a job was accepted or after its record changed leave them.
+        """Delete bytes that no record needs, left by crashes before a job was accepted or after its record changed.
 
         Args:
-            spoken_of: the names that the record of a job speaks of; None where there is no such job.
-            older_than_s: younger bytes may belong to a change that is just being made.
+            spoken_of: returns the names that the record of a job refers to; None if there is no such job.
+            older_than_s: younger bytes may belong to a change in progress.
 
         Returns:
-            how many were deleted, those of a job that there is not counting as one.
+            How many were deleted; all bytes of a job that does not exist count as one.
         """

@@ -15,9 +15,9 @@ from bshm.jobs.messages import QUEUE
 T = TypeVar("T")
 
 _CONNECT_S = 4
-# Longer than any answer takes; a broker that takes no messages for want of memory is as good as away.
+# Longer than any answer takes; a broker that accepts no messages because it lacks memory counts as unreachable.
 _ANSWER_S = 20
-# Between two looks into an empty queue: a message waits for so long at most.
+# Time between two checks of an empty queue, and so the longest wait of a message.
 _LOOK_S = 0.2
 
 
@@ -25,11 +25,11 @@ class RabbitMessages:
     """``Messages`` in RabbitMQ."""
 
     def __init__(self, url: str) -> None:
-        """Over a URL; nothing is connected to yet.
+        """Use a URL, without connecting yet.
 
         Raises:
             MissingExtraError: kombu is not installed.
-            OptionError: the URL is none.
+            OptionError: the URL is not valid.
         """
         self._url = url
         self._link = _Link(url)
@@ -59,10 +59,10 @@ class RabbitMessages:
 
 
 class RabbitReceiver:
-    """``Receiver`` that asks for one message at a time: the others stay where every worker can have them."""
+    """``Receiver`` that asks for one message at a time: the others stay available to every worker."""
 
     def __init__(self, link: _Link) -> None:
-        """Over a connection of its own."""
+        """Use a separate connection."""
         self._link = link
 
     def take(self, timeout_s: float) -> RabbitMessage | None:
@@ -84,7 +84,7 @@ class RabbitReceiver:
 
 @dataclass(frozen=True)
 class RabbitMessage:
-    """``Message`` that RabbitMQ gives to another worker, unless it is accepted, when the connection ends."""
+    """``Message`` that RabbitMQ gives to another worker if the connection ends before it is accepted."""
 
     text: str
     tag: int
@@ -100,7 +100,7 @@ class RabbitMessage:
 
 
 class _Link:
-    """A connection that is made when it is needed and made anew when it has broken; for one thread at a time."""
+    """A connection that is opened when it is needed and again after it broke; for one thread at a time."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -120,7 +120,7 @@ class _Link:
         self._channel: Any = None
 
     def ask(self, question: Callable[[Any], T]) -> T:
-        """What ``question`` makes of a channel.  A connection that broke since the last time costs a second try.
+        """The result of ``question`` for a channel.  If the connection broke since the last call, it is tried twice.
 
         Raises:
             QueueUnavailableError: the broker cannot be reached.
@@ -139,7 +139,7 @@ class _Link:
                     ) from error
 
     def tell(self, word: Callable[[Any], object]) -> None:
-        """Say something about a message of this very connection; when it has broken, the broker knows."""
+        """Report on a message of this connection; if the connection broke, the broker knows."""
         try:
             if self._channel is not None:
                 word(self._channel)
@@ -147,7 +147,7 @@ class _Link:
             self.drop()
 
     def drop(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._channel = None
         with contextlib.suppress(*_errors()):
             self._connection.close()

@@ -17,14 +17,14 @@ from bshm.jobs.webhooks import WebhookSender
 
 log = logging.getLogger("bshm.jobs")
 
-# A store that does not say anything for so long is as good as away.
+# A store that does not answer for this long counts as unreachable.
 _OVERDUE_S = 5.0
-# Bytes that there are not: that they are not there is an answer, too.
+# The name of bytes that do not exist: that they are missing is an answer, too.
 _NO_BLOB = f"{'0' * 32}/none"
 
 
 class Reaper:
-    """Threads beside the workers; any number of reapers may look after the same jobs."""
+    """Threads that maintain the jobs; any number of reapers may maintain the same jobs."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Reaper:
         also: Callable[[], object] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Over an open store.
+        """Use an open store.
 
         Args:
             store: the jobs.
-            options: how often.
+            options: the times between checks.
             sender: calls the webhooks.
-            is_dead: whether a holder of a lease is surely dead, before its lease has lapsed.
+            is_dead: whether the holder of a lease is surely dead, before its lease has lapsed.
             requeued: called with a job that waits again.
-            also: called with every sweep.
+            also: called in every sweep.
             monotonic: for tests.
         """
         self._store = store
@@ -66,12 +66,12 @@ class Reaper:
 
     @property
     def is_reached(self) -> bool:
-        """Whether the store answered when it was last looked at, and has not kept this looker waiting since."""
+        """Whether the store answered the last check, and no check has waited too long since."""
         began = self._look_began
         return self._is_reached and (began is None or self._monotonic() - began < _OVERDUE_S)
 
     def start(self) -> None:
-        """Look after the jobs from now on."""
+        """Start to maintain the jobs."""
         sweep_s = self._options.sweep_s
         for work, every_s in ((self.look, sweep_s), (self.sweep, sweep_s), (self._tell, min(1.0, sweep_s))):
             thread = threading.Thread(target=self._again, args=(work, every_s), name="bshm-reaper", daemon=True)
@@ -79,14 +79,14 @@ class Reaper:
             self._threads.append(thread)
 
     def stop(self, timeout_s: float) -> None:
-        """Stop; a webhook that is being called is waited for."""
+        """Stop, after waiting for a webhook call in progress."""
         self._stop.set()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def look(self) -> None:
-        """See whether the store answers."""
+        """Check whether the store answers."""
         self._look_began = self._monotonic()
         is_reached = False
         try:
@@ -103,7 +103,7 @@ class Reaper:
             self._look_began = None
 
     def sweep(self) -> None:
-        """Everything once, webhooks aside."""
+        """Do everything once, except webhooks."""
         self.recover()
         self._also()
         if self._monotonic() - self._purged_at >= self._options.purge_s:
@@ -113,10 +113,10 @@ class Reaper:
             self._scratch.sweep(self._is_over, idle_s=self._options.lease_s)
 
     def recover(self) -> int:
-        """Have pictures whose worker died wait again.
+        """Return the pictures of dead workers to the queue.
 
         Returns:
-            how many there were.
+            How many there were.
         """
         now = self._monotonic()
         held = [
@@ -128,7 +128,7 @@ class Reaper:
         seen, self._seen = self._seen, {}
         found = 0
         for record, index, lease in held:
-            if lease is None:  # of an older version, which is gone
+            if lease is None:  # from an older version, whose worker is gone
                 found += self._recover(record, index, None)
                 continue
             known = seen.get((record.id, index))
@@ -179,4 +179,4 @@ class Reaper:
             except BshmError as error:
                 log.error("%s", error)
             except Exception:
-                log.exception("a fault in bshm while looking after the jobs")
+                log.exception("a fault in bshm while maintaining the jobs")

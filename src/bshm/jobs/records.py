@@ -23,7 +23,7 @@ from bshm.jobs.codec import Json, from_json, to_json
 from bshm.options import DEFAULT_MODEL, MatteOptions
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-# What a job is made of.  "picture": one or many; "video": one clip.
+# The content of a job.  "picture": one or many pictures; "video": one clip.
 Kind = Literal["picture", "video"]
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
@@ -38,12 +38,11 @@ class JobItem:
     """One picture of a request, or its clip: its bytes, or a file that holds them.
 
     Attributes:
-        name: what messages call it and what the result is named after; a file name, never used as a path.
+        name: its name in messages and in the result's name; a file name, never used as a path.
         data: the bytes; or None.
-        path: a file; or None.  An accepted job takes the file over: it is moved or read and then deleted.  Of a job
-            that is refused it stays with the caller.
-        background: of a clip: the file of a picture or of a clip that its people are laid over, taken over as ``path``
-            is; or None.
+        path: a file; or None.  An accepted job takes the file over: it is moved, or read and then deleted.  If the job
+            is refused, the file stays.
+        background: the file of a picture or a clip behind the people of a clip, taken over like ``path``; or None.
     """
 
     name: str
@@ -58,13 +57,13 @@ class JobItem:
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What is made of every picture of a job.
+    """The options for every picture of a job.
 
     Attributes:
-        edit: what is made of each matte.
-        model: which weights make those; a worker opens the model of this name.
-        matte: how, and what a picture may cost.
-        background: the file of the picture that ``edit.background`` knows by its hash; None where it is none.
+        edit: the options of each result.
+        model: name of the weights, which the worker opens.
+        matte: the options of each matte, and the limits of a picture.
+        background: the file of the picture that ``edit.background`` names by its hash; None if it is not a picture.
     """
 
     edit: Edit = field(default_factory=Edit)
@@ -75,7 +74,7 @@ class JobOptions:
     def __post_init__(self) -> None:
         behind = self.edit.background
         wanted = behind if isinstance(behind, PictureBackground) else None
-        # Nothing is read from a path or a URL that somebody else may have chosen.
+        # Never read from a path or a URL that a stranger may have chosen.
         if wanted != (None if self.background is None else PictureBackground.of(self.background)):
             raise OptionError("a picture as the background of a job needs both its hash and its bytes.")
 
@@ -94,10 +93,10 @@ class JobOptions:
 
     @staticmethod
     def from_json(value: Mapping[str, Json]) -> JobOptions:
-        """The options back from their mapping.
+        """The options from their mapping.
 
         Raises:
-            OptionError: a name that there is not, or a value that is not allowed.
+            OptionError: a name is unknown, or a value is not allowed.
         """
         if isinstance(value, Mapping) and "edit" in value:
             value = {**value, "edit": Edit.from_json(value["edit"])}
@@ -106,11 +105,11 @@ class JobOptions:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Who is told when a job has ended.
+    """The receiver of a message when a job has ended.
 
     Attributes:
         url: gets a signed POST, see ``bshm.jobs.webhooks``.
-        secret_ref: names the secret that signs it (that of an API key, say).  The secret itself is in no record.
+        secret_ref: names the secret that signs it (e.g. of an API key).  The secret itself is in no record.
     """
 
     url: str
@@ -119,16 +118,16 @@ class Webhook:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What somebody wants done.
+    """A request for a job.
 
     Attributes:
         items: 1 to ``MAX_ITEMS`` pictures, whose results keep their order; or one clip, as a file.
-        options: what is made of them; ``ClipOptions`` make it a job of a clip.
-        owner: the id of an API key, or ``"anonymous"``.  Only the owner reaches the job.
+        options: options for all items; ``ClipOptions`` make it a job of a clip.
+        owner: the id of an API key, or ``"anonymous"``.  Only the owner can use the job.
         idempotency_key: the same owner with the same key and the same request gets the same job again; None makes a
             new job each time.
-        webhook: who is told of the end; or None.
-        keep_s: how long results and record are kept once the job has ended, in seconds.
+        webhook: called when the job ends; or None.
+        keep_s: how long results and record are kept after the job has ended, in seconds.
     """
 
     items: tuple[JobItem, ...]
@@ -145,7 +144,7 @@ class JobRequest:
             if len(self.items) != 1 or self.items[0].path is None:
                 raise OptionError(f"a job of a clip takes one clip, as a file; got {len(self.items)} items.")
             if (self.items[0].background is not None) != (self.options.background is not None):
-                raise OptionError("a file as the background of a clip comes along, and its kind is told: give both.")
+                raise OptionError("a background file and its kind in the options belong together. Give both.")
         if not self.owner:
             raise OptionError(f"a job needs an owner; got none. Use {ANONYMOUS!r} for nobody in particular.")
         if self.idempotency_key is not None and not 1 <= len(self.idempotency_key) <= 255:
@@ -155,7 +154,7 @@ class JobRequest:
 
     @property
     def kind(self) -> Kind:
-        """What the job is made of."""
+        """Whether the job is of pictures or of a clip."""
         return "video" if isinstance(self.options, ClipOptions) else "picture"
 
 
@@ -164,7 +163,7 @@ class JobError:
     """Why a picture, or a job, has no result.
 
     Attributes:
-        code: a stable word for programs, see ``code_of``; ``worker_lost`` where every attempt took the worker with it.
+        code: a stable word for programs, see ``code_of``; ``worker_lost`` if the worker died in every attempt.
         message: a sentence for people.
     """
 
@@ -174,17 +173,17 @@ class JobError:
 
 @dataclass(frozen=True)
 class Lease:
-    """Who works on a picture.
+    """The claim of a worker on a picture.
 
-    A holder changes this well within ``lapses_s``.  Whoever sees it unchanged for longer, by a clock of its own, takes
-    the holder for dead: no two machines' clocks are compared.
+    The holder changes it well within ``lapses_s``.  A process that sees it unchanged for longer, by its own clock,
+    considers the holder dead, so the clocks of two machines are never compared.
 
     Attributes:
-        token: unguessable, of this one claim: only its holder may change the item.
-        worker: which worker.
+        token: unguessable and unique to this claim: only its holder may change the item.
+        worker: name of the worker.
         renewed_at: its latest sign of life, seconds since 1970 by its own clock; for people.
-        renewals: how many there were; a number that stands still is what is taken for death.
-        lapses_s: after how long; the holder's ``QueueOptions.lease_s``.
+        renewals: number of renewals; if it stops growing, the holder counts as dead.
+        lapses_s: after how many seconds without a renewal; the holder's ``QueueOptions.lease_s``.
     """
 
     token: str
@@ -196,21 +195,21 @@ class Lease:
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """What has become of one picture, or of a clip.
+    """The state of one picture, or of a clip.
 
     Attributes:
-        name: that of the request.
-        state: as of a job; several workers may have an item each ``running``.
-        attempts: how often a worker has begun it.
-        error: set exactly when ``state`` is ``failed``.
+        name: its name in the request.
+        state: as for a job; several workers may have an item each ``running``.
+        attempts: how often a worker has started it.
+        error: set only if ``state`` is ``failed``.
         media_type: of the result; None unless ``done``, and for a clip.
         size: of the result in bytes; None unless ``done``, and for a clip.
-        details: what is known of the matte: ``width``, ``height``, ``empty``, ``verdict``, ``model``,
+        details: facts about the matte: ``width``, ``height``, ``empty``, ``verdict``, ``model``,
             ``model_sha256``, ``device``, ``timings_ms``.
         input, result: names of the bytes in the store, for drivers; None once they are deleted or before they exist.
-        lease: who works on it; None unless ``running``.
-        background: of a clip: the name of the bytes that its people are laid over; or None.
-        outputs: of a clip: its results; empty unless ``done``.
+        lease: the claim of its worker; None unless ``running``.
+        background: for a clip: the name of the bytes of its background; or None.
+        outputs: for a clip: its results; empty unless ``done``.
         progress: of a clip: how far it is; None before its first frame.
         parts: of a clip: the names of the bytes of what is finished of it, see ``bshm.jobs.clip_parts``; empty once it
             has ended.
@@ -234,14 +233,14 @@ class ItemRecord:
 
 @dataclass(frozen=True)
 class Delivery:
-    """How far the webhook of a job that has ended got.
+    """The state of the webhook of a job that has ended.
 
     Attributes:
         id: the same in every attempt, so that the receiver can drop repeats.
-        attempts: how many were begun.
-        next_at: when the next one is due, in seconds since 1970; None once delivered or given up.
+        attempts: number of calls that were started.
+        next_at: when the next call is due, in seconds since 1970; None once delivered or given up.
         delivered_at: when it was accepted; None until then.
-        last_error: what was wrong with the latest attempt.
+        last_error: the error of the latest call.
     """
 
     id: str
@@ -253,25 +252,25 @@ class Delivery:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """All that is known of a job.  A snapshot: ``queue.get`` gives a newer one.
+    """Everything known about a job.  A snapshot: ``queue.get`` gives a newer one.
 
     Attributes:
         id: unguessable, 32 characters of A-Z a-z 0-9 - _.
         owner: as in the request.
-        state: ``running`` from the first picture that is begun, ``queued`` again where none is any more because its
-            worker stopped or died; ``done`` when every item has ended and at least one has a result, ``failed`` when
-            none has.
+        state: ``running`` from the start of the first picture; ``queued`` again if no picture is running any more
+            because its worker stopped or died; ``done`` when every item has ended and at least one has a result,
+            ``failed`` when none has.
         items: in the order of the request.
         options: ``JobOptions.to_json()``, or ``ClipOptions.to_json()``.
-        created_at, started_at, ended_at, expires_at: seconds since 1970, UTC; None where that has not happened.
-            From ``expires_at`` on the job may be gone.
+        created_at, started_at, ended_at, expires_at: seconds since 1970, UTC; None if that has not happened.
+            From ``expires_at`` on, the job may be deleted.
         attempts: how often a worker has taken one of its pictures.
-        error: why the job as a whole failed; that of its items is in them.
+        error: why the job as a whole failed; each item has its own error.
         keep_s, idempotency_key, webhook: as in the request.
-        fingerprint: SHA-256 of the request, which a repeated idempotency key is held against; empty without a key.
-        delivery: of the webhook; None without one or before the end.
-        dispatched_at: when the message for its next picture was sent to a broker; None where none is on its way.
-        revision: counts the changes; a driver replaces a record only if nobody else has meanwhile.
+        fingerprint: SHA-256 of the request, to compare requests with the same idempotency key; empty without a key.
+        delivery: state of the webhook; None without a webhook or before the end.
+        dispatched_at: when the message for its next picture was sent to a broker; None if none is on its way.
+        revision: counts the changes; a driver replaces a record only if it has not changed in the meantime.
         kind: whether its items are pictures, or its item is a clip.
     """
 
@@ -297,19 +296,19 @@ class JobRecord:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is done, failed or cancelled: nothing will change in its items any more."""
+        """Whether it is done, failed or cancelled: its items will not change any more."""
         return self.state in ENDED
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Items that have ended, and items in all."""
+        """The number of ended items, and of all items."""
         return sum(item.state in ENDED for item in self.items), len(self.items)
 
     def to_text(self) -> str:
         """As JSON text, for stores."""
         value = to_json(self)
         if self.kind == "picture":
-            # What only clips have is left out: a worker of a version without clips goes on reading these.
+            # Fields of clips are left out, so that workers of a version without clips can read other records.
             del value["kind"]
             for item in value["items"]:
                 for name in _OF_CLIPS:
@@ -318,9 +317,9 @@ class JobRecord:
 
     @staticmethod
     def from_text(text: str | bytes) -> JobRecord:
-        """The record back from its text."""
+        """The record from its text."""
         value = json.loads(text)
-        # bshm 0.1 had one lease for all of a job: its pictures are taken for those of a dead worker.
+        # bshm 0.1 had one lease for a whole job: its pictures count as those of a dead worker.
         value.pop("lease", None)
         return from_json(JobRecord, value)
 
@@ -330,13 +329,13 @@ _OF_CLIPS = ("background", "outputs", "progress", "parts")
 
 @dataclass(frozen=True)
 class JobResult:
-    """The result of one picture: a file, or bytes where the store has no files.
+    """The result of one picture: a file, or bytes if the store has no files.
 
     Attributes:
-        name: that of the picture with the suffix of the result, e.g. ``anna.png``.
+        name: the picture's name with the suffix of the result, e.g. ``anna.png``.
         media_type: e.g. ``image/png``.
         size: in bytes.
-        path: the file, to be read at once (it goes when the job expires); or None.
+        path: the file, to be read at once (it is deleted when the job expires); or None.
         data: the bytes; or None.
     """
 
@@ -347,14 +346,14 @@ class JobResult:
     data: bytes | None = None
 
     def read(self) -> bytes:
-        """The bytes, wherever they are."""
+        """The bytes, from the file or from memory."""
         if self.data is not None:
             return self.data
         return b"" if self.path is None else self.path.read_bytes()
 
 
 def new_id() -> str:
-    """An id that nobody guesses: 192 random bits, fit for a URL and a file name."""
+    """An unguessable id: 192 random bits, valid in a URL and as a file name."""
     return secrets.token_urlsafe(24)
 
 
@@ -362,7 +361,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 def is_id(text: str) -> bool:
-    """Whether ``text`` could be an id; whatever else is asked for need not be looked up.
+    """Whether ``text`` could be an id; otherwise it need not be looked up.
 
     >>> is_id(new_id()), is_id("../../etc/passwd")
     (True, False)

@@ -12,19 +12,19 @@ from bshm.jobs.redis_store import connect, explained
 if TYPE_CHECKING:
     from redis import Redis
 
-# In one slot of a cluster with the records, see ``bshm.jobs.redis_store``.
+# In the same cluster slot as the records, see ``bshm.jobs.redis_store``.
 LIST = "{bshm}:messages"
 
 
 class RedisMessages:
     """``Messages`` in Redis.
 
-    What was popped is gone from Redis: if its worker dies before the picture is taken, servers and workers notice that
-    the job waits without a message and send another one.
+    A message that was popped is gone from Redis: if its worker dies before the picture is taken, servers and workers
+    notice that the job waits without a message and send another one.
     """
 
     def __init__(self, url: str) -> None:
-        """Over a URL of Redis; see ``connect``."""
+        """Use a URL of Redis; see ``connect``."""
         self._url = url
         self._client = connect(url)
 
@@ -48,10 +48,10 @@ class RedisMessages:
 
 
 class RedisReceiver:
-    """``Receiver`` over a connection of its own: one that waits for a message can do nothing else."""
+    """``Receiver`` with a separate connection: while it waits for a message it can do nothing else."""
 
     def __init__(self, client: Redis) -> None:
-        """Over a client of ``connect``."""
+        """Use a client of ``connect``."""
         self._client = client
 
     def take(self, timeout_s: float) -> RedisMessage | None:
@@ -67,7 +67,7 @@ class RedisReceiver:
 
 @dataclass(frozen=True)
 class RedisMessage:
-    """``Message`` that has left Redis already."""
+    """``Message`` that Redis has already deleted."""
 
     text: str
     client: Redis
@@ -76,6 +76,6 @@ class RedisMessage:
         """See ``Message``."""
 
     def give_back(self) -> None:
-        """See ``Message``: it is the next one again."""
+        """See ``Message``: it becomes the next message."""
         with contextlib.suppress(QueueUnavailableError), explained():
             self.client.rpush(LIST, self.text)

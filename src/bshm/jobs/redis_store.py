@@ -2,16 +2,16 @@
 
     {bshm}:job:ID          hash: text, revision, owner
     {bshm}:blob:ID/WORD    bytes
-    {bshm}:key:HASH        the id that stands for an idempotency key
+    {bshm}:key:HASH        the id that belongs to an idempotency key
     {bshm}:owner:HASH      sorted set of the jobs of an owner, by time of creation
     {bshm}:state:STATE     sorted set of the jobs queued or running, by time of creation
     {bshm}:due, :expiry    sorted sets: when a webhook is due, when a job expires
 
-Every change is one Lua script, which Redis runs alone: the comparison, the record and the sorted sets change together
-or not at all.  The braces keep all keys in one slot of a cluster.  Bytes are put with a time to live, which the script
-that makes a record speak of them takes away: what a crash leaves behind goes by itself.
+Every change is one Lua script, which Redis runs atomically: it compares, and changes the record and the sorted sets
+together or not at all.  The braces keep all keys in one slot of a cluster.  Bytes are stored with a time to live; the
+script that stores a record referring to them removes it.  So leftovers of a crash expire.
 
-Redis must be told to keep what it has: ``appendonly yes``; with ``appendfsync always`` through a power cut, too.
+Redis must be configured to keep its data: ``appendonly yes``; to survive a power cut, also ``appendfsync always``.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from redis import Redis
 
 _PREFIX = "{bshm}:"
-# More jobs of one owner are not made in one moment: times have microseconds.
+# One owner creates no more jobs than this at the same time: times have microseconds.
 _AT_ONCE = 50
-# Of what is not to be in memory whole.
+# Size of pieces, so that large bytes are never in memory completely.
 _PIECE = 4 * 1024 * 1024
 _MOST_BYTES = 512 * 1024 * 1024
 _SHARED = """
@@ -104,11 +104,11 @@ return found
 
 
 def connect(url: str) -> Redis:
-    """A client that waits out a restart of the server for a second or so, then says so.
+    """A client that waits about a second for a restart of the server before it fails.
 
     Raises:
         MissingExtraError: redis is not installed.
-        QueueUnavailableError: the URL is none.
+        QueueUnavailableError: the URL is not valid.
     """
     try:
         import redis
@@ -135,11 +135,11 @@ class RedisRecords:
     """Records in Redis; safe to share between threads."""
 
     def __init__(self, client: Redis, *, has_bytes: bool = True) -> None:
-        """Over a client of ``connect``.
+        """Use a client of ``connect``.
 
         Args:
             client: the connection.
-            has_bytes: whether ``RedisBlobs`` keeps the bytes that records speak of; else they are elsewhere.
+            has_bytes: whether ``RedisBlobs`` stores the bytes that records refer to; otherwise they are elsewhere.
         """
         self._client = client
         self._has_bytes = has_bytes
@@ -149,7 +149,7 @@ class RedisRecords:
         self._of_owner = client.register_script(_OF_OWNER)
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
-        """See ``Records``; `add` is what decides between two at once."""
+        """See ``Records``; `add` decides between simultaneous calls."""
         with explained():
             there = self._client.get(_key(owner, key))
         return there.decode() if isinstance(there, bytes) else job_id
@@ -202,7 +202,7 @@ class RedisRecords:
     def of(self, owner: str, *, limit: int, before: tuple[float, str] | None) -> list[JobRecord]:
         """See ``Records``."""
         with explained():
-            # Those of the very moment of the last one are among them: Redis, too, orders them by id.
+            # Includes jobs created at the same time as the last one; Redis orders those by id, too.
             latest = "+inf" if before is None else repr(before[0])
             found: Any = self._client.zrange(
                 _owned(owner), latest, "-inf", desc=True, byscore=True, withscores=True, offset=0, num=limit + _AT_ONCE
@@ -213,7 +213,7 @@ class RedisRecords:
     def in_state(self, state: State, *, kind: Kind | None = None, limit: int | None = None) -> list[JobRecord]:
         """See ``Records``."""
         with explained():
-            # Which kind a job is, its record says.
+            # The record has the kind of a job.
             last = -1 if limit is None or kind is not None else limit - 1
             ids: Any = self._client.zrange(_state(state), 0, last)
         return [each for each in self._all(ids) if each.state == state and kind in (None, each.kind)][:limit]
@@ -231,7 +231,7 @@ class RedisRecords:
         self._client.close()
 
     def _bytes(self, names: set[str]) -> list[str]:
-        """The keys of bytes whose time to live a script takes away."""
+        """The keys of bytes whose time to live a script removes."""
         return [_blob(name) for name in sorted(names)] if self._has_bytes else []
 
     def _up_to(self, name: str, now: float) -> list[JobRecord]:
@@ -252,11 +252,11 @@ class RedisBlobs:
     """Bytes in Redis, up to 512 MB each, all of them in its memory; safe to share between threads."""
 
     def __init__(self, client: Redis, *, orphan_s: float) -> None:
-        """Over a client of ``connect``.
+        """Use a client of ``connect``.
 
         Args:
             client: the connection.
-            orphan_s: how long bytes are kept that no record speaks of.
+            orphan_s: how long bytes without a record are kept.
         """
         self._client = client
         self._orphan_s = orphan_s
@@ -283,7 +283,7 @@ class RedisBlobs:
         with path.open("rb") as file, explained():
             place = 0
             self._client.set(_blob(name), b"", px=int(self._orphan_s * 1000))
-            # Where each piece goes is said: one that is sent twice, after an answer was lost, changes nothing.
+            # Each piece has a position, so that sending it again after a lost answer changes nothing.
             while piece := file.read(_PIECE):
                 self._client.setrange(_blob(name), place, piece)
                 place += len(piece)
@@ -321,7 +321,7 @@ class RedisBlobs:
             self._client.unlink(_blob(name))
 
     def delete_all(self, job_id: str) -> None:
-        """See ``Blobs``: what the record speaks of; the rest has a time to live."""
+        """See ``Blobs``: deletes the bytes that the record refers to; the rest has a time to live."""
         with explained():
             text: Any = self._client.hget(_job(job_id), "text")
             if text is not None:
@@ -336,7 +336,7 @@ class RedisBlobs:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """What goes wrong with Redis, as errors of bshm."""
+    """Turn errors of Redis into errors of bshm."""
     import redis
 
     try:
@@ -378,7 +378,7 @@ _INDEX = (_state("queued"), _state("running"), f"{_PREFIX}due", f"{_PREFIX}expir
 
 
 def _values(record: JobRecord) -> list[Any]:
-    """id, text, revision, state, created, due, expires; numbers that are not there are empty."""
+    """id, text, revision, state, created, due, expires; missing numbers are empty."""
     due_at = record.delivery.next_at if record.delivery is not None else None
     return [
         record.id,

@@ -39,7 +39,7 @@ log = logging.getLogger("bshm.jobs")
 
 T = TypeVar("T")
 Verdict = Literal["ended", "done", "taken"]
-# A broker or a store that restarts is waited for: the work that is done already need not be done again.
+# Wait for a store that restarts, so that finished work need not be repeated.
 _PATIENCE_S = 120.0
 # How often the record is told how far a clip is.
 _PROGRESS_S = 1.0
@@ -47,7 +47,7 @@ _BEGUN_AGAIN = "begun again from the first frame: an earlier worker left nothing
 
 
 class ClipStopped(Exception):
-    """A clip is not to be gone on with: this worker stops, or the clip is not its own any more."""
+    """A clip must not continue: this worker stops, or no longer holds the clip."""
 
 
 class ClipWatch:
@@ -104,9 +104,9 @@ class Claim:
     """A picture, or a clip, that a worker has taken.
 
     Attributes:
-        record: of its job, just after it was taken.
-        index: which of its pictures.
-        token: of the lease.
+        record: the job's record just after the claim.
+        index: index of the picture.
+        token: token of the lease.
     """
 
     record: JobRecord
@@ -115,12 +115,12 @@ class Claim:
 
     @property
     def item(self) -> ItemRecord:
-        """What is known of the picture."""
+        """The record of the picture."""
         return self.record.items[self.index]
 
 
 class Runner:
-    """Does pictures, for worker threads of either driver."""
+    """Processes pictures, for worker threads of either queue."""
 
     def __init__(
         self,
@@ -133,15 +133,15 @@ class Runner:
         clips: ClipWork | None = None,
         broken: Callable[[], object] = lambda: None,
     ) -> None:
-        """Over an open store.
+        """Use an open store.
 
         Args:
             store: the jobs.
             work: makes the results.
-            clips: makes those of clips; None fails them.
-            worker: what the lease calls this worker.
-            options: how long a lease lasts, and a picture may take.
-            stopping: when set, a store that is away is not waited for, and a clip is given back.
+            clips: makes the results of clips; without it, clips fail.
+            worker: name of this worker in leases.
+            options: the times of leases and pictures.
+            stopping: when set, an unreachable store is not waited for, and a clip is returned.
             broken: called when so many pictures hang that the process should be replaced.
         """
         self._store = store
@@ -162,7 +162,7 @@ class Runner:
         """Take the next picture of a job.
 
         Returns:
-            the picture; None where none waits: all are taken, the job has ended, or it is gone.
+            The picture; None if none waits: all are taken, the job has ended, or it was deleted.
 
         Raises:
             QueueUnavailableError: the store cannot be reached.
@@ -185,13 +185,13 @@ class Runner:
         """Make the result of a picture that was taken.
 
         Returns:
-            ``ended``: with it the job has ended, here; ``done``: others of its job are left; ``taken``: it was
-            cancelled, somebody else took it over after a pause that looked like death, or it is a clip that was given
-            back because this worker stops.
+            ``ended``: the job has ended with it; ``done``: its job has other pictures; ``taken``: it was cancelled,
+            another worker took it over after a pause that looked like death, or it is a clip that was returned because
+            this worker stops.
 
         Raises:
-            QueueUnavailableError: the store stayed away; the picture waits again, or is found when its lease has
-                lapsed.
+            QueueUnavailableError: the store could not be reached; the picture waits again, or is found when its lease
+                has lapsed.
         """
         job_id, token = claim.record.id, claim.token
         is_clip = claim.record.kind == "video"
@@ -200,19 +200,19 @@ class Runner:
             try:
                 record = self._item(claim) if watch is None else self._clip(claim, watch)
             except ClipStopped:
-                # As with a store that is away: what was begun does not count as an attempt.
+                # As for an unreachable store, this does not count as an attempt.
                 with contextlib.suppress(QueueUnavailableError):
                     self._store.change(job_id, lambda found: transitions.released(found, token=token))
                 return "taken"
             except QueueUnavailableError:
-                # Where only the bytes are away, the record is not: given back, what was begun does not count as an
-                # attempt, however long they stay away.
+                # Perhaps only the bytes cannot be reached, but the record can: the picture is returned, which does not
+                # count as an attempt, however long this lasts.
                 with contextlib.suppress(QueueUnavailableError):
                     self._store.change(job_id, lambda found: transitions.released(found, token=token))
                 raise
             except BaseException:
-                # A fault here, not in a picture: give it back at once instead of when the lease lapses.  It counts as
-                # an attempt, so that it cannot go round for ever.
+                # A fault here, not in a picture: return it now instead of when the lease lapses.  It counts as an
+                # attempt, so that it cannot repeat forever.
                 self._change(job_id, lambda found: self._recovered(found, claim))
                 raise
         if record is None:
@@ -220,14 +220,14 @@ class Runner:
         return "ended" if record.has_ended else "done"
 
     def close(self) -> None:
-        """Let go of the threads; what hangs in them is left to itself."""
+        """Close the threads, except those that hang."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _item(self, claim: Claim) -> JobRecord | None:
         job_id, index, token, item = claim.record.id, claim.index, claim.token, claim.item
         try:
             product = self._made(item, JobOptions.from_json(claim.record.options))
-            # A name of its own for each attempt: two that overlap cannot write into each other's result.
+            # A unique name per attempt, so that overlapping attempts cannot write into each other's result.
             result = f"{job_id}/out-{index}-{secrets.token_hex(8)}"
             self._keep(result, product.data, item.name)
         except QueueUnavailableError:
@@ -268,7 +268,7 @@ class Runner:
                 parts = ClipParts(self._store, folder, job_id=claim.record.id, index=claim.index, token=claim.token)
                 made = self._converted(claim, folder, watch, parts)
                 for file in made.files:
-                    # A name of its own for each attempt, as for pictures.
+                    # A unique name per attempt, as for pictures.
                     result = f"{claim.record.id}/out-{claim.index}-{file.product}-{secrets.token_hex(8)}"
                     size = file.path.stat().st_size
                     self._keep(result, file.path, name, parts)
@@ -368,7 +368,7 @@ class Runner:
         except QueueUnavailableError:
             raise
         except OutputError as error:
-            # It names folders of this machine, which are for the log.
+            # The error names folders of this machine, which belong only in the log.
             log.error("the result of %s cannot be stored: %s", name, error)
             why = "there is no room for it" if isinstance(error, DiskFullError) else "the service is at fault"
             raise type(error)(f"the result of {name} cannot be stored: {why}. Send it again later.") from error
@@ -435,13 +435,13 @@ class Runner:
 
 
 def _told(error: Exception, name: str, folder: Path | None = None) -> JobError:
-    """What is told of an error; ``folder`` is where a clip was worked on."""
+    """The error for the owner of the job; ``folder`` is the folder in which a clip was processed."""
     if isinstance(error, OverrunError):
         return JobError(code_of(error), f"{name} took too long: {error} Use a smaller one.")
     if isinstance(error, BshmError):
         return JobError(code_of(error), str(error) if folder is None else clip_work.told(error, folder, name))
     if isinstance(error, MemoryError):
         return JobError(code_of(error), f"{name} does not fit into memory. Use a smaller one.")
-    # What else went wrong may speak of paths and settings of this machine: that is for the log, not for strangers.
+    # Other errors may name paths and settings of this machine, which belong in the log and not in answers to strangers.
     log.error("a fault in bshm while working on %s", name, exc_info=error)
     return JobError(code_of(error), f"a fault in bshm itself ({type(error).__name__}) while working on {name}.")

@@ -1,8 +1,8 @@
 """Bytes in an object store that speaks S3: AWS, MinIO, Ceph, R2, …
 
-    PREFIX/ID/WORD    an object each
+    PREFIX/ID/WORD    one object per name
 
-Only bytes are stored here: records change often while a job runs, by compare-and-set, which Redis does better.  An
+Only bytes are stored here: records change often while a job runs, by compare-and-set, for which Redis is better.  An
 object exists completely or not at all, so the bytes of a record are complete.  Objects have no time to live, so
 ``sweep`` looks for those that a crash left behind.
 """
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("bshm.jobs")
 
 _PLACE = re.compile(rf"s3://(?P<bucket>{object_store.BUCKET})(?:/(?P<prefix>[A-Za-z0-9._/-]*))?")
-# Of what is not to be in memory whole: a read of each, and a part of an upload.
+# Size of a read and of a part of an upload, so that large bytes are never in memory completely.
 _PIECE = 8 * 1024 * 1024
-# Names are listed to find what belongs to no job, and listing is paid for: so often in the time that such bytes stay.
+# How often names are listed in the time that orphaned bytes are kept: finding orphans needs lists, which cost money.
 _SWEEPS = 4
 _PAGE = 1000
 
@@ -40,7 +40,7 @@ class S3Blobs:
     """Bytes in a bucket; safe to share between threads, processes and machines."""
 
     def __init__(self, store: S3Store) -> None:
-        """Over a store of ``connect``."""
+        """Use a store of ``connect``."""
         self._store = store
         self._next_sweep = float("-inf")
 
@@ -57,11 +57,11 @@ class S3Blobs:
     def put(self, name: str, data: bytes) -> None:
         """See ``Blobs``."""
         with explained():
-            # In one request: the parts of an upload that a crash cut off would stay, unseen and paid for.
+            # In one request: the parts of an upload that a crash interrupted would stay, invisible but paid for.
             self._store.put(name, data, use_multipart=False)
 
     def take(self, name: str, path: Path) -> None:
-        """See ``Blobs``: what is larger than a part goes in several, which are not held in memory together."""
+        """See ``Blobs``: larger bytes are uploaded in several parts, which are not in memory together."""
         size = path.stat().st_size
         with explained():
             self._store.put(name, path, use_multipart=size > _PIECE, chunk_size=_PIECE, max_concurrency=2)
@@ -77,7 +77,7 @@ class S3Blobs:
                 return None
 
     def pieces(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
-        """See ``Blobs``: a request for each piece, so that no reader is too slow for the store."""
+        """See ``Blobs``: each piece is a separate request, so that no reader is too slow for the store."""
         with explained():
             try:
                 size = self._store.head(name)["size"]
@@ -113,8 +113,8 @@ class S3Blobs:
     def sweep(self, spoken_of: Callable[[str], set[str] | None], *, older_than_s: float) -> int:
         """See ``Blobs``; most calls do nothing.
 
-        Ages are those of the store's clock seen from this one.  Stores refuse whoever is off by a quarter of an hour,
-        so an hour is long enough.
+        Ages compare the store's clock with this machine's.  Stores refuse clients whose clock is off by a quarter of an
+        hour, so an hour is long enough.
         """
         now = time.monotonic()
         if now < self._next_sweep:
@@ -130,7 +130,7 @@ class S3Blobs:
                         old.setdefault(job_id, []).append(each["path"])
         gone = 0
         for job_id, paths in old.items():
-            # Asked for after the names were listed: a record speaks of its bytes once they are there.
+            # Read after the names were listed, because a record refers to bytes that exist already.
             names = spoken_of(job_id)
             lost = paths if names is None else [path for path in paths if path not in names]
             if lost:
@@ -141,19 +141,19 @@ class S3Blobs:
 
 
 def connect(url: str, endpoint: str | None) -> S3Blobs:
-    """The bytes below ``url``; credentials and region come from the environment, as the AWS tools have them.
+    """The bytes below ``url``; credentials and region come from the environment, as for the AWS tools.
 
-    A store that does not answer just now is waited for later, with every job; one that answers and refuses is a mistake
-    that is better heard of at once.
+    If the store does not answer now, jobs wait for it later; if it refuses, this fails at once, because the
+    configuration is wrong.
 
     Args:
         url: ``s3://BUCKET/PREFIX``; the prefix may be missing.
-        endpoint: ``https://HOST:PORT`` of a store that is not AWS's; None is AWS.
+        endpoint: ``https://HOST:PORT`` of a store other than AWS; None is AWS.
 
     Raises:
-        OptionError: one of them is no such URL.
+        OptionError: one of them is not such a URL.
         MissingExtraError: obstore is not installed.
-        OutputError: there is no such bucket, or it may not be used.
+        OutputError: the bucket does not exist, or may not be used.
     """
     place = _PLACE.fullmatch(url)
     if place is None:
@@ -168,8 +168,8 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
     except (BaseError, FileNotFoundError) as error:
         if re.search(r"status code: 40[0-9]", str(error)):
             raise OutputError(
-                f"jobs cannot be kept in {url}: the store answers {told(error)}. Make the bucket, and see that these "
-                "credentials may list it and may get, put and delete its objects."
+                f"jobs cannot be kept in {url}: the store answers {told(error)}. Create the bucket, and allow these "
+                "credentials to list it and to get, put and delete its objects."
             ) from error
         log.warning("the object store of the jobs does not answer yet: %s", told(error))
     return S3Blobs(store)
@@ -177,9 +177,9 @@ def connect(url: str, endpoint: str | None) -> S3Blobs:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """What goes wrong with the store, as an error of bshm.
+    """Turn errors of the store into errors of bshm.
 
-    Refusals, too: credentials that have run out are renewed by people, and no job shall be lost until they have.
+    This includes refusals: people renew expired credentials, and no job may be lost until then.
     """
     from obstore.exceptions import BaseError
 

@@ -42,21 +42,21 @@ class SqliteRecords:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file.
+        """Open or create the file.
 
         Raises:
-            OutputError: it can be neither opened nor made.
+            OutputError: it can be neither opened nor created.
         """
         self._path = path
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Transactions are begun by thread; a writer of another process is waited for.
+            # Each thread begins its own transactions, and waits for writers of other processes.
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
-            # FULL: what was accepted is on the disk before the caller hears of it, a power cut included.
+            # FULL: an accepted job is on the disk before the caller gets an answer, and survives a power cut.
             self._connection.execute("PRAGMA synchronous=FULL")
-            # The log may grow to so many pages of 4 KiB: less than what is kept free on the disk for it.
+            # The log may grow to this many pages of 4 KiB: less than the space kept free on the disk for it.
             self._connection.execute("PRAGMA wal_autocheckpoint=100")
             self._connection.executescript(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
@@ -65,7 +65,7 @@ class SqliteRecords:
             ) from error
 
     def reserve(self, owner: str, key: str, job_id: str) -> str:
-        """See ``Records``; `add` is what decides between two at once."""
+        """See ``Records``; `add` decides between simultaneous calls."""
         rows = self._read("SELECT id FROM jobs WHERE owner = ? AND key = ?", (owner, key))
         return str(rows[0][0]) if rows else job_id
 
@@ -160,7 +160,7 @@ class SqliteRecords:
                 yield self._connection.execute
                 self._connection.execute("COMMIT")
             except BaseException:
-                # Where the disk is full, SQLite may have done so by itself.
+                # On a full disk, SQLite may have rolled back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -170,7 +170,7 @@ class SqliteRecords:
         try:
             yield
         except sqlite3.Error as error:
-            # Python 3.10 does not tell SQLite's code for it.
+            # Python 3.10 does not give SQLite's error code.
             if "disk is full" in str(error):
                 raise StoreFullError(f"no room for the jobs in {self._path}: {error}. Free some space.") from error
             raise QueueUnavailableError(f"the jobs in {self._path} cannot be reached: {error}.") from error

@@ -17,9 +17,9 @@ def open_store(
 
     Args:
         place: ``redis://HOST:PORT/N`` (or ``rediss://``).
-        options: how long bytes are kept that belong to no job.
+        options: how long bytes without a job are kept.
         blobs: ``s3://BUCKET/PREFIX`` or ``file:///FOLDER`` for the bytes; None keeps them with the records.
-        blobs_endpoint: where the bucket is, see ``bshm.jobs.s3_blobs.connect``.
+        blobs_endpoint: address of the object store, see ``bshm.jobs.s3_blobs.connect``.
 
     Raises:
         OptionError: another kind of URL.
@@ -37,16 +37,16 @@ def open_store(
 
 
 def check_place(place: str) -> None:
-    """See that brokered jobs can be kept at a URL.
+    """Check that jobs with a broker can be stored at a URL.
 
     Raises:
         OptionError: it is of another kind.
     """
     if not place.startswith(("redis://", "rediss://", "unix://")):
         advice = (
-            " A folder that all share may keep the bytes: give it as --blobs file:///FOLDER."
+            " A folder shared by all machines may store the bytes: --blobs file:///FOLDER."
             if place.startswith("file:") or "://" not in place
-            else " An object store keeps the bytes: give s3://… as --blobs."
+            else " An object store may store the bytes: --blobs s3://…."
             if place.startswith("s3:")
             else ""
         )
@@ -75,7 +75,7 @@ def folder_of(url: str) -> Path:
     """The folder that a ``file:`` URL names.
 
     Raises:
-        OptionError: it names none of this machine.
+        OptionError: it does not name a folder of this machine.
 
     >>> folder_of("file:///srv/my%20jobs").as_posix()
     '/srv/my jobs'

@@ -21,9 +21,9 @@ from bshm.jobs.records import ENDED, Delivery, ItemRecord, JobError, JobRecord, 
 
 
 def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now: float) -> JobRecord | None:
-    """A worker takes the first picture that waits.
+    """A worker takes the first waiting picture.
 
-    Whoever took it tells the others that there are more: the record says so already.
+    The worker will send the message for the next picture; the record says already that it was sent.
     """
     if held_by(record, token) is not None:
         return record
@@ -44,7 +44,7 @@ def claimed(record: JobRecord, *, token: str, worker: str, lapses_s: float, now:
 
 
 def renewed(record: JobRecord, *, token: str, now: float, progress: ClipProgress | None = None) -> JobRecord | None:
-    """A sign of life, and of a clip how far it is."""
+    """A sign of life, and the progress of a clip."""
     index = held_by(record, token)
     if index is None:
         return None
@@ -73,7 +73,7 @@ def item_done(
     details: Mapping[str, Json],
     now: float,
 ) -> JobRecord | None:
-    """A picture has its result; if it was the last one the job ends."""
+    """A picture has its result; if it was the last one, the job ends."""
     if record.items[index].result == result:
         return record
     return _item_ended(
@@ -104,7 +104,7 @@ def clip_done(
     details: Mapping[str, Json],
     now: float,
 ) -> JobRecord | None:
-    """A clip has its results, and with it the job ends."""
+    """A clip has its results, and the job ends."""
     item = record.items[index]
     if item.outputs == outputs:
         return record
@@ -113,14 +113,14 @@ def clip_done(
 
 
 def item_failed(record: JobRecord, *, token: str, index: int, error: JobError, now: float) -> JobRecord | None:
-    """A picture has failed for good; if it was the last one the job ends."""
+    """A picture has finally failed; if it was the last one, the job ends."""
     if record.items[index].error == error and record.items[index].state == "failed":
         return record
     return _item_ended(record, token, index, _failed(record.items[index], error), now)
 
 
 def released(record: JobRecord, *, token: str) -> JobRecord | None:
-    """The worker gives its picture back untouched: that it was begun does not count as an attempt."""
+    """The worker returns its picture; this does not count as an attempt."""
     index = held_by(record, token)
     if index is None:
         return None
@@ -130,9 +130,9 @@ def released(record: JobRecord, *, token: str) -> JobRecord | None:
 
 
 def recovered(record: JobRecord, *, index: int, lease: Lease | None, now: float, max_attempts: int) -> JobRecord | None:
-    """The worker that held ``lease`` is dead: its picture waits again, or fails if that was the last try.
+    """The worker that held ``lease`` is dead: its picture waits again, or fails after the last attempt.
 
-    A lease that was renewed meanwhile is another one, and its holder lives.
+    If the lease was renewed in the meantime, it differs, and its holder is alive.
     """
     item = record.items[index]
     if item.state != "running" or item.lease != lease:
@@ -142,7 +142,7 @@ def recovered(record: JobRecord, *, index: int, lease: Lease | None, now: float,
 
 
 def cancelled(record: JobRecord, *, now: float) -> JobRecord | None:
-    """The owner wants no more of it; finished results stay."""
+    """The owner cancels the job; finished results stay."""
     if record.has_ended:
         return record
     items = tuple(
@@ -155,12 +155,12 @@ def cancelled(record: JobRecord, *, now: float) -> JobRecord | None:
 
 
 def dispatched(record: JobRecord, *, now: float | None) -> JobRecord | None:
-    """The message for its next picture was given to a broker; None for ``now`` where that failed."""
+    """The message for its next picture was sent to a broker; ``now`` is None if that failed."""
     return replace(record, dispatched_at=now) if waiting_item(record) is not None else None
 
 
 def delivery_begun(record: JobRecord, *, now: float, busy_until: float) -> JobRecord | None:
-    """Somebody calls the webhook now; nobody else needs to before ``busy_until``."""
+    """A process calls the webhook now; no other process calls it before ``busy_until``."""
     found = record.delivery
     if found is None or found.next_at is None or found.next_at > now:
         return None
@@ -175,7 +175,7 @@ def delivered(record: JobRecord, *, delivery: str, now: float) -> JobRecord | No
 
 
 def undelivered(record: JobRecord, *, delivery: str, error: str, next_at: float | None) -> JobRecord | None:
-    """The webhook was not accepted; None for ``next_at`` gives it up."""
+    """The webhook was not accepted; if ``next_at`` is None, it is given up."""
     found = record.delivery
     if found is None or found.id != delivery or found.delivered_at is not None:
         return None
@@ -183,7 +183,7 @@ def undelivered(record: JobRecord, *, delivery: str, error: str, next_at: float 
 
 
 def waiting_item(record: JobRecord) -> int | None:
-    """The index of the first picture that waits."""
+    """The index of the first waiting picture."""
     return next((index for index, item in enumerate(record.items) if item.state == "queued"), None)
 
 
@@ -196,7 +196,7 @@ def held_by(record: JobRecord, token: str) -> int | None:
 
 
 def blobs_of(record: JobRecord) -> set[str]:
-    """The names of all bytes that the record still speaks of."""
+    """The names of all bytes that the record still refers to."""
     return {
         name
         for item in record.items
@@ -217,7 +217,7 @@ def _item_ended(record: JobRecord, token: str, index: int, item: ItemRecord, now
 
 
 def _waits_again(record: JobRecord) -> JobRecord:
-    """Somebody has to be told of the picture that waits, and a job that nobody is at any more is queued."""
+    """The waiting picture needs a message, and a job without running pictures is queued."""
     is_running = any(item.state == "running" for item in record.items)
     return replace(record, state="running" if is_running else "queued", dispatched_at=None)
 
@@ -229,7 +229,7 @@ def _after_a_death(item: ItemRecord, max_attempts: int) -> ItemRecord:
         item,
         JobError(
             "worker_lost",
-            f"{item.name} was begun {item.attempts} times, and each time the worker did not live to finish it. "
+            f"{item.name} was started {item.attempts} times, and each time the worker died. "
             "It may need more memory than there is: try a smaller one.",
         ),
     )
@@ -250,6 +250,6 @@ def _ended(record: JobRecord, now: float) -> JobRecord:
 
 
 def _closed(record: JobRecord, now: float) -> JobRecord:
-    # The id of the delivery is that of the job: a job ends once, so it is told once.
+    # A job ends once and is reported once, so the delivery has the job's id.
     delivery = Delivery(record.id, next_at=now) if record.webhook is not None else None
     return replace(record, dispatched_at=None, ended_at=now, expires_at=now + record.keep_s, delivery=delivery)

@@ -12,7 +12,7 @@ _LONGEST_S = 0.5
 
 
 def wait(queue: JobQueue, job_id: str, owner: str, *, timeout_s: float) -> JobRecord:
-    """The job once it has ended, or as it is after ``timeout_s``.
+    """The job when it has ended, or its state after ``timeout_s``.
 
     Raises:
         JobNotFoundError: see ``JobQueue.get``.

@@ -33,9 +33,9 @@ from bshm.net import post
 
 log = logging.getLogger("bshm.jobs")
 
-# From ``Webhook.secret_ref`` to secrets.
+# Maps ``Webhook.secret_ref`` to secrets.
 Secrets = Mapping[str, str] | Callable[[str], "str | None"]
-"""From the reference in a request to the secret; None where there is none."""
+"""Maps the reference in a request to the secret; None if it is unknown."""
 
 _GONE = 410
 _AT_ONCE = 4
@@ -43,14 +43,14 @@ _WORST_WAIT_S = 3600.0
 
 
 class Post(Protocol):
-    """``bshm.net.post.post``, or what a test puts in its place."""
+    """``bshm.net.post.post``, or its replacement in a test."""
 
     def __call__(self, url: str, body: bytes, *, headers: Mapping[str, str], timeout_s: float) -> int:
         """The status of the answer."""
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """What ``X-Bshm-Signature`` holds.
+    """The value of ``X-Bshm-Signature``.
 
     Source:
         HMAC: RFC 2104; the timestamp is signed with the body so that an old message cannot be sent again as a new one.
@@ -64,13 +64,13 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 def is_genuine(
     secret: str, headers: Mapping[str, str], body: bytes, *, tolerance_s: float = 300.0, now: float | None = None
 ) -> bool:
-    """Whether a call that came in is one of ours and fresh: for receivers written in Python.
+    """Whether a received call is authentic and recent: for receivers written in Python.
 
     Args:
         secret: the shared secret.
-        headers: of the call; a mapping with names as written above, or one that ignores case.
-        body: exactly the bytes that came.
-        tolerance_s: how far the clocks may be apart.
+        headers: headers of the call; a mapping with names as written above, or one that ignores case.
+        body: exactly the received bytes.
+        tolerance_s: largest difference of the clocks.
         now: seconds since 1970; for tests.
 
     >>> stamp = "1700000000"
@@ -88,7 +88,7 @@ def is_genuine(
 
 
 def body_of(record: JobRecord) -> bytes:
-    """What is sent for a job that has ended: what its owner may see of it."""
+    """The message for a job that has ended: the facts that its owner may see."""
     items: list[Json] = [
         {
             "name": item.name,
@@ -130,13 +130,13 @@ class WebhookSender:
         options: QueueOptions,
         send: Post | None = None,
     ) -> None:
-        """Over an open store.
+        """Use an open store.
 
         Args:
             store: the jobs.
-            secrets: from references to secrets; a webhook whose secret is not known here is left to somebody else.
-            options: how often and how long.
-            send: for tests: in place of ``bshm.net.post.post``.
+            secrets: maps references to secrets; webhooks whose secret is unknown here are left to other processes.
+            options: number and times of calls.
+            send: for tests: replaces ``bshm.net.post.post``.
         """
         self._store = store
         self._secrets: Callable[[str], str | None] = secrets if callable(secrets) else dict(secrets or {}).get
@@ -144,10 +144,10 @@ class WebhookSender:
         self._send: Post = send or post.post
 
     def deliver_due(self) -> int:
-        """Call what is due now, several at once.
+        """Call the webhooks that are due, several at the same time.
 
         Returns:
-            how many were accepted.
+            How many were accepted.
         """
         due = [
             each
@@ -158,8 +158,8 @@ class WebhookSender:
 
     def _deliver(self, record: JobRecord) -> bool:
         now = self._store.clock()
-        # Whoever begins an attempt moves the next one behind its own end, so that nobody else begins one meanwhile and
-        # somebody else does if this one dies.
+        # The next call is due after the end of this one: no other process calls in the meantime, but one does if this
+        # process dies.
         busy_until = now + 2 * self._options.webhook_timeout_s
         begun = self._store.change(
             record.id, lambda found: transitions.delivery_begun(found, now=now, busy_until=busy_until)
@@ -185,7 +185,7 @@ class WebhookSender:
         return False
 
     def _call(self, record: JobRecord) -> str | None:
-        """What was wrong with the call; None if it was accepted."""
+        """The error of the call; None if it was accepted."""
         webhook, delivery = record.webhook, record.delivery
         secret = self._secrets(webhook.secret_ref) if webhook is not None else None
         if webhook is None or delivery is None or secret is None:

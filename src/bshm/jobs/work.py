@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class MattingWork:
     """``Work`` with networks held open, which all threads share.
 
-    A job names its model.  The one that this began with stays open; others are opened when a job first asks for them.
+    A job names its model.  The initial model stays open; others are opened when a job first asks for them.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class MattingWork:
         open_model: Callable[[str], Matting] | None = None,
         painter: Paints | None = None,
     ) -> None:
-        """With networks that are open.
+        """Use networks that are open.
 
         Args:
-            matting: stays open.
-            others: how many further models are held open at once; the one that was asked for longest ago goes first.
+            matting: the initial model, which stays open.
+            others: how many other models are kept open; the least recently used is closed first.
             open_model: opens a model by its name; None takes the device of ``matting``.
             painter: paints backgrounds; without one, jobs that ask for that fail.
         """
@@ -52,20 +52,20 @@ class MattingWork:
         """The file that the job's edit describes.
 
         Raises:
-            UnknownModelError, ModelFileError: the job asks for weights that are not on this machine, or damaged.
+            UnknownModelError, ModelFileError: the job's weights are missing on this machine, or damaged.
             InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.
         """
         return made(picture, name, options, self.matting_of(options.model).matte_picture, self._painter)
 
     def matting_of(self, model: str) -> Matting:
-        """The networks called ``model``, opened if need be.
+        """The networks called ``model``, opened if needed.
 
         Raises:
-            UnknownModelError, ModelFileError: they are not on this machine, or damaged.
+            UnknownModelError, ModelFileError: they are missing on this machine, or damaged.
         """
         if model == self._matting.engine.card.name:
             return self._matting
-        # Whoever wants a model that is just being opened waits for it instead of opening it, too.
+        # Threads that need a model that is being opened wait for it instead of opening it, too.
         with self._lock:
             found = self._others.pop(model, None) or self._open_model(model)
             self._others[model] = found
@@ -84,12 +84,12 @@ def _on_device_of(matting: Matting) -> Callable[[str], Matting]:
 
 
 def opened(data: bytes, name: str, options: MatteOptions) -> Picture:
-    """A file as the picture that is matted.
+    """Decode the picture to be matted.
 
     Args:
         data: the file.
-        name: what errors call it.
-        options: what it may cost, and how large it stays.
+        name: its name in errors.
+        options: its limits and its largest size.
 
     Raises:
         InputError: see ``bshm.files.decode``.
@@ -111,10 +111,10 @@ def made(
 
     Args:
         data: its file.
-        name: what errors call it.
-        options: of the job.
+        name: its name in errors.
+        options: options of the job.
         matte: the network.
-        painter: paints the background, where the job asks for that.
+        painter: paints the background, if the job asks for that.
 
     Raises:
         InputError, OptionError, MemoryExhaustedError: see ``bshm.errors``.

@@ -27,9 +27,9 @@ from bshm.jobs.webhooks import Secrets, WebhookSender
 
 log = logging.getLogger("bshm.jobs")
 
-# How soon a worker that has nothing to do notices that it shall stop.
+# How soon an idle worker notices that it should stop.
 _LOOK_S = 0.5
-# Before a broker or a store that is away is asked again.
+# Time before an unreachable broker or store is tried again.
 _PAUSE_S = 1.0
 
 
@@ -44,24 +44,24 @@ def run_worker(
     options: QueueOptions | None = None,
     secrets: Secrets | None = None,
 ) -> None:
-    """Do pictures and clips until SIGTERM or Ctrl-C: pictures in the works are finished then, a clip is given back
-    after its next frame, and no other is begun.
+    """Process pictures and clips until SIGTERM or Ctrl-C: then pictures in progress are finished, a clip is returned
+    after its next frame, and nothing else is started.
 
-    ``options.workers`` pictures are done at once, in threads of this process, through the one ``work``.  There are no
-    child processes: one that dies (out of memory, say) is restarted by whatever started it, and its pictures are taken
-    over by the others meanwhile.  To be called in the main thread.
+    ``options.workers`` pictures are processed at the same time, in threads of this process, with one ``work``.  There
+    are no child processes: a worker that dies (e.g. out of memory) is restarted by its service manager, and other
+    workers take over its pictures in the meantime.  Call this in the main thread.
 
     Args:
         broker: see ``BrokerQueue``.
         work: makes the results.
-        clips: makes those of clips; None fails them.
+        clips: makes the results of clips; without it, clips fail.
         results, blobs, blobs_endpoint: see ``BrokerQueue``.
-        options: how the queue behaves.
+        options: options of the queue.
         secrets: see ``BrokerQueue``.
 
     Raises:
         OptionError, MissingExtraError, OutputError, QueueUnavailableError: see ``BrokerQueue``.
-        OverrunError: so many pictures hang that the process has to be replaced.
+        OverrunError: so many pictures hang that the process must be replaced.
     """
     options = options or QueueOptions()
     messages = open_messages(broker)
@@ -71,7 +71,7 @@ def run_worker(
     stopping, broken = threading.Event(), threading.Event()
 
     def give_up() -> None:
-        """Stop as on SIGTERM: what hangs in this process goes only with it."""
+        """Stop as on SIGTERM, because hanging threads end only with the process."""
         broken.set()
         stopping.set()
 
@@ -115,7 +115,7 @@ def run_worker(
 
 
 class _WorkerThread(threading.Thread):
-    """Does one picture after the other."""
+    """Processes one picture after another."""
 
     def __init__(
         self, messages: Messages, runner: Runner, dispatcher: Dispatcher, stopping: threading.Event, *, name: str
@@ -161,11 +161,11 @@ class _WorkerThread(threading.Thread):
             message.give_back()
             raise
         except Exception:
-            message.accept()  # it would come at once again, and nothing behind it
+            message.accept()  # otherwise it would come again at once, and block the messages behind it
             raise
         if claim is not None:
             self._tell_others(claim)
-        # The lease in the record is what holds the picture from now on: the broker need not wait for it.
+        # From now on the lease in the record holds the picture, so the broker need not wait for it.
         message.accept()
         return claim
 
@@ -173,15 +173,15 @@ class _WorkerThread(threading.Thread):
         try:
             self._dispatcher.send_next(claim.record)
         except QueueUnavailableError as error:
-            # The broker and the store are both away; who looks for lost messages will find this one.
-            log.warning("job %s: the others were not told of it: %s", claim.record.id, error)
+            # The broker and the store cannot be reached; the search for lost messages will find this one.
+            log.warning("job %s: the message for its next picture was not sent: %s", claim.record.id, error)
 
 
 @contextmanager
 def _told_to_stop() -> Iterator[list[int]]:
-    """The signals that have come, of SIGTERM and Ctrl-C; a second one ends the process as it would without us.
+    """The received signals, SIGTERM and Ctrl-C; a second one has its usual effect and ends the process.
 
-    A list and no event: a handler runs in the midst of anything, the taking of an event's lock included.
+    A list, not an event: a handler may interrupt anything, even the code that takes an event's lock.
     """
     told: list[int] = []
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}

@@ -25,7 +25,7 @@ class FieldError(errors.OptionError):
 
     Attributes:
         faults: field name -> what is wrong with it.
-        code: remove.bg's word for it; None takes that of the first field.
+        code: remove.bg's error code; None takes the code of the first field.
     """
 
     def __init__(self, faults: Mapping[str, str], *, code: str | None = None) -> None:
@@ -35,10 +35,10 @@ class FieldError(errors.OptionError):
 
 
 class NobodyError(errors.InputError):
-    """Nobody is in the picture, which remove.bg answers as an error."""
+    """Nobody is in the picture; remove.bg returns an error then."""
 
 
-# remove.bg knows no other statuses than 400, 402, 403, 429 and those of a server at fault.
+# remove.bg uses only the statuses 400, 402, 403, 429 and those of server errors.
 _REMOVEBG_CODES: Mapping[type[BaseException], tuple[int, str, str]] = {
     errors.UnreadablePictureError: (400, "failed_to_read_image", "There was an error reading the image"),
     errors.MissingExtraError: (400, "invalid_file_type", "Invalid file type"),
@@ -56,7 +56,7 @@ _REMOVEBG_CODES: Mapping[type[BaseException], tuple[int, str, str]] = {
 
 
 def of_error(error: BaseException, *, path: str, request_id: str) -> Response:
-    """The answer to an error, in the form that the route's clients read."""
+    """The answer to an error, in the format of the route's clients."""
     headers = {}
     seconds = statuses.retry_after_s(error)
     if seconds is not None:
@@ -79,7 +79,7 @@ def of_error(error: BaseException, *, path: str, request_id: str) -> Response:
 
 
 def _named(error: BaseException) -> dict[str, Any]:
-    """The fields of a request that are wrong, by their names."""
+    """The wrong fields of a request, by name."""
     if isinstance(error, FieldError):
         return {"errors": error.faults}
     if isinstance(error, errors.OptionError) and error.option is not None:
@@ -138,10 +138,10 @@ def _removebg(code: str, title: str, detail: str) -> dict[str, Any]:
 
 
 def note(error: BaseException, metrics: Metrics, request_id: str) -> None:
-    """Count an error, and log those that are ours with their trace."""
+    """Count an error; log errors of the service with their traceback."""
     kind = type(error).__name__
     metrics.errors.labels(kind).inc()
-    if sink.is_full(error):  # where in the code it was noticed does not matter
+    if sink.is_full(error):  # wherever it was noticed
         logs.say(logging.ERROR, "error", id=request_id, kind=kind, trouble=str(error))
     elif statuses.answer_to(error).status >= 500 and not isinstance(error, refusals.Refusal):
         logs.say(logging.ERROR, "error", error=error, id=request_id, kind=kind)
@@ -154,13 +154,13 @@ def id_of(request: Request) -> str:
 
 
 def path_of(request: Request) -> str:
-    """The path of a request, without that below which the service is shown."""
+    """The path of a request, without the root path."""
     found: str = request.scope.get("state", {}).get("path", request.url.path)
     return found
 
 
 def box_headers(box: Box | None) -> dict[str, str]:
-    """Where the people are, in remove.bg's headers."""
+    """The box of the people, in remove.bg's headers."""
     top, left, height, width = box or Box(0, 0, 0, 0)
     return {
         "X-Foreground-Top": str(top),

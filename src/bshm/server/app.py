@@ -40,11 +40,11 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
-        settings: all of them.
-        fetch: in place of what fetches URLs; for tests.
+        settings: all settings.
+        fetch: replaces the download of URLs; for tests.
 
     Raises:
-        BshmError: a setting that cannot be met.
+        BshmError: a setting cannot be used.
     """
     service = Service(settings, fetch=fetch)
 
@@ -70,7 +70,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
     if settings.jobs:
         app.include_router(jobs.router)
     app.include_router(videos.router)
-    # Not where GET works on a picture.
+    # Not for routes on which GET processes a picture.
     for router in (removebg.router, operation.router, videos.router, *([jobs.router] if settings.jobs else [])):
         _answer_head(app, router)
     page: list[str] = []
@@ -78,7 +78,7 @@ def create_app(settings: Settings, *, fetch: Fetch = fetch_url) -> FastAPI:
         page = [f"/{each.name}" for each in STATIC.iterdir() if each.is_file()]
         app.include_router(live.router)
         _answer_head(app, live.router)
-        # What no route takes.  A mount at / would take wrong methods, too, and answer 404 in place of 405.
+        # The fallback if no route matches.  A mount at / would also catch wrong methods, and answer 404 instead of 405.
         app.router.default = _Page(directory=STATIC, html=True)
     else:
         app.add_api_route("/", _root, include_in_schema=False)
@@ -98,26 +98,26 @@ _COMPILING_CSP = page_csp().replace("script-src 'self'", "script-src 'self' 'was
 
 
 class _Page(StaticFiles):
-    """The web page: nothing in it comes from elsewhere."""
+    """The web page, which loads nothing from other servers."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file of the page, with its policy."""
         if scope["method"] not in ("GET", "HEAD"):
-            # Before the method is looked at, the thing has to be there.
+            # A missing file is 404 for any method.
             if not self._is_there(path):
                 raise HTTPException(404)
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         response = await super().get_response(path, scope)
         response.headers["Content-Security-Policy"] = _COMPILING_CSP if Path(path) in _COMPILES else page_csp()
-        # With the opener policy that every answer has, this isolates the page: threads in WebAssembly need that.
+        # Together with the opener policy of every answer, this isolates the page, which threads in WebAssembly need.
         response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
-        response.headers["Cache-Control"] = "no-cache"  # asked again each time; the answer is mostly 304
+        response.headers["Cache-Control"] = "no-cache"  # checked again each time; the answer is mostly 304
         return response
 
     def _is_there(self, path: str) -> bool:
         try:
             return self.lookup_path(path)[1] is not None
-        except (OSError, ValueError):  # too long, or no path at all
+        except (OSError, ValueError):  # too long, or not a path
             return False
 
 
@@ -136,9 +136,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
     detail = str(getattr(error, "detail", title))
     headers = dict(getattr(error, "headers", None) or {})
     if status == 404:
-        detail = "There is nothing at this address. /docs lists what there is."
+        detail = "There is nothing at this address. /docs lists all addresses."
     elif status == 405:
-        detail = f"{request.method} is not taken here; {headers.get('Allow', 'another method')} is. /docs has examples."
+        detail = f"{request.method} is not allowed; use {headers.get('Allow', 'another method')}. /docs has examples."
     if answers.path_of(request).startswith(answers.REMOVEBG):
         code = title.lower().replace(" ", "_")
         body: dict[str, Any] = {"errors": [{"title": title, "code": code, "detail": detail}]}
@@ -155,7 +155,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def _answer_head(app: FastAPI, router: APIRouter) -> None:
-    """Take HEAD wherever GET is taken, as HTTP has it; the server in front leaves the body out."""
+    """Accept HEAD wherever GET is accepted, as HTTP requires; the ASGI server omits the body."""
     for route in list(router.routes):
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
             app.add_api_route(
@@ -168,7 +168,7 @@ def _answer_head(app: FastAPI, router: APIRouter) -> None:
 
 
 def _describe_keys(app: FastAPI) -> None:
-    """Tell OpenAPI of the API key."""
+    """Describe the API key in OpenAPI."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -182,10 +182,10 @@ def _describe_keys(app: FastAPI) -> None:
 
 
 def check_place(settings: Settings, *, has_keys: bool) -> None:
-    """See that nobody serves the world by accident.
+    """Refuse to serve other machines by accident.
 
     Raises:
-        OptionError: other machines would reach a service without keys, and that was not asked for.
+        OptionError: other machines would reach a service without keys, and this was not requested.
     """
     if not settings.is_loopback and not has_keys and not settings.allow_open:
         raise OptionError(

@@ -18,18 +18,18 @@ from bshm.files.zips import CHUNK
 def unpack(
     archive: BinaryIO, keep: Callable[[str, BinaryIO], None], *, most_items: int, most_item: int, most_bytes: int
 ) -> None:
-    """Hand each picture of a zip on.
+    """Pass each picture of a zip to ``keep``.
 
-    Sizes that the zip states are not believed: bytes are counted as they come.
+    The sizes in the zip are not trusted: bytes are counted as they are unpacked.
 
     Args:
         archive: the zip.
-        keep: gets name and bytes of each file; folders, and what macOS adds, are passed over.
-        most_items, most_item, most_bytes: files, bytes of one, and bytes of all together.
+        keep: gets name and bytes of each file; folders and files that macOS adds are skipped.
+        most_items, most_item, most_bytes: limits of the files, the bytes of one file, and the bytes of all.
 
     Raises:
-        UnreadablePictureError: no zip, a damaged or encrypted one, or one without files.
-        PictureTooLargeError: more than allowed.
+        UnreadablePictureError: it is not a zip, is damaged or encrypted, or has no files.
+        PictureTooLargeError: it exceeds a limit.
     """
     with zips.damage_told():
         opened = zipfile.ZipFile(archive)
@@ -42,7 +42,7 @@ def unpack(
     for entry in entries:
         name = PurePosixPath(zips.path_in(entry)).name
         with zips.opened(opened, entry, most_item=most_item, left=left) as counted:
-            # What goes wrong where the bytes are kept is no damage of the zip.
+            # An error of ``keep`` does not mean that the zip is damaged.
             keep(name, counted)  # type: ignore[arg-type]
             counted.finish()
             left = counted.left
@@ -52,9 +52,9 @@ class Member(NamedTuple):
     """A file of a zip.
 
     Attributes:
-        name: in the zip.
-        size: bytes.
-        opening: opens it, called when its turn has come.
+        name: its name in the zip.
+        size: its size in bytes.
+        opening: opens it; called when it is packed.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Member(NamedTuple):
 
 
 def pack(files: Iterable[Member], *, made_at: float | None = None) -> Iterator[bytes]:
-    """A zip of files that are compressed already, piece by piece.
+    """A zip of files that are already compressed, piece by piece.
 
-    Readers that see a zip only once, from its beginning on, must know where each file ends.  What was stored does not
-    tell, and its size and checksum follow it; deflate without compression ends by itself.
+    Readers that stream a zip must know where each file ends.  Stored data does not mark its end, and its size and
+    checksum follow it; deflate without compression marks its end.
 
     Args:
-        files: what is in it.
-        made_at: seconds since 1970, the time of each file; None takes now.
+        files: the files to pack.
+        made_at: seconds since 1970, the time of each file; None is now.
     """
     pipe = _Pipe()
-    # Zips have no earlier time, and the local one.
+    # Zips have no earlier times, and use local time.
     date = max((1980, 1, 1, 0, 0, 0), time.localtime(made_at)[:6])
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
@@ -90,7 +90,7 @@ def pack(files: Iterable[Member], *, made_at: float | None = None) -> Iterator[b
 
 
 class _Pipe(io.RawIOBase):
-    """What zipfile writes to: it is handed on and forgotten."""
+    """The file that zipfile writes to; its content is passed on and not kept."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -104,11 +104,11 @@ class _Pipe(io.RawIOBase):
         return len(part)
 
     def taken(self) -> list[bytes]:
-        """What was written since the last time."""
+        """The bytes written since the last call."""
         parts, self._parts = self._parts, []
         return parts
 
 
 def copy(source: BinaryIO, target: BinaryIO) -> None:
-    """Everything from where ``source`` stands."""
+    """Copy everything from the position of ``source``."""
     shutil.copyfileobj(source, target, CHUNK)

@@ -19,7 +19,7 @@ from bshm.server.settings import Settings
 # Larger results are not kept: one 50-megapixel PNG would push out hundreds of ordinary ones.
 _LARGEST_SHARE = 0.05
 
-# The value stands last, and the index has all that is asked about sizes: neither reads a value to get at them.
+# The value is the last column, and the index covers queries of sizes, so that these read no values.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, stored_at REAL NOT NULL, size INTEGER NOT NULL, value BLOB);
 CREATE INDEX IF NOT EXISTS entries_stored ON entries (stored_at, size);
@@ -33,30 +33,30 @@ DELETE FROM entries WHERE rowid IN (
 
 
 class Cache(Protocol):
-    """Bytes by key, each for a while.  Methods block; they may be called from any thread.
+    """Bytes by key, for a limited time.  Methods block; they may be called from any thread.
 
-    A cache that fails is a cache that misses: no request fails for it.
+    An error of the cache is a miss: no request fails because of it.
     """
 
     def get(self, key: str) -> bytes | None:
-        """What was kept, or None."""
+        """The stored value, or None."""
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep ``value``, unless it is too large."""
+        """Store ``value``, unless it is too large."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 class NoCache:
-    """Keeps nothing."""
+    """Stores nothing."""
 
     def get(self, key: str) -> bytes | None:
-        """Nothing."""
+        """Always None."""
         return None
 
     def put(self, key: str, value: bytes) -> None:
-        """Forgets it."""
+        """Does nothing."""
 
     def close(self) -> None:
         """Does nothing."""
@@ -65,16 +65,16 @@ class NoCache:
 class DiskCache:
     """One SQLite file in a folder that only this user may read; several processes may share it.
 
-    A few statements, for want of a library: those with a release this year cap how many entries there are and not their
-    bytes, or keep pickles, which run code of whoever could write into the folder.
+    Written here because no maintained library fits: they limit the number of entries and not their bytes, or store
+    pickles, which run the code of anybody who can write into the folder.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int, age_s: float, clock: Callable[[], float] = time.time) -> None:
-        """Open or make the file.
+        """Open or create the file.
 
         Args:
-            folder: where it is.
-            max_bytes: of all values together; those stored longest ago go first.
+            folder: folder of the file.
+            max_bytes: largest size of all values together; the oldest are deleted first.
             age_s: how long a value is kept.
             clock: seconds since 1970; for tests.
 
@@ -89,12 +89,12 @@ class DiskCache:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
-            # Transactions are begun by hand; a busy disk is waited for, but not for long.
+            # Transactions are started explicitly; waits for a busy disk are short.
             self._connection = sqlite3.connect(path, timeout=2, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
-            # A power cut may take the latest values, which can be made anew, but leaves the file whole.
+            # A power cut may lose the latest values, which can be made again, but does not damage the file.
             self._connection.execute("PRAGMA synchronous=NORMAL")
-            # The log beside the file stays small against it: in pages of 4 KiB, 1000 as usual at most.
+            # The log stays small compared with the file: in pages of 4 KiB, at most the usual 1000.
             self._connection.execute(f"PRAGMA wal_autocheckpoint={max(1, min(1000, max_bytes // 16 // 4096))}")
             self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
@@ -103,7 +103,7 @@ class DiskCache:
             ) from error
 
     def get(self, key: str) -> bytes | None:
-        """What was kept, or None."""
+        """The stored value, or None."""
         since = self._clock() - self._age_s
         try:
             with self._lock:
@@ -115,7 +115,7 @@ class DiskCache:
         return found[0] if found is not None and isinstance(found[0], bytes) else None
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep ``value``, unless it is too large."""
+        """Store ``value``, unless it is too large."""
         if len(value) > self._max_bytes * _LARGEST_SHARE:
             return
         with self._lock:
@@ -128,17 +128,17 @@ class DiskCache:
                     run(_DELETE_OLDEST, (self._max_bytes,))
                 run("COMMIT")
             except sqlite3.Error:
-                with contextlib.suppress(sqlite3.Error):  # SQLite may have ended the transaction by itself
+                with contextlib.suppress(sqlite3.Error):  # SQLite may have ended the transaction itself
                     run("ROLLBACK")
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
 
 class RedisCache:
-    """In a Redis that several services share; its own ``maxmemory`` caps the size."""
+    """A cache in a Redis that several services share; its ``maxmemory`` limits the size."""
 
     def __init__(self, url: str, *, max_bytes: int, age_s: float) -> None:
         try:
@@ -153,7 +153,7 @@ class RedisCache:
         self._largest = int(max_bytes * _LARGEST_SHARE)
 
     def get(self, key: str) -> bytes | None:
-        """What was kept, or None."""
+        """The stored value, or None."""
         try:
             value = self._client.get(f"bshm:{key}")
         except self._errors:
@@ -161,7 +161,7 @@ class RedisCache:
         return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep ``value``, unless it is too large."""
+        """Store ``value``, unless it is too large."""
         if len(value) > self._largest:
             return
         try:
@@ -170,12 +170,12 @@ class RedisCache:
             return
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         self._client.close()
 
 
 def default_folder() -> Path:
-    """Where the disk cache of this user is."""
+    """The folder of this user's disk cache."""
     return places.cache() / "results"
 
 
@@ -183,7 +183,7 @@ def open_cache(settings: Settings) -> Cache:
     """The cache that the settings name.
 
     Raises:
-        OptionError: they name none that there is.
+        OptionError: they name an unknown cache.
         OutputError: the folder cannot be used.
         MissingExtraError: the package for it is not installed.
     """
@@ -199,17 +199,17 @@ def open_cache(settings: Settings) -> Cache:
 
 
 def result_key(picture_sha256: str, wanted: str, weights_sha256: str) -> str:
-    """The key of a result; another version of bshm may give other bytes."""
+    """The key of a result; it includes the version of bshm, which may change the bytes."""
     return digest("result", __version__, picture_sha256, wanted, weights_sha256)
 
 
 def url_key(url: str) -> str:
-    """The key of what is known of a URL's content."""
+    """The key of the facts about a URL's content."""
     return digest("url", url)
 
 
 def digest(*parts: str) -> str:
-    """One hash of several texts; their lengths are part of it, so that no two lists of texts share it."""
+    """One hash of several texts; their lengths are part of it, so that different lists have different hashes."""
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

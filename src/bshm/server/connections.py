@@ -1,8 +1,8 @@
-"""Limit connections: how many are open, which idle ones are closed, and for how long they may last.
+"""Limit connections: their number, which idle ones are closed, and how long they may be idle.
 
-Uvicorn ends a connection that is idle between two requests, and nothing else: a client that sends half a head, or does
-not read its answer, keeps its connection, and with it one of the files that the process may open, for as long as it
-likes.  Where no file is left, asyncio tells so with a trace for each try, thousands of them a second.
+Uvicorn only ends connections that are idle between two requests: a client that sends half a head, or does not read its
+answer, can keep its connection, and with it a file descriptor, forever.  When no descriptor is left, asyncio logs a
+traceback for each attempt, thousands per second.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ if sys.platform != "win32":
     import resource
     import termios
 
-# More cost memory, and this service has use for a few hundred.
+# More cost memory, and this service needs a few hundred.
 _MOST = 4096
-# Kept for pictures, results, the cache and the databases, besides what is open when the service begins to listen.
+# Files reserved for pictures, results, the cache and the databases, in addition to those open at the start.
 _FILES_KEPT = 32
-# How often connections are looked at.
+# How often connections are checked.
 _LOOK_S = 0.5
-# After a connection could not be taken because files or memory have run out.
+# Pause after a connection could not be accepted because files or memory ran out.
 _PAUSE_S = 0.1
 _TELL_AGAIN_S = 60.0
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-# Where all places are taken, those give up theirs that have waited so long, or sent nothing of a body.
+# If all places are taken, connections give up theirs that have waited this long, or have sent nothing of a body.
 _SETTLED_S = 1.0
 _SILENT_S = 2.0
 
 
 class Connection(H11Protocol):
-    """One connection: uvicorn's, which knows what it waits for and since when.
+    """A connection of uvicorn that knows what it waits for and since when.
 
-    Uvicorn's other protocol, on httptools, need not be installed; with one of the two everywhere, the same holds
-    everywhere.
+    Uvicorn's other protocol needs httptools, which may not be installed; with this one, all installations behave the
+    same.
     """
 
     limiter: ConnectionLimiter
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """It is there, and has sent nothing yet."""
+        """The connection is open, and has sent nothing yet."""
         self.since = self.heard_at = self._moved_at = time.monotonic()
         self._unsent = 0
         super().connection_made(transport)
         self.limiter.open[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection is closed."""
         self.limiter.open.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """It has sent something."""
+        """The client has sent something."""
         self.heard_at = time.monotonic()
         super().data_received(data)
 
     def on_response_complete(self) -> None:
-        """From here on it waits for another request."""
+        """The connection now waits for another request."""
         self.since = time.monotonic()
         super().on_response_complete()
 
@@ -81,22 +81,22 @@ class Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def rank(self, now: float) -> int | None:
-        """How soon it gives up its place where all are taken, 0 first; None where its request is being worked on.
+        """How soon it gives up its place if all are taken, 0 first; None while its request is processed.
 
-        One that has just come is about to send its request, and one that takes its answer is of use to somebody:
-        before them go those on which nothing moves.
+        A new connection is about to send its request, and one that reads its answer is in use: connections without
+        traffic are closed before them.
         """
         if self.transport.get_write_buffer_size() > 0:
             return 1 if now - self._moved_at >= _SETTLED_S else 4
         if self.transport.is_closing():
-            return None  # gone already
+            return None  # closed already
         if self.waits:
             return 0 if now - self.since >= _SETTLED_S else 3
         is_silent = self.cycle.more_body and not self.flow.read_paused and now - self.heard_at >= _SILENT_S
         return 2 if is_silent else None
 
     def look(self, idle_s: float) -> None:
-        """End it where nothing has moved for ``idle_s``; bodies are timed by the middleware, which answers them."""
+        """End it after ``idle_s`` without traffic; the middleware times bodies, and answers if they are late."""
         now = time.monotonic()
         unsent = self._still_unsent()
         if unsent:
@@ -110,7 +110,7 @@ class Connection(H11Protocol):
             self._give_up(idle_s)
 
     def _still_unsent(self) -> int:
-        """Bytes that the client has not taken, those in the system's buffer included; 0 where all are in the latter."""
+        """Bytes that the client has not received, with the system's buffer; 0 if all of them are in that buffer."""
         waiting = self.transport.get_write_buffer_size()
         if not waiting or sys.platform == "win32":
             return waiting
@@ -121,7 +121,7 @@ class Connection(H11Protocol):
         return waiting + int.from_bytes(answer, sys.byteorder)
 
     def _give_up(self, idle_s: float) -> None:
-        if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:  # a part of a head came
+        if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:  # a part of a head has arrived
             detail = f"the head of the request did not arrive within {idle_s:g} s."
             told = {"type": "about:blank", "title": "The request did not arrive in time", "status": 408}
             body = json.dumps({**told, "detail": detail}).encode()
@@ -140,26 +140,26 @@ class Connection(H11Protocol):
 
 
 class ConnectionLimiter:
-    """Where connections come in, one after the other, for as long as there are places."""
+    """Accepts connections one after another while there are places."""
 
     def __init__(self, *, most: int, idle_s: Callable[[], float]) -> None:
-        """Closed yet.
+        """Start without connections.
 
         Args:
-            most: connections at once.
-            idle_s: how long one may be idle, as it is asked for each time.
+            most: open connections at the same time.
+            idle_s: returns how long a connection may be idle; called each time.
         """
         self.most = most
-        self.open: dict[Connection, None] = {}  # in the order in which they came
+        self.open: dict[Connection, None] = {}  # in the order of arrival
         self._idle_s = idle_s
         self._told_at = -math.inf
 
     async def accept(self, listening: socket.socket, connection: Callable[[], Connection]) -> None:
-        """Take connections, until cancelled.
+        """Accept connections until cancelled.
 
         Args:
-            listening: a socket that does not block and listens.
-            connection: makes the protocol of each.
+            listening: a non-blocking listening socket.
+            connection: makes the protocol of each connection.
         """
         loop = asyncio.get_running_loop()
 
@@ -180,14 +180,14 @@ class ConnectionLimiter:
             try:
                 await self._room()
                 await loop.connect_accepted_socket(made, accepted)
-            except OSError:  # it went away again
+            except OSError:  # the client disconnected
                 accepted.close()
             except asyncio.CancelledError:
                 accepted.close()
                 raise
 
     async def watch(self) -> None:
-        """End connections on which nothing moves, until cancelled."""
+        """End connections without traffic, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
             idle_s = self._idle_s()
@@ -197,11 +197,11 @@ class ConnectionLimiter:
     async def _room(self) -> None:
         while len(self.open) >= self.most:
             self._tell("all places are taken")
-            # One that is let go of has gone after the next turn of the loop.
+            # A closed connection is gone after the next turn of the loop.
             await asyncio.sleep(0 if self._let_one_go() else _PAUSE_S)
 
     def _let_one_go(self) -> bool:
-        """Whether there was one: never one whose request is being worked on."""
+        """Close the first connection in rank, never one whose request is processed; returns whether there was one."""
         now = time.monotonic()
         ranked = ((rank, each.since, each) for each in self.open if (rank := each.rank(now)) is not None)
         *_, leaving = min(ranked, key=lambda found: found[:2], default=(None,))
@@ -217,13 +217,13 @@ class ConnectionLimiter:
 
 
 def most_connections(wanted: int | None) -> int:
-    """How many connections there may be: of the files that the process may still open, half are for other things.
+    """The largest number of connections: half of the files that the process may still open are for other things.
 
     Args:
-        wanted: as the settings say; None takes what the limit of files leaves.
+        wanted: the setting; None uses the limit of files.
 
     Raises:
-        OptionError: that many cannot be.
+        OptionError: so many are not possible.
     """
     left = _files_left()
     if wanted is None:

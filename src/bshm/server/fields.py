@@ -44,7 +44,7 @@ class PictureFields(BaseModel):
     )
     exact: bool = Field(
         MatteOptions.exact,
-        description="Keep the alpha of imported models as it is, even if it is 254 of 255 inside people.",
+        description="Leave the alpha of imported models unchanged, even if it is 254 of 255 inside people.",
     )
     shrink_to: int | None = Field(
         MatteOptions.shrink_to,
@@ -221,7 +221,7 @@ class PictureFields(BaseModel):
     )
     corrections: dict[str, Any] | str | None = Field(
         None,
-        description="What was marked on the picture where its matte was wrong: strokes, clicks, a trimap, as JSON.",
+        description="Corrections of the matte by hand, as JSON: strokes, clicks, a trimap.",
         examples=['{"version": 1, "strokes": [{"kind": "keep", "points": [[0.5, 0.4], [0.6, 0.4]], "width": 0.02}]}'],
     )
     image_url: str | None = Field(
@@ -260,7 +260,7 @@ def edit_of(fields: PictureFields, *, has_background: bool) -> tuple[Edit, str |
         given.update(shadow=False, shadow_kind=None, shadow_opacity=None)  # an alpha has no shadow
     if fields.preset is not None:
         given = _by_preset(fields.preset, given)
-    given["format"] = given["format"] or "png"  # an answer has no file name that could tell the format
+    given["format"] = given["format"] or "png"  # an answer has no file name from which to take the format
     return edit_from(given), url
 
 
@@ -313,10 +313,10 @@ def matte_options_of(fields: PictureFields) -> MatteOptions:
 
 
 def _corrections(given: dict[str, Any] | str | None) -> Corrections | None:
-    """What was marked, from an object of a JSON body or from the text of a form.
+    """The corrections, from an object of a JSON body or from the text of a form.
 
     Raises:
-        FieldError: it is no corrections.
+        FieldError: the corrections are not valid.
     """
     if given is None:
         return None

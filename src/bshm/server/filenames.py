@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-# What Windows has no place for in a name, beside what cannot be printed.
+# Characters that Windows does not allow in names, in addition to unprintable ones.
 _FORBIDDEN = frozenset('<>:"/\\|?*')
-# Devices: there is no file of that name on Windows, whatever follows the first dot.
+# Devices: no file can have these names on Windows, whatever follows the first dot.
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")})
-# File systems take 255; the rest is for the number and the endings that are put around a name.
+# File systems allow 255; the rest is for the number and the suffixes added to a name.
 _MOST_BYTES = 200
-# Of the header's plain form: letters that no reader takes for anything else.
+# Characters of the header's plain form, which every reader understands.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._- ()")
 
 
 def portable(name: str) -> str:
-    """A name that is a file's on Windows, macOS and Linux.
+    """A file name that is valid on Windows, macOS and Linux.
 
     >>> portable('what? a "name".png'), portable("con.png"), portable("ends with a dot. .png")
     ('what_ a _name_.png', '_con.png', 'ends with a dot.png')
@@ -32,11 +32,11 @@ def portable(name: str) -> str:
 
 
 def disposition(kind: str, name: str) -> str:
-    """The value of Content-Disposition: an ASCII name for all, and the name itself for whoever reads RFC 6266.
+    """The value of Content-Disposition: an ASCII name for all, and the full name for clients that support RFC 6266.
 
     Args:
         kind: ``attachment`` or ``inline``.
-        name: of the file.
+        name: name of the file.
 
     >>> print(disposition("attachment", "anna.png"))
     attachment; filename="anna.png"

@@ -31,8 +31,8 @@ class Body:
     """The parts of a request.
 
     Attributes:
-        fields: texts by name (of JSON any values); empty ones count as not given.
-        files: uploads by name, in the order in which they came.
+        fields: texts by name (in JSON, any values); empty ones count as not given.
+        files: uploads by name, in the order of arrival.
     """
 
     def __init__(self, fields: Mapping[str, Any], files: list[tuple[str, UploadFile]]) -> None:
@@ -40,7 +40,7 @@ class Body:
         self.files = files
 
     async def file(self, name: str, *, most: int) -> bytes | None:
-        """The bytes of the upload called ``name``; None where there is none.
+        """The bytes of the upload called ``name``; None if there is none.
 
         Raises:
             PictureTooLargeError: it has more than ``most`` bytes.
@@ -52,15 +52,15 @@ class Body:
         return await read(found[0], most=most) if found else None
 
     def base64(self, name: str, *, most: int) -> bytes | None:
-        """The bytes that the field ``name`` holds as base64, a data: URL or not; None where there is none."""
+        """The bytes that the field ``name`` holds as base64, a data: URL or not; None if there is none."""
         text = self.fields.pop(name, None)
         return None if text is None else decoded(text, name, most=most)
 
     def model(self, kind: type[Model]) -> Model:
-        """The fields as ``kind`` has them.
+        """The fields as a ``kind``.
 
         Raises:
-            FieldError: one is wrong, or there is none of its name.
+            FieldError: a field is wrong or unknown.
         """
         try:
             return kind.model_validate(self.fields)
@@ -90,16 +90,16 @@ async def read(upload: UploadFile, *, most: int) -> bytes:
 
 @asynccontextmanager
 async def body(request: Request, *, most_files: int = 4, most_part: int) -> AsyncIterator[Body]:
-    """The body of a request; its uploads are gone afterwards.
+    """The body of a request; its uploads are deleted afterwards.
 
     Args:
-        request: with a form or JSON.
-        most_files: how many uploads are taken.
-        most_part: bytes of the largest part that is no upload (base64 is).
+        request: a request with a form or JSON.
+        most_files: largest number of uploads.
+        most_part: largest size in bytes of a part that is not an upload, such as base64.
 
     Raises:
-        FieldError: it is none of these, or is damaged.
-        ClientGoneError: the client went away before the end.
+        FieldError: it is neither, or is damaged.
+        ClientGoneError: the client disconnected before the end.
     """
     kind = kind_of(request.headers)
     form: FormData | None = None
@@ -127,16 +127,16 @@ async def body(request: Request, *, most_files: int = 4, most_part: int) -> Asyn
 
 
 def decoded(text: object, name: str, *, most: int) -> bytes:
-    """The bytes that base64 stands for, a data: URL or not.
+    """Decode base64, as a data: URL or not.
 
     Args:
-        text: what the field holds.
-        name: of the field.
-        most: bytes that are taken.
+        text: value of the field.
+        name: name of the field.
+        most: largest number of bytes.
 
     Raises:
-        FieldError: it is no base64.
-        PictureTooLargeError: it stands for more than ``most`` bytes.
+        FieldError: it is not base64.
+        PictureTooLargeError: it has more than ``most`` bytes.
     """
     if not isinstance(text, str):
         raise FieldError({name: "must be base64 text."})
@@ -154,11 +154,11 @@ def decoded(text: object, name: str, *, most: int) -> bytes:
 
 
 def _explained(fault: dict[str, Any], kind: type[BaseModel]) -> tuple[str, str]:
-    """A field and what is wrong with it: pydantic's words say what was needed, not what came."""
+    """A field and its error: pydantic's message says what was needed, but not what was sent."""
     name = ".".join(map(str, fault["loc"])) or "body"
     if fault["type"] == "extra_forbidden":
         close = get_close_matches(name, kind.model_fields, n=1)
-        return name, "is no field here. " + (f"Did you mean {close[0]}?" if close else "/docs lists those there are.")
+        return name, "is no field here. " + (f"Did you mean {close[0]}?" if close else "/docs lists all fields.")
     given = fault["input"]
     told = f"; got {str(given)[:40]!r}." if isinstance(given, (str, int, float)) else "."
     return name, f"{fault['msg']}{told}"
@@ -179,7 +179,7 @@ def _form(form: FormData) -> Body:
     files = []
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            # Browsers send an empty nameless upload for a file input that was left alone.
+            # Browsers send an empty upload without a name for a file input that was not used.
             if value.size or value.filename:
                 files.append((name, value))
         elif value != "":

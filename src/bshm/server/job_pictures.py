@@ -44,14 +44,14 @@ class JobPicture(BaseModel):
 
 
 class Spool:
-    """Keeps pictures until ``submit``: next to the files of the queue if it has any, otherwise in memory."""
+    """Keeps pictures until ``submit``: beside the files of the queue if it has any, otherwise in memory."""
 
     def __init__(self, folder: Path | None, made: list[Path]) -> None:
         self._folder = folder
         self._made = made
 
     def keep(self, name: str, source: BinaryIO) -> JobItem:
-        """An item with everything from where ``source`` stands."""
+        """An item with everything from the position of ``source``."""
         name = _file_name(name)
         if self._folder is None:
             return JobItem(name, data=source.read())
@@ -89,18 +89,18 @@ def from_form(uploads: list[UploadFile], zips: list[UploadFile], spool: Spool, s
 
 
 async def from_json(request: Request, pictures: dict[str, JobPicture], spool: Spool, service: Service) -> list[JobItem]:
-    """The pictures of a job in JSON, a few at a time, for as long as the client waits.
+    """The pictures of a job in JSON, a few at a time, while the client waits.
 
     Args:
-        request: whose client waits.
-        pictures: from where each stands in the body, ``images.3.`` say, to the picture.
-        spool: where they are kept.
-        service: fetches those that are elsewhere.
+        request: the request of the client.
+        pictures: maps positions in the body, such as ``images.3.``, to pictures.
+        spool: keeps the pictures.
+        service: fetches pictures from URLs.
 
     Raises:
-        FieldError, FetchError, PictureTooLargeError: one cannot be had; where it stands is told.
-        TimeRanOutError: not all of them came in the time of a request.
-        ClientGoneError: nobody waits.
+        FieldError, FetchError, PictureTooLargeError: one cannot be read or fetched; the error names its position.
+        TimeRanOutError: they took longer than a request may.
+        ClientGoneError: the client disconnected.
     """
     settings = service.settings
     left = settings.max_job_bytes
@@ -133,7 +133,7 @@ async def from_json(request: Request, pictures: dict[str, JobPicture], spool: Sp
             request, work, settings.request_timeout_s, advice="Send fewer URLs at once, or the pictures themselves."
         )
     finally:
-        # Whoever forgets the files that were kept must not be followed by one more.
+        # No file may be added after the kept files were deleted.
         await asyncio.wait([work])
 
 
@@ -144,21 +144,21 @@ async def _bytes_of(wanted: JobPicture, place: str, service: Service) -> bytes:
     try:
         return await service.fetched(wanted.image_url)
     except (UrlRefusedError, FetchError, PictureTooLargeError) as error:
-        if not place:  # there is but one
+        if not place:  # there is only one
             raise
-        if isinstance(error, UrlRefusedError):  # whose own words are not for everybody
+        if isinstance(error, UrlRefusedError):  # its message is not for clients
             raise FieldError({f"{place}image_url": detail_of(error)}) from error
         raise type(error)(f"{place}image_url: {error}") from error
 
 
 def forget(paths: list[Path]) -> None:
-    """Remove what a refused job left; an accepted one has taken its files."""
+    """Delete the files of a refused job; an accepted job has taken its files."""
     for path in paths:
         path.unlink(missing_ok=True)
 
 
 def _file_name(name: str) -> str:
-    """The last part of what a client calls its file, without what no file name has."""
+    """The last part of a client's file name, without characters that are not valid."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(char for char in last if char.isprintable())[:200]
     return plain.strip(". ") or "picture"

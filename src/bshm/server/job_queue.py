@@ -16,16 +16,16 @@ from bshm.server.settings import Settings
 def open_queue(
     settings: Settings, pool: MattingPool, secret_of: Callable[[str], str | None], broken: Callable[[], object]
 ) -> JobQueue:
-    """The queue that the settings name.
+    """The queue that the settings describe.
 
     Args:
         settings: ``broker``, ``results``, ``blobs`` and the other ``jobs_…``.
-        pool: works on jobs of the embedded queue.
-        secret_of: from an owner to what signs webhooks.
+        pool: processes jobs of the embedded queue.
+        secret_of: maps an owner to the secret that signs webhooks.
         broken: called when so many pictures hang that the process should be replaced.
 
     Raises:
-        OptionError: they contradict each other.
+        OptionError: settings contradict each other.
         OutputError, QueueUnavailableError, MissingExtraError: the queue cannot be opened.
     """
     options = QueueOptions(

@@ -1,4 +1,4 @@
-"""What the routes of jobs share: whose a job is, what may be said of its end, and what is shown of it."""
+"""Shared by the routes of jobs: the owner of a job, its webhook, and its state as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IDEMPOTENCY_HEADER = {
 
 
 class JobTerms(BaseModel):
-    """What may be said of any job, whatever is made in it."""
+    """The fields of every job, of pictures or of a clip."""
 
     keep_s: float | None = Field(
         None, ge=1, le=31 * 86400, description="Seconds for which results are kept after the job has ended."
@@ -48,7 +48,7 @@ def parts(request: Request) -> tuple[Service, JobQueue]:
     """The service and its queue.
 
     Raises:
-        JobNotFoundError: there is none.
+        JobNotFoundError: the service has no queue.
     """
     service: Service = request.app.state.service
     if service.queue is None:
@@ -57,16 +57,16 @@ def parts(request: Request) -> tuple[Service, JobQueue]:
 
 
 def owner_of(request: Request) -> str:
-    """The id of the API key; without keys all jobs are nobody's, and their ids are what keeps them apart."""
+    """The id of the API key; without keys jobs have no owner, and only their ids protect them."""
     kind, _, name = str(request.scope["state"]["caller"]).partition(":")
     return name if kind == "key" else ANONYMOUS
 
 
 def of_kind(record: JobRecord, kind: Kind) -> JobRecord:
-    """``record``, where it is of that kind.
+    """``record``, if it is of that kind.
 
     Raises:
-        JobNotFoundError: it is of another, and has another address.
+        JobNotFoundError: it is of another kind, and has another address.
     """
     if record.kind != kind:
         place = "/videos" if record.kind == "video" else "/jobs"
@@ -87,10 +87,10 @@ def idempotency_key(request: Request, terms: JobTerms) -> str | None:
 
 
 def webhook(url: str | None, caller: str, settings: Settings) -> Webhook | None:
-    """Who is told when the job has ended.
+    """The webhook to call when the job has ended.
 
     Raises:
-        FieldError: webhooks are off, or nothing could sign them.
+        FieldError: webhooks are off, or there is no secret to sign them.
     """
     if url is None:
         return None
@@ -107,8 +107,8 @@ async def listed(request: Request, kind: Kind, limit: int, cursor: str | None) -
     """A part of the caller's jobs of a kind, and the query of the next part.
 
     Raises:
-        KeyRefusedError: nobody's jobs are listed.
-        FieldError: the cursor is none.
+        KeyRefusedError: jobs without an owner cannot be listed.
+        FieldError: the cursor is not valid.
     """
     service, queue = parts(request)
     owner = owner_of(request)
@@ -138,12 +138,12 @@ def _place_of(cursor: str) -> tuple[float, str]:
 
 
 def problem(error: JobError) -> dict[str, str]:
-    """An error as it is shown."""
+    """An error as JSON."""
     return {"code": error.code, "message": error.message}
 
 
 def times(record: JobRecord) -> dict[str, str | None]:
-    """When what happened to a job."""
+    """The times of a job."""
     return {
         "created_at": _time(record.created_at),
         "started_at": _time(record.started_at),

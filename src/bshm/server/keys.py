@@ -22,13 +22,13 @@ _PREFIX = "bshm_"
 
 @dataclass(frozen=True)
 class Key:
-    """An API key as it is kept.
+    """An API key as it is stored.
 
     Attributes:
         id: names it in lists, logs and jobs; not secret.
-        name: whose it is, for people.
-        sha256: of the key, lower-case hex.  A plain hash is enough: the key is 256 random bits, which no list of
-            guesses holds, unlike a password.
+        name: its owner, for people.
+        sha256: hash of the key, lower-case hex.  A plain hash is enough: unlike a password, the key is 256 random bits,
+            which cannot be guessed.
         created: ISO date and time, UTC.
     """
 
@@ -39,12 +39,12 @@ class Key:
 
 
 def default_file() -> Path:
-    """Where the keys of this user are."""
+    """The file of this user's keys."""
     return places.config() / "keys.json"
 
 
 def hash_of(secret: str) -> str:
-    """The hash that is kept of a key."""
+    """The stored hash of a key."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -61,7 +61,7 @@ class Keys:
         """Every key.
 
         Raises:
-            OptionError: the file is there, but cannot be read: better no service than an open one.
+            OptionError: the file exists, but cannot be read: then nobody is served.
         """
         with self._lock:
             try:
@@ -78,9 +78,9 @@ class Keys:
             return self._keys
 
     def find(self, secret: str) -> Key | None:
-        """The key that ``secret`` is, or None."""
+        """The entry of the key ``secret``, or None."""
         wanted = hash_of(secret)
-        # Each is compared, in a time that does not tell how much of a hash was right.
+        # All are compared, in constant time, so that timing reveals nothing about a hash.
         matches = [key for key in self.all() if hmac.compare_digest(key.sha256, wanted)]
         return matches[0] if matches else None
 
@@ -88,10 +88,10 @@ class Keys:
         """Make a key.
 
         Returns:
-            the entry, and the key itself: it is kept nowhere.
+            The entry, and the key itself, which is not stored.
 
         Raises:
-            OptionError: a name that is empty, long or odd.
+            OptionError: the name is empty, too long, or has other characters.
             OutputError: the file cannot be written.
         """
         if not _NAME.fullmatch(name):
@@ -102,10 +102,10 @@ class Keys:
         return key, secret
 
     def revoke(self, name_or_id: str) -> list[Key]:
-        """Remove keys by id, or all of a name.
+        """Remove the key with an id, or all keys of a name.
 
         Raises:
-            OptionError: there is none.
+            OptionError: there is no such key.
         """
         gone = [key for key in self.all() if name_or_id in (key.id, key.name)]
         if not gone:

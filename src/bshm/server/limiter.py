@@ -19,20 +19,20 @@ class InFlightLimiter:
         return self._callers.total()
 
     def of(self, caller: str) -> int:
-        """How many there are of one key or address."""
+        """The requests of one key or address."""
         return self._callers[caller]
 
     def check(self, caller: str, *, most: int, share: int, retry_after_s: Callable[[int], float]) -> None:
-        """See whether there is room for one more.
+        """Check whether there is room for one more request.
 
         Args:
-            caller: whose it is.
-            most: in all.
-            share: of one caller.
-            retry_after_s: from a number of requests to when so many will have been served.
+            caller: the caller of the request.
+            most: limit of all callers together.
+            share: limit of one caller.
+            retry_after_s: returns the time in which a number of requests will be served.
 
         Raises:
-            TooManyAtOnceError: the caller has its share; told first, since the caller can mend it.
+            TooManyAtOnceError: the caller has used its share; checked first, because the caller can change that.
             TooBusyError: there is no room.
         """
         mine = self.of(caller)
@@ -50,7 +50,7 @@ class InFlightLimiter:
 
     @contextmanager
     def hold(self, caller: str) -> Iterator[None]:
-        """One more, for as long as the context lasts.
+        """Count one more request while the context lasts.
 
         >>> limiter = InFlightLimiter()
         >>> with limiter.hold("key:1"), limiter.hold("key:2"):
@@ -65,4 +65,4 @@ class InFlightLimiter:
         finally:
             self._callers[caller] -= 1
             if not self._callers[caller]:
-                del self._callers[caller]  # who has gone takes no memory
+                del self._callers[caller]  # callers without requests use no memory

@@ -15,9 +15,9 @@ LOGGER = logging.getLogger("bshm.server")
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON; what ``extra={"fields": {…}}`` has becomes fields of it.
+    """A record as one line of JSON, with the fields of ``extra={"fields": {…}}``.
 
-    ``logger`` names the library where it is not bshm.
+    ``logger`` names the library if it is not bshm.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -37,10 +37,10 @@ class JsonLines(logging.Formatter):
 
 @contextmanager
 def as_json(level: str) -> Iterator[None]:
-    """Send what is logged, warned of and not caught to stderr as JSON, whatever library says it, while this lasts.
+    """Write logs, warnings and uncaught exceptions of all libraries to stderr as JSON in this context.
 
     Args:
-        level: least severe lines of bshm's own; of libraries there are warnings and errors.
+        level: lowest level of bshm's own lines; libraries log warnings and errors.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
@@ -52,7 +52,7 @@ def as_json(level: str) -> Iterator[None]:
     ours.setLevel(level.upper())
     root.handlers = [handler]
     root.setLevel(least)
-    # Beside warnings it tells of every start and connection.
+    # Besides warnings it logs every start and connection.
     uvicorn.setLevel(least)
     logging.captureWarnings(True)
     threading.excepthook = _of_thread
@@ -68,7 +68,7 @@ def as_json(level: str) -> Iterator[None]:
 
 
 def _of_thread(fault: threading.ExceptHookArgs) -> None:
-    if fault.exc_type is not SystemExit:  # a thread that ends as it means to
+    if fault.exc_type is not SystemExit:  # a thread that ends itself
         name = None if fault.thread is None else fault.thread.name
         say(logging.ERROR, "uncaught", error=fault.exc_value, thread=name)
 

@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Fetch = Callable[[str, Limits, Validators | None], Fetched]
 
-# Of the mean time of a picture: how much the latest one counts.
+# The weight of the latest picture in the mean time of a picture.
 _LATEST = 0.1
 
 
 def fetch_url(url: str, limits: Limits, known: Validators | None) -> Fetched:
-    """What a URL gives, behind the guard of ``bshm.net.fetch``."""
+    """Fetch a URL, with the checks of ``bshm.net.fetch``."""
     return fetch_if_changed(url, limits=limits, known=known)
 
 
 class _InTurn(Matting):
-    """Networks that others use as well: each frame waits for its turn."""
+    """Networks that are shared: each frame waits for its turn."""
 
     def __init__(self, shared: Matting, run: Callable[[Callable[[], Matte]], Matte]) -> None:
         super().__init__(engine=shared.engine)
@@ -71,12 +71,12 @@ class MattingPool:
         fetch: Fetch = fetch_url,
         broken: Callable[[], object] = lambda: None,
     ) -> None:
-        """With no model open yet.
+        """Start without an open model.
 
         Args:
-            settings: of the service.
+            settings: settings of the service.
             metrics: count the stages.
-            fetch: gives what a URL holds.
+            fetch: fetches a URL.
             broken: called when so many pictures hang that the process should be replaced.
         """
         self._settings = settings
@@ -84,12 +84,12 @@ class MattingPool:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._mattings: dict[str, Matting] = {}
-        # Nobody waits for an answer longer than this, so a stage that takes as long works for nobody.
+        # Nobody waits longer for an answer, so a stage that takes this long is useless.
         executor = partial(DeadlineExecutor, timeout_s=settings.request_timeout_s, broken=broken)
         self._codecs = executor(settings.in_flight + 1, name="bshm-codec")
         self._network = executor(1, name="bshm-network")
         self._downloads = executor(8, name="bshm-download")
-        # Painting takes much longer than all else, one picture at a time.
+        # Painting takes much longer than everything else, and one picture is painted at a time.
         self._painting = executor(1, name="bshm-painter")
         self._painter: Painter | None = None
         self._slots = asyncio.Semaphore(settings.in_flight)
@@ -97,7 +97,7 @@ class MattingPool:
 
     @property
     def mean_s(self) -> float:
-        """Seconds that a picture takes in the network, of late."""
+        """Seconds that a picture takes in the network, averaged over recent pictures."""
         return self._mean_s
 
     @property
@@ -106,7 +106,7 @@ class MattingPool:
         return self._settings.model in self._mattings
 
     def matting(self, model: str) -> Matting:
-        """The networks called ``model``, opened when they are first asked for.
+        """The networks called ``model``, opened on first use.
 
         Raises:
             UnknownModelError, ModelFileError, DeviceUnavailableError, OptionError: see ``bshm.pipeline.Matting``.
@@ -124,11 +124,11 @@ class MattingPool:
 
     @property
     def painter(self) -> Painter | None:
-        """What paints backgrounds; None where the service has none, or has not opened it yet."""
+        """The painter of backgrounds; None if the service has none, or has not opened it yet."""
         return self._painter
 
     def open_painter(self) -> None:
-        """Open what paints backgrounds, where a setting names it.
+        """Open the painter of backgrounds, if a setting names one.
 
         Raises:
             MissingExtraError, PainterModelError, HubUnreachableError: see ``bshm.generating.painter.Painter``.
@@ -148,7 +148,7 @@ class MattingPool:
 
     @property
     def stuck(self) -> int:
-        """How many threads hang."""
+        """The number of hanging threads."""
         return sum(executor.stuck for executor in (self._codecs, self._network, self._downloads, self._painting))
 
     async def beside(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
@@ -165,7 +165,7 @@ class MattingPool:
         return await _done(self._codecs.send(work, timeout_s=limit_s))
 
     async def in_turn(self, work: Callable[[], T]) -> T:
-        """Run something with a whole picture in it, and no network: it takes a place as a picture does.
+        """Run something that holds a picture, but needs no network; it counts as a picture in flight.
 
         Raises:
             OverrunError: it took longer than a request may.
@@ -174,16 +174,16 @@ class MattingPool:
             return await self.beside(work)
 
     async def fetch(self, url: str, known: Validators | None) -> Fetched:
-        """What a URL gives; see ``bshm.net.fetch``."""
+        """Fetch a URL; see ``bshm.net.fetch``."""
         return await _done(self._downloads.submit(self._fetch, url, self._settings.limits, known))
 
     async def fetch_video(self, url: str, path: Path) -> None:
-        """Put the video behind a URL into a file; see ``bshm.net.fetch``."""
+        """Download the video at a URL into a file; see ``bshm.net.fetch``."""
         settings = self._settings
         limits = replace(
             settings.limits, max_bytes=settings.max_video_bytes, url_timeout_s=settings.video_upload_timeout_s
         )
-        # The download itself ends in time, and says so in better words.
+        # The download has its own time limit, with a better message.
         await _done(
             self._downloads.send(
                 partial(fetch_video, url, path, limits=limits), timeout_s=settings.video_upload_timeout_s + 5
@@ -197,10 +197,10 @@ class MattingPool:
 
         Args:
             data: its file.
-            edit: what to make of its matte.
-            model: which weights make that.
-            options: how; the limits are the service's.
-            background: the file of a picture for the background.
+            edit: options of the result.
+            model: name of the weights.
+            options: options of the matte; the limits are the service's.
+            background: the file of a background picture.
 
         Raises:
             InputError, CallerError, EnvironmentFault: see ``bshm.errors``.
@@ -231,7 +231,7 @@ class MattingPool:
         return replace(rendered, timings_ms=timings)
 
     def work(self, picture: bytes, name: str, options: JobOptions) -> Product:
-        """``Work`` of the embedded queue, done in the thread that calls, but for the network.
+        """``Work`` of the embedded queue, done in the calling thread, except for the network.
 
         Raises:
             BshmError: it cannot be made.
@@ -255,7 +255,7 @@ class MattingPool:
         folder: Path,
         progress: Callable[[Progress], None],
     ) -> ClipProducts:
-        """``ClipWork`` of the embedded queue, done in the thread that calls, but for the network.
+        """``ClipWork`` of the embedded queue, done in the calling thread, except for the network.
 
         Raises:
             BshmError: it cannot be made.
@@ -273,14 +273,14 @@ class MattingPool:
         return work(clip, options, background=background, folder=folder, progress=counted)
 
     def close(self) -> None:
-        """Let go of the threads; what runs in them ends first, unless it hangs."""
+        """Close the threads after they have finished, except those that hang."""
         for executor in (self._downloads, self._codecs, self._network, self._painting):
             executor.shutdown(cancel_futures=True, timeout_s=self._settings.shutdown_timeout_s)
 
 
 async def _done(future: Future[T]) -> T:
-    """The result.  A thread cannot be stopped: who is cancelled meanwhile waits until it ends or is given up,
-    so that the place that the work takes is not given away while it still runs."""
+    """The result.  A thread cannot be stopped, so a cancelled caller waits until it ends or is given up: the place of
+    the work is not free while it still runs."""
     waiting = asyncio.wrap_future(future)
     try:
         return await asyncio.shield(waiting)
@@ -288,5 +288,5 @@ async def _done(future: Future[T]) -> T:
         if not future.cancel():
             await asyncio.wait([waiting])
             if not waiting.cancelled():
-                waiting.exception()  # looked at; nobody wants it any more
+                waiting.exception()  # read, so that asyncio does not log it; nobody needs it any more
         raise

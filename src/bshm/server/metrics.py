@@ -11,7 +11,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class Metrics:
-    """The figures of one service; each has its own registry, so that tests and programs may have several."""
+    """The metrics of one service; each service has its own registry, so a program may have several."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -33,11 +33,11 @@ class Metrics:
         self.pixels = Counter("bshm_pixels", "Pixels of the pictures matted.", registry=registry)
         self.frames = Counter("bshm_video_frames", "Frames of videos made by this process.", registry=registry)
 
-        # Memory, files and processor time of this process, where /proc tells them.
+        # Memory, files and processor time of this process, if /proc has them.
         ProcessCollector(registry=registry)
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """Show what ``value`` gives whenever somebody looks."""
+        """Add a gauge that calls ``value`` whenever it is read."""
         Gauge(name, meaning, registry=self._registry).set_function(value)
 
     def observe_stages(self, timings_ms: Mapping[str, float]) -> None:
@@ -46,5 +46,5 @@ class Metrics:
             self.stage_seconds.labels(stage).observe(ms / 1000)
 
     def text(self) -> bytes:
-        """All figures, as Prometheus reads them."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -31,7 +31,7 @@ from bshm.server.security_headers import NO_PAGE_CSP, SECURITY_HEADERS
 from bshm.server.service import Service
 from bshm.server.settings import LOOPBACK_HOSTS, MIB
 
-# Reached without a key: they say nothing of anybody.  So are the files of the page; all else needs one.
+# These need no key, because they reveal nothing about anybody; nor do the page's files.  Everything else needs one.
 _ALIVE = ("/healthz", "/readyz")
 _OPEN_ROUTES = (*_ALIVE, "/openapi.json", "/favicon.ico", "/")
 _OPEN_FOLDERS = ("/docs", "/app/", "/static/", "/vendor/", "/web-weights/")
@@ -41,27 +41,27 @@ _WORK = {("POST", path) for path in ("/matte", "/finish", "/v1.0/removebg", "/jo
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
-# Around the picture in a request: other fields, boundaries, and a third more for base64.
+# A request is larger than its picture: other fields, boundaries, and a third more for base64.
 _BASE64 = 4 / 3
 _FIELDS_BYTES = MIB
-# While the service is being stopped, a body has this share of the time that requests have to end.
+# While the service stops, a body has this share of the time in which requests must end.
 _STOPPING_SHARE = 0.5
-# How often a body that does not come looks whether the service is being stopped.
+# How often a request that waits for its body checks whether the service stops.
 _LOOK_S = 0.5
 
-# What pages of other origins may send; they may read all that an answer has.
+# Headers that pages of other origins may send; they may read every header of an answer.
 _CORS_HEADERS = ["X-Api-Key", "Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"]
 
 
 class Middleware:
-    """The outermost layer.  It knows paths and headers; what is in a body is the routes' business."""
+    """The outermost layer.  It checks paths and headers; the routes check bodies."""
 
     def __init__(self, app: ASGIApp, service: Service, page: Iterable[str] = ()) -> None:
-        """Before ``app``.
+        """Wrap ``app``.
 
         Args:
             app: the routes.
-            service: whose settings and keys decide.
+            service: has the settings and keys.
             page: paths of the web page's files, which need no key.
         """
         self._app = app
@@ -71,7 +71,7 @@ class Middleware:
         self._open = {*_OPEN_ROUTES, *page}
         self._inner: ASGIApp = self._checked
         if self._origins:
-            # Around the checks: a page of another origin could not read why it is turned away otherwise.
+            # Outside the checks, so that a page of another origin can read why it is refused.
             self._inner = CORSMiddleware(
                 self._checked,
                 allow_origins=list(self._origins),
@@ -81,7 +81,7 @@ class Middleware:
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -95,20 +95,20 @@ class Middleware:
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: _Exchange = scope["state"]["exchange"]
         try:
-            if not exchange.path:  # the address of the service without its last slash
+            if not exchange.path:  # the root path without a slash at the end
                 await RedirectResponse(f"{self._root}/")(scope, receive, send)
                 return
             self._check_caller(scope, exchange)
             await self._let_in(scope, exchange, receive, send)
         except asyncio.CancelledError:
-            # The time of a stop is over, and whoever serves the request takes it away.
+            # The time for stopping is over, and the server cancels the request.
             if not self._service.draining:
                 raise
             if exchange.status is None:
                 error = TooBusyError("the service is being stopped. Try again shortly.", retry_after_s=5)
                 await self._refuse(error, scope, exchange, receive, send)
         except Exception as error:
-            if exchange.status is not None:  # the head is out already
+            if exchange.status is not None:  # the head was sent already
                 raise
             await self._refuse(error, scope, exchange, receive, send)
 
@@ -137,15 +137,15 @@ class Middleware:
 
     def _most_bytes(self, exchange: _Exchange) -> int:
         settings = self._service.settings
-        # A background may come along with the picture.
+        # The picture may come with a background.
         single = int(2 * settings.max_upload_bytes * _BASE64)
         if exchange.path.startswith("/videos"):
-            # A background may come along with the clip.
+            # The clip may come with a background.
             sent = 0 if intake.kind_of(exchange.headers) == intake.JSON else settings.max_video_bytes
             return sent + settings.max_upload_bytes + _FIELDS_BYTES
         if not exchange.path.startswith("/jobs"):
             return single + _FIELDS_BYTES
-        # JSON is in memory whole, several times while it is read: a job of it is no larger than a single request.
+        # JSON is held in memory, several times while it is parsed: a job in JSON has the limit of a single request.
         is_json = intake.kind_of(exchange.headers) == intake.JSON
         return (min(single, settings.max_job_bytes) if is_json else settings.max_job_bytes) + _FIELDS_BYTES
 
@@ -156,7 +156,7 @@ class Middleware:
         try:
             keys = self._service.callers_keys()
         except KeysUnreadableError:
-            # Whether it is alive has nothing to do with who may use it.
+            # /healthz does not depend on who may use the service.
             if is_open:
                 return
             raise
@@ -167,10 +167,10 @@ class Middleware:
         self._check_origin(scope, exchange)
 
     def _check_host(self, scope: Scope, exchange: _Exchange) -> None:
-        """Without keys, only pages of this machine may speak to the service.
+        """Without keys, only pages of this machine may use the service.
 
-        A page anywhere can make a browser send requests to 127.0.0.1, and with a name that it points there
-        (DNS rebinding) read the answers; the Host and the Origin that the browser adds give it away.
+        Any page can make a browser send requests to 127.0.0.1, and can read the answers if its own name resolves to
+        that address (DNS rebinding); the Host and Origin headers of the browser reveal this.
         """
         settings = self._service.settings
         if settings.allow_open or "*" in settings.allowed_hosts:
@@ -180,7 +180,7 @@ class Middleware:
         name = found["name"].lower() if found else ""
         if name in {each.lower() for each in settings.allowed_hosts}:
             return
-        # Who is told by a proxy to be elsewhere is, whatever name it asks for.
+        # A client that a proxy reports as remote is remote, whatever the Host header says.
         if name not in LOOPBACK_HOSTS or _is_elsewhere(scope):
             raise HostRefusedError(
                 f"this service answers to {', '.join(LOOPBACK_HOSTS)}; the request is for {host[:80]!r}. "
@@ -192,7 +192,7 @@ class Middleware:
         if origin is not None and (origin in self._origins or "*" in self._origins):
             return
         if _is_work(scope, exchange) and exchange.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            # As an image of a page elsewhere, say: browsers tell no origin then.
+            # E.g. an image in a page of another site: browsers send no Origin then.
             raise HostRefusedError("pages of other origins may not use this service. See --cors-origins.")
         if origin is None or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
@@ -218,10 +218,10 @@ class Middleware:
 
 
 def _below(root: str, scope: Scope) -> tuple[Scope, str]:
-    """The request as ASGI wants it below a root path, and its path without that.
+    """The request as ASGI requires it below a root path, and its path without the root path.
 
-    Proxies in front pass the root path on or take it away; either way the routes see ``root_path`` and a ``path`` that
-    begins with it, so that the addresses that they give away are right outside.
+    Proxies may keep or strip the root path; in both cases the routes see ``root_path`` and a ``path`` that begins with
+    it, so that the addresses in their answers are right for clients.
     """
     path: str = scope["path"]
     if not root:
@@ -232,12 +232,12 @@ def _below(root: str, scope: Scope) -> tuple[Scope, str]:
 
 
 def _is_work(scope: Scope, exchange: _Exchange) -> bool:
-    """Whether a picture is to be worked on: such requests count, and may have a body."""
+    """Whether the request processes pictures: such requests are counted, and may have a body."""
     return (scope["method"], exchange.path.rstrip("/")) in _WORK
 
 
 def _is_elsewhere(scope: Scope) -> bool:
-    """Whether the client has an address of another machine."""
+    """Whether the client is on another machine."""
     try:
         return not ipaddress.ip_address((scope.get("client") or ("",))[0]).is_loopback
     except ValueError:
@@ -245,7 +245,7 @@ def _is_elsewhere(scope: Scope) -> bool:
 
 
 class _Exchange:
-    """One request on its way in and its answer on the way out."""
+    """One request and its answer."""
 
     def __init__(self, scope: Scope, path: str, receive: Receive, send: Send, service: Service) -> None:
         self._scope = scope
@@ -272,10 +272,10 @@ class _Exchange:
         state["caller"] = f"address:{client[0] if client else 'none'}"
 
     def begin_body(self, most: int, *, within_s: float) -> None:
-        """From here on a body may have ``most`` bytes and take ``within_s``.
+        """Allow a body of ``most`` bytes within ``within_s`` from now on.
 
         Raises:
-            PictureTooLargeError: it announces more.
+            PictureTooLargeError: its Content-Length is larger.
         """
         self._left = self._most = most
         self._within_s = within_s
@@ -323,7 +323,7 @@ class _Exchange:
         return kind(f"a request may have up to {self._most:,} bytes; this one has {came}.")
 
     async def send(self, message: Message) -> None:
-        """The answer, with what every answer carries."""
+        """Send the answer, with the headers of every answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -363,7 +363,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def _route(scope: Scope) -> str:
-    """The route's pattern: what people put into a path must not become a label."""
+    """The route's pattern, because values in a path must not become labels."""
     found = scope.get("route")
     path = getattr(found, "path", None)
     return path if isinstance(path, str) and path else "unmatched"

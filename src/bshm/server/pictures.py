@@ -14,7 +14,7 @@ from bshm.server.service import Served, Service
 
 
 async def picture(service: Service, body: intake.Body, name: str, most: int) -> bytes | None:
-    """The picture that a request has under ``name``, as a file or as base64; None where it has none.
+    """The picture that a request has under ``name``, as a file or as base64; None if it has none.
 
     Raises:
         FieldError, PictureTooLargeError: see ``bshm.server.intake``.
@@ -27,7 +27,7 @@ async def picture(service: Service, body: intake.Body, name: str, most: int) -> 
 
 
 def answer(served: Served) -> Response:
-    """The result with what is known of it in headers."""
+    """The result, with facts about it in headers."""
     rendered = served.rendered
     headers = {
         "X-Bshm-Model": rendered.model,

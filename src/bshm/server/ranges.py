@@ -1,4 +1,4 @@
-"""A file, or the part of it that a request asks for (RFC 9110, section 14): one range, of bytes."""
+"""Answer with a file, or with the requested part of it (RFC 9110, section 14): one range of bytes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from starlette.responses import Response, StreamingResponse
 from bshm.jobs import ClipResult
 
 _RANGE = re.compile(r"bytes=\s*(?P<first>[0-9]*)-(?P<last>[0-9]*)\s*", re.IGNORECASE)
-# More digits than any file has bytes.
+# More digits than the size of any file.
 _MOST_DIGITS = 18
 
 
 class ByteRange(NamedTuple):
-    """From ``start`` up to, and without, ``stop``."""
+    """From ``start`` to ``stop``, without ``stop``."""
 
     start: int
     stop: int
@@ -33,14 +33,14 @@ def wanted(header: str | None, size: int) -> ByteRange | None:
 
     Args:
         header: its value.
-        size: of the file, in bytes.
+        size: size of the file in bytes.
 
     Returns:
-        None where all is wanted: there is no header, or one that is damaged, of another unit or of several ranges,
-        which a server may answer with everything.
+        None for the whole file: there is no header, or it is damaged, has another unit or has several ranges, which a
+        server may ignore.
 
     Raises:
-        UnsatisfiableError: it asks for what lies behind the end.
+        UnsatisfiableError: the range begins behind the end of the file.
 
     >>> wanted("bytes=2-4", 10), wanted("bytes=7-", 10), wanted("bytes=-3", 10), wanted("bytes=0-99", 10)
     (ByteRange(start=2, stop=5), ByteRange(start=7, stop=10), ByteRange(start=7, stop=10), ByteRange(start=0, stop=10))
@@ -63,12 +63,12 @@ def wanted(header: str | None, size: int) -> ByteRange | None:
 
 
 def answer(request: Request, found: ClipResult, headers: Mapping[str, str]) -> Response:
-    """The file, or the part of it that the request asks for.
+    """The file, or the requested part of it.
 
     Args:
         request: a GET or HEAD.
         found: the file.
-        headers: further ones.
+        headers: additional headers.
 
     Raises:
         UnsatisfiableError: see ``wanted``.
@@ -81,10 +81,10 @@ def answer(request: Request, found: ClipResult, headers: Mapping[str, str]) -> R
         "Last-Modified": changed,
         "Content-Length": str(found.size),
     }
-    if request.method == "HEAD":  # ranges are of GET alone
+    if request.method == "HEAD":  # ranges apply only to GET
         return Response(None, headers=told, media_type=found.media_type)
     part = None
-    # Of another file than the one that the client has a part of, it gets all.
+    # If the client has a part of an earlier version of the file, it gets the whole file.
     if request.headers.get("if-range", tag) in (tag, changed):
         part = wanted(request.headers.get("range"), found.size)
     if part is None:

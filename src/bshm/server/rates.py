@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from bshm.server.refusals import RateLimitError
 
 _WINDOW_S = 60.0
-# An attacker with many addresses must not fill the memory; whoever asked longest ago is forgotten first.
+# An attacker with many addresses must not fill the memory; callers with the oldest request are forgotten first.
 _MOST_CALLERS = 10_000
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What is left of a minute.
+    """The rate limit of a caller in the current minute.
 
     Attributes:
         limit, remaining: megapixel pictures.
@@ -29,7 +29,7 @@ class Rate:
     reset_at: float
 
     def headers(self) -> dict[str, str]:
-        """As remove.bg tells it."""
+        """The headers of remove.bg."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(self.remaining),
@@ -38,7 +38,7 @@ class Rate:
 
 
 def units_of(pixels: int) -> int:
-    """What a picture counts: its megapixels, rounded up.
+    """The units of a picture: its megapixels, rounded up.
 
     >>> units_of(640 * 480), units_of(12_000_001)
     (1, 13)
@@ -47,7 +47,7 @@ def units_of(pixels: int) -> int:
 
 
 class Rates:
-    """Windows of a minute, one for each caller.  For one event loop."""
+    """One-minute windows, one per caller.  For one event loop."""
 
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.time) -> None:
         self.limit = limit
@@ -58,8 +58,8 @@ class Rates:
         """Take ``units`` from the caller's minute; None without a limit.
 
         Raises:
-            RateLimitError: there is not as much left.  A picture that is larger than the whole limit passes in a
-                fresh minute, or it never would.
+            RateLimitError: not enough is left.  A picture that is larger than the whole limit passes in a new minute,
+                because it would never pass otherwise.
         """
         if self.limit == 0:
             return None
@@ -78,7 +78,7 @@ class Rates:
         return Rate(self.limit, max(0, self.limit - used), rate.reset_at)
 
     def look(self, caller: str) -> Rate:
-        """What the caller has left."""
+        """The remaining units of the caller."""
         now = self._clock()
         reset_at, used = self._windows.get(caller, (0.0, 0))
         if reset_at <= now:

@@ -23,7 +23,7 @@ from bshm.server.connections import Connection, ConnectionLimiter, most_connecti
 from bshm.server.service import Service
 from bshm.server.settings import Settings
 
-# Far more than may be open at once: they wait in the system until there is a place.
+# Far more than may be open at the same time: they wait in the system until there is a place.
 _BACKLOG = 2048
 
 
@@ -31,8 +31,8 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; requests in flight are answered first.
 
     Raises:
-        OptionError: the address cannot be had, or other machines would be served without keys.
-        OverrunError: so many pictures hang that the process has to be replaced; whatever started it starts it again.
+        OptionError: the address cannot be used, or other machines would be served without keys.
+        OverrunError: so many pictures hang that the process must be replaced; its service manager starts it again.
         BshmError: the model, the cache or the queue cannot be opened.
     """
     with private.files(), logs.as_json(settings.log_level):
@@ -53,17 +53,17 @@ def run(settings: Settings) -> None:
             timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_s)),
             lifespan="on",
         )
-        # Uvicorn sends itself the signal once more when all is done; ending as asked is no failure.
+        # Uvicorn sends itself the signal again at the end; stopping as requested is not a failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with listening:
             asyncio.run(_serve(service, _Server(config, service), listening))
 
 
 def _see_temporary() -> None:
-    """Where uploads wait is settled before the first: Python takes another folder without a word.
+    """Check the folder for uploads before the first upload: Python would silently use another folder.
 
     Raises:
-        OutputError: there is none that can be written to.
+        OutputError: no folder is writable.
     """
     try:
         found = tempfile.gettempdir()
@@ -77,9 +77,9 @@ def _see_temporary() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Takes connections through a ``ConnectionLimiter``, and tells the address once it is answered there.
+    """Accepts connections through a ``ConnectionLimiter``, and prints the address when it answers there.
 
-    Before that a model, a device or a store may still be refused.
+    Before that, a model, a device or a store may still fail.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
@@ -89,18 +89,18 @@ class _Server(uvicorn.Server):
         self._tasks: list[asyncio.Task[None]] = []
 
     def set_limit(self) -> None:
-        """Say how many connections there may be, with all files open that the service needs.
+        """Set the number of connections, after all files that the service needs are open.
 
         Raises:
-            OptionError: not as many as the settings want.
+            OptionError: the setting needs more than is possible.
         """
         limiter = self._connections
         limiter.most = most_connections(self._service.settings.connections)
-        self._service.metrics.watch("bshm_connections", "Connections that are open.", lambda: float(len(limiter.open)))
+        self._service.metrics.watch("bshm_connections", "Open connections.", lambda: float(len(limiter.open)))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say where."""
-        await super().startup([])  # nothing that asyncio would listen on by itself
+        """Listen, then print the address."""
+        await super().startup([])  # without sockets on which asyncio would listen
         if not self.started:
             return
         self._tasks.append(asyncio.create_task(self._connections.watch()))
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         _tell_addresses(sockets or [])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing more, then answer what is in flight."""
+        """Accept nothing more, then answer the requests in flight."""
         self._service.drain()
         watching, *welcoming = self._tasks
         await _cancelled(welcoming)
@@ -139,7 +139,7 @@ def _tell_addresses(sockets: Iterable[socket.socket]) -> None:
 
 async def _serve(service: Service, server: _Server, listening: socket.socket) -> None:
     try:
-        # Before uvicorn begins: what fails within it is told by its log alone, with a trace.
+        # Before uvicorn starts: errors within it appear only in its log, with a traceback.
         await service.open()
         server.set_limit()
     except BshmError:

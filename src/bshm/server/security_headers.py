@@ -1,4 +1,4 @@
-"""Security headers of all answers and of the own pages."""
+"""Security headers of all answers, and of the service's pages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(), microphone=(), payment=(), usb=()",
 }
-# For all that is no page: should a browser be talked into showing it, it runs nothing.
+# For answers that are not pages: if a browser shows one anyway, it runs nothing.
 NO_PAGE_CSP = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def page_csp(extra: Iterable[str] = ()) -> str:
-    """The policy of a page of ours: everything from here, nothing from elsewhere."""
+    """The policy of the service's pages: they load everything from here and nothing from elsewhere."""
     return "; ".join(
         (
             "default-src 'none'",

@@ -41,25 +41,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# While the service is being stopped, who is silent for so long is not waited for.
+# While the service stops, it does not wait for clients that are silent for this long.
 _STOPPING_SILENCE_S = 2.0
-# Trouble that every request meets is told once in this time.
+# A problem of every request is logged once in this time.
 _TELL_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a request wants.
+    """The content of a request.
 
     Attributes:
-        edit: what to make of the matte.
-        model: which weights make that.
-        options: how; the limits are the service's.
+        edit: options of the result.
+        model: name of the weights.
+        options: options of the matte; the limits are the service's.
         data: the picture; or None.
-        url: where it is; or None.
-        background: a picture for the background; or None.
-        background_url: where that is; or None.
-        background_model: what paints one; or None.
+        url: its URL; or None.
+        background: a background picture; or None.
+        background_url: its URL; or None.
+        background_model: name of the model that paints a background; or None.
     """
 
     edit: Edit
@@ -72,7 +72,7 @@ class Order:
     background_model: str | None = None
 
     def canonical(self) -> str:
-        """The same text for all orders that get the same answer for the same picture: the answer names the model."""
+        """The same text for all orders with the same answer to the same picture; with the model, which answers name."""
         how = to_json(self.options)
         del how["limits"]
         wanted = [self.model, self.edit.to_json(), how, self.background_model]
@@ -81,12 +81,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Served:
-    """What a request gets.
+    """The answer to a request.
 
     Attributes:
         rendered: the result.
         cached: it was not made for this request.
-        rate: what the caller has left; None without a limit.
+        rate: the remaining rate limit of the caller; None without a limit.
     """
 
     rendered: Rendered
@@ -96,7 +96,7 @@ class Served:
 
 @dataclass(frozen=True)
 class _KnownUrl:
-    """What the cache knows of a URL."""
+    """The facts about a URL in the cache."""
 
     validators: Validators
     sha256: str
@@ -125,47 +125,47 @@ class Service:
         self.is_broken = False
         self.end_process: Callable[[], object] = lambda: None
         self.metrics.watch("bshm_queue_depth", "Requests in flight.", lambda: float(len(self.limiter)))
-        self.metrics.watch("bshm_flights", "Different pictures asked for now.", lambda: len(self.single_flight))
-        self.metrics.watch("bshm_stuck_threads", "Threads that hang and were given up.", lambda: self.pool.stuck)
+        self.metrics.watch("bshm_flights", "Different pictures requested now.", lambda: len(self.single_flight))
+        self.metrics.watch("bshm_stuck_threads", "Hanging threads that were given up.", lambda: self.pool.stuck)
         self.metrics.watch("bshm_ready", "1 when the model is open.", lambda: float(self.pool.is_ready))
 
     @property
     def draining(self) -> bool:
-        """Whether nothing more is taken."""
+        """Whether no more requests are accepted."""
         return self.draining_since is not None
 
     def drain(self) -> None:
-        """Take nothing more: requests in flight are answered.  May be called from any thread."""
+        """Accept no more requests; those in flight are answered.  May be called from any thread."""
         if self.draining_since is None:
             self.draining_since = time.monotonic()
 
     @property
     def idle_s(self) -> float:
-        """How long a client may be silent in the midst of a request or of its answer."""
+        """How long a client may be silent during a request or its answer."""
         idle_s = self.settings.idle_timeout_s
         return min(idle_s, _STOPPING_SILENCE_S) if self.draining else idle_s
 
     def retry_after_s(self, requests: int) -> float:
-        """When so many requests will have been served."""
+        """The time in which this many requests will be served."""
         return max(1.0, min(60.0, requests * self.pool.mean_s))
 
     def see_keys(self) -> tuple[Key, ...]:
-        """The keys as they are now; what each may ask for follows from them where no setting says it.
+        """The current keys; default limits per key depend on them.
 
         Raises:
-            OptionError: their file is there, but cannot be read.
+            OptionError: their file exists, but cannot be read.
         """
         keys = self.keys.all()
         settings = self.settings
         if self._had_keys and not keys and not settings.allow_open:
-            self._tell_of_keys("there are no API keys any more: nobody is let in. Make one with `bshm keys add`.")
+            self._tell_of_keys("there are no API keys any more, so nobody has access. Make one with `bshm keys add`.")
         if keys:
             self._had_keys, self._keys_told_at = True, -math.inf
         self.rates.limit = settings.rate_limit if settings.rate_limit is not None else 0
         if settings.rate_limit is None and (keys or settings.allow_open):
             self.rates.limit = DEFAULT_RATE_LIMIT
         self.share = settings.queue_per_key or settings.queue
-        # One key alone has nobody to leave room for.
+        # A single key need not leave room for others.
         if settings.queue_per_key is None and (len(keys) > 1 or settings.allow_open):
             self.share = max(1, settings.queue // 2)
         self.jobs_share = settings.jobs_per_key or None
@@ -174,7 +174,7 @@ class Service:
         return keys
 
     def callers_keys(self) -> tuple[Key, ...]:
-        """``see_keys`` for a request, whose caller does not learn where the file is.
+        """``see_keys`` for a request, without telling the caller the path of the file.
 
         Raises:
             KeysUnreadableError: they cannot be read.
@@ -187,7 +187,7 @@ class Service:
 
     @property
     def can_read_keys(self) -> bool:
-        """Whether it is known who may use the service."""
+        """Whether the keys can be read."""
         try:
             self.callers_keys()
         except KeysUnreadableError:
@@ -196,26 +196,26 @@ class Service:
 
     @property
     def serves_without_keys(self) -> bool:
-        """Whether requests need no key while there is none.
+        """Whether requests need no key if there are no keys.
 
-        Other machines are served without keys only where that was asked for.  Who once had keys and has revoked the
-        last one wants nobody let in, on this machine neither: behind a proxy, everybody comes from here.
+        Other machines are served without keys only if a setting allows it.  After the last key was revoked, nobody is
+        served, not even on this machine, because behind a proxy every request comes from this machine.
         """
         return self.settings.allow_open or (self.settings.is_loopback and not self._had_keys)
 
     def _tell_of_keys(self, trouble: str) -> None:
-        """An ERROR line; not one for each request."""
+        """Log an error, but not for each request."""
         now = time.monotonic()
         if now - self._keys_told_at >= _TELL_AGAIN_S:
             self._keys_told_at = now
             logs.say(logging.ERROR, "keys", trouble=trouble)
 
     async def serve(self, request: Request, order: Order, caller: str) -> Served:
-        """The result of an order, for as long as somebody waits for it.
+        """The result of an order, while the client waits.
 
         Raises:
             TimeRanOutError, ClientGoneError, RateLimitError: see ``bshm.server.refusals``.
-            BshmError: whatever is wrong with the order.
+            BshmError: the order is wrong or cannot be processed.
         """
         return await until_gone(request, self._serve(order, caller), self.settings.request_timeout_s)
 
@@ -237,7 +237,7 @@ class Service:
         if hit is None:
             hit = await self._cached(key)
         if hit is not None or data is None:
-            if hit is None:  # it left the cache while the URL was asked
+            if hit is None:  # it left the cache during the request to the URL
                 raise UnreadablePictureError("the picture must be fetched again. Repeat the request.")
             self.metrics.cache.labels("hit").inc()
             return Served(hit, True, rate)
@@ -247,7 +247,7 @@ class Service:
         return Served(rendered, joined, rate)
 
     def painted_by(self, edit: Edit) -> str | None:
-        """The model that paints the background of an edit; None where it asks for none.
+        """The model that paints the background of an edit; None if it needs none.
 
         Raises:
             NotOfferedError: there is no such model here.
@@ -256,14 +256,14 @@ class Service:
             return None
         if self.settings.background_model is None:
             raise NotOfferedError(
-                "background_prompt: no backgrounds are painted here. Send background or background_image, or have the "
+                "background_prompt: this service paints none. Send background or background_image, or have the "
                 "service started with --background-model."
             )
         return None if self.pool.painter is None else self.pool.painter.model
 
     async def _make(self, key: str, data: bytes, order: Order) -> Rendered:
         rendered = await self.pool.make(data, order.edit, order.model, order.options, order.background)
-        # Kept as if it had taken no time: what a hit tells of stages is how long they took back then.
+        # Stored with no time of its own: a hit reports the times of the original run.
         await self.pool.beside(lambda: self.cache.put(key, rendered.to_bytes()))
         return rendered
 
@@ -295,7 +295,7 @@ class Service:
         return replace(order, edit=replace(order.edit, background=PictureBackground.of(order.background)))
 
     async def _from_url(self, url: str, wanted: str, weights: str) -> tuple[bytes | None, str, int, Rendered | None]:
-        """The picture behind a URL; or the result kept of it, where its server says that it has not changed."""
+        """The picture at a URL; or its stored result, if the server says that it has not changed."""
         self._check_urls_allowed()
         known = await self._known(url)
         kept: Rendered | None = None
@@ -326,7 +326,7 @@ class Service:
             return None
 
     async def fetched(self, url: str) -> bytes:
-        """What a URL gives, asked for whether it has changed or not.
+        """Fetch a URL, whether its content has changed or not.
 
         Raises:
             UrlRefusedError, FetchError, PictureTooLargeError, UnreadablePictureError: see ``bshm.net.fetch``.
@@ -348,7 +348,7 @@ class Service:
         """
         if self.pool.is_ready:
             return
-        # No cap: a cold disk may take its time, and nobody waits for an answer yet.
+        # Without a time limit: a cold disk may be slow, and nobody waits for an answer yet.
         await self.pool.beside(partial(self.pool.matting, self.settings.model), timeout_s=math.inf)
         if self.settings.background_model is not None:
             await self.pool.beside(self.pool.open_painter, timeout_s=math.inf)
@@ -360,7 +360,7 @@ class Service:
             self.metrics.watch("bshm_jobs_depth", "Jobs that wait or run.", self._jobs_depth)
 
     def _break(self) -> None:
-        """Take nothing more and ask to be replaced.  Called from any thread."""
+        """Accept nothing more and ask to be replaced.  May be called from any thread."""
         if not self.is_broken:
             logs.say(logging.CRITICAL, "broken", stuck=self.pool.stuck)
         self.is_broken = True
@@ -368,7 +368,7 @@ class Service:
         self.end_process()
 
     def _secret_of(self, owner: str) -> str | None:
-        """What signs the webhooks of an owner: both sides know the SHA-256 of a key; the key itself is kept nowhere."""
+        """The secret of an owner's webhooks: both sides know the SHA-256 of a key; the key itself is not stored."""
         secret = self.settings.webhook_secret
         if owner == ANONYMOUS:
             return None if secret is None else secret.get_secret_value()
@@ -377,11 +377,11 @@ class Service:
     def _jobs_depth(self) -> float:
         if self.queue is None:
             return 0.0
-        # Prometheus' word for "not known": an unreachable store must not hide the other figures.
+        # Prometheus' value for "unknown": an unreachable store must not hide the other metrics.
         return float(self.queue.depth()) if self.queue.is_reached() else math.nan
 
     async def close(self) -> None:
-        """Answer the requests in flight, give jobs back to their queue, and let go of everything."""
+        """Answer the requests in flight, return jobs to their queue, and close everything."""
         self.drain()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.single_flight.drain(), self.settings.shutdown_timeout_s)
@@ -399,16 +399,16 @@ async def until_gone(
     *,
     advice: str = "Try again later, send a smaller picture, or make it a job.",
 ) -> T:
-    """The result of ``work``, which is cancelled when the client goes away or the time is over.
+    """The result of ``work``, which is cancelled when the client disconnects or the time is over.
 
     Args:
-        request: whose client waits.
-        work: what for.
-        timeout_s: how long.
-        advice: what to do where it took longer.
+        request: the request of the client.
+        work: the work to wait for.
+        timeout_s: longest time.
+        advice: what the client can do if it took longer.
 
     Raises:
-        ClientGoneError, TimeRanOutError: it was.
+        ClientGoneError, TimeRanOutError: it was cancelled.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_gone(request.receive))

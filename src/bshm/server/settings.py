@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 chooses a free port and prints it")
     model: str = Field(DEFAULT_MODEL, description="model for requests that do not name one; see `bshm models`")
-    device: str = Field(DEFAULT_DEVICE, description="auto, cpu, cuda, …: that device or an error, never another one")
+    device: str = Field(
+        DEFAULT_DEVICE, description="auto, cpu, cuda, …; no fallback: a device that cannot run is an error"
+    )
     threads: int = Field(0, ge=0, le=256, description="threads per run of a network; 0 uses all cores, at most 8")
 
     gpu_memory_limit: int | None = Field(
@@ -60,8 +62,8 @@ class Settings(BaseSettings):
 
     background_model: str | None = Field(
         None,
-        description="what paints background_prompt, opened at the start; extra bshm[diffusion]: the folder of a "
-        "diffusers pipeline that can inpaint, or its name on the Hugging Face hub; unset answers with 501",
+        description="model that paints background_prompt, opened at the start: folder of a diffusers pipeline that "
+        "can inpaint, or its name on the Hugging Face hub; extra bshm[diffusion]; if unset, such requests get 501",
     )
 
     in_flight: int = Field(
@@ -99,7 +101,7 @@ class Settings(BaseSettings):
         "open, at most 4096",
     )
     shutdown_timeout_s: float = Field(
-        30.0, gt=0, le=3600, description="longest time that running requests get to finish on SIGTERM"
+        30.0, gt=0, le=3600, description="longest time for running requests to finish after SIGTERM"
     )
 
     max_upload_bytes: int = Field(32 * MIB, ge=1024, description="largest picture file, sent or fetched")
@@ -185,17 +187,17 @@ class Settings(BaseSettings):
     max_job_bytes: int = Field(512 * MIB, ge=1024, description="largest request to /jobs, and largest unpacked zip")
     max_job_items: int = Field(1000, ge=1, le=1000, description="pictures in one job")
 
-    videos: bool = Field(True, description="offer /videos, where jobs are offered and bshm[video] is installed")
+    videos: bool = Field(True, description="offer /videos; needs /jobs and the extra bshm[video]")
     videos_in_flight: int = Field(
-        1, ge=1, le=16, description="videos worked on at once by the embedded queue, beside pictures"
+        1, ge=1, le=16, description="videos that the embedded queue processes at the same time, in addition to pictures"
     )
     max_video_bytes: int = Field(512 * MIB, ge=1024, description="largest video file, sent or fetched")
     max_video_s: float = Field(
-        600.0, gt=0, le=86400, description="longest video, or part of one from start to end, in seconds"
+        600.0, gt=0, le=86400, description="longest video, or part of a video from start to end, in seconds"
     )
     max_video_pixels: int = Field(4096 * 2160, ge=1, description="largest frame of a video")
     video_upload_timeout_s: float = Field(
-        600.0, gt=0, le=86400, description="longest time that a video may take to arrive, or to be fetched"
+        600.0, gt=0, le=86400, description="longest time for a video to arrive or to be fetched"
     )
 
     page: bool = Field(True, description="serve the web page at /")
@@ -231,7 +233,7 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """What a picture may cost."""
+        """The limits of a picture."""
         return Limits(
             max_pixels=self.max_pixels,
             max_bytes=self.max_upload_bytes,
@@ -266,8 +268,8 @@ def load(flags: dict[str, Any] | None = None, *, config: Path | None = None) -> 
     """The settings from flags, environment and file.
 
     Args:
-        flags: by field; those that were not given are absent.
-        config: the file; None takes bshm.toml in the current folder, if it is there.
+        flags: by field; without those that were not given.
+        config: the file; None takes bshm.toml in the current folder, if it exists.
 
     Raises:
         OptionError: a value that is not allowed, an unknown name, or a file that cannot be read.

@@ -16,7 +16,7 @@ class _Call(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Work under way, by key.  For one event loop."""
+    """Running work, by key.  For one event loop."""
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call[T]] = {}
@@ -28,9 +28,9 @@ class SingleFlight(Generic[T]):
         return key in self._calls
 
     async def join(self, key: str, begin: Callable[[], Awaitable[T]]) -> T:
-        """The result of the work under ``key``, begun here unless it is under way.
+        """The result of the work under ``key``, which is started unless it runs already.
 
-        When the last who waits is cancelled, so is the work.
+        When the last waiting caller is cancelled, so is the work.
         """
         call = self._calls.get(key)
         if call is None:
@@ -42,13 +42,13 @@ class SingleFlight(Generic[T]):
         finally:
             call.waiting -= 1
             if call.waiting == 0 and not call.task.done():
-                # Whoever comes now starts anew rather than join what is being stopped.
+                # New callers start new work instead of joining work that is being cancelled.
                 if self._calls.get(key) is call:
                     del self._calls[key]
                 call.task.cancel()
 
     async def drain(self) -> None:
-        """Wait for all that is under way."""
+        """Wait for all running work."""
         while self._calls:
             await asyncio.wait([call.task for call in self._calls.values()])
 
@@ -57,7 +57,7 @@ class SingleFlight(Generic[T]):
         if call is not None and call.task is task:
             del self._calls[key]
         if not task.cancelled():
-            task.exception()  # looked at, or asyncio would complain where nobody waited any more
+            task.exception()  # read, because asyncio complains about exceptions that nobody reads
 
 
 async def _as_coroutine(begin: Callable[[], Awaitable[T]]) -> T:

@@ -12,7 +12,7 @@ from bshm import errors
 from bshm.files import sink
 from bshm.server import refusals
 
-CLIENT_CLOSED = 499  # nginx's word for it; nobody reads it but the log
+CLIENT_CLOSED = 499  # as in nginx; it appears only in the log
 
 
 class ErrorAnswer(NamedTuple):
@@ -49,7 +49,7 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     errors.UnreadableVideoError: ErrorAnswer(422, "The video cannot be read"),
     errors.PictureTooLargeError: ErrorAnswer(413, "The picture is too large"),
     errors.VideoTooLargeError: ErrorAnswer(413, "The video is too large"),
-    # The own message would reveal addresses of the internal network.
+    # The error's own message would reveal addresses of the internal network.
     errors.UrlRefusedError: ErrorAnswer(
         422,
         "The URL may not be fetched",
@@ -67,7 +67,7 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     ),
     errors.PainterModelError: ErrorAnswer(503, "The model that paints backgrounds cannot be used", _OUR_FAULT),
     errors.HubUnreachableError: ErrorAnswer(503, "The model that paints backgrounds cannot be fetched", _OUR_FAULT),
-    errors.PaintingWithheldError: ErrorAnswer(422, "The background was kept back"),
+    errors.PaintingWithheldError: ErrorAnswer(422, "The background was withheld"),
     errors.QueueFullError: ErrorAnswer(503, "The queue is full"),
     errors.QueueShareError: ErrorAnswer(429, "Too many jobs at once"),
     errors.QueueUnavailableError: ErrorAnswer(503, "The queue cannot be reached", _OUR_FAULT),
@@ -89,7 +89,7 @@ OF_ERROR: Mapping[type[BaseException], ErrorAnswer] = {
     refusals.TooSlowError: ErrorAnswer(408, "The request did not arrive in time"),
     refusals.TimeRanOutError: ErrorAnswer(504, "It took too long"),
     refusals.NotOfferedError: ErrorAnswer(501, "This is not offered here"),
-    refusals.ClientGoneError: ErrorAnswer(CLIENT_CLOSED, "The client went away"),
+    refusals.ClientGoneError: ErrorAnswer(CLIENT_CLOSED, "The client disconnected"),
 }
 
 BUG = ErrorAnswer(500, "A fault in bshm itself", _OUR_FAULT)
@@ -101,7 +101,7 @@ _TOO_MANY_FILES = ErrorAnswer(503, "The service is busy", "Too many files are op
 
 
 def answer_to(error: BaseException) -> ErrorAnswer:
-    """The answer to ``error``: that of its class, or of the nearest class above it in the table.
+    """The answer to ``error``: that of its class, or of its nearest base class in the table.
 
     A full disk is reported as such, no matter what was written to it, such as an upload in a temporary file.
 

@@ -1,1 +1,1 @@
-"""One file a face of the service.  Routes never import each other: what they share lies in ``bshm.server``."""
+"""One file per interface of the service.  Routes never import each other: shared code is in ``bshm.server``."""

@@ -1,4 +1,4 @@
-"""``POST /finish``: a cut-out in, the finished picture out, and measured; no network runs."""
+"""``POST /finish``: from a cut-out to a finished and measured picture; no network runs."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from bshm.server.pictures import picture
 from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
 from bshm.server.service import Service, until_gone
 
-_CUTOUT = {"description": "A cut-out: a picture with transparency, as /matte gives it, touched up since or not."}
-_BEHIND = {"description": "A picture to lay the people over."}
+_CUTOUT = {"description": "A cut-out: a picture with transparency, such as the answer of /matte, retouched or not."}
+_BEHIND = {"description": "A picture to put behind the people."}
 _HEADERS = {
-    "X-Bshm-Empty": "true where nobody is in the cut-out.",
-    "X-Bshm-Head-By": "By what the head was found, where the frame goes by it.",
-    "X-Bshm-Notes": "What is not as it should be in the result.",
-    "X-Bshm-Check": "JSON: the result against the preset's rules, as `bshm check --json` tells it; with a preset only.",
-    "X-Width": "Of the result, in pixels.",
-    "X-Height": "Of the result, in pixels.",
+    "X-Bshm-Empty": "true if nobody is in the cut-out.",
+    "X-Bshm-Head-By": "How the head was found, if the framing depends on it.",
+    "X-Bshm-Notes": "Problems with the result.",
+    "X-Bshm-Check": "JSON: the report of `bshm check --json` on the result; only with a preset.",
+    "X-Width": "Width of the result in pixels.",
+    "X-Height": "Height of the result in pixels.",
 }
 
-# The fields of /matte that say what is made of a matte; those that say how it is made have no meaning here.
-_NOT_HERE = {"people"}  # a cut-out does not say who is who
+# The fields of /matte for results; fields for the matte itself have no meaning here.
+_NOT_HERE = {"people"}  # people cannot be told apart in a cut-out
 _TAKEN = {name: PictureFields.model_fields[name] for name in (*EDIT_FIELDS, "preset") if name not in _NOT_HERE}
 _fields: dict[str, Any] = {name: (each.annotation, each) for name, each in _TAKEN.items()}
 FinishFields: type[BaseModel] = create_model(
@@ -50,7 +50,7 @@ router = APIRouter(tags=["pictures"])
 
 @dataclass(frozen=True)
 class _Finished:
-    """A finished file, and what it is against the rules."""
+    """A finished file, and its report against the rules."""
 
     rendered: Rendered
     report: CheckReport | None
@@ -58,7 +58,7 @@ class _Finished:
 
 @router.post(
     "/finish",
-    summary="Make a finished picture of a cut-out, and measure it",
+    summary="Make a finished picture from a cut-out, and measure it",
     response_class=Response,
     responses={
         200: {
@@ -79,9 +79,9 @@ class _Finished:
     },
 )
 async def finish(request: Request) -> Response:
-    """Send a cut-out as `image`, and the fields of `/matte` that say what to make of it.
+    """Send a cut-out as `image`, and the fields of `/matte` for results.
 
-    With `preset` the result is measured against its rules. It counts as one picture of a megapixel, whatever its size.
+    With `preset`, the result is measured against its rules. It counts as one picture of a megapixel, whatever its size.
 
     curl -F image=@cut.png -F preset=amazon-main -D - http://127.0.0.1:8000/finish -o shop.jpg
     """
@@ -92,16 +92,16 @@ async def finish(request: Request) -> Response:
         background = await picture(service, body, "background_image", most)
         strange = {name for name, _ in body.files} - {"image", "background_image"}
         if strange:
-            taken = "no upload of that name is taken; image and background_image are."
+            taken = "is not a known upload. Use image or background_image."
             raise FieldError(dict.fromkeys(sorted(strange), taken))
         fields = PictureFields(**body.model(FinishFields).model_dump(exclude_unset=True))
     if data is None:
         raise FieldError({"image": "send a cut-out in image."})
     edit, url = edit_of(fields, has_background=background is not None)
     if url is not None:
-        raise FieldError({"background": "no URL is fetched here. Send the picture in background_image."})
+        raise FieldError({"background": "URLs are not fetched here. Send the picture in background_image."})
     if edit.format == "ora" or (edit.format == "zip" and fields.preset is not None):
-        raise FieldError({"format": f"{edit.format} is no finished picture. Choose png, jpg, webp or tiff."})
+        raise FieldError({"format": f"{edit.format} is not a finished picture. Choose png, jpg, webp or tiff."})
     if isinstance(edit.background, BlurBackground):
         raise FieldError({"background": "blur needs the original, which a cut-out no longer has. Use /matte."})
     rate = service.rates.charge(request.scope["state"]["caller"], 1)

@@ -69,12 +69,12 @@ _BODY = request_body(
     {
         "image": {"type": "array", "items": BINARY, "description": "The pictures."},
         "archive": {**BINARY, "description": "A zip file of pictures, instead of image."},
-        "background_image": {**BINARY, "description": "A picture to put the people on."},
+        "background_image": {**BINARY, "description": "A picture to put behind the people."},
     },
     {
         "images": _IMAGES,
         "image": {**BASE64, "description": "One picture, instead of images."},
-        "background_image": {**BASE64, "description": "A picture to put the people on."},
+        "background_image": {**BASE64, "description": "A picture to put behind the people."},
     },
 )
 _BODY["content"]["application/json"]["example"] = {

@@ -14,7 +14,7 @@ from bshm.server.schema import BASE64, BINARY, PROBLEMS, request_body
 from bshm.server.service import Order, Service
 
 _PICTURE = {"description": f"The picture: {KNOWN}."}
-_BEHIND = {"description": "A picture to put the people on."}
+_BEHIND = {"description": "A picture to put behind the people."}
 
 
 _HEADERS = {

@@ -1,7 +1,7 @@
 """``/v1.0``: the API of remove.bg, so that its clients only need another address.
 
 Differences: nothing is charged (``X-Credits-Charged: 0``), only people are cut out, shadows are drawn for people, and
-``webp`` is a format.  ``X-Foreground-*`` says where the people are before cropping and placing.
+``webp`` is a format.  ``X-Foreground-*`` is the box of the people before cropping and placing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RemoveBgFields(BaseModel):
     image_url: str | None = Field(None, max_length=4096, description="Source image URL.")
     size: str = Field("preview", description=f"Maximum output resolution: {', '.join(SIZES)}.", examples=["auto"])
     type: str = Field("auto", description="Foreground type: auto or person, since only people are cut out.")
-    type_level: str = Field("1", description="none leaves out the header X-Type.")
+    type_level: str = Field("1", description="none omits the header X-Type.")
     format: str = Field("auto", description="auto, png, jpg, webp or zip.", examples=["png"])
     roi: str = Field(_EVERYWHERE, description="Region of interest: x1 y1 x2 y2, px or %.")
     crop: str | bool = Field("false", description="Crop off empty regions.")
@@ -178,7 +178,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | Non
     if has_picture:
         behind = PictureBackground()
     elif fields.format == "jpg" and behind is None and not alpha:
-        behind = ColorBackground((255, 255, 255))  # JPEG has no transparency: white, as there
+        behind = ColorBackground((255, 255, 255))  # JPEG has no transparency; white, as at remove.bg
     crop, shadow = _boolean("crop", fields.crop), _shadow(fields)
     opacity = _percent("shadow_opacity", fields.shadow_opacity)
     if not crop:
@@ -197,7 +197,7 @@ def order_of(fields: RemoveBgFields, given: list[bytes], background: bytes | Non
             "crop_margin": fields.crop_margin if crop else None,
             "scale": fields.scale,
             "position": fields.position,
-            "strip_metadata": True,  # clients of remove.bg have no word to ask for it
+            "strip_metadata": True,  # remove.bg has no parameter for it
         },
         _NAMES,
     )

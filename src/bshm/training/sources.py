@@ -75,7 +75,7 @@ SOURCES: tuple[dict[str, str], ...] = (
         "licence": "per picture, see credits.csv: CC BY, CC BY-SA, CC0, US government, OGL, OpenStax, Pexels, "
         "Unsplash, Pixabay",
         "source": "public repositories, each named with its commit in credits.csv",
-        "use": "people and scenes without people; masks by teachers",
+        "use": "people and scenes without people; masks by teachers, corrected by a vision-language model",
     },
     {
         "name": "Drawn people",

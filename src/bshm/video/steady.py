@@ -44,8 +44,8 @@ _CUT_SHARE = 0.6
 _SQUARE_PX, _NEAR_PX = 5, 4
 # What may be found at a place, as bits: not nobody, not somebody.  Where both are set it is not settled.
 _SOME, _SHORT = np.uint8(1), np.uint8(2)
-# OpenCV looks places up in rows.
-_ROW = 512
+# Places are looked up in rows, as OpenCV does, and so many of them at once, which bounds memory where all is soft.
+_ROW, _ROWS_AT_ONCE = 512, 256
 
 Bytes = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def motion(earlier: FloatArray, later: FloatArray, flow: cv2.DISOpticalFlow) -> 
 
 
 def _link(last: _Held[T], new: _Held[T], flow: cv2.DISOpticalFlow, *, forth: bool) -> None:
-    """Find how ``new`` moved since ``last``, unless there is a cut between the two; ``forth`` as well if it is asked."""
+    """Find how ``new`` moved since ``last``, and ``forth`` if that is asked, unless there is a cut between the two."""
     found = motion(last.small, new.small, flow) if last.alpha.shape == new.alpha.shape else None
     if found is None:
         return
@@ -194,6 +194,7 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
     # Four numbers are put into their place as one of their length: several times as fast.
     packed = np.zeros((rows, columns), np.complex128)
     planes = packed.view(np.float32).reshape(rows, columns, 4)
+    parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(x), _ROWS_AT_ONCE)]
     for step, most in sides:
         trust = np.ones_like(small.x)
         for other, to_x, to_y, agreed in _followed(held, index, step, most, small.x, small.y):
@@ -202,9 +203,10 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
             trust = np.minimum(trust, np.minimum(agreed, _likeness(np.take(around, small.at))))
             known = cv2.merge([(to_x - small.x) / across, (to_y - small.y) / down, trust, trust])
             packed.reshape(-1)[small.at] = known.view(np.complex128)[..., 0]
-            right, below, share, _ = cv2.split(_looked_up(planes, x, y))
-            total += share * _looked_up(other.alpha, full.x + right, full.y + below)
-            weight += share
+            for part in parts:
+                right, below, share, _ = cv2.split(_looked_up(planes, x[part], y[part]))
+                total[part] += share * _looked_up(other.alpha, full.x[part] + right, full.y[part] + below)
+                weight[part] += share
     alpha.reshape(-1)[full.at] = np.clip(total / weight, 0, 1)
     return alpha
 
@@ -212,7 +214,7 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
 def _followed(
     held: deque[_Held[T]], index: int, step: int, most: int, x: FloatArray, y: FloatArray
 ) -> Generator[tuple[_Held[T], FloatArray, FloatArray, FloatArray], None, None]:
-    """Each neighbour on one side, up to a cut, where the places x, y are there, and how far the last step is trusted."""
+    """Each neighbour on one side up to a cut, where the places x, y are in it, and how far the last step is trusted."""
     for other in range(index + step, index + step * (most + 1), step):
         if not 0 <= other < len(held):
             return
@@ -229,8 +231,8 @@ def _may_be_found(alpha: FloatArray, size_hw: tuple[int, ...]) -> Bytes:
     scale = max(alpha.shape[0] / size_hw[0], alpha.shape[1] / size_hw[1])
     side = 2 * (int(np.ceil(_NEAR_PX * scale)) + 1) + 1
     near = np.ones((side, side), np.uint8)
-    some, short = (_in_squares(cv2.dilate(which.view(np.uint8), near), size_hw) for which in (alpha > 0, alpha < 1))
-    return np.asarray(some * _SOME | short * _SHORT, np.uint8)
+    some, short = (np.asarray(cv2.dilate(which.view(np.uint8), near), np.uint8) for which in (alpha > 0, alpha < 1))
+    return _in_squares(some * _SOME | short * _SHORT, size_hw)
 
 
 def _unsettled(held: deque[_Held[T]], index: int, sides: Sequence[tuple[int, int]]) -> Bytes:
@@ -249,13 +251,13 @@ def _unsettled(held: deque[_Held[T]], index: int, sides: Sequence[tuple[int, int
 
 
 def _places(mask: Bytes) -> _Places | None:
-    """Where ``mask`` is not 0; None if it is so everywhere."""
+    """Where ``mask`` is not 0; None if it is 0 everywhere."""
     found = cv2.findNonZero(mask)
     if found is None:
         return None
     points = np.resize(found, (-(-len(found) // _ROW), _ROW, 2))
-    x, y = points[..., 0], points[..., 1]
-    return _Places(x.astype(np.float32), y.astype(np.float32), y.astype(np.intp) * mask.shape[1] + x)
+    x, y = (np.asarray(points[..., axis], np.intp) for axis in (0, 1))
+    return _Places(x.astype(np.float32), y.astype(np.float32), y * mask.shape[1] + x)
 
 
 def _in_squares(mask: Bytes, size_hw: tuple[int, ...]) -> Bytes:
@@ -283,8 +285,12 @@ def _likeness(difference: FloatArray) -> FloatArray:
 def _same_place(there: FloatArray, back: FloatArray) -> FloatArray:
     """(h, w) float32, 0..1: how far going ``there`` and ``back`` again ends where it began."""
     right, down = cv2.split(there)
+    x, y = _led(there)
     # Plane by plane: OpenCV rounds places to 1/32 of a pixel where there are two channels.
-    off_x, off_y = (way + carried(plane, there) for way, plane in zip((right, down), cv2.split(back), strict=True))
+    off_x, off_y = (
+        way + _looked_up(np.asarray(plane, np.float32), x, y)
+        for way, plane in zip((right, down), cv2.split(back), strict=True)
+    )
     allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * cv2.magnitude(right, down)
     return np.asarray(np.exp(-np.square(cv2.magnitude(off_x, off_y) / allowed)), np.float32)
 
@@ -306,10 +312,13 @@ def flow_picture(pixels: PixelArray) -> FloatArray:
 
 def carried(there: FloatArray, way: FloatArray) -> FloatArray:
     """What is ``there``, brought here: ``way`` says for each pixel here where to look."""
-    found = cv2.remap(
-        there, cv2.add(way, _middles(*way.shape[:2])), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(found, np.float32)
+    return _looked_up(there, *_led(way))
+
+
+def _led(way: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where each pixel is led to: columns and rows."""
+    x, y = cv2.split(way + _middles(way.shape[0], way.shape[1]))
+    return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 
 @lru_cache(maxsize=4)

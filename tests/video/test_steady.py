@@ -51,7 +51,7 @@ def enlarged(way: Any, size_hw: tuple[int, int]) -> Any:
     import cv2
 
     larger = cv2.resize(way, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
-    return larger * np.float32([size_hw[1] / way.shape[1], size_hw[0] / way.shape[0]])
+    return larger * np.array([size_hw[1] / way.shape[1], size_hw[0] / way.shape[0]], np.float32)
 
 
 def whole_frames(frames: list[tuple[Any, Any]], before: int, after: int) -> list[Any]:

@@ -46,6 +46,7 @@ _SQUARE_PX, _NEAR_PX = 5, 4
 _SOME, _SHORT = np.uint8(1), np.uint8(2)
 # Places are looked up in rows, as OpenCV does, and so many of them at once, which bounds memory where all is soft.
 _ROW, _ROWS_AT_ONCE = 512, 256
+_STRIP_ROWS = 64
 
 Bytes = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -147,14 +148,20 @@ def motion(earlier: FloatArray, later: FloatArray, flow: cv2.DISOpticalFlow) -> 
         return None
     earlier, later = _four(earlier), _four(later)
     grey = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGBA2GRAY) + 0.5, np.uint8) for each in (earlier, later)]
-    empty = np.zeros((*later.shape[:2], 2), np.float32)
-    back = np.asarray(flow.calc(grey[1], grey[0], empty.copy()), np.float32)
-    most = cv2.blur(_difference(later, carried(earlier, back)), (_WINDOW_PX, _WINDOW_PX))
-    likeness = _likeness(np.asarray(most, np.float32))
+    back = _flow(grey[1], grey[0], flow)
+    most = np.empty(later.shape[:2], np.float32)
+    for strip in _strips(later):
+        most[strip] = _difference(later[strip], _looked_up(earlier, *_led(back, strip)))
+    likeness = _likeness(np.asarray(cv2.blur(most, (_WINDOW_PX, _WINDOW_PX)), np.float32))
     if float((likeness < 0.1).mean()) > _CUT_SHARE:
         return None
-    forth = np.asarray(flow.calc(grey[0], grey[1], empty), np.float32)
+    forth = _flow(grey[0], grey[1], flow)
     return Motion(back, forth, _same_place(back, forth), likeness)
+
+
+def _flow(here: Bytes, there: Bytes, flow: cv2.DISOpticalFlow) -> FloatArray:
+    # To begin with no flow is the same as to begin with one of zeros, in two thirds of the time.
+    return np.asarray(flow.calc(here, there, None), np.float32)  # type: ignore[call-overload]
 
 
 def _link(last: _Held[T], new: _Held[T], flow: cv2.DISOpticalFlow, *, forth: bool) -> None:
@@ -168,7 +175,9 @@ def _link(last: _Held[T], new: _Held[T], flow: cv2.DISOpticalFlow, *, forth: boo
 
 
 def _packed(way: FloatArray, trust: FloatArray) -> FloatArray:
-    return np.asarray(cv2.merge([*cv2.split(way), trust, trust]), np.float32)
+    packed = np.empty((*trust.shape, 4), np.float32)
+    cv2.mixChannels([way, trust], [packed], [0, 0, 1, 1, 2, 2, 2, 3])
+    return packed
 
 
 def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatArray:
@@ -284,15 +293,23 @@ def _likeness(difference: FloatArray) -> FloatArray:
 
 def _same_place(there: FloatArray, back: FloatArray) -> FloatArray:
     """(h, w) float32, 0..1: how far going ``there`` and ``back`` again ends where it began."""
-    right, down = cv2.split(there)
-    x, y = _led(there)
-    # Plane by plane: OpenCV rounds places to 1/32 of a pixel where there are two channels.
-    off_x, off_y = (
-        way + _looked_up(np.asarray(plane, np.float32), x, y)
-        for way, plane in zip((right, down), cv2.split(back), strict=True)
-    )
-    allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * cv2.magnitude(right, down)
-    return np.asarray(np.exp(-np.square(cv2.magnitude(off_x, off_y) / allowed)), np.float32)
+    found = np.empty(there.shape[:2], np.float32)
+    back_x, back_y = cv2.split(back)  # OpenCV rounds places to 1/32 of a pixel where there are two channels
+    for strip in _strips(there):
+        right, down = cv2.split(there[strip])
+        x, y = _led(there, strip)
+        off = cv2.magnitude(
+            right + _looked_up(np.asarray(back_x, np.float32), x, y),
+            down + _looked_up(np.asarray(back_y, np.float32), x, y),
+        )
+        allowed = np.float32(_BACK_PX) + np.float32(_BACK_SHARE) * cv2.magnitude(right, down)
+        found[strip] = np.exp(-np.square(off / allowed))
+    return found
+
+
+def _strips(picture: FloatArray) -> list[slice]:
+    """Rows that are worked on at once: new memory for whole pictures costs more time than the work."""
+    return [slice(top, top + _STRIP_ROWS) for top in range(0, picture.shape[0], _STRIP_ROWS)]
 
 
 def _four(picture: FloatArray) -> FloatArray:
@@ -312,12 +329,12 @@ def flow_picture(pixels: PixelArray) -> FloatArray:
 
 def carried(there: FloatArray, way: FloatArray) -> FloatArray:
     """What is ``there``, brought here: ``way`` says for each pixel here where to look."""
-    return _looked_up(there, *_led(way))
+    return _looked_up(there, *_led(way, slice(None)))
 
 
-def _led(way: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Where each pixel is led to: columns and rows."""
-    x, y = cv2.split(way + _middles(way.shape[0], way.shape[1]))
+def _led(way: FloatArray, strip: slice) -> tuple[FloatArray, FloatArray]:
+    """Where each pixel of some rows is led to: columns and rows."""
+    x, y = cv2.split(way[strip] + _middles(way.shape[0], way.shape[1])[strip])
     return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 

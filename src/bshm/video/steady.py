@@ -148,20 +148,16 @@ def motion(earlier: FloatArray, later: FloatArray, flow: cv2.DISOpticalFlow) -> 
         return None
     earlier, later = _four(earlier), _four(later)
     grey = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGBA2GRAY) + 0.5, np.uint8) for each in (earlier, later)]
-    back = _flow(grey[1], grey[0], flow)
+    empty = np.zeros((*later.shape[:2], 2), np.float32)
+    back = np.asarray(flow.calc(grey[1], grey[0], empty.copy()), np.float32)
     most = np.empty(later.shape[:2], np.float32)
     for strip in _strips(later):
         most[strip] = _difference(later[strip], _looked_up(earlier, *_led(back, strip)))
     likeness = _likeness(np.asarray(cv2.blur(most, (_WINDOW_PX, _WINDOW_PX)), np.float32))
     if float((likeness < 0.1).mean()) > _CUT_SHARE:
         return None
-    forth = _flow(grey[0], grey[1], flow)
+    forth = np.asarray(flow.calc(grey[0], grey[1], empty), np.float32)
     return Motion(back, forth, _same_place(back, forth), likeness)
-
-
-def _flow(here: Bytes, there: Bytes, flow: cv2.DISOpticalFlow) -> FloatArray:
-    # To begin with no flow is the same as to begin with one of zeros, in two thirds of the time.
-    return np.asarray(flow.calc(here, there, None), np.float32)  # type: ignore[call-overload]
 
 
 def _link(last: _Held[T], new: _Held[T], flow: cv2.DISOpticalFlow, *, forth: bool) -> None:

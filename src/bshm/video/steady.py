@@ -196,7 +196,7 @@ def _mixed(held: deque[_Held[T]], index: int, before: int, after: int) -> FloatA
     total = np.take(alpha, full.at)
     weight = np.ones_like(total)
     plane = np.zeros((rows, columns), np.float32)
-    # Four numbers are put into their place as one of their length: several times as fast.
+    # Four numbers are put into their place as one of their length, in the time of one.
     packed = np.zeros((rows, columns), np.complex128)
     planes = packed.view(np.float32).reshape(rows, columns, 4)
     parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(x), _ROWS_AT_ONCE)]

@@ -74,7 +74,7 @@ class _Held(Generic[T]):
     forth: FloatArray | None = None
 
 
-class _Places(NamedTuple):
+class _Pixels(NamedTuple):
     """Pixels of a picture, in rows of ``_ROW``; some come twice, to fill the last row.
 
     Attributes:
@@ -255,14 +255,14 @@ def _unsettled(held: deque[_Held[T]], index: int, sides: Sequence[tuple[int, int
     return _in_squares(squares, (len(y) * _SQUARE_PX, len(x) * _SQUARE_PX))[:rows, :columns]
 
 
-def _places(mask: Bytes) -> _Places | None:
+def _places(mask: Bytes) -> _Pixels | None:
     """Where ``mask`` is not 0; None if it is 0 everywhere."""
     found = cv2.findNonZero(mask)
     if found is None:
         return None
     points = np.resize(found, (-(-len(found) // _ROW), _ROW, 2))
     x, y = (np.asarray(points[..., axis], np.intp) for axis in (0, 1))
-    return _Places(x.astype(np.float32), y.astype(np.float32), y * mask.shape[1] + x)
+    return _Pixels(x.astype(np.float32), y.astype(np.float32), y * mask.shape[1] + x)
 
 
 def _in_squares(mask: Bytes, size_hw: tuple[int, ...]) -> Bytes:

@@ -148,7 +148,7 @@ def motion(earlier: FloatArray, later: FloatArray, flow: cv2.DISOpticalFlow) -> 
         return None
     earlier, later = _four(earlier), _four(later)
     grey = [np.asarray(cv2.cvtColor(each, cv2.COLOR_RGBA2GRAY) + 0.5, np.uint8) for each in (earlier, later)]
-    # Flow that begins with none is quicker, and up to two pixels off this one in flat places.
+    # With None to begin with it is quicker, and was up to 2.5 pixels away from this.
     empty = np.zeros((*later.shape[:2], 2), np.float32)
     back = np.asarray(flow.calc(grey[1], grey[0], empty.copy()), np.float32)
     most = np.empty(later.shape[:2], np.float32)

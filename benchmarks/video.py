@@ -181,7 +181,8 @@ def fed_back(frames: list[Frame], alphas: list[Floats]) -> list[Floats]:
         found = alpha
         if moved is not None:
             trust = geometry.resize(np.minimum(moved.back_trust, moved.likeness), alpha.shape)
-            way = steady.enlarged(moved.back, alpha.shape)
+            way = geometry.resize(moved.back, alpha.shape)
+            way *= np.array([alpha.shape[1] / seen.shape[1], alpha.shape[0] / seen.shape[0]], np.float32)
             found = alpha + np.float32(0.85) * trust * (steady.carried(made[-1], way) - alpha)
         made.append(np.clip(found, 0, 1))
         last = seen

@@ -81,7 +81,7 @@ and --position then use the whole picture.  "width" and "height" are the size of
 not counting soft edges; null if the weights cannot tell.  "verdict" says how far to trust the result:
 "score" is 0 to 1, where 1 is sure; "expected_error" is the expected error of alpha, 0 to 1; "reasons"
 are the places to look at, each with "code" and "box": left, top, width and height in pixels of the
-picture.  A score below 0.27 gives a note on stderr.  docs/verdict.md explains the reasons."""
+picture.  A score below 0.31 gives a note on stderr.  docs/verdict.md explains the reasons."""
 
 
 def parser() -> Parser:

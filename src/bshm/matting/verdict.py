@@ -19,11 +19,11 @@ from bshm.types import Box, FloatArray, PixelArray
 
 # The mask's own expected error, mean of min(m, 1 - m), times this is the mean error on the judge's pictures
 # (benchmarks/verdict.py fits it).  More measures beside it, of the alpha or of thick patches, ranked no better.
-ERROR_PER_DOUBT = 1.18
+ERROR_PER_DOUBT = 0.94
 # An expected error that halves the score.  A mean error of 2 % of the picture is a lost hand or bag: seen at once.
 HALF_ERROR = 0.02
 # Below this a matte is worth a look: a tenth of the judge's pictures lies below.
-LOOK_BELOW = 0.27
+LOOK_BELOW = 0.31
 
 # Reasons are looked for in a picture of this many pixels on its long side: smaller things are no reason to look again.
 _SIDE_PX = 512

@@ -4,7 +4,7 @@ import { onLanguage, t } from "./words.js";
 import { boxAfter } from "./turn.js";
 
 // Below this one of ten pictures lies, and most that are wrong; docs/verdict.md has the figures.
-const LOOK_BELOW = 0.27;
+const LOOK_BELOW = 0.31;
 const SURE_FROM = 0.5;
 const CODES = new Set([
   "unsure", "holes", "scraps", "cut-top", "cut-left", "cut-bottom", "cut-right", "small", "blurred", "dark",

@@ -76,7 +76,7 @@ def test_an_edge_that_was_right_keeps_its_own_ramp() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "cannot be read as corrections"),
+        ("{", "is not JSON"),
         (json.dumps({"somebody": {"edits": [["keep", [[1, 1], [2, 2]]]]}}), "somebody.*three points"),
         (json.dumps({"somebody": {"edits": [["paint", SQUARE]]}}), "somebody.*keep, drop, unsure"),
         (json.dumps({"somebody": {"edits": [["keep"]]}}), "somebody"),

@@ -125,8 +125,10 @@ def read(path: Path) -> dict[str, RegionEdits]:
     """
     try:
         entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataFolderError(f"{path} cannot be read as corrections ({error}).") from error
+    except OSError as error:
+        raise DataFolderError(f"{path} cannot be read: {error.strerror or error}. Check the name.") from error
+    except ValueError as error:
+        raise DataFolderError(f"{path} is not JSON ({error}). bshm.training.outlines describes the format.") from error
     found = {}
     for name, entry in entries.items():
         try:

@@ -27,7 +27,7 @@ import numpy as np
 from bshm.pipeline import Matting
 from bshm.types import PixelArray
 from bshm.video import VideoOptions, convert
-from bshm.video.convert import Progress
+from bshm.video.conversion import Progress
 from bshm.video.library import av
 
 RESULT = Path(__file__).with_name("results") / "video_memory.json"

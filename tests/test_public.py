@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
+from pkgutil import iter_modules, walk_packages
 
 import numpy as np
 import pytest
@@ -32,6 +32,14 @@ def tree(kind: type[BaseException]) -> Iterator[type[BaseException]]:
 def test_the_public_names_are_these_and_the_errors() -> None:
     assert set(bshm.__all__) == NAMES | set(errors.__all__)
     assert all(getattr(bshm, name) is not None for name in bshm.__all__)
+
+
+@pytest.mark.parametrize("package", ["bshm", "bshm.video"])
+def test_no_module_takes_the_place_of_a_public_name(package: str) -> None:
+    # Importing a module sets it as an attribute of its package, over a function of the same name.
+    module = import_module(package)
+    modules = {found.name for found in iter_modules(module.__path__)}
+    assert modules and not modules & set(module.__all__)
 
 
 def test_every_error_is_public_and_drawn_at_the_top_of_its_file() -> None:

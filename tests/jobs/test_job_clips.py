@@ -43,7 +43,7 @@ from bshm.jobs.webhooks import WebhookSender
 from bshm.server.app import create_app
 from bshm.server.settings import Settings
 from bshm.video import outputs, parts
-from bshm.video.convert import Progress
+from bshm.video.conversion import Progress
 from bshm.video.options import VideoOptions
 
 FRAMES = 12

@@ -18,7 +18,7 @@ from bshm.cli import main
 from bshm.errors import EncoderMissingError, OptionError, OutputError, OutputExistsError, UnreadableVideoError
 from bshm.files import sink
 from bshm.video import VideoOptions, checking, codecs, convert, reading, writing
-from bshm.video.convert import Progress
+from bshm.video.conversion import Progress
 
 Clip = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("fake")

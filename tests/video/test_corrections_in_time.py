@@ -17,7 +17,7 @@ from bshm import Corrections, Stroke
 from bshm.cli import main
 from bshm.errors import CorrectionsError, NobodyThereError, OptionError
 from bshm.video import FrameCorrections, VideoOptions, carrying, convert, marks, matte_frames, parts, read_corrections
-from bshm.video.convert import Progress
+from bshm.video.conversion import Progress
 
 Clip = Callable[..., Path]
 Captured = pytest.CaptureFixture[str]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from bshm.errors import OutputError
 from bshm.video import VideoOptions, convert, parts, writing
-from bshm.video.convert import Progress, saved
+from bshm.video.conversion import Progress, saved
 
 Clip = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("fake")

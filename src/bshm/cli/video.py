@@ -20,7 +20,7 @@ from bshm.video.options import VideoOptions
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
-    from bshm.video.convert import Progress
+    from bshm.video.conversion import Progress
     from bshm.video.marks import FrameCorrections
     from bshm.video.result import Converted
 
@@ -204,7 +204,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if options.corrections and len(jobs) != 1:
         raise OptionError(f"corrections are of one clip; there are {len(jobs)}. Name one.")
 
-    from bshm.video.convert import plan as packings
+    from bshm.video.conversion import plan as packings
 
     for job in jobs:  # a container that cannot hold what is asked for is told before a network is loaded
         packings(job.source, job.output, options)
@@ -268,7 +268,7 @@ def _matting(arguments: argparse.Namespace) -> Matting:
 
 
 def _one(job: ClipJob, options: VideoOptions, matting: Matting, arguments: argparse.Namespace) -> Converted:
-    from bshm.video.convert import convert, saved
+    from bshm.video.conversion import convert, saved
 
     try:
         with _Bar(job.source.name, shown=not arguments.quiet) as bar:

@@ -18,7 +18,7 @@ from bshm.video.finding import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from bshm.pipeline import Matting
-    from bshm.video.convert import Progress
+    from bshm.video.conversion import Progress
 
 MEDIA_TYPES = {
     ".mov": "video/quicktime",
@@ -55,7 +55,7 @@ class Conversion:
             InputError, OptionError, EnvironmentFault: see ``bshm.video.convert``.
         """
         from bshm.video import measuring
-        from bshm.video.convert import convert
+        from bshm.video.conversion import convert
 
         # What the server saw may not be what this FFmpeg sees, and it looks at what comes from strangers, too.
         measuring.measure(clip)

@@ -24,7 +24,7 @@ from bshm.jobs.codec import Json
 from bshm.jobs.records import JobOptions, JobRecord, JobRequest, JobResult, Kind, State
 
 if TYPE_CHECKING:
-    from bshm.video.convert import Progress
+    from bshm.video.conversion import Progress
 
 
 @runtime_checkable

@@ -33,7 +33,7 @@ from bshm.jobs.records import ItemRecord, JobError, JobOptions, JobRecord, Lease
 from bshm.jobs.scratch import Scratch
 
 if TYPE_CHECKING:
-    from bshm.video.convert import Progress
+    from bshm.video.conversion import Progress
 
 log = logging.getLogger("bshm.jobs")
 

@@ -30,7 +30,7 @@ from bshm.types import Picture
 from bshm.weights import catalogue
 
 if TYPE_CHECKING:
-    from bshm.video.convert import Progress
+    from bshm.video.conversion import Progress
 
 T = TypeVar("T")
 Fetch = Callable[[str, Limits, Validators | None], Fetched]

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bshm.video.convert import convert as convert
+    from bshm.video.conversion import convert as convert
     from bshm.video.frames import matte_frames as matte_frames
     from bshm.video.marks import FrameCorrections as FrameCorrections
     from bshm.video.marks import read_corrections as read_corrections
@@ -23,7 +23,7 @@ _HOMES = {
     "Converted": "bshm.video.result",
     "FrameCorrections": "bshm.video.marks",
     "VideoOptions": "bshm.video.options",
-    "convert": "bshm.video.convert",
+    "convert": "bshm.video.conversion",
     "matte_frames": "bshm.video.frames",
     "read_corrections": "bshm.video.marks",
 }

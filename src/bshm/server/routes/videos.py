@@ -421,7 +421,7 @@ def _check(
         VideoTooLargeError, UnreadableVideoError, UnreadablePictureError: clip or background cannot be used.
     """
     from bshm.video import measuring
-    from bshm.video.convert import check, plan
+    from bshm.video.conversion import check, plan
 
     output = output_of(options, folder)
     video, most_pixels = options.video, settings.max_video_pixels

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bshm.training.data import is_held_out, read_image, read_mask
-from bshm.training.outlines import RegionEdit
+from bshm.training.outlines import STEEPER, RegionEdit
 
 Bytes = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
@@ -49,8 +49,6 @@ AROUND_PX = 40
 # A mask between these levels does not say what a pixel is; along an edge it need not.
 DOUBT_FROM, DOUBT_TO = 0.3 * 255, 0.7 * 255
 EDGE_PX = 7
-# The masks come from networks of a quarter of the size: their edges are ramps of ten pixels.
-STEEPER = 2.5
 
 
 @dataclass(frozen=True)

@@ -100,25 +100,24 @@ def _drawn(
     data: Path, corrections: outlines.RegionEdits, relative: Path, size_hw: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
     """The mask of the set with what was drawn over it, and its belief: (H, W) float32 each, 0..1."""
-    path = data / "wide" / "masks" / f"{relative.stem}.webp"
-    mask = (read_mask(path, None) / np.float32(255)).astype(np.float32, copy=False)
-    _check_size(path, mask, size_hw)
+    mask = _mask(data / "wide" / "masks" / f"{relative.stem}.webp", size_hw)
     return corrections.applied(mask, np.abs(2 * mask - 1))
 
 
 def _earlier(data: Path, earlier: Path, relative: Path, size_hw: tuple[int, ...]) -> FloatArray:
     """The mask of an earlier round, or the one drawn by hand: (H, W) float32, 0..1."""
     drawn = relative.parent == Path("ccp/images")
-    mask = read_mask(data / "ccp" / "masks" / relative.name if drawn else earlier / relative, None)
-    _check_size(relative, mask, size_hw)
-    return (mask.astype(np.float32) / np.float32(255)).astype(np.float32, copy=False)
+    return _mask(data / "ccp" / "masks" / relative.name if drawn else earlier / relative, size_hw)
 
 
-def _check_size(path: Path, mask: Bytes | FloatArray, size_hw: tuple[int, ...]) -> None:
+def _mask(path: Path, size_hw: tuple[int, ...]) -> FloatArray:
+    """The mask at ``path``, which must have the size of its picture: (H, W) float32, 0..1."""
+    mask = read_mask(path, None)
     if mask.shape != size_hw:
         raise DataFolderError(
             f"the mask {path} is {mask.shape[1]}x{mask.shape[0]}, its picture {size_hw[1]}x{size_hw[0]}."
         )
+    return (mask.astype(np.float32) / np.float32(255)).astype(np.float32, copy=False)
 
 
 def _pictures(data: Path, out: Path, *, by_hand: bool) -> Iterator[tuple[str, Bytes, Path | None, Path]]:

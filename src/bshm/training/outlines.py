@@ -29,7 +29,7 @@ ACTIONS = ("keep", "drop", "unsure")
 # An outline is drawn by eye: so far from a new edge, in pixels, the mask is only half believed.
 _NEAR_PX = 2
 # The masks of networks are ramps of ten pixels at an edge; an edge that was looked at is made steeper.
-_STEEPER = 2.5
+STEEPER = 2.5
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class RegionEdits:
         belief[edge] = np.minimum(belief[edge], np.float32(0.5))
         belief[unsure] = 0
         plain = cv2.GaussianBlur(person.astype(np.float32), (0, 0), 0.8)
-        own = np.clip((mask - 0.5) * _STEEPER + 0.5, 0, 1) if self.checked else mask
+        own = np.clip((mask - 0.5) * STEEPER + 0.5, 0, 1) if self.checked else mask
         result = np.where(redrawn | _near(changed, _NEAR_PX), plain, own)
         return result.astype(np.float32, copy=False), belief
 

@@ -304,14 +304,8 @@ def composite_scene(
             cover, placed = _blur(cover, sigma), _blur(placed.astype(np.uint8), sigma).astype(np.float32)
         alpha = cover.astype(np.float32)
         alpha /= 255
-        image += alpha[..., None] * (placed - image)
-        total = alpha + (1 - alpha) * union
-        if index == 0:
-            foreground = placed
-        else:  # straight colour of the union: each person's share of what is seen
-            share = np.where(total > 1e-4, alpha / np.maximum(total, 1e-4), 1.0)
-            foreground = foreground + share[..., None] * (placed - foreground)
-        union = total
+        foreground = placed if index == 0 else foreground
+        union = _lay_over(union, image, foreground, alpha, placed)
     if _happens(rare.held, rng):
         union = _hold(union, image, foreground, textures, rng)
     scene = Scene(
@@ -594,11 +588,20 @@ def _hold(union: Floats, image: Floats, foreground: Floats, textures: Sequence[B
     cover, front = _thing(union.shape, (float(xs[at]), float(ys[at])), reach, textures, rng)
     if (cover * union).sum() < 0.3 * cover.sum():
         return union
-    image += cover[..., None] * (front - image)
+    return _lay_over(union, image, foreground, cover, front)
+
+
+def _lay_over(union: Floats, image: Floats, foreground: Floats, cover: Floats, colour: Floats) -> Floats:
+    """Somebody, or something that belongs to them, in front of all: painted on ``image`` and ``foreground`` in place.
+
+    Returns:
+        (H, W) float32, 0..1, the union of all of them.
+    """
+    image += cover[..., None] * (colour - image)
     total: Floats = cover + (1 - cover) * union
-    # Straight colour: its share of what is seen.
-    share = np.where(total > 1e-4, cover / np.maximum(total, 1e-4), 1.0).astype(np.float32)
-    foreground += share[..., None] * (front - foreground)
+    # Straight colour of the union: each one's share of what is seen.
+    share = np.where(total > 1e-4, cover / np.maximum(total, 1e-4), 1.0).astype(np.float32, copy=False)
+    foreground += share[..., None] * (colour - foreground)
     return total
 
 
@@ -610,8 +613,7 @@ def _thing(
     x, y = centre_xy
     half = np.maximum(reach * rng.uniform(0.5, 1.0, 2), 2)
     degrees = float(rng.normal(0, 20))
-    kind = rng.random()
-    if kind < 0.4:  # paper, or a thing of one colour
+    if rng.random() < 0.4:  # paper, or a thing of one colour
         front = np.empty((height, width, 3), np.float32)
         front[...] = rng.uniform(190, 250) if rng.random() < 0.6 else rng.uniform(0, 255, 3)
     else:

@@ -4,7 +4,7 @@ A tenth of the set is never trained on, by the hash of its names; of the picture
 is.  Kinds: ``wide-casual`` (one or two people fill much of the frame), ``wide-scene`` (all others with people),
 ``wide-nobody``, and ``drawn`` (by hand, as polygons: there what a person holds is no part of the person).
 
-The masks of the first two are what several networks agreed on, wrong in places, and corrected by hand: outlines and
+The masks of the first two are what several networks agreed on, wrong in places, and corrected: outlines and
 strokes, drawn roughly and moved to the picture's edges.  ``wide_corrections.json`` has them, by the picture's name:
 
     "STEM": {"kind": "casual", "edits": [["keep", [[x, y], …]], ["drop", [[x, y], …]], ["keep", [[x, y], …], 8]]}

@@ -19,7 +19,7 @@ def parser() -> Parser:
         usage="DATA -o FOLDER [options]",
         examples=[
             ("bshm label data -o labels --teacher bshm mediapipe=FILE", "the consensus of two networks"),
-            ("bshm label data -o labels --outlines recipes/wide_outlines.json", "with masks corrected by hand"),
+            ("bshm label data -o labels --outlines recipes/wide_outlines.json", "with masks corrected with outlines"),
             ("bshm label data -o labels-2 --earlier labels", "a second round, with the trained model"),
             ("bshm label my-photos -o my-photos/labels", "your own pictures, labelled by bshm"),
             ("bshm label my-photos -o labels --from-corrections", "what you corrected by hand"),
@@ -47,7 +47,7 @@ def parser() -> Parser:
     )  # fmt: skip
     options.add_argument(
         "--outlines", type=Path, metavar="FILE",
-        help="corrections of the masks of the set `wide`, drawn by hand: no teacher labels these pictures",
+        help="outlines that correct the masks of the set `wide`: no teacher labels these pictures",
     )  # fmt: skip
     options.add_argument(
         "--from-corrections", action="store_true",

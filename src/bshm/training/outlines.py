@@ -1,4 +1,4 @@
-"""Corrections of masks, drawn by hand: outlines and strokes over a picture, by its name.
+"""Corrections of masks, drawn as outlines and strokes over a picture, by its name.
 
 A file of them is JSON, in pixels of the picture as it is stored::
 
